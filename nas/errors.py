@@ -1,0 +1,52 @@
+"""The few errors of this project. Each message is the sentence a user needs: what, where, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class NASError(Exception):
+    """The work failed (exit status 1)."""
+
+    exit_status = 1
+
+
+class UserError(NASError):
+    """The words or the file are wrong (exit status 2); nothing was written."""
+
+    exit_status = 2
+
+
+class Fault(NamedTuple):
+    """One thing wrong in a file: `path` names the place (`task.data.root`), `message` the way out."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class SpecError(UserError):
+    """A value breaks rules; `faults` holds all of them, not only the first."""
+
+    def __init__(self, where: str, faults: Sequence[Fault]) -> None:
+        self.where = where
+        self.faults = tuple(faults)
+        super().__init__(where, self.faults)
+
+    def __str__(self) -> str:
+        head = f"{self.where}: " if self.where else ""
+        if len(self.faults) == 1:
+            return f"{head}{self.faults[0]}"
+        lines = "".join(f"\n  {fault}" for fault in self.faults)
+        return f"{head}{len(self.faults)} faults{lines}"
+
+
+class StoreError(UserError):
+    """The study database or artifact store cannot be used as asked."""
+
+
+class TrialFailed(NASError):
+    """A trial could not be trained to its end; the search goes on without it."""

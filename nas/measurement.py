@@ -1,0 +1,108 @@
+"""What a trial tells: Progress an epoch, one Measurement at the end; an Evaluation is what is kept of both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from nas.architecture import Architecture
+from nas.value import Value
+
+EVALUATOR = 1
+"""Version of training and measuring: raised whenever the same job would give other numbers."""
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`from_training` metrics need a trained model; the others are properties of the architecture (and machine)."""
+
+    about: str
+    direction: Direction = "maximize"
+    from_training: bool = True
+
+
+METRICS: dict[str, Metric] = {
+    "ap": Metric("COCO average precision, IoU .50 to .95"),
+    "ap50": Metric("average precision at IoU .50"),
+    "ap75": Metric("average precision at IoU .75"),
+    "ap_small": Metric("ap of small objects (area ranges are stated with the result)"),
+    "ap_medium": Metric("ap of medium objects"),
+    "ap_large": Metric("ap of large objects"),
+    "params": Metric("parameters of the deployed model", "minimize", False),
+    "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False),
+    "neck_params": Metric("parameters of the neck", "minimize", False),
+    "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False),
+    "latency_ms": Metric("milliseconds an image: batch 1, one thread, fp32, median", "minimize", False),
+    "seconds": Metric("seconds the evaluation took", "minimize"),
+}
+
+CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "latency_ms")
+"""Metrics that a study may bound."""
+
+Metrics = dict[str, float | None]
+"""By name; None where the data cannot give the metric."""
+
+
+class Progress(Value):
+    """The state of a trial after `epoch` of `epochs`; `metrics` holds what is known so far, `loss` included."""
+
+    epoch: int = Field(ge=0)
+    epochs: int = Field(ge=1)
+    seconds: float = Field(ge=0)
+    metrics: Metrics = {}
+
+
+class Measurement(Value):
+    """The result of a trial. `weights` are the trained tensors as safetensors bytes, kept apart from the facts.
+
+    `details` states what the numbers rest on: area ranges, precision, device, machine, versions.
+    """
+
+    metrics: Metrics
+    seconds: float = Field(ge=0)
+    details: dict[str, Any] = {}
+    weights: bytes | None = Field(None, exclude=True, repr=False)
+
+
+class Key(Value):
+    """What makes two evaluations the same: then the second is not run."""
+
+    digest: str
+    task: str
+    seed: int
+    epochs: int
+    evaluator: int = EVALUATOR
+
+    def __str__(self) -> str:
+        return f"{self.digest}/{self.task}/s{self.seed}/e{self.epochs}/v{self.evaluator}"
+
+
+class Evaluation(Value):
+    """A finished evaluation: the architecture, its measurement and its whole learning curve."""
+
+    key: Key
+    architecture: Architecture
+    state: Literal["complete", "pruned"]
+    measurement: Measurement
+    curve: tuple[Progress, ...] = ()
+
+
+class Job(Value):
+    """What is sent to a worker. The task itself was given to the executor once, for all its jobs."""
+
+    id: str
+    architecture: Architecture
+    seed: int
+    epochs: int
+    attempt: int = 1
+    latency: bool = True
+
+
+def finite(metrics: Metrics) -> Metrics:
+    """The metrics with NaN and infinities as None."""
+    return {k: v if v is not None and math.isfinite(v) else None for k, v in metrics.items()}

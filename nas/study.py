@@ -1,0 +1,206 @@
+"""StudySpec: everything a search is asked for, as one frozen value. `nas.catalog` reads it from YAML."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from nas.measurement import CONSTRAINED, METRICS, Direction
+from nas.topologies import TOPOLOGIES
+from nas.value import Value
+
+
+class DataSpec(Value):
+    """Images with their annotations. `classes` None: all that the data names.
+
+    `train`, `val` and `seed` are the numbers of scenes and the seed of `digits`; `val_fraction` and `seed` make the
+    split of a folder that has none. `strict` refuses data with any fault instead of leaving the faults out.
+    """
+
+    kind: str
+    root: str | None = None
+    classes: tuple[str, ...] | None = None
+    strict: bool = False
+    train: int = Field(384, ge=16)
+    val: int = Field(192, ge=8)
+    val_fraction: float = Field(0.25, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
+
+
+class BackboneTask(Value):
+    """A backbone with its weights: from `checkpoint` (safetensors), else `pretrained` by name, else warmed up.
+
+    `tune`: `frozen`; `partial` trains the coarsest stage; `full` trains everything. A frozen backbone without
+    weights is first trained on the task for `warmup` epochs, once a study, and shared by all trials.
+    """
+
+    name: str = "tf_efficientnet_lite0"
+    checkpoint: str | None = None
+    pretrained: bool = True
+    tune: Literal["frozen", "partial", "full"] = "frozen"
+    levels: tuple[int, ...] | None = None
+    warmup: int = Field(20, ge=1)
+
+
+class TaskSpec(Value):
+    """The proxy task: data, backbone and the training that every neck gets alike.
+
+    `views` is the number of augmented copies of the training images under `cache: features`; `lr` the peak rate of
+    AdamW for a batch of `batch_size`; `cache_bytes` bounds what `cache` may hold, in bytes.
+    """
+
+    kind: str
+    data: DataSpec
+    backbone: BackboneTask = BackboneTask()
+    image_size: int = Field(160, ge=32, le=2048, multiple_of=32)
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(16, ge=1)
+    lr: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    views: int = Field(2, ge=1, le=16)
+    cache: Literal["auto", "features", "images", "none"] = "auto"
+    cache_bytes: float = Field(4e9, gt=0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    head_convs: int = Field(1, ge=0, le=8)
+    device: str = "auto"
+
+
+class Objective(Value):
+    """A metric and which way is better; a bare name takes the metric's own direction."""
+
+    metric: str
+    direction: Direction
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            data = {"metric": data}
+        if isinstance(data, dict) and "direction" not in data and data.get("metric") in METRICS:
+            data = data | {"direction": METRICS[data["metric"]].direction}
+        return data
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.metric not in METRICS:
+            raise ValueError(f"unknown metric {self.metric!r}; one of {', '.join(METRICS)}")
+        return self
+
+
+class Named(Value):
+    """A name with options: `tpe`, or `{kind: tpe, n_startup_trials: 8}`."""
+
+    kind: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"kind": data}
+        if isinstance(data, dict) and "options" not in data:
+            return {"kind": data.get("kind"), "options": {k: v for k, v in data.items() if k != "kind"}}
+        return data
+
+
+class Baseline(Value):
+    """A published neck by its topology's name, with options such as `width`; `name` tells two apart."""
+
+    name: str
+    topology: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"name": data, "topology": data}
+        if isinstance(data, dict) and "options" not in data:
+            known = {k: data[k] for k in ("name", "topology") if k in data}
+            first = data.get("topology", data.get("name"))
+            options = {k: v for k, v in data.items() if k not in ("name", "topology")}
+            return {"name": first, "topology": first, "options": options} | known
+        return data
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.topology not in TOPOLOGIES:
+            raise ValueError(f"unknown preset {self.topology!r}; one of {', '.join(TOPOLOGIES)}")
+        return self
+
+
+class Budget(Value):
+    """When a study is done: after `trials` trained architectures or `seconds` of launches, whichever is first."""
+
+    trials: int | None = Field(None, ge=1)
+    seconds: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.trials is None and self.seconds is None:
+            raise ValueError("give trials, seconds, or both")
+        return self
+
+
+class Workers(Value):
+    """`count` trials at a time, each with `cpus` and a share of `gpus`; `auto`: as many as the machines hold."""
+
+    count: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("best "):
+        return int(value.removeprefix("best ")) if value.removeprefix("best ").isdigit() else value
+    return value
+
+
+class StudySpec(Value):
+    """A study. Only `task` has no default."""
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    search_space: str = "pyramid"
+    space: dict[str, Any] = {}
+    task: TaskSpec
+    objectives: tuple[Objective, ...] = Field((Objective(metric="ap", direction="maximize"),), min_length=1)
+    constraints: dict[str, Annotated[float, Field(gt=0)]] = {}
+    baselines: tuple[Baseline, ...] = tuple(Baseline(name=x, topology=x) for x in ("fpn", "panet", "bifpn"))
+    sampler: Named = Named(kind="tpe")
+    pruner: Named = Named(kind="none")
+    budget: Budget = Budget(trials=24)
+    workers: Workers = Workers()
+    executor: str = "ray"
+    address: str | None = None
+    keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_kept)] = 5
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [o.metric for o in self.objectives]
+        if len(set(names)) < len(names):
+            raise ValueError("objectives: each metric once")
+        for metric in self.constraints:
+            if metric not in CONSTRAINED:
+                raise ValueError(f"constraints.{metric}: unknown; one of {', '.join(CONSTRAINED)}")
+        labels = [b.name for b in self.baselines]
+        if len(set(labels)) < len(labels):
+            raise ValueError("baselines: give each a name of its own")
+        return self
+
+    @property
+    def metrics_needed(self) -> set[str]:
+        """Metrics that the search cannot do without."""
+        return {o.metric for o in self.objectives} | set(self.constraints)
+
+
+RESUMABLE = ("budget", "workers", "executor", "address")
+"""What may differ when a study is launched again."""
+
+
+def available_cpus() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
