@@ -1,0 +1,100 @@
+"""Dataset: images of one square size with their boxes, as numpy arrays that Ray can share without copying."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import TrialFailed
+from nas.tasks.data.faults import Faults
+from nas.tasks.data.letterbox import decode, threads
+
+Images = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """N images with M boxes.
+
+    Attributes:
+        images: uint8 [N, S, S, 3], letterboxed; None when they are not held and `batch` reads the files.
+        paths: one an image; empty for generated images, which are always held.
+        names: one an image, unique within the split.
+        sizes: int32 [N, 2], the original height and width.
+        boxes: float32 [M, 4], x0 y0 x1 y1 in letterboxed pixels.
+        labels: int64 [M], the class from 0.
+        crowd: bool [M], regions that are neither to be found nor counted as errors.
+        first: int64 [N + 1], image i has the boxes first[i] to first[i + 1].
+        image_size: S.
+    """
+
+    images: Images | None
+    paths: tuple[str, ...]
+    names: tuple[str, ...]
+    sizes: NDArray[np.int32]
+    boxes: Floats
+    labels: Ints
+    crowd: Bools
+    first: Ints
+    image_size: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def targets(self, i: int) -> tuple[Floats, Ints, Bools]:
+        """Boxes [K, 4], labels [K] and crowd flags [K] of image `i`."""
+        own = slice(self.first[i], self.first[i + 1])
+        return self.boxes[own], self.labels[own], self.crowd[own]
+
+    def batch(self, indices: Sequence[int] | Ints) -> Images:
+        """Images as uint8 [B, S, S, 3], a copy.
+
+        Raises:
+            TrialFailed: a file that could be read when the data was loaded no longer can.
+        """
+        if self.images is not None:
+            return self.images[np.asarray(indices, dtype=np.int64)]
+        paths = [self.paths[i] for i in indices]
+        try:
+            with threads() as pool:
+                decoded = list(pool.map(lambda path: decode(path, self.image_size).pixels, paths))
+        except OSError as error:
+            raise TrialFailed(f"an image of the data set can no longer be read: {error}") from error
+        return np.stack(decoded) if decoded else np.empty((0, self.image_size, self.image_size, 3), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and validation images.
+
+    Attributes:
+        classes: names, in the order of the labels.
+        faults: what was left out or repaired.
+        digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, classes and image size.
+        split: how train and val came apart: "ImageSets/Main", "seeded 75/25, seed 0", ...
+    """
+
+    train: Split
+    val: Split
+    classes: tuple[str, ...]
+    faults: Faults
+    digest: str
+    split: str
+
+
+def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequence[bytes]) -> str:
+    """The name of the data's content; `contents` are hashes of the images, or the images themselves."""
+    total = hashlib.sha256(repr((tuple(classes), [s.image_size for s in splits])).encode())
+    for content in contents:
+        total.update(content)
+    for split in splits:
+        for array in (split.boxes, split.labels, split.crowd, split.first):
+            total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()[:16]
