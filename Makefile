@@ -1,0 +1,44 @@
+# Everything happens in .venv; set-up is done once and again only when the dependencies change.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint bench browser
+
+help: ## show these lines
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+quickstart: .venv/.ready ## search on embedded data, then export the winner (6 minutes on 2 cores; resumable)
+	$(BIN)/nas launch quickstart --storage sqlite:///quickstart.db
+	$(BIN)/nas show quickstart --storage sqlite:///quickstart.db
+	$(BIN)/nas export quickstart --storage sqlite:///quickstart.db -o exports/quickstart
+
+test: lint browser ## lint, then all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.ready-test ## ruff, mypy --strict and the floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.ready-test ## does the proxy mislead? (long)
+	$(BIN)/python benchmarks/proxy_sanity.py
+
+browser: # Debian's chromium, where it is missing and may be installed; elsewhere the browser tests say why they skip
+	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null; } || \
+		echo "chromium could not be installed: the browser tests will skip"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "pyramid-nas needs Python 3.11 or newer: name one with  make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]'
+	@touch $@ .venv/.ready

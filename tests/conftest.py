@@ -1,0 +1,39 @@
+"""What all tests share: one thread for torch, and the folder of real images, if there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before torch is imported, here or in a process that a test starts: numbers repeat, and tests do not fight for cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+
+TEST_DATA = Path(os.environ.get("NAS_TEST_DATA", Path(__file__).parents[2] / "shared"))
+"""The one setting of the tests: a folder with `data/bccd`, `data/nuclei` and `weights`."""
+
+
+def _given(path: str) -> Path:
+    found = TEST_DATA / path
+    if not found.exists():
+        pytest.skip(f"needs {path} in the folder that NAS_TEST_DATA names ({TEST_DATA})")
+    return found
+
+
+@pytest.fixture(scope="session")
+def bccd() -> Path:
+    """Blood cells with boxes: a VOC folder."""
+    return _given("data/bccd")
+
+
+@pytest.fixture(scope="session")
+def nuclei() -> Path:
+    """Nuclei with boxes and masks: a COCO folder."""
+    return _given("data/nuclei")
+
+
+@pytest.fixture(scope="session")
+def lite0_weights() -> Path:
+    """ImageNet weights of EfficientNet-Lite0, in timm's names."""
+    return _given("weights/tf_efficientnet_lite0.safetensors")
