@@ -13,7 +13,7 @@ from PIL import Image
 
 from nas.study import available_cpus
 
-PAD = 114
+GREY = 114
 """The grey beside and below the image."""
 
 _MAX_THREADS = 8
@@ -73,7 +73,7 @@ def _padded(image: Image.Image, size: int, scale: float) -> NDArray[np.uint8]:
     # The original size counts, not that of a JPEG decoded at a fraction: their ratio is rounded.
     longest = max(image.size)
     fitted = tuple(max(1, round(side * size / longest)) for side in image.size)
-    canvas = np.full((size, size, 3), PAD, np.uint8)
+    canvas = np.full((size, size, 3), GREY, np.uint8)
     resized = _rgb(image).resize((fitted[0], fitted[1]), Image.Resampling.BILINEAR)
     canvas[: fitted[1], : fitted[0]] = np.asarray(resized)
     return canvas
@@ -89,6 +89,6 @@ def _rgb(image: Image.Image) -> Image.Image:
         grey = (values - low) * (255 / max(high - low, 1e-9))
         return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        ground = Image.new("RGBA", image.size, (PAD, PAD, PAD, 255))
+        ground = Image.new("RGBA", image.size, (GREY, GREY, GREY, 255))
         return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
