@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from nas.errors import Fault
+from nas.errors import Fault, SpecError
 from nas.study import DataSpec
-from nas.tasks.data import digits
+from nas.tasks.data import coco, digits, voc
 from nas.tasks.data.dataset import Dataset, Split
 from nas.tasks.data.faults import Faults
 
@@ -15,7 +15,7 @@ __all__ = ["DATA", "Dataset", "Faults", "Loader", "Split", "check", "load"]
 
 
 class Loader(NamedTuple):
-    """A kind of data: a cheap check of its spec, with paths relative to the spec, and the reading itself."""
+    """A kind of data: a cheap check of its spec, and the reading of what passed it."""
 
     check: Callable[[DataSpec], list[Fault]]
     load: Callable[[DataSpec, int, bool], Dataset]
@@ -23,16 +23,30 @@ class Loader(NamedTuple):
 
 DATA: dict[str, Loader] = {
     "digits": Loader(digits.check, digits.load),
+    "voc": Loader(voc.check, voc.load),
+    "coco": Loader(coco.check, coco.load),
 }
 
 
 def check(spec: DataSpec) -> list[Fault]:
-    """What is wrong with `spec`, seen without decoding an image."""
+    """What is wrong with `spec`, seen without decoding an image; paths are relative to it (`root`)."""
     if spec.kind not in DATA:
         return [Fault("kind", f"unknown {spec.kind!r}; one of {', '.join(DATA)}")]
-    return DATA[spec.kind].check(spec)
+    faults = DATA[spec.kind].check(spec)
+    if spec.classes is not None and (not spec.classes or len(set(spec.classes)) < len(spec.classes)):
+        faults.append(Fault("classes", "list each class once, or leave the key out for all that the data names"))
+    return faults
 
 
 def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
-    """Read the data set. Without `hold` its images stay in their files, to be read by `Split.batch`."""
+    """Read the data set. Without `hold` its images stay in their files, to be read by `Split.batch`.
+
+    Raises:
+        SpecError: `check` finds faults.
+        UserError: the data cannot be used: nothing is left of a part, a listed class does not occur, a file is not
+            what it should be, or there are faults under `strict`.
+    """
+    faults = check(spec)
+    if faults:
+        raise SpecError("data", faults)
     return DATA[spec.kind].load(spec, image_size, hold)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class Split:
     Attributes:
         images: uint8 [N, S, S, 3], letterboxed; None when they are not held and `batch` reads the files.
         paths: one an image; empty for generated images, which are always held.
-        names: one an image, unique within the split.
+        names: one an image.
         sizes: int32 [N, 2], the original height and width.
         boxes: float32 [M, 4], x0 y0 x1 y1 in letterboxed pixels.
         labels: int64 [M], the class from 0.
@@ -61,13 +62,18 @@ class Split:
         """
         if self.images is not None:
             return self.images[np.asarray(indices, dtype=np.int64)]
-        paths = [self.paths[i] for i in indices]
+        images = np.empty((len(indices), self.image_size, self.image_size, 3), np.uint8)
+        with threads() as pool:
+            for k, pixels in enumerate(pool.map(self._pixels, indices)):
+                images[k] = pixels
+        return images
+
+    def _pixels(self, i: int) -> Images:
+        path = Path(self.paths[i])
         try:
-            with threads() as pool:
-                decoded = list(pool.map(lambda path: decode(path, self.image_size).pixels, paths))
+            return decode(path.read_bytes(), self.image_size).pixels
         except OSError as error:
-            raise TrialFailed(f"an image of the data set can no longer be read: {error}") from error
-        return np.stack(decoded) if decoded else np.empty((0, self.image_size, self.image_size, 3), np.uint8)
+            raise TrialFailed(f"{path} can no longer be read: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image
 
 from nas.study import available_cpus
 
-GREY = 114
+PAD = 114
 """The grey beside and below the image."""
 
 _MAX_THREADS = 8
@@ -45,15 +44,14 @@ def unletterbox(boxes: NDArray[np.floating], scale: float) -> NDArray[np.floatin
     return boxes / scale
 
 
-def decode(source: str | Path | bytes, size: int) -> Decoded:
-    """Read and letterbox a file, given by its path or its bytes.
+def decode(data: bytes, size: int) -> Decoded:
+    """Decode and letterbox the content of an image file.
 
     A JPEG much larger than `size` is decoded at a half, a quarter or an eighth of its size, never below twice `size`.
 
     Raises:
-        OSError: the file is missing, or it is not a whole image.
+        OSError: this is not a whole image.
     """
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
         with Image.open(BytesIO(data)) as image:
             width, height = image.size
@@ -73,7 +71,7 @@ def _padded(image: Image.Image, size: int, scale: float) -> NDArray[np.uint8]:
     # The original size counts, not that of a JPEG decoded at a fraction: their ratio is rounded.
     longest = max(image.size)
     fitted = tuple(max(1, round(side * size / longest)) for side in image.size)
-    canvas = np.full((size, size, 3), GREY, np.uint8)
+    canvas = np.full((size, size, 3), PAD, np.uint8)
     resized = _rgb(image).resize((fitted[0], fitted[1]), Image.Resampling.BILINEAR)
     canvas[: fitted[1], : fitted[0]] = np.asarray(resized)
     return canvas
@@ -89,6 +87,6 @@ def _rgb(image: Image.Image) -> Image.Image:
         grey = (values - low) * (255 / max(high - low, 1e-9))
         return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        ground = Image.new("RGBA", image.size, (GREY, GREY, GREY, 255))
+        ground = Image.new("RGBA", image.size, (PAD, PAD, PAD, 255))
         return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")

@@ -1,0 +1,165 @@
+"""From annotated files to a Dataset: decode, letterbox, sort out faulty boxes. Shared by all kinds of folders."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import Fault, UserError
+from nas.study import DataSpec
+from nas.tasks.data.dataset import Dataset, Images, Split, digest_of
+from nas.tasks.data.faults import Faults
+from nas.tasks.data.letterbox import Decoded, decode, threads
+
+_SLACK = 1.0
+"""Pixels that a box may reach beyond the image: rounding, or counting from 0 where others count from 1."""
+
+
+class Box(NamedTuple):
+    """An object in stored pixels; `number` is how its file calls it."""
+
+    number: int
+    label: str
+    corners: tuple[float, float, float, float]
+    crowd: bool
+
+
+@dataclass
+class Annotated:
+    """An image and what its annotation says; `place` names a box when its number is put behind."""
+
+    path: Path
+    place: str
+    boxes: list[Box] = field(default_factory=list)
+
+
+class Read(NamedTuple):
+    """Both parts of a folder, the classes it names, and how the parts came about."""
+
+    train: list[Annotated]
+    val: list[Annotated]
+    classes: tuple[str, ...]
+    split: str
+
+
+def check_root(spec: DataSpec) -> list[Fault]:
+    """Is there a folder?"""
+    if spec.root is None:
+        return [Fault("root", f"is missing: name the folder of the {spec.kind} data")]
+    if not Path(spec.root).is_dir():
+        return [Fault("root", f"there is no folder {spec.root}")]
+    return []
+
+
+def build(spec: DataSpec, read: Read, image_size: int, hold: bool, faults: Faults) -> Dataset:
+    """Decode all images once, so that a faulty one is found now, and put the data set together.
+
+    Raises:
+        UserError: no images or objects remain in a part, a listed class does not occur, or there are faults under
+            `strict`.
+    """
+    classes = spec.classes or read.classes
+    train, train_hashes = _split(read.train, classes, image_size, hold, faults)
+    val, val_hashes = _split(read.val, classes, image_size, hold, faults)
+    if spec.strict and faults.total:
+        raise UserError(f"{spec.root}: {faults.total} faults, refused because of strict\n{faults.summary()}")
+    for part, name in ((train, "train"), (val, "val")):
+        if not np.any(~part.crowd):
+            what = "objects" if len(part) else "images"
+            of = f" of the classes {', '.join(spec.classes)}" if spec.classes and len(part) else ""
+            raise UserError(f"{spec.root}: no {what}{of} in {name}\n{faults.summary()}".rstrip())
+    seen = set(train.labels) | set(val.labels)
+    absent = [name for label, name in enumerate(classes) if label not in seen]
+    if spec.classes and absent:
+        found = ", ".join(read.classes)
+        raise UserError(f"{spec.root}: no object of the class {', '.join(absent)}; the data has {found}")
+    digest = digest_of((train, val), classes, train_hashes + val_hashes)
+    return Dataset(train, val, classes, faults, digest, read.split)
+
+
+def _split(
+    annotated: Sequence[Annotated], classes: Sequence[str], size: int, hold: bool, faults: Faults
+) -> tuple[Split, list[bytes]]:
+    """One part without its faulty images and boxes, and a hash of each file."""
+    label_of = {name: label for label, name in enumerate(classes)}
+    images: Images | None = np.empty((len(annotated), size, size, 3), np.uint8) if hold else None
+    kept: list[Annotated] = []
+    hashes: list[bytes] = []
+    sizes: list[tuple[int, int]] = []
+    boxes: list[NDArray[np.float32]] = []
+    owned: list[list[Box]] = []
+    with threads() as pool:
+        for item, read in zip(annotated, pool.map(lambda item: _read(item.path, size, hold), annotated), strict=True):
+            if isinstance(read, str):
+                faults.add(read, str(item.path))
+                continue
+            decoded, content = read
+            if images is not None:
+                images[len(kept)] = decoded.pixels
+            wanted = [box for box in item.boxes if box.label in label_of]
+            corners, sound = _sound(wanted, item.place, decoded, faults)
+            kept.append(item)
+            hashes.append(content)
+            sizes.append((decoded.height, decoded.width))
+            boxes.append(corners)
+            owned.append(sound)
+    flat = [box for own in owned for box in own]
+    split = Split(
+        images=images[: len(kept)] if images is not None else None,
+        paths=tuple(str(item.path) for item in kept),
+        names=tuple(item.path.name for item in kept),
+        sizes=np.array(sizes, np.int32).reshape(-1, 2),
+        boxes=np.concatenate([np.empty((0, 4), np.float32), *boxes]),
+        labels=np.array([label_of[box.label] for box in flat], np.int64),
+        crowd=np.array([box.crowd for box in flat], np.bool_),
+        first=np.cumsum([0, *map(len, owned)], dtype=np.int64),
+        image_size=size,
+    )
+    return split, hashes
+
+
+def _read(path: Path, size: int, hold: bool) -> tuple[Decoded, bytes] | str:
+    """The image and the hash of its file, or the kind of its fault."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return "missing image"
+    except OSError:
+        return "unreadable image"
+    try:
+        decoded = decode(data, size)
+    except OSError:
+        return "unreadable image"
+    if not hold:
+        decoded = decoded._replace(pixels=decoded.pixels[:0])
+    return decoded, hashlib.sha256(data).digest()
+
+
+def _sound(boxes: list[Box], place: str, image: Decoded, faults: Faults) -> tuple[NDArray[np.float32], list[Box]]:
+    """The usable boxes, clipped and in letterboxed pixels [K, 4], and whose they are."""
+    corners: list[tuple[float, float, float, float]] = []
+    sound: list[Box] = []
+    for box in boxes:
+        x0, y0, x1, y1 = box.corners
+        kept = (max(x0, 0.0), max(y0, 0.0), min(x1, float(image.width)), min(y1, float(image.height)))
+        width, height = kept[2] - kept[0], kept[3] - kept[1]
+        if x1 <= x0 or y1 <= y0:
+            kind = "degenerate box"
+        elif width <= 0 or height <= 0:
+            kind = "box outside the image"
+        elif min(width, height) * image.scale < 1:
+            kind = "box under one pixel"
+        else:
+            corners.append(kept)
+            sound.append(box)
+            beyond = max(abs(a - b) for a, b in zip(kept, box.corners, strict=True))
+            kind = "box clipped" if beyond > _SLACK else ""
+        if kind:
+            faults.add(kind, f"{place} {box.number} ({box.label})")
+    return (np.array(corners, np.float64).reshape(-1, 4) * image.scale).astype(np.float32), sound
