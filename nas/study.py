@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.measurement import CONSTRAINED, METRICS, Direction
 from nas.topologies import TOPOLOGIES
@@ -47,8 +47,9 @@ class BackboneTask(Value):
 class TaskSpec(Value):
     """The proxy task: data, backbone and the training that every neck gets alike.
 
-    `views` is the number of augmented copies of the training images under `cache: features`; `lr` the peak rate of
-    AdamW for a batch of `batch_size`; `cache_bytes` bounds what `cache` may hold, in bytes.
+    `views` is the number of copies of the training images under `cache: features`, the first as it is, the others
+    mirrored (`flip`) and zoomed; `lr` the peak rate of AdamW for a batch of `batch_size`; `cache_bytes` bounds what
+    `cache` may hold, in bytes; metrics are taken `evaluations` times, evenly spread, the last at the end.
     """
 
     kind: str
@@ -61,6 +62,8 @@ class TaskSpec(Value):
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     views: int = Field(2, ge=1, le=16)
+    flip: bool = True
+    evaluations: int = Field(4, ge=1)
     cache: Literal["auto", "features", "images", "none"] = "auto"
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -79,15 +82,17 @@ class Objective(Value):
     def _from_name(cls, data: Any) -> Any:
         if isinstance(data, str):
             data = {"metric": data}
-        if isinstance(data, dict) and "direction" not in data and data.get("metric") in METRICS:
-            data = data | {"direction": METRICS[data["metric"]].direction}
+        if isinstance(data, dict) and "direction" not in data:
+            metric = METRICS.get(str(data.get("metric")))
+            data = data | {"direction": metric.direction if metric else "maximize"}
         return data
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.metric not in METRICS:
-            raise ValueError(f"unknown metric {self.metric!r}; one of {', '.join(METRICS)}")
-        return self
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, metric: str) -> str:
+        if metric not in METRICS:
+            raise ValueError(f"unknown metric {metric!r}; one of {', '.join(METRICS)}")
+        return metric
 
 
 class Named(Value):
@@ -178,18 +183,27 @@ class StudySpec(Value):
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_kept)] = 5
     seed: int = Field(0, ge=0, lt=2**31)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        names = [o.metric for o in self.objectives]
-        if len(set(names)) < len(names):
-            raise ValueError("objectives: each metric once")
-        for metric in self.constraints:
-            if metric not in CONSTRAINED:
-                raise ValueError(f"constraints.{metric}: unknown; one of {', '.join(CONSTRAINED)}")
-        labels = [b.name for b in self.baselines]
-        if len(set(labels)) < len(labels):
-            raise ValueError("baselines: give each a name of its own")
-        return self
+    @field_validator("objectives")
+    @classmethod
+    def _distinct(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if len({o.metric for o in objectives}) < len(objectives):
+            raise ValueError("each metric once")
+        return objectives
+
+    @field_validator("constraints")
+    @classmethod
+    def _bounded(cls, constraints: dict[str, float]) -> dict[str, float]:
+        unknown = [metric for metric in constraints if metric not in CONSTRAINED]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} cannot be bounded; one of {', '.join(CONSTRAINED)}")
+        return constraints
+
+    @field_validator("baselines")
+    @classmethod
+    def _named_apart(cls, baselines: tuple[Baseline, ...]) -> tuple[Baseline, ...]:
+        if len({b.name for b in baselines}) < len(baselines):
+            raise ValueError("give each a name of its own")
+        return baselines
 
     @property
     def metrics_needed(self) -> set[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Iterator
+from difflib import get_close_matches
+from types import UnionType
+from typing import Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,34 +27,73 @@ class Value(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise SpecError(where, faults_of(error)) from None
+            raise SpecError(where, faults_of(error, cls)) from None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, without the fields that stand at their defaults."""
         return self.model_dump(mode="json", exclude_defaults=True, by_alias=True)
 
 
-def faults_of(error: ValidationError) -> list[Fault]:
-    """pydantic's errors as sentences with dotted paths."""
-    faults = []
-    for item in error.errors(include_url=False):
+def faults_of(error: ValidationError, cls: type[BaseModel]) -> list[Fault]:
+    """pydantic's errors about a `cls` as sentences with dotted paths, one for all branches of a union."""
+    places: dict[str, list[Any]] = {}
+    items = error.errors(include_url=False)
+    for item in items:
+        n = len(item["loc"])
+        if item["type"] == "too_short" and any(x["loc"][:n] == item["loc"] and x is not item for x in items):
+            continue  # only because its entries have faults of their own
         path = ""
-        for step in item["loc"]:
+        for step in _without_branch(item["loc"], cls):
             path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-        faults.append(Fault(path, _sentence(dict(item))))
-    return faults
+        places.setdefault(path, []).append(item)
+    return [Fault(path, _sentence(items, cls)) for path, items in places.items()]
 
 
-def _sentence(item: dict[str, Any]) -> str:
+def _sentence(items: list[Any], cls: type[BaseModel]) -> str:
+    item = items[0]
     match item["type"]:
         case "extra_forbidden":
-            return "unknown key"
+            return _unknown_key(cls, item["loc"])
         case "missing":
             return "is missing"
         case "value_error":
             return str(item["ctx"]["error"])
+        case "model_type" | "dict_type":
+            return f"should be a mapping, not {item['input']!r}"
+        case "tuple_type":
+            return f"should be a list, not {item['input']!r}"
         case _:
             shown = repr(item["input"])
             shown = shown if len(shown) <= 60 else shown[:57] + "..."
-            message = str(item["msg"])
-            return f"{message[:1].lower()}{message[1:]}, not {shown}"
+            wanted = " or ".join(x["msg"].removeprefix("Input should be ").partition(",")[0] for x in items)
+            start = "should be " if item["msg"].startswith("Input should be ") else ""
+            return f"{start}{wanted}, not {shown}"
+
+
+def _unknown_key(cls: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    for step in loc[:-1]:
+        if step in cls.model_fields:
+            cls = next(_models_in(cls.model_fields[str(step)].annotation), cls)
+    known = [f.alias or name for name, f in cls.model_fields.items()]
+    close = get_close_matches(str(loc[-1]), known, n=1)
+    return f"unknown key; did you mean {close[0]}?" if close else f"unknown key; known are {', '.join(known)}"
+
+
+def _without_branch(loc: tuple[int | str, ...], cls: type[BaseModel]) -> tuple[int | str, ...]:
+    """pydantic's place without the union's branch that it ends in (`workers.count.constrained-int`)."""
+    for k, step in enumerate(loc):
+        if step in cls.model_fields:
+            annotation = cls.model_fields[str(step)].annotation
+            model = next(_models_in(annotation), None)
+            branches = [x for x in get_args(annotation) if x is not type(None)]
+            if model is None and get_origin(annotation) in (Union, UnionType) and len(branches) > 1:
+                return loc[: k + 1]
+            cls = model or cls
+    return loc
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
