@@ -1,0 +1,127 @@
+"""COCO folders, sound and faulty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.errors import UserError
+from nas.study import DataSpec
+from nas.tasks.data import check, load
+from tests.tasks.data.folders import coco_file, write_coco
+
+SPARSE = {90: "toothbrush", 7: "train", 1: "person"}
+BOX = (10, 5, 20, 20)
+
+
+def spec(root: Path, **changes: object) -> DataSpec:
+    return DataSpec.parse({"kind": "coco", "root": str(root)} | changes)
+
+
+def file(**changes: Any) -> Any:
+    return coco_file([(90, BOX), (1, BOX), (7, BOX)], SPARSE, images=2) | changes
+
+
+@pytest.mark.parametrize("json_name", ["instances_{}.json", "annotations/instances_{}.json"])
+@pytest.mark.parametrize("images", ["images/{}", "{}", "{}2017"])
+def test_layouts(tmp_path: Path, json_name: str, images: str) -> None:
+    data = load(spec(write_coco(tmp_path, file(), file(), json_name, images)), 32)
+    assert (len(data.train), len(data.val), data.faults.total) == (2, 2, 0)
+
+
+def test_the_names_of_2017(tmp_path: Path) -> None:
+    root = write_coco(tmp_path, file(), file(), "annotations/instances_{}2017.json", "{}2017")
+    assert load(spec(root), 32).split == "instances_train2017.json, instances_val2017.json"
+
+
+def test_sparse_ids_become_labels_in_their_order(tmp_path: Path) -> None:
+    root = write_coco(tmp_path, file(), file())
+    data = load(spec(root), 32)
+    assert data.classes == ("person", "train", "toothbrush")
+    # Image 0 has the first and the third box, image 1 the second.
+    assert data.train.labels.tolist() == [2, 1, 0]
+    assert data.train.first.tolist() == [0, 2, 3]
+    assert data.train.targets(1)[0].tolist() == [[5, 2.5, 15, 12.5]]
+    listed = load(spec(root, classes=["toothbrush", "person"]), 32)
+    assert listed.train.labels.tolist() == [0, 1]
+    with pytest.raises(UserError, match="no object of the class horse; the data has person, train, toothbrush"):
+        load(spec(root, classes=["horse", "person"]), 32)
+
+
+def test_files_may_number_their_categories_differently(tmp_path: Path) -> None:
+    val = coco_file([(5, BOX)], {5: "person"})
+    data = load(spec(write_coco(tmp_path, file(), val)), 32)
+    assert data.classes == ("person", "train", "toothbrush")
+    assert data.val.labels.tolist() == [0]
+
+
+def test_crowds(tmp_path: Path) -> None:
+    content = file()
+    content["annotations"][1]["iscrowd"] = 1
+    assert load(spec(write_coco(tmp_path, content, file())), 32).train.crowd.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"category_id": 2}, "unknown category"),
+        ({"image_id": 99}, "unknown image"),
+        ({"image_id": [1]}, "unreadable annotation"),
+        ({"bbox": [1, 2, 3]}, "unreadable annotation"),
+        ({"bbox": None}, "unreadable annotation"),
+        ({"bbox": [1, 2, float("nan"), 3]}, "unreadable annotation"),
+        ({"bbox": [10, 10, 0, 10]}, "degenerate box"),
+        ({"bbox": [10, 10, -5, 10]}, "degenerate box"),
+        ({"bbox": [64, 10, 10, 10]}, "box outside the image"),
+        ({"bbox": [-20, 10, 30, 10]}, "box clipped"),
+        ({"bbox": [10, 10, 0.5, 10]}, "box under one pixel"),
+    ],
+)
+def test_faulty_annotations_are_counted(tmp_path: Path, change: dict[str, Any], kind: str) -> None:
+    content = file()
+    content["annotations"].append(content["annotations"][0] | {"id": 7} | change)
+    root = write_coco(tmp_path, content, file())
+    data = load(spec(root), 64)
+    assert data.faults.counts == {kind: 1}
+    assert data.faults.examples[kind][0].startswith("instances_train.json, ")
+    assert len(data.train.boxes) == (4 if kind == "box clipped" else 3)
+    with pytest.raises(UserError, match=f"refused because of strict\n1 x {kind}"):
+        load(spec(root, strict=True), 64)
+
+
+def test_faulty_images_are_counted(tmp_path: Path) -> None:
+    content = coco_file([(1, BOX)] * 4, {1: "person"}, images=4)
+    content["images"].append(content["images"][0] | {"file_name": "again.png"})
+    root = write_coco(tmp_path, content, file())
+    (root / "images/train/1.png").unlink()
+    (root / "images/train/2.png").write_bytes(b"no image")
+    data = load(spec(root), 64)
+    assert data.train.names == ("0.png", "3.png")
+    assert data.train.first.tolist() == [0, 1, 2]
+    assert data.faults.counts == {"repeated image id": 1, "missing image": 1, "unreadable image": 1}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"images": []}', '{"images": 1, "categories": [], "annotations": []}'])
+def test_what_is_not_coco_is_an_error_with_its_file(tmp_path: Path, text: str) -> None:
+    root = write_coco(tmp_path, file(), file())
+    (root / "instances_val.json").write_text(text)
+    with pytest.raises(UserError, match=r"instances_val.json: not a COCO file"):
+        load(spec(root), 64)
+
+
+def test_missing_files_are_told_before_reading(tmp_path: Path) -> None:
+    (tmp_path / "images/train").mkdir(parents=True)
+    (tmp_path / "instances_train.json").write_text("{}")
+    faults = [str(fault) for fault in check(spec(tmp_path))]
+    assert len(faults) == 2
+    assert "no annotations of val: expected instances_val.json or" in faults[0]
+    assert "no images of val: expected images/val or val or val2017" in faults[1]
+
+
+def test_real_nuclei(nuclei: Path) -> None:
+    data = load(spec(nuclei), 160)
+    assert (len(data.train), len(data.val), data.classes) == (180, 80, ("nucleus",))
+    assert set(data.faults.counts) <= {"box under one pixel"}
+    assert data.train.first[-1] == len(data.train.boxes) > 5000

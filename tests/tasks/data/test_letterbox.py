@@ -1,0 +1,103 @@
+"""Any image becomes a square of RGB, and boxes find their way back."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from nas.tasks.data.letterbox import PAD, decode, letterbox, unletterbox
+
+sides = st.integers(1, 400)
+
+
+@given(sides, sides, st.integers(32, 320), st.data())
+def test_boxes_map_back_within_a_pixel(width: int, height: int, size: int, data: st.DataObject) -> None:
+    pixels, scale = letterbox(Image.new("RGB", (width, height)), size)
+    corners = st.tuples(st.integers(0, width), st.integers(0, height), st.integers(0, width), st.integers(0, height))
+    box = np.array(data.draw(corners), np.float32)
+    there = (box * scale).astype(np.float32)
+    assert pixels.shape == (size, size, 3)
+    assert there.max() <= size * (1 + 1e-6)
+    assert np.abs(unletterbox(there, scale) - box).max() < 1
+
+
+def test_a_painted_box_lands_where_its_corners_do() -> None:
+    image = Image.new("RGB", (300, 200))
+    image.paste((255, 255, 255), (30, 50, 200, 120))
+    pixels, scale = letterbox(image, 120)
+    rows, columns = np.nonzero(pixels[:80, :, 0] > 127)
+    found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert np.abs(unletterbox(np.array(found, np.float32), scale) - (30, 50, 200, 120)).max() <= 1 / scale
+
+
+def test_padding_is_grey_below_and_right() -> None:
+    wide, _ = letterbox(Image.new("RGB", (64, 32)), 64)
+    tall, _ = letterbox(Image.new("RGB", (32, 64)), 64)
+    assert (wide[:32] == 0).all()
+    assert (wide[32:] == PAD).all()
+    assert (tall[:, :32] == 0).all()
+    assert (tall[:, 32:] == PAD).all()
+
+
+def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+RED = Image.new("RGB", (40, 20), (255, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("data", "colour"),
+    [
+        (_encoded(RED.convert("L"), "PNG"), (76, 76, 76)),
+        (_encoded(RED.convert("P"), "PNG"), (255, 0, 0)),
+        (_encoded(RED.convert("RGBA"), "PNG"), (255, 0, 0)),
+        (_encoded(Image.new("RGBA", (40, 20), (255, 0, 0, 0)), "PNG"), (PAD, PAD, PAD)),
+        (_encoded(Image.new("LA", (40, 20), (200, 255)), "PNG"), (200, 200, 200)),
+        (_encoded(Image.new("CMYK", (40, 20), (0, 255, 255, 0)), "TIFF"), (255, 0, 0)),
+        (_encoded(Image.new("1", (40, 20), 1), "PNG"), (255, 255, 255)),
+    ],
+    ids=["grey", "palette", "rgba", "transparent", "grey with alpha", "cmyk", "bilevel"],
+)
+def test_every_mode_becomes_rgb(data: bytes, colour: tuple[int, int, int]) -> None:
+    decoded = decode(data, 40)
+    assert (decoded.height, decoded.width, decoded.scale) == (20, 40, 1)
+    assert (decoded.pixels[:20] == colour).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_stretched_not_cut(kind: str) -> None:
+    ramp = np.linspace(1000, 4000, 64, dtype=np.uint16)[None].repeat(64, 0)
+    row = decode(_encoded(Image.fromarray(ramp), kind), 64).pixels[10, :, 0].astype(int)
+    assert (row[0], row[-1]) == (0, 255)
+    assert (np.diff(row) > 0).all()
+
+
+def test_orientation_tags_are_not_applied() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    decoded = decode(_encoded(RED, "JPEG", exif=turned), 40)
+    assert (decoded.height, decoded.width) == (20, 40)
+
+
+def test_a_large_jpeg_looks_the_same_when_decoded_at_a_fraction() -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    photo = Image.fromarray(coarse).resize((1601, 1203), Image.Resampling.BICUBIC)
+    data = _encoded(photo, "JPEG", quality=95)
+    quick = decode(data, 160)
+    whole, scale = letterbox(Image.open(BytesIO(data)), 160)
+    assert quick.scale == scale
+    assert np.abs(quick.pixels.astype(int) - whole).mean() < 2
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", _encoded(RED, "JPEG")[:200], _encoded(RED, "PNG")[:60]])
+def test_broken_bytes_are_an_oserror(data: bytes) -> None:
+    with pytest.raises(OSError, match="not a readable image"):
+        decode(data, 32)
