@@ -1,0 +1,78 @@
+"""Evaluations in the database: an architecture, its measurement, its whole learning curve."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from nas.architecture import Architecture
+from nas.measurement import Evaluation, Key, Measurement, Progress
+from nas.storage.artifacts import Artifacts
+from nas.storage.database import Database, insert
+from nas.storage.tables import ARCHITECTURE, CURVE, EVALUATION
+
+WEIGHTS = "weights"
+"""Kind of the artifact that holds an evaluation's trained tensors; its owner is the key in words."""
+
+
+def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> None:
+    """Keep the evaluation in one transaction; the file of its weights is on the disk before that is committed."""
+    measurement = evaluation.measurement
+    values = evaluation.key.model_dump() | {
+        "state": evaluation.state,
+        "metrics": measurement.metrics,
+        "seconds": measurement.seconds,
+        "details": measurement.details,
+        "recorded": datetime.now(UTC),
+    }
+    with database.write() as connection:
+        keep_architecture(connection, evaluation.key, evaluation.architecture)
+        new = insert(connection, EVALUATION).values(**values).on_conflict_do_nothing().returning(EVALUATION.c.id)
+        number = connection.scalar(new)
+        if number is None:
+            return
+        if evaluation.curve:
+            points = [point.model_dump(include={"epoch", "seconds", "metrics"}) for point in evaluation.curve]
+            connection.execute(CURVE.insert(), [point | {"evaluation": number} for point in points])
+        if measurement.weights is not None:
+            artifacts.put_within(connection, str(evaluation.key), WEIGHTS, measurement.weights)
+
+
+def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]:
+    """The evaluations that meet a condition on `nas_evaluation`, in the order they were recorded."""
+    query = select(EVALUATION, ARCHITECTURE.c.data).join(ARCHITECTURE).where(condition).order_by(EVALUATION.c.id)
+    rows = database.read(query)
+    curves: dict[int, list[Any]] = {}
+    for point in database.read(select(CURVE).join(EVALUATION).where(condition).order_by(CURVE.c.epoch)):
+        curves.setdefault(point.evaluation, []).append(point)
+    return [
+        Evaluation(
+            key=key_of(row),
+            architecture=Architecture.model_validate(row.data),
+            state=row.state,
+            measurement=Measurement(metrics=row.metrics, seconds=row.seconds, details=row.details),
+            curve=tuple(
+                Progress(epoch=p.epoch, epochs=row.epochs, seconds=p.seconds, metrics=p.metrics)
+                for p in curves.get(row.id, ())
+            ),
+        )
+        for row in rows
+    ]
+
+
+def keep_architecture(connection: Connection, key: Key, architecture: Architecture) -> None:
+    """Keep the architecture that the key's digest names, unless it is kept already."""
+    row = {"digest": key.digest, "data": architecture.to_dict()}
+    connection.execute(insert(connection, ARCHITECTURE).values(**row).on_conflict_do_nothing())
+
+
+def is_key(table: Table, key: Key) -> ColumnElement[bool]:
+    """The condition that a row is of this key."""
+    return and_(*(table.c[name] == value for name, value in key.model_dump().items()))
+
+
+def key_of(row: Any) -> Key:
+    return Key(**{name: getattr(row, name) for name in Key.model_fields})

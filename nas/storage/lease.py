@@ -1,0 +1,124 @@
+"""Lease: the right to drive a study, held by one process at a time, and the record of its launches.
+
+The database decides between two that want it: one transaction, one row a study. A dead driver on this host loses it at
+once; one on another host, which cannot be asked, after a minute without a heartbeat.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import delete, func, insert, select, update
+
+from nas.errors import NASError, StoreError, UserError
+from nas.storage.database import Database
+from nas.storage.process import Process, this_process
+from nas.storage.records import Ending
+from nas.storage.tables import LAUNCH, LEASE, STUDY
+
+STALE_SECONDS = 60
+"""Age of the heartbeat, in seconds, at which a driver on another host counts as dead. Hosts' clocks must agree."""
+
+
+class Lease:
+    """A launch of `study` that holds the lease. Left without `close`, the launch counts as interrupted or failed."""
+
+    def __init__(self, database: Database, study: str, launch: int, earlier: float) -> None:
+        self.study = study
+        self._database = database
+        self._launch = launch
+        self._earlier = earlier
+        self._begun = time.monotonic()
+        self._open = True
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all launches of the study, this one included."""
+        return self._earlier + self._own_seconds
+
+    def beat(self) -> None:
+        """Tell that this driver lives, and for how long: to be called every few seconds.
+
+        Raises:
+            NASError: another launch has taken the study over.
+        """
+        if not self._tell(state="running"):
+            raise NASError(f"study {self.study!r} was taken over by another launch; this one stops")
+
+    def close(self, state: Ending) -> None:
+        """End the launch and give the lease back. A second call does nothing."""
+        if self._open:
+            self._tell(state=state)
+            self._open = False
+
+    @property
+    def _own_seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _tell(self, state: str) -> bool:
+        """Write the launch's row, and drop the lease at the end; False if the launch is no longer ours to write."""
+        ours = update(LAUNCH).where(LAUNCH.c.id == self._launch, LAUNCH.c.state == "running")
+        with self._database.write() as connection:
+            told = connection.execute(ours.values(heartbeat=datetime.now(UTC), seconds=self._own_seconds, state=state))
+            if state != "running":
+                connection.execute(delete(LEASE).where(LEASE.c.launch == self._launch))
+        return told.rowcount == 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        self.close("failed" if kind is not None and issubclass(kind, Exception) else "interrupted")
+
+
+def acquire(database: Database, study: str) -> Lease:
+    """Start a launch of `study`.
+
+    Raises:
+        UserError: a live driver holds the lease.
+        StoreError: there is no such study.
+    """
+    now, me = datetime.now(UTC), this_process()
+    with database.write() as connection:
+        # Locks the study's row, so that in PostgreSQL too one launch waits for the other.
+        if connection.execute(select(STUDY.c.name).where(STUDY.c.name == study).with_for_update()).first() is None:
+            raise StoreError(f"{database.name} has no study {study!r}")
+        holder = connection.execute(select(LAUNCH).join(LEASE).where(LEASE.c.study == study)).first()
+        if holder is not None:
+            if is_live(holder, now):
+                raise UserError(_refusal(holder, now))
+            connection.execute(update(LAUNCH).where(LAUNCH.c.id == holder.id).values(state="interrupted"))
+            connection.execute(delete(LEASE).where(LEASE.c.study == study))
+        earlier = connection.scalar(select(func.sum(LAUNCH.c.seconds)).where(LAUNCH.c.study == study)) or 0.0
+        launch = {"study": study, "started": now, "heartbeat": now, "seconds": 0.0, "state": "running"}
+        driver = {"pid": me.pid, "pid_start": me.start, "host": me.host}
+        number = connection.scalar(insert(LAUNCH).values(**launch, **driver).returning(LAUNCH.c.id))
+        connection.execute(insert(LEASE).values(study=study, launch=number))
+    assert number is not None
+    return Lease(database, study, number, earlier)
+
+
+def is_live(launch: Any, now: datetime) -> bool:
+    """Does the driver of this row of `nas_launch` still run, as far as this host can tell?"""
+    driver = _driver(launch)
+    return driver.runs if driver.is_here else (now - launch.heartbeat).total_seconds() <= STALE_SECONDS
+
+
+def _driver(launch: Any) -> Process:
+    return Process(launch.pid, launch.pid_start, launch.host)
+
+
+def _refusal(launch: Any, now: datetime) -> str:
+    driver = _driver(launch)
+    since = launch.started.isoformat(sep=" ", timespec="seconds")
+    sentence = f"study {launch.study!r} is running: pid {driver.pid} on host {driver.host} since {since}"
+    if driver.is_here:
+        return f"{sentence}; wait for it to end, or end it"
+    age = (now - launch.heartbeat).total_seconds()
+    return (
+        f"{sentence}; its last heartbeat is {age:.0f} s old, and a driver on another host "
+        f"is taken over only after {STALE_SECONDS} s without one"
+    )

@@ -1,0 +1,249 @@
+"""Store: everything the service remembers. Values in, copies out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from nas.architecture import Architecture
+from nas.errors import StoreError
+from nas.measurement import Evaluation, Key
+from nas.storage import evaluations
+from nas.storage.artifacts import Artifacts
+from nas.storage.database import Database, insert, open_database
+from nas.storage.evaluations import is_key, keep_architecture, key_of
+from nas.storage.lease import Lease, acquire, is_live
+from nas.storage.records import ArtifactRecord, AttemptRecord, StudyRecord, StudyState, TrialRecord
+from nas.storage.tables import ARCHITECTURE, ATTEMPT, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
+from nas.study import StudySpec
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+
+def open_store(url: str, *, create: bool, artifacts: Path | None = None) -> Store:
+    """Open the study database at `url` (SQLAlchemy's form); `artifacts` defaults to a folder beside a SQLite file.
+
+    With `create`, the file and our tables are made where they are missing; without, nothing is written by opening.
+
+    Raises:
+        StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
+    """
+    return Store(open_database(url, create=create), artifacts)
+
+
+class Store:
+    """A study database. It belongs to the thread that opened it; several processes may each have one.
+
+    Every write is one transaction: after a crash it is there in full or not at all. Times are in UTC. Any method may
+    raise StoreError where the database gives no answer (disk full, locked for a minute, not opened for writing).
+    """
+
+    def __init__(self, database: Database, artifacts: Path | None) -> None:
+        self._database = database
+        self._artifacts = Artifacts(database, artifacts)
+
+    @cached_property
+    def optuna(self) -> RDBStorage:
+        """Optuna's storage on the same database. Its tables are made at the first use, if the store may create.
+
+        Raises:
+            StoreError: Optuna's tables are missing, or another version of Optuna wrote them.
+        """
+        from nas.storage.optuna_tables import open_optuna
+
+        return open_optuna(self._database)
+
+    # Studies
+
+    def create_study(self, name: str, spec: StudySpec, text: str, task: str, provenance: dict[str, Any]) -> StudyRecord:
+        """Keep a new study: its file's `text` verbatim, the fingerprint of its `task`, and where it comes from.
+
+        Raises:
+            StoreError: the name is taken.
+        """
+        row = {"name": name, "spec": _spec_data(spec), "text": text, "task": task, "provenance": provenance}
+        with self._database.write() as connection:
+            new = insert(connection, STUDY).values(**row, created=datetime.now(UTC)).on_conflict_do_nothing()
+            if connection.execute(new).rowcount == 0:
+                raise StoreError(f"{self._database.name} has a study {name!r} already")
+        record = self.study(name)
+        assert record is not None
+        return record
+
+    def update_spec(self, name: str, spec: StudySpec) -> None:
+        """Keep what a study was resumed with; what may differ is for the caller to check.
+
+        Raises:
+            StoreError: there is no such study.
+        """
+        with self._database.write() as connection:
+            changed = connection.execute(update(STUDY).where(STUDY.c.name == name).values(spec=_spec_data(spec)))
+            if changed.rowcount == 0:
+                raise StoreError(f"{self._database.name} has no study {name!r}")
+
+    def study(self, name: str) -> StudyRecord | None:
+        return next(iter(self._studies(STUDY.c.name == name)), None)
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, the oldest first."""
+        return self._studies(STUDY.c.name.is_not(None))
+
+    def lease(self, name: str) -> Lease:
+        """Start a launch of a study: a context manager, to be closed with the launch's end state.
+
+        Raises:
+            UserError: a live driver holds the lease.
+            StoreError: there is no such study.
+        """
+        return acquire(self._database, name)
+
+    def _studies(self, condition: ColumnElement[bool]) -> list[StudyRecord]:
+        rows = self._database.read(select(STUDY).where(condition).order_by(STUDY.c.created, STUDY.c.name))
+        launches: dict[str, list[Any]] = {row.name: [] for row in rows}
+        for launch in self._database.read(select(LAUNCH).join(STUDY).where(condition).order_by(LAUNCH.c.id)):
+            launches.setdefault(launch.study, []).append(launch)
+        return [
+            StudyRecord(
+                name=row.name,
+                spec=StudySpec.parse(row.spec, f"study {row.name!r} in {self._database.name}"),
+                text=row.text,
+                task=row.task,
+                provenance=row.provenance,
+                created=row.created,
+                seconds=sum(launch.seconds for launch in launches[row.name]),
+                state=_state_of(launches[row.name]),
+            )
+            for row in rows
+        ]
+
+    # Evaluations
+
+    def record(self, evaluation: Evaluation) -> None:
+        """Keep an evaluation, its curve, and its weights as an artifact. One that is kept already stays as it is."""
+        evaluations.record(self._database, self._artifacts, evaluation)
+
+    def evaluation(self, key: Key) -> Evaluation | None:
+        """The evaluation without its weights: those are the artifact `weights` of `str(key)`."""
+        return next(iter(evaluations.find(self._database, is_key(EVALUATION, key))), None)
+
+    def evaluations(self, task: str) -> list[Evaluation]:
+        """All evaluations under a task's fingerprint, in the order they were recorded, without weights."""
+        return evaluations.find(self._database, EVALUATION.c.task == task)
+
+    # Trials, and the attempts to evaluate what they propose
+
+    def bind(self, study: str, number: int, key: Key, architecture: Architecture, baseline: str | None) -> None:
+        """Tell what Optuna's trial `number` stands for, once and for all: right after it was asked for.
+
+        A driver that finds the trial RUNNING after a crash can then submit it again.
+        """
+        values = {"study": study, "number": number, "baseline": baseline} | key.model_dump()
+        with self._database.write() as connection:
+            keep_architecture(connection, key, architecture)
+            connection.execute(TRIAL.insert().values(**values))
+
+    def trials(self, study: str) -> list[TrialRecord]:
+        """All bound trials of a study by number."""
+        query = select(TRIAL, ARCHITECTURE.c.data).join(ARCHITECTURE).where(TRIAL.c.study == study)
+        return [
+            TrialRecord(
+                number=row.number,
+                key=key_of(row),
+                architecture=Architecture.model_validate(row.data),
+                baseline=row.baseline,
+            )
+            for row in self._database.read(query.order_by(TRIAL.c.number))
+        ]
+
+    def attempt(self, key: Key, number: int, worker: str | None) -> None:
+        """Tell that an evaluation is submitted to a worker for the `number`-th time."""
+        values = key.model_dump() | {"number": number, "worker": worker}
+        with self._database.write() as connection:
+            connection.execute(ATTEMPT.insert().values(**values, started=datetime.now(UTC), state="running"))
+
+    def attempt_ended(self, key: Key, number: int, state: str, error: str | None = None) -> None:
+        """Tell how the attempt ended, in a word of the caller's; `error` is the sentence of one that failed."""
+        # A driver that died may have left an attempt of the same number: the end is told of the latest.
+        latest = select(func.max(ATTEMPT.c.id)).where(is_key(ATTEMPT, key), ATTEMPT.c.number == number)
+        ended = update(ATTEMPT).where(ATTEMPT.c.id == latest.scalar_subquery())
+        with self._database.write() as connection:
+            connection.execute(ended.values(state=state, error=error, ended=datetime.now(UTC)))
+
+    def attempts(self, key: Key) -> list[AttemptRecord]:
+        """All attempts in the order they began. One whose driver died stays `running`."""
+        rows = self._database.read(select(ATTEMPT).where(is_key(ATTEMPT, key)).order_by(ATTEMPT.c.id))
+        return [AttemptRecord(**{name: getattr(row, name) for name in AttemptRecord.model_fields}) for row in rows]
+
+    # Latency
+
+    def latency(self, digest: str, machine: str, target: str) -> float | None:
+        """Milliseconds an image of an architecture on a machine, measured earlier for `target` (`torch`, `onnx`)."""
+        where = and_(LATENCY.c.digest == digest, LATENCY.c.machine == machine, LATENCY.c.target == target)
+        rows = self._database.read(select(LATENCY.c.milliseconds).where(where))
+        return cast(float, rows[0].milliseconds) if rows else None
+
+    def record_latency(self, digest: str, machine: str, target: str, milliseconds: float) -> None:
+        """Keep a latency; a newer one takes the place of an older."""
+        facts = {"milliseconds": milliseconds, "measured": datetime.now(UTC)}
+        with self._database.write() as connection:
+            connection.execute(
+                insert(connection, LATENCY)
+                .values(digest=digest, machine=machine, target=target, **facts)
+                .on_conflict_do_update(index_elements=["digest", "machine", "target"], set_=facts)
+            )
+
+    # Artifacts
+
+    def put_artifact(self, owner: str, kind: str, data: bytes) -> ArtifactRecord:
+        """Keep bytes; an earlier artifact of that owner and kind is replaced.
+
+        Raises:
+            StoreError: there is no folder to write to, or it cannot be written.
+        """
+        return self._artifacts.put(owner, kind, data)
+
+    def get_artifact(self, owner: str, kind: str) -> bytes | None:
+        """The bytes, or None if there are none.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        return self._artifacts.get(owner, kind)
+
+    def drop_artifact(self, owner: str, kind: str) -> None:
+        """Forget the artifact, if there is one."""
+        self._artifacts.drop(owner, kind)
+
+    def close(self) -> None:
+        """End all connections."""
+        if "optuna" in self.__dict__:
+            self.optuna.remove_session()
+            self.optuna.engine.dispose()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _spec_data(spec: StudySpec) -> dict[str, Any]:
+    """With the defaults: they may be others in a later version."""
+    return spec.model_dump(mode="json")
+
+
+def _state_of(launches: list[Any]) -> StudyState:
+    """The state of a study with these launches."""
+    if not launches:
+        return "new"
+    last = launches[-1]
+    if last.state == "running" and not is_live(last, datetime.now(UTC)):
+        return "interrupted"
+    return cast(StudyState, last.state)

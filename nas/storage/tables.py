@@ -1,0 +1,173 @@
+"""Our half of the study database, in words of both SQLite and PostgreSQL. `nas.storage.migrations` brings it about.
+
+Optuna's tables in the same database own the search; these own the evidence. Every name begins with `nas_`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment, kept without a zone in UTC: SQLite knows no zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _required(name: str, kind: Any, *rules: Any, **options: Any) -> Column[Any]:
+    return Column(name, kind, *rules, nullable=False, **options)
+
+
+def _key(*digest_rules: Any) -> list[Column[Any]]:
+    """The columns of a `measurement.Key`."""
+    return [
+        _required("digest", String(64), *digest_rules),
+        _required("task", String(64)),
+        _required("seed", Integer),
+        _required("epochs", Integer),
+        _required("evaluator", Integer),
+    ]
+
+
+STUDY = Table(
+    "nas_study",
+    METADATA,
+    Column("name", String(200), primary_key=True),
+    _required("spec", JSON),
+    _required("text", Text),
+    _required("task", String(64)),
+    _required("provenance", JSON),
+    _required("created", UTCDateTime),
+)
+
+# The driver of a launch is the process `pid` on `host` that started at `pid_start`, in the host's own words.
+LAUNCH = Table(
+    "nas_launch",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _required("study", String(200), ForeignKey("nas_study.name"), index=True),
+    _required("started", UTCDateTime),
+    _required("heartbeat", UTCDateTime),
+    _required("seconds", Float),
+    _required("state", String(16)),
+    _required("pid", Integer),
+    _required("pid_start", String(32)),
+    _required("host", String(255)),
+)
+
+LEASE = Table(
+    "nas_lease",
+    METADATA,
+    Column("study", String(200), ForeignKey("nas_study.name"), primary_key=True),
+    _required("launch", Integer, ForeignKey("nas_launch.id")),
+)
+
+ARCHITECTURE = Table(
+    "nas_architecture",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    _required("data", JSON),
+)
+
+EVALUATION = Table(
+    "nas_evaluation",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    *_key(ForeignKey("nas_architecture.digest")),
+    _required("state", String(16)),
+    _required("metrics", JSON),
+    _required("seconds", Float),
+    _required("details", JSON),
+    _required("recorded", UTCDateTime),
+    Index("ix_nas_evaluation_task", "task"),
+    UniqueConstraint("digest", "task", "seed", "epochs", "evaluator"),
+)
+
+CURVE = Table(
+    "nas_curve",
+    METADATA,
+    Column("evaluation", Integer, ForeignKey("nas_evaluation.id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    _required("seconds", Float),
+    _required("metrics", JSON),
+)
+
+TRIAL = Table(
+    "nas_trial",
+    METADATA,
+    Column("study", String(200), ForeignKey("nas_study.name"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    *_key(ForeignKey("nas_architecture.digest")),
+    Column("baseline", String(200)),
+)
+
+# An attempt may come before its architecture is known here: no foreign key.
+ATTEMPT = Table(
+    "nas_attempt",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    *_key(),
+    _required("number", Integer),
+    Column("worker", String(255)),
+    _required("started", UTCDateTime),
+    Column("ended", UTCDateTime),
+    _required("state", String(16)),
+    Column("error", Text),
+    Index("ix_nas_attempt_digest", "digest"),
+)
+
+LATENCY = Table(
+    "nas_latency",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("machine", String(255), primary_key=True),
+    Column("target", String(64), primary_key=True),
+    _required("milliseconds", Float),
+    _required("measured", UTCDateTime),
+)
+
+ARTIFACT = Table(
+    "nas_artifact",
+    METADATA,
+    Column("owner", String(255), primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    _required("sha256", String(64), index=True),
+    _required("size", BigInteger),
+    Column("folder", Text),
+    _required("created", UTCDateTime),
+)

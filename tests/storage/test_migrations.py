@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+from nas.errors import StoreError
+from nas.storage import open_store
+from nas.storage.database import open_database
+from nas.storage.migrations import VERSION_TABLE
+from nas.storage.tables import METADATA
+
+
+def differences(connection: Connection) -> list[object]:
+    """What the tables of the database lack of `nas.storage.tables`, or have too much."""
+    context = MigrationContext.configure(
+        connection, opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+    )
+    return list(compare_metadata(context, METADATA))
+
+
+def test_the_migrations_give_the_tables(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/nas.db", create=True)
+    with database.write() as connection:
+        assert differences(connection) == []
+        connection.exec_driver_sql("ALTER TABLE nas_study ADD COLUMN surplus INTEGER")
+        assert len(differences(connection)) == 1
+    database.close()
+
+
+def test_a_second_opening_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/nas.db"
+    open_store(url, create=True).close()
+    before = (tmp_path / "nas.db").read_bytes()
+    open_store(url, create=True).close()
+    open_store(url, create=False).close()
+    assert (tmp_path / "nas.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_newer_database_is_refused(tmp_path: Path, create: bool) -> None:
+    url = f"sqlite:///{tmp_path}/nas.db"
+    database = open_database(url, create=True)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE nas_alembic_version SET version_num = '9999'")
+    database.close()
+    with pytest.raises(StoreError, match=r"nas\.db was written by a newer version .*9999.*pip install -U pyramid-nas"):
+        open_store(url, create=create)
