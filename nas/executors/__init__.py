@@ -1,0 +1,35 @@
+"""Executors by name. Ray is imported when one is built, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nas.errors import Fault
+from nas.executors.base import Evaluate, Event, Executor, Failure
+from nas.study import StudySpec, Workers
+
+__all__ = ["EXECUTORS", "Evaluate", "Event", "Executor", "Failure", "check"]
+
+
+def _ray(evaluate: Evaluate, context: Any, workers: Workers, address: str | None) -> Executor:
+    from nas.executors.ray import RayExecutor
+
+    return RayExecutor(evaluate, context, workers, address)
+
+
+def _local(evaluate: Evaluate, context: Any, workers: Workers, address: str | None) -> Executor:
+    """One evaluation at a time in this process, whatever `workers` and `address` say: it is there to debug with."""
+    from nas.executors.local import LocalExecutor
+
+    return LocalExecutor(evaluate, context)
+
+
+EXECUTORS: dict[str, Callable[[Evaluate, Any, Workers, str | None], Executor]] = {"ray": _ray, "local": _local}
+
+
+def check(spec: StudySpec) -> list[Fault]:
+    """What is wrong with the executor that `spec` names."""
+    if spec.executor in EXECUTORS:
+        return []
+    return [Fault("executor", f"unknown {spec.executor!r}; one of {', '.join(EXECUTORS)}")]

@@ -1,0 +1,157 @@
+"""RayExecutor: warm actors, each evaluating one job at a time and streaming what it tells."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from nas.errors import NASError
+from nas.executors.base import Evaluate, Event, Executor, Failure, Step, event_of, steps, worker_name
+from nas.executors.cluster import Cluster, last_line
+from nas.measurement import Job
+from nas.study import Workers
+
+
+class _Worker:
+    """The actor: `evaluate` and its context, warm in a process of their own."""
+
+    def __init__(self, evaluate: Evaluate, context: Any) -> None:
+        self._evaluate = evaluate
+        self._context = context
+
+    def run(self, job: Job) -> Iterator[tuple[Step, float, str]]:
+        """Each step with the seconds since the start and the worker's name."""
+        start = time.perf_counter()
+        with closing(steps(self._evaluate, self._context, job)) as told:
+            for step in told:
+                yield step, time.perf_counter() - start, worker_name()
+
+
+@dataclass(eq=False)
+class _Slot:
+    """A place for one job: its actor, and while a job runs there, the job and its stream of steps."""
+
+    actor: Any
+    job: Job | None = None
+    stream: Any = None
+    worker: str = "a worker"
+    seconds: float = 0.0
+
+
+class RayExecutor(Executor):
+    """One actor a slot, each with the CPUs and GPUs of `workers`; `count: auto` makes as many as the cluster holds.
+
+    The context is put into the object store once. A worker process that dies gives a Failure of kind "worker" and is
+    replaced. `address`: see `Cluster`.
+
+    Raises:
+        UserError: the cluster cannot be joined, or `workers` do not fit into it.
+    """
+
+    def __init__(self, evaluate: Evaluate, context: Any, workers: Workers, address: str | None = None) -> None:
+        self._evaluate = evaluate
+        self._workers = workers
+        self._done_seconds = 0.0
+        self._busy: dict[str, _Slot] = {}
+        self._slots: list[_Slot] = []
+        self._cluster = Cluster(address, workers, context)
+        try:
+            self.capacity = self._cluster.capacity(workers)
+            self._context = ray.put(context)
+            self._slots = [_Slot(self._actor()) for _ in range(self.capacity)]
+        except BaseException:
+            self.close()
+            raise
+        # Slots are reused in the order they came free: one whose cancelled evaluation still ends is taken last.
+        self._free = deque(self._slots)
+
+    def submit(self, job: Job) -> None:
+        if job.id in self._busy:
+            raise ValueError(f"{job.id} is running")
+        if not self._free:
+            raise ValueError(f"no slot is free for {job.id}")
+        slot = self._free.popleft()
+        slot.job = job
+        slot.stream = slot.actor.run.options(num_returns="streaming").remote(job)
+        self._busy[job.id] = slot
+
+    def events(self, timeout: float) -> list[Event]:
+        streams = {slot.stream: slot for slot in self._busy.values()}
+        if not streams:
+            return []
+        ready, _ = ray.wait(list(streams), timeout=timeout)
+        if ready:
+            ready, _ = ray.wait(list(streams), num_returns=len(streams), timeout=0)
+        return [self._next(streams[stream]) for stream in ready]
+
+    def cancel(self, job_id: str) -> None:
+        if job_id in self._busy:
+            slot = self._busy[job_id]
+            ray.cancel(slot.stream)
+            self._release(slot)
+
+    def close(self) -> None:
+        slots, self._slots = self._slots, []
+        for slot in slots:
+            ray.kill(slot.actor)
+        self._busy.clear()
+        self._free = deque()
+        self._cluster.close()
+
+    @property
+    def running(self) -> frozenset[str]:
+        return frozenset(self._busy)
+
+    @property
+    def busy_seconds(self) -> float:
+        return self._done_seconds + sum(slot.seconds for slot in self._busy.values())
+
+    def _actor(self) -> Any:
+        """A new actor. Retries are the caller's: Ray's own would tell an evaluation's first epochs twice."""
+        environment = {"OMP_NUM_THREADS": str(max(1, int(self._workers.cpus)))}
+        if not self._workers.gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        return (
+            ray.remote(_Worker)
+            .options(
+                num_cpus=self._workers.cpus,
+                num_gpus=self._workers.gpus,
+                max_restarts=0,
+                max_task_retries=0,
+                runtime_env={"env_vars": environment},
+            )
+            .remote(self._evaluate, self._context)
+        )
+
+    def _next(self, slot: _Slot) -> Event:
+        """The next event of a slot whose stream is ready."""
+        assert slot.job is not None
+        what: Step
+        try:
+            what, slot.seconds, slot.worker = ray.get(next(slot.stream))
+        except RayTaskError as error:
+            what = Failure(f"its result cannot be sent: {last_line(error)}", "trial", str(error))
+        except RayError as error:
+            if isinstance(error, RayActorError) and error.actor_init_failed:
+                raise NASError(f"no worker can start: {last_line(error)}") from error
+            what = Failure("its worker process died: killed, crashed or out of memory", "worker", str(error))
+            ray.kill(slot.actor)
+            slot.actor = self._actor()
+        event = event_of(slot.job, what, slot.worker)
+        if event.final:
+            self._release(slot)
+        return event
+
+    def _release(self, slot: _Slot) -> None:
+        assert slot.job is not None
+        del self._busy[slot.job.id]
+        self._done_seconds += slot.seconds
+        slot.job, slot.stream, slot.seconds = None, None, 0.0
+        self._free.append(slot)

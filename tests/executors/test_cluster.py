@@ -1,0 +1,181 @@
+"""Starting a cluster of our own, joining another's, and leaving no trace of either."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nas.errors import UserError
+from nas.executors.cluster import Cluster, _room, size_of
+from nas.study import Workers
+from tests.contracts.executor_contract import eventually
+from tests.executors.toys import Context
+
+ROOT = Path(__file__).parents[2]
+
+DRIVER = """
+import os, pickle, signal, sys, time
+from pathlib import Path
+from nas.executors.ray import RayExecutor
+from nas.study import Workers
+from tests.executors.toys import evaluate, job
+
+context = pickle.loads(Path("context.pickle").read_bytes())
+with RayExecutor(evaluate, context, Workers(count=1), os.environ.get("ADDRESS")) as executor:
+    executor.submit(job("endless"))
+    (event,) = executor.events(timeout=60)
+    Path("pid").write_text(event.worker.rpartition(":")[2])
+    MIDDLE
+"""
+
+
+def driver(folder: Path, middle: str, context: Context, **environment: str) -> subprocess.Popen[str]:
+    """A process of its own session in `folder`, with an executor and an endless job when it comes to `middle`."""
+    (folder / "tmp").mkdir()
+    (folder / "context.pickle").write_bytes(pickle.dumps(context))
+    (folder / "driver.py").write_text(DRIVER.replace("MIDDLE", middle))
+    return subprocess.Popen(
+        [sys.executable, "driver.py"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "tmp")} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def head(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A cluster of someone else's: its head, and where it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = f"start --head --block --port={port} --num-cpus=1 --include-dashboard=false --disable-usage-stats"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", *words.split(), f"--temp-dir={folder}/ray"],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert eventually(lambda: any(folder.glob("ray/session_latest/sockets/raylet*")))
+        yield process, f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """With a short path: Ray puts its sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="n", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.ray
+def test_a_cluster_of_our_own_needs_no_home_says_nothing_and_leaves_nothing(folder: Path, context: Context) -> None:
+    # The death of a worker is what Ray is most eager to tell.
+    middle = "os.kill(int(Path('pid').read_text()), signal.SIGKILL); print(executor.events(timeout=60)[-1].what.kind)"
+    process = driver(folder, f"{middle}; time.sleep(1)", context, HOME="/nonexistent", RAY_ADDRESS="10.255.255.1:1")
+    assert process.communicate(timeout=120) == ("worker\n", "")
+    assert process.returncode == 0
+    assert list((folder / "tmp").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_address_that_is_no_cluster_is_named_before_long() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(UserError, match=f"what answers at {address} is no Ray cluster"):
+            Cluster(address, Workers(), None)
+
+
+def test_an_unreachable_address_is_named_at_once() -> None:
+    start = time.monotonic()
+    with pytest.raises(UserError, match=r"nothing answers at 127\.0\.0\.1:9 \(Connection refused\)"):
+        Cluster("127.0.0.1:9", Workers(), None)
+    assert time.monotonic() - start < 6
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ray://head:10001x", ":6379", "head:"])
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(UserError, match="neither auto nor host:port"):
+        Cluster(address, Workers(), None)
+
+
+@pytest.mark.parametrize(
+    ("node", "workers", "room"),
+    [
+        ({"CPU": 8}, Workers(), 8),
+        ({"CPU": 8}, Workers(cpus=3), 2),
+        ({"CPU": 1}, Workers(cpus=0.1), 10),
+        ({"CPU": 8}, Workers(gpus=1), 0),
+        ({"CPU": 8, "GPU": 2}, Workers(gpus=1), 2),
+        ({"CPU": 8, "GPU": 2}, Workers(gpus=0.4), 4),
+        ({"CPU": 3, "GPU": 2}, Workers(gpus=0.4), 3),
+        ({"CPU": 8, "GPU": 4}, Workers(gpus=2), 2),
+        ({}, Workers(), 0),
+    ],
+)
+def test_room_on_a_node(node: dict[str, float], workers: Workers, room: int) -> None:
+    assert _room(node, workers) == room
+
+
+def test_size_counts_the_arrays(context: Context) -> None:
+    assert context.images.nbytes < size_of(context) < context.images.nbytes + 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_an_interrupt_reaches_the_driver_alone(folder: Path, context: Context) -> None:
+    middle = """
+    print("ready", flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        told = [executor.events(timeout=5)[-1] for _ in range(3)]
+        print({type(e.what).__name__ for e in told}, {e.worker for e in told} == {event.worker})
+"""
+    process = driver(folder, middle.strip(), context)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.communicate(timeout=60) == ("{'Progress'} True\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_workers_do_not_outlive_a_killed_driver(folder: Path, context: Context) -> None:
+    process = driver(folder, "print('ready', flush=True); time.sleep(60)", context)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    worker = int((folder / "pid").read_text())
+    assert psutil.pid_exists(worker)
+    process.kill()
+    process.communicate(timeout=60)
+    assert eventually(lambda: not psutil.pid_exists(worker))
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_cluster_that_runs_is_joined_given_the_package_and_left_running(folder: Path, context: Context) -> None:
+    with head(folder) as (process, address):
+        middle = "executor.cancel('endless'); executor.submit(job('environment'))"
+        middle += "; print(executor.events(timeout=60)[-1].what.details['package'])"
+        joined = driver(folder, middle, context, ADDRESS=address)
+        package, errors = joined.communicate(timeout=120)
+        assert errors == ""
+        assert Path(package.strip()).is_relative_to(folder / "ray")
+        assert process.poll() is None
