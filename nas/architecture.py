@@ -16,7 +16,7 @@ from nas import vocabulary as words
 from nas.errors import Fault, SpecError
 from nas.value import Value
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 MAX_LEVEL = 7
 
 
@@ -29,6 +29,11 @@ class Conv(Value):
     act: str = "none"
     order: str = "post"
     bias: bool | None = None
+
+    @property
+    def convolves(self) -> bool:
+        """Whether there is a convolution, which alone may change the number of channels."""
+        return self.kind != "identity"
 
     def faults(self, path: str) -> list[Fault]:
         tables: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
@@ -136,7 +141,8 @@ class NeckSpec(Value):
         learned = (level > node.level and words.UPSAMPLINGS[edge.up].learned) or (
             level < node.level and words.DOWNSAMPLINGS[edge.down].learned
         )
-        return node.width if edge.project is not None or learned else self.width_of(edge.source, channels)
+        projected = edge.project is not None and edge.project.convolves
+        return node.width if projected or learned else self.width_of(edge.source, channels)
 
     @cached_property
     def digest(self) -> str:
@@ -168,12 +174,15 @@ class BackboneSpec(Value):
     """The structure of a backbone, without weights: a timm name, or `plain` (stride-2 convolutions).
 
     `levels` are the levels whose maps are given out; `widths` belong to `plain` alone, one a stage from level 1.
+    Images in [0, 1] are normalised by `mean` and `std`, a value a channel; None: taken as they are.
     """
 
     name: str = "plain"
     levels: tuple[int, ...] = (3, 4, 5)
     in_channels: int = Field(3, ge=1)
     widths: tuple[int, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
 
 class HeadSpec(Value):
@@ -239,7 +248,7 @@ class Frame(Value):
 
     def map_size(self, level: int) -> int:
         """Side of the maps of `level`, in cells."""
-        return -(-self.image_size // 2**level)
+        return -(-self.image_size // (1 << level))
 
 
 def _unknown(path: str, word: str, table: Mapping[str, Any]) -> Fault:
@@ -274,7 +283,9 @@ def _node_faults(neck: NeckSpec, node: NodeSpec, index: int, path: str) -> list[
     for k, edge in enumerate(node.inputs):
         place = f"{path}.inputs[{k}]"
         if edge.source >= index:
-            faults.append(Fault(place, f"takes map {edge.source}, which comes later; maps before it are 0..{index - 1}"))
+            faults.append(
+                Fault(place, f"takes map {edge.source}, which comes later; maps before it are 0..{index - 1}")
+            )
         if edge.up not in words.UPSAMPLINGS:
             faults.append(_unknown(f"{place}.up", edge.up, words.UPSAMPLINGS))
         if edge.down not in words.DOWNSAMPLINGS:
@@ -284,7 +295,7 @@ def _node_faults(neck: NeckSpec, node: NodeSpec, index: int, path: str) -> list[
     if node.fuse not in words.FUSIONS:
         return [*faults, _unknown(f"{path}.fuse", node.fuse, words.FUSIONS)]
     fusion = words.FUSIONS[node.fuse]
-    if len(node.inputs) > 1 and fusion.concatenates and (node.block is None or node.block.kind == "identity"):
+    if len(node.inputs) > 1 and fusion.concatenates and (node.block is None or not node.block.convolves):
         faults.append(Fault(path, f"{node.fuse} needs a block that reduces to the node's width"))
     if fusion.max_inputs is not None and len(node.inputs) > fusion.max_inputs:
         faults.append(Fault(path, f"{node.fuse} takes at most {fusion.max_inputs} inputs, not {len(node.inputs)}"))
@@ -299,7 +310,7 @@ def _merge_faults(merge: Merge) -> list[Fault]:
         faults.append(_unknown("merge.up", merge.up, words.UPSAMPLINGS))
     if merge.down not in words.DOWNSAMPLINGS:
         faults.append(_unknown("merge.down", merge.down, words.DOWNSAMPLINGS))
-    if merge.kind == "concat" and merge.block is None:
+    if merge.kind == "concat" and (merge.block is None or not merge.block.convolves):
         faults.append(Fault("merge", "concat needs a block that reduces to the merge's width"))
     return faults
 
@@ -316,10 +327,13 @@ def _width_faults(neck: NeckSpec, channels: Mapping[int, int]) -> list[Fault]:
             faults.append(
                 Fault(f"nodes[{i}]", f"{node.fuse} of unequal widths {sorted(set(widths))}: project its inputs")
             )
-        elif (node.block is None or node.block.kind == "identity") and widths[0] != node.width:
-            faults.append(Fault(f"nodes[{i}]", f"{widths[0]} channels in, width {node.width}: needs a projection or block"))
+        elif (node.block is None or not node.block.convolves) and widths[0] != node.width:
+            faults.append(
+                Fault(f"nodes[{i}]", f"{widths[0]} channels in, width {node.width}: needs a projection or block")
+            )
     if neck.merge is not None and neck.merge.kind == "sum":
         outs = {neck.width_of(i, channels) for i in neck.outputs}
-        if len(outs) > 1 or (neck.merge.block is None and outs != {neck.merge.width}):
+        reduced = neck.merge.block is not None and neck.merge.block.convolves
+        if len(outs) > 1 or (not reduced and outs != {neck.merge.width}):
             faults.append(Fault("merge", f"sum of widths {sorted(outs)} into {neck.merge.width}"))
     return faults

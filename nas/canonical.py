@@ -1,8 +1,9 @@
 """The canonical form of a neck, and the digest that names it.
 
-Rewrites keep the function: parameters that no edge uses fall back to their defaults, identity nodes are contracted,
-same-level sums with one consumer are flattened, dead nodes and unused inputs dropped, commutative inputs sorted, and
-the nodes put in one topological order. Twin nodes are never merged: they have weights of their own.
+Rewrites keep the function: parameters without effect fall back to their defaults, identity nodes are contracted, nodes
+without a block join their only consumer where it sums on or hands on, dead nodes and unused inputs are dropped,
+commutative inputs sorted, and the nodes put in one topological order. Twin nodes are never merged: they have weights of
+their own. A neck that fits no backbone (`NeckSpec.check`) has a canonical form all the same: check before rewriting.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nas import vocabulary as words
-from nas.architecture import Architecture, Edge, NeckSpec, NodeSpec
-
-_MAX_TIES = 256
+from nas.architecture import Architecture, Conv, Edge, NeckSpec, NodeSpec
 
 
 def canonical(neck: NeckSpec) -> NeckSpec:
@@ -24,7 +23,7 @@ def canonical(neck: NeckSpec) -> NeckSpec:
     previous = None
     while neck != previous:
         previous = neck
-        neck = _drop_dead(_flatten_sums(_contract_identities(_reset_unused(neck))))
+        neck = _drop_dead(_absorb(_contract_identities(_reset_unused(neck))))
     return _ordered(neck)
 
 
@@ -55,23 +54,21 @@ def _rebuilt(neck: NeckSpec, nodes: Sequence[NodeSpec], **changes: Any) -> NeckS
 
 
 def _reset_unused(neck: NeckSpec) -> NeckSpec:
-    uses = Counter(
-        (edge.source, node.width, edge.project)
-        for node in neck.nodes
-        for edge in node.inputs
-        if edge.project is not None and edge.shared
+    projections = Counter(
+        (edge.source, node.width, _plain(edge.project)) for node in neck.nodes for edge in node.inputs if edge.shared
     )
     nodes = []
     for node in neck.nodes:
         edges = []
         for edge in node.inputs:
             level = neck.level_of(edge.source)
-            shared = edge.shared and edge.project is not None and uses[edge.source, node.width, edge.project] > 1
+            project = _plain(edge.project)
+            several = projections[edge.source, node.width, project] > 1
             edges.append(
                 Edge(
                     source=edge.source,
-                    project=edge.project,
-                    shared=shared,
+                    project=project,
+                    shared=edge.shared and project is not None and several,
                     up=edge.up if level > node.level else _UP,
                     down=edge.down if level < node.level else _DOWN,
                 )
@@ -79,21 +76,41 @@ def _reset_unused(neck: NeckSpec) -> NeckSpec:
         fuse = node.fuse if len(edges) > 1 else "add"
         if words.FUSIONS[fuse].commutative:
             edges.sort(key=_edge_key)
-        nodes.append(node.model_copy(update={"inputs": tuple(edges), "fuse": fuse}))
+        nodes.append(node.model_copy(update={"inputs": tuple(edges), "fuse": fuse, "block": _plain(node.block)}))
     merge = neck.merge
     if merge is not None:
         levels = neck.output_levels
         merge = merge.model_copy(
             update={
+                "kind": merge.kind if len(levels) > 1 else "sum",
                 "up": merge.up if max(levels) > merge.level else _UP,
                 "down": merge.down if min(levels) < merge.level else _DOWN,
+                "block": _plain(merge.block),
             }
         )
     return _rebuilt(neck, nodes, merge=merge)
 
 
+def _plain(conv: Conv | None) -> Conv | None:
+    """A convolution without the words that say nothing; None if it does nothing."""
+    if conv is None or (not conv.convolves and conv.norm == conv.act == "none"):
+        return None
+    ordered = conv.act != "none" and (conv.convolves or conv.norm != "none")
+    biased = conv.bias if conv.bias != (conv.norm == "none") else None
+    return Conv(
+        kind=conv.kind,
+        kernel=conv.kernel if conv.convolves else _KERNEL,
+        norm=conv.norm,
+        act=conv.act,
+        order=conv.order if ordered else _ORDER,
+        bias=biased if conv.convolves else None,
+    )
+
+
 _UP = Edge.model_fields["up"].default
 _DOWN = Edge.model_fields["down"].default
+_KERNEL = Conv.model_fields["kernel"].default
+_ORDER = Conv.model_fields["order"].default
 
 
 def _edge_key(edge: Edge) -> str:
@@ -105,44 +122,47 @@ def _contract_identities(neck: NeckSpec) -> NeckSpec:
     n = len(neck.inputs)
     alias = list(range(n + len(neck.nodes)))
     for i, node in enumerate(neck.nodes):
-        edge = node.inputs[0]
-        source = neck.node(edge.source)
-        if (
-            len(node.inputs) == 1
-            and node.block is None
-            and edge.project is None
-            and source is not None
-            and source.level == node.level
-        ):
-            alias[n + i] = alias[edge.source]
+        if node.block is None and _hands_on(neck, node):
+            alias[n + i] = alias[node.inputs[0].source]
     nodes = [
-        node.model_copy(
-            update={"inputs": tuple(e.model_copy(update={"source": alias[e.source]}) for e in node.inputs)}
-        )
+        node.model_copy(update={"inputs": tuple(e.model_copy(update={"source": alias[e.source]}) for e in node.inputs)})
         for node in neck.nodes
     ]
     return _rebuilt(neck, nodes, outputs=tuple(alias[i] for i in neck.outputs))
 
 
-def _flatten_sums(neck: NeckSpec) -> NeckSpec:
-    """A plain sum whose only consumer is a sum on the same level becomes part of that sum."""
+def _hands_on(neck: NeckSpec, node: NodeSpec) -> bool:
+    """Whether the node's block gets a map as it is (a width that changes without a projection is a fault: kept)."""
+    edge = node.inputs[0]
+    source = neck.node(edge.source)
+    same = neck.level_of(edge.source) == node.level and (source is None or source.width == node.width)
+    return len(node.inputs) == 1 and edge.project is None and same
+
+
+def _absorb(neck: NeckSpec) -> NeckSpec:
+    """A node without a block joins its only consumer: into a sum as a sum, anywhere as an edge, under a block whole."""
     n = len(neck.inputs)
     consumers = Counter(e.source for node in neck.nodes for e in node.inputs)
     nodes = list(neck.nodes)
 
-    def is_part(edge: Edge, level: int) -> bool:
+    def joining(edge: Edge, into: NodeSpec) -> NodeSpec | None:
         if edge.source < n or edge.project is not None or consumers[edge.source] != 1 or edge.source in neck.outputs:
-            return False
+            return None
         inner = nodes[edge.source - n]
-        return inner.fuse == "add" and inner.block is None and inner.level == level
+        fits = inner.block is None and (inner.level, inner.width) == (into.level, into.width)
+        return inner if fits else None
 
     for i, node in enumerate(nodes):
-        if node.fuse != "add" or len(node.inputs) == 1:
-            continue
+        fuse = node.fuse
         edges: list[Edge] = []
         for edge in node.inputs:
-            edges += nodes[edge.source - n].inputs if is_part(edge, node.level) else (edge,)
-        nodes[i] = node.model_copy(update={"inputs": tuple(edges)})
+            inner = joining(edge, node)
+            if inner is not None and len(node.inputs) == 1:
+                fuse = inner.fuse
+            elif inner is not None and len(inner.inputs) > 1 and not (fuse == inner.fuse == "add"):
+                inner = None
+            edges += inner.inputs if inner is not None else (edge,)
+        nodes[i] = node.model_copy(update={"inputs": tuple(edges), "fuse": fuse})
     return _rebuilt(neck, nodes)
 
 
@@ -175,25 +195,17 @@ def _renumbered(neck: NeckSpec, order: Sequence[int], inputs: tuple[int, ...]) -
 
 
 def _ordered(neck: NeckSpec) -> NeckSpec:
-    """One topological order: by colour refinement, then, among true twins, the order with the least encoding."""
-    n = len(neck.inputs)
-    best: tuple[str, NeckSpec] | None = None
-    pending = [_refined(neck, _first_colours(neck))]
-    tried = 0
-    while pending and tried < _MAX_TIES:
-        colours = pending.pop()
-        tie = _first_tie(colours, n)
-        if tie:
-            for index in tie:
-                pending.append(_refined(neck, [c + "!" if i == index else c for i, c in enumerate(colours)]))
-            continue
-        tried += 1
-        candidate = _renumbered(neck, _topological(neck, colours), neck.inputs)
-        encoding = json.dumps(candidate.to_dict(), sort_keys=True)
-        if best is None or encoding < best[0]:
-            best = encoding, candidate
-    assert best is not None
-    return NeckSpec.model_validate(best[1].to_dict())
+    """One topological order, by colour refinement; where nodes tie, one is told apart and colours refined again.
+
+    Tied nodes that leave the same colours behind are taken for images of each other under a symmetry of the neck, as
+    twins are, so that any may go first. (Only graphs made to fool it, with dozens of nodes, break this.)
+    """
+    colours = _refined(neck, _first_colours(neck))
+    while tie := _first_tie(colours, len(neck.inputs)):
+        split = [[c + "!" if i == index else c for i, c in enumerate(colours)] for index in tie]
+        colours = min((_refined(neck, s) for s in split), key=sorted)
+    ordered = _renumbered(neck, _topological(neck, colours), neck.inputs)
+    return NeckSpec.model_validate(ordered.to_dict())
 
 
 def _first_colours(neck: NeckSpec) -> list[str]:
@@ -249,5 +261,3 @@ def _topological(neck: NeckSpec, colours: list[str]) -> list[int]:
         placed.add(first)
         order.append(first)
     return order
-
-

@@ -19,7 +19,9 @@ class _Draft:
         self.inputs = tuple(inputs)
         self.nodes: list[NodeSpec] = []
 
-    def add(self, level: int, width: int, edges: Sequence[Edge | int], fuse: str = "add", block: Conv | None = None) -> int:
+    def add(
+        self, level: int, width: int, edges: Sequence[Edge | int], fuse: str = "add", block: Conv | None = None
+    ) -> int:
         inputs = tuple(e if isinstance(e, Edge) else Edge(source=e) for e in edges)
         self.nodes.append(NodeSpec(level=level, width=width, inputs=inputs, fuse=fuse, block=block))
         return len(self.inputs) + len(self.nodes) - 1
@@ -100,7 +102,9 @@ def bifpn(
             edges = [maps[level], *([top_down[level]] if level != levels[-1] else []), outs[level - 1]]
             outs[level] = Edge(source=draft.add(level, width, edges, fuse, block))
         maps = outs
-    return draft.neck({level: edge.source for level, edge in maps.items()})
+    # A pyramid of one level has nothing to fuse: its projection is all there is.
+    last = {level: draft.add(level, width, [edge]) if edge.project else edge.source for level, edge in maps.items()}
+    return draft.neck(last)
 
 
 def seed_fpn(inputs: Sequence[int], width: int = 16, fuse: str = "add", upsample: str = "deconv") -> NeckSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
@@ -15,7 +15,7 @@ from nas.errors import Fault, SpecError
 class Value(BaseModel):
     """A frozen value without surplus keys, compared and hashed by content."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
 
     @classmethod
     def parse(cls, data: Any, where: str = "") -> Self:
@@ -29,9 +29,16 @@ class Value(BaseModel):
         except ValidationError as error:
             raise SpecError(where, faults_of(error, cls)) from None
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other fields, not validated; what was cached of the old ones (a digest) is left behind."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(copied).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, without the fields that stand at their defaults."""
-        return self.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+        return self.model_dump(mode="json", exclude_defaults=True)
 
 
 def faults_of(error: ValidationError, cls: type[BaseModel]) -> list[Fault]:
@@ -65,7 +72,7 @@ def _sentence(items: list[Any], cls: type[BaseModel]) -> str:
         case _:
             shown = repr(item["input"])
             shown = shown if len(shown) <= 60 else shown[:57] + "..."
-            wanted = " or ".join(x["msg"].removeprefix("Input should be ").partition(",")[0] for x in items)
+            wanted = " or ".join(x["msg"].removeprefix("Input should be ").partition(", unable")[0] for x in items)
             start = "should be " if item["msg"].startswith("Input should be ") else ""
             return f"{start}{wanted}, not {shown}"
 

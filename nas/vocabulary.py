@@ -30,6 +30,7 @@ FUSIONS: dict[str, Fusion] = {
     "softmax_attention": Fusion("sum softmax(w)_i x_i, one weight an input (EfficientDet)"),
 }
 
+
 @dataclass(frozen=True)
 class Resampling:
     """`learned`: has weights, and maps the source's channels to the receiver's width by itself."""

@@ -9,6 +9,11 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadlines: a busy machine is no failure.
+settings.register_profile("nas", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nas")
 
 TEST_DATA = Path(os.environ.get("NAS_TEST_DATA", Path(__file__).parents[2] / "shared"))
 """The one setting of the tests: a folder with `data/bccd`, `data/nuclei` and `weights`."""
