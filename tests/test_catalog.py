@@ -46,11 +46,10 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", ["studies", "search_spaces"])
-def test_the_repository_ships_files_of_each_kind(kind: catalog.Kind) -> None:
-    for name in catalog.names(kind):
-        assert catalog.find(kind, name).is_file()
-    assert catalog.folder(kind).is_dir()
+@pytest.mark.parametrize(("kind", "name"), [("studies", "quickstart"), ("search_spaces", "pyramid")])
+def test_the_repository_ships_files_of_each_kind(kind: catalog.Kind, name: str) -> None:
+    assert name in catalog.names(kind)
+    assert catalog.find(kind, name) == catalog.folder(kind) / f"{name}.yaml"
 
 
 @pytest.mark.parametrize("name", catalog.names("studies"))
