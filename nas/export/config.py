@@ -1,0 +1,141 @@
+"""config.yaml: everything that must be known to use an export, and where it comes from."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nas import __version__
+from nas.architecture import Architecture, HeadSpec
+from nas.catalog import dump_yaml, load_yaml, read
+from nas.errors import UserError
+from nas.measurement import Metrics
+from nas.tasks.data.letterbox import PAD
+from nas.value import Value
+
+CONFIG = "config.yaml"
+
+HEADER = "# An exported detector of pyramid-nas: nas.load(DIR), nas predict DIR IMAGE...\n"
+"""First line of every config.yaml, by which a folder is known as an export."""
+
+SCORE_THRESHOLD = 0.3
+"""Boxes below this score are not shown in use; average precision is measured down to `Detector.threshold` (0.05)."""
+
+_PACKAGES = ("torch", "torchvision", "timm")
+
+
+class Normalisation(Value):
+    """A channel x in [0, 1] becomes (x - mean) / std. The model does it itself."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Letterbox(Value):
+    """The long side is brought to `size` pixels, and the rest of the square filled with the grey `padding`."""
+
+    size: int
+    placement: Literal["top-left"] = "top-left"
+    padding: int = PAD
+    interpolation: Literal["bilinear, antialiased"] = "bilinear, antialiased"
+
+
+class ExportConfig(Value):
+    """The content of config.yaml. `weights` is the SHA-256 of weights.safetensors; None where they are not exported.
+
+    `digest`, `classes`, `normalisation` and `letterbox` repeat the architecture's, for readers.
+    """
+
+    export: Literal[1] = 1
+    study: str
+    trial: int
+    baseline: str | None
+    digest: str
+    metrics: Metrics
+    params: dict[str, Any]
+    search_space: dict[str, Any]
+    classes: tuple[str, ...]
+    normalisation: Normalisation
+    letterbox: Letterbox
+    score_threshold: float = Field(SCORE_THRESHOLD, ge=0, lt=1)
+    weights: str | None
+    details: dict[str, Any]
+    versions: dict[str, str]
+    machine: str
+    date: datetime
+    architecture: Architecture
+
+    @classmethod
+    def of(cls, architecture: Architecture, **facts: Any) -> Self:
+        """The config of an architecture, exported here and now by this software."""
+        return cls(
+            **_repeated(architecture),
+            **facts,
+            architecture=architecture,
+            versions={"pyramid-nas": __version__} | {name: version(name) for name in _PACKAGES},
+            machine=platform.platform(),
+            date=datetime.now(UTC).replace(microsecond=0),
+        )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        other = [key for key, value in _repeated(self.architecture).items() if getattr(self, key) != value]
+        if other:
+            raise ValueError(f"{', '.join(other)} and the architecture differ: the file was changed, export it again")
+        return self
+
+    def to_yaml(self) -> str:
+        data = self.model_dump(mode="json", exclude={"architecture"})
+        return HEADER + dump_yaml(data | {"architecture": self.architecture.to_dict()})
+
+
+def head_of(architecture: Architecture) -> tuple[HeadSpec, int]:
+    """Head and image size.
+
+    Raises:
+        UserError: the architecture has none.
+    """
+    if architecture.head is None or architecture.image_size is None:
+        raise UserError("only detectors can be exported, and this architecture has no head")
+    return architecture.head, architecture.image_size
+
+
+def read_config(directory: Path) -> ExportConfig:
+    """The config of an export.
+
+    Raises:
+        UserError: the folder is no export.
+        SpecError: its config.yaml is damaged; with every fault.
+    """
+    path = directory / CONFIG
+    if not path.is_file():
+        raise UserError(f"{directory} is no export: it has no {CONFIG}; `nas export STUDY -o DIR` makes one")
+    data = load_yaml(read(path), str(path))
+    if not isinstance(data, Mapping) or "export" not in data:
+        raise UserError(f"{path} is not of an export: it has no key `export`")
+    return ExportConfig.parse(data, str(path))
+
+
+def is_export(directory: Path) -> bool:
+    """Whether an earlier export lies here, whole or damaged."""
+    path = directory / CONFIG
+    return path.is_file() and path.read_bytes().startswith(HEADER.encode())
+
+
+def _repeated(architecture: Architecture) -> dict[str, Any]:
+    head, size = head_of(architecture)
+    backbone = architecture.backbone
+    channels = backbone.in_channels
+    normalisation = Normalisation(mean=backbone.mean or (0.0,) * channels, std=backbone.std or (1.0,) * channels)
+    return {
+        "digest": architecture.digest,
+        "classes": head.classes,
+        "normalisation": normalisation,
+        "letterbox": Letterbox(size=size),
+    }

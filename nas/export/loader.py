@@ -1,0 +1,55 @@
+"""load: an exported detector, as it was measured."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+
+from nas.errors import UserError
+from nas.export.config import ExportConfig, read_config
+from nas.export.weights import WEIGHTS
+from nas.models import Detector
+from nas.tasks.weights import unpacked
+
+
+def load(directory: str | Path) -> Detector:
+    """The detector of an export, in eval mode, with the weights and so the outputs of the one that was measured.
+
+    It takes a list of images (C, H, W) in [0, 1] of any size and gives a list of dicts `boxes`, `scores`, `labels`;
+    `classes` names the labels. Nothing in the folder is run.
+
+    Raises:
+        UserError: there is no export, it has no weights, or it is damaged.
+    """
+    directory = Path(directory)
+    return detector(directory, read_config(directory))
+
+
+def detector(directory: Path, config: ExportConfig) -> Detector:
+    """See `load`."""
+    data = _checked(directory / WEIGHTS, config)
+    model = Detector(config.architecture)
+    try:
+        model.load_state_dict(unpacked(data))
+    except (SafetensorError, RuntimeError) as error:
+        written = config.versions.get("pyramid-nas", "another version")
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UserError(f"{directory / WEIGHTS} does not fit ({reason}); pyramid-nas {written} wrote it") from None
+    # The layout of the training: another one adds up in another order.
+    model.to(memory_format=torch.channels_last)
+    return model.eval()
+
+
+def _checked(path: Path, config: ExportConfig) -> bytes:
+    if config.weights is None:
+        raise UserError(f"{path.parent} was exported without weights: export it again with `--format config,weights`")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; export it again") from None
+    if hashlib.sha256(data).hexdigest() != config.weights:
+        raise UserError(f"{path} is damaged or belongs to another config.yaml: export it again")
+    return data

@@ -1,0 +1,124 @@
+"""predict: boxes on images by an exported detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.export.config import read_config
+from nas.export.draw import drawn
+from nas.export.loader import detector
+from nas.models import Detector
+from nas.tasks.cache import to_tensor
+from nas.tasks.data.letterbox import decode, threads, unletterbox
+
+
+def predict(
+    directory: str | Path,
+    images: Sequence[str | Path],
+    threshold: float | None = None,
+    draw: str | Path | None = None,
+) -> list[dict[str, Any]]:
+    """Detect objects in image files, prepared just as the training images were.
+
+    Args:
+        directory: an export with weights.
+        images: image files.
+        threshold: the least score of a box; None: the export's `score_threshold` (0.3 as written; average precision
+            is measured from 0.05 on, which shows many wrong boxes).
+        draw: a folder, made if need be, that gets each image as `<stem>-boxes.png` with its boxes drawn.
+
+    Returns:
+        One an image: `image`, `width`, `height` and `boxes`, best first, each `box` [x0, y0, x1, y1] in pixels of the
+        file as it is stored (orientation tags are not applied), `score` and `class`.
+
+    Raises:
+        UserError: the export cannot be used, or images cannot be read: all of them are named. Nothing was written.
+    """
+    directory = Path(directory)
+    config = read_config(directory)
+    if threshold is None:
+        threshold = config.score_threshold
+    if not 0 <= threshold < 1:
+        raise UserError(f"the threshold must be at least 0 and below 1, not {threshold}")
+    if draw is not None and Path(draw).exists() and not Path(draw).is_dir():
+        raise UserError(f"{draw} is a file: give a folder for the pictures")
+    model = detector(directory, config)
+    model.threshold = threshold
+    paths = [Path(image) for image in images]
+    _check(paths, config.letterbox.size)
+    results = [_predicted(model, path) for path in paths]
+    if draw is not None:
+        _draw(results, Path(draw), config.classes)
+    return results
+
+
+def _predicted(model: Detector, path: Path) -> dict[str, Any]:
+    image = decode(path.read_bytes(), model.image_size)
+    with torch.inference_mode():
+        found = model.detect(model.raw(to_tensor(image.pixels[None], torch.device("cpu"))))[0]
+    limits = np.array([image.width, image.height] * 2)
+    boxes = np.minimum(unletterbox(found.boxes.double().numpy(), image.scale), limits)
+    return {
+        "image": str(path),
+        "width": image.width,
+        "height": image.height,
+        "boxes": [
+            {
+                "box": [round(float(side), 3) for side in box],
+                "score": round(float(score), 6),
+                "class": model.classes[int(label)],
+            }
+            for box, score, label in zip(boxes, found.scores, found.labels, strict=True)
+        ],
+    }
+
+
+def _check(paths: Sequence[Path], size: int) -> None:
+    """Decode every image once, so that all that cannot be are told together and before any work.
+
+    Raises:
+        UserError: which, and why.
+    """
+
+    def fault(path: Path) -> str | None:
+        try:
+            decode(path.read_bytes(), size)
+        except OSError as error:
+            return f"{path}: {error.strerror or error}"
+        return None
+
+    with threads() as pool:
+        faults = [f for f in pool.map(fault, paths) if f is not None]
+    if faults:
+        raise UserError("; ".join(faults) if len(faults) == 1 else f"{len(faults)} images:\n  " + "\n  ".join(faults))
+
+
+def _draw(results: Sequence[dict[str, Any]], folder: Path, classes: Sequence[str]) -> None:
+    taken = {Path(result["image"]).resolve() for result in results}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for result in results:
+            target = _unused(folder.resolve(), Path(result["image"]).stem, taken)
+            taken.add(target)
+            drawn(_pixels(result), result["boxes"], classes).save(target)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
+
+
+def _unused(folder: Path, stem: str, taken: set[Path]) -> Path:
+    """A name that is neither another picture's nor an image's own."""
+    names = (f"{stem}-boxes{'' if n == 1 else f'-{n}'}.png" for n in range(1, len(taken) + 2))
+    return next(folder / name for name in names if folder / name not in taken)
+
+
+def _pixels(result: dict[str, Any]) -> NDArray[np.uint8]:
+    """The image at its own size, through the same decoder as the letterboxed one."""
+    width, height = result["width"], result["height"]
+    return decode(Path(result["image"]).read_bytes(), max(width, height)).pixels[:height, :width]

@@ -1,0 +1,115 @@
+"""export_study: a trial of a study as a folder that can be used without the study."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nas.architecture import Architecture
+from nas.errors import UserError
+from nas.export.config import CONFIG, ExportConfig
+from nas.export.folder import check_folder, write_folder
+from nas.export.weights import WEIGHTS, merged
+from nas.measurement import Key
+from nas.results import TrialFacts, result, study_record, trial_facts
+from nas.storage import Store
+
+FORMATS = {"config": CONFIG, "weights": WEIGHTS}
+"""What an export may consist of, and the file each is; the config is always there."""
+
+
+def export_study(
+    store: Store,
+    name: str,
+    directory: str | Path,
+    trial: int | None = None,
+    formats: Sequence[str] = ("config", "weights"),
+) -> dict[str, Any]:
+    """Write a trial to `directory`; an earlier export there is replaced.
+
+    Args:
+        store: the study database.
+        name: the study.
+        directory: a new or empty folder, or an earlier export.
+        trial: its number; None: the best feasible one by the first objective, baselines included.
+        formats: names of FORMATS.
+
+    Returns:
+        `study`, `trial`, `digest`, `metrics`, `directory` and `files`.
+
+    Raises:
+        UserError: no such study, trial or format, a trial that was not trained to its end, weights that were not
+            kept, or a folder that holds something else. Nothing was written.
+        StoreError: the weights kept are damaged.
+    """
+    directory = Path(directory)
+    unknown = [f for f in formats if f not in FORMATS]
+    if unknown:
+        raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
+    check_folder(directory)
+    spec = study_record(store, name).spec
+    facts = trained(store, name, trial)
+    architecture = canonical(Architecture.parse(facts.architecture))
+    key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
+    weights = _weights(store, key, facts, architecture, spec.keep) if "weights" in formats else None
+    evaluation = store.evaluation(key)
+    config = ExportConfig.of(
+        architecture,
+        study=name,
+        trial=facts.trial,
+        baseline=facts.name,
+        metrics=facts.values,
+        params=facts.params,
+        search_space={"name": spec.search_space, "space": spec.space},
+        weights=hashlib.sha256(weights).hexdigest() if weights is not None else None,
+        details=evaluation.measurement.details if evaluation is not None else {},
+    )
+    files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
+    write_folder(directory, files, FORMATS.values())
+    return {
+        "study": name,
+        "trial": facts.trial,
+        "digest": config.digest,
+        "metrics": config.metrics,
+        "directory": str(directory),
+        "files": sorted(files),
+    }
+
+
+def trained(store: Store, name: str, trial: int | None) -> TrialFacts:
+    """The trial to export: for a duplicate the one it duplicates.
+
+    Raises:
+        UserError: there is none, or it was not trained to its end.
+    """
+    if trial is None:
+        found = result(store, name).best
+        if not found:
+            raise UserError(f"study {name!r} has no feasible finished trial yet; `--trial N` exports any finished one")
+        trial = found[0].trial
+    facts = trial_facts(store, name, trial)
+    if facts.duplicate_of is not None:
+        facts = trial_facts(store, name, facts.duplicate_of)
+    if facts.state != "complete":
+        raise UserError(f"trial {trial} of study {name!r} is {facts.state}; one trained to its end can be exported")
+    return facts
+
+
+def canonical(architecture: Architecture) -> Architecture:
+    """The architecture as it is built, so that `neck.nodes.3` among the weights is node 3 of the config."""
+    neck = architecture.neck.canonical()
+    backbone = architecture.backbone.model_copy(update={"levels": neck.inputs})
+    return architecture.model_copy(update={"neck": neck, "backbone": backbone})
+
+
+def _weights(store: Store, key: Key, facts: TrialFacts, architecture: Architecture, keep: int | str) -> bytes:
+    own = store.get_artifact(str(key), "weights")
+    if own is None:
+        kept = keep if keep == "all" else f"best {keep}"
+        raise UserError(
+            f"the weights of trial {facts.trial} of study {facts.study!r} were not kept (keep: {kept}): launch a study "
+            "with `keep: all`, or export with `--format config`"
+        )
+    return merged(architecture, own, store.get_artifact(f"task/{key.task}", "backbone"))
