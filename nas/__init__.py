@@ -6,7 +6,13 @@ Names are imported at their first use (PEP 562): `import nas` and the command li
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.export import load
+    from nas.models import build, build_neck
+    from nas.presets import preset
+    from nas.search import launch
 
 __version__ = "0.1.0"
 
