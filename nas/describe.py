@@ -44,6 +44,20 @@ def describe(architecture: Architecture) -> str:
     return f"**{summary(neck)}**\n\n{listed}\n" + (f"\n```\n{drawn}\n```\n" if drawn else "")
 
 
+def shown(metric: str, value: float | None) -> str:
+    """A metric with the digits that mean something: `0.412`, `5.12 M`, `12.34`."""
+    if value is None:
+        return "-"
+    if metric in ("params", "macs", "neck_params", "neck_macs"):
+        for unit, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+            if value >= unit:
+                return f"{value / unit:.2f}{letter}"
+        return f"{value:.0f}"
+    if metric == "seconds":
+        return f"{value:.1f}"
+    return f"{value:.2f}" if metric == "latency_ms" else f"{value:.3f}"
+
+
 def drawing(neck: NeckSpec) -> str:
     """The pyramid as text, one line a node in the order of computation: name, channels, what it is made of."""
     neck = neck.canonical()

@@ -6,7 +6,7 @@ from hypothesis import given
 from nas import describe as words
 from nas import vocabulary
 from nas.architecture import Architecture, BackboneSpec, HeadSpec, NeckSpec
-from nas.describe import describe, drawing, map_names, summary
+from nas.describe import describe, drawing, map_names, shown, summary
 from nas.topologies import bifpn, fpn, panet, pyramid, seed_fpn
 from tests.strategies import necks
 
@@ -101,3 +101,9 @@ def test_maps_handed_on_are_told_and_leave_no_empty_drawing() -> None:
     text = describe(Architecture(neck=NeckSpec(inputs=(3,), outputs=(0,))))
     assert "- outputs: P3 = C3\n" in text
     assert "```" not in text
+
+
+def test_metrics_are_shown_with_the_digits_that_mean_something() -> None:
+    given = {"ap": 0.41234, "ap_small": None, "params": 5.1234e6, "macs": 2.5e9, "neck_params": 999, "neck_macs": 1000}
+    assert [shown(name, value) for name, value in given.items()] == ["0.412", "-", "5.12 M", "2.50 G", "999", "1.00 k"]
+    assert (shown("latency_ms", 12.345), shown("seconds", 61.25)) == ("12.35", "61.2")
