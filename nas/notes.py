@@ -46,15 +46,23 @@ def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[st
 
 
 def metrics_table(rows: Mapping[str, Metrics], *, turned: bool = False) -> str:
-    """Metrics as a Markdown table: a row each, or `turned` a column each. Those that nothing has are left out."""
+    """Metrics as aligned text: a row each, or `turned` a column each. Those that nothing has are left out.
+
+    A table of Markdown's would stand in the dashboard without any space between its columns.
+    """
     names = [name for name in METRICS if any(metrics.get(name) is not None for metrics in rows.values())]
     table = [["", *names]] + [
         [label, *(shown(name, metrics.get(name)) for name in names)] for label, metrics in rows.items()
     ]
     if turned:
         table = [list(column) for column in zip(*table, strict=True)]
-    table.insert(1, ["---", *["---:"] * (len(table[0]) - 1)])
-    return "".join(f"| {' | '.join(row)} |\n" for row in table)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        for row in table
+    ]
+    body = "\n".join(line for line in lines if line)
+    return f"```\n{body}\n```\n"
 
 
 def save_trial_note(study: optuna.Study, trial: optuna.Trial, body: str) -> None:
