@@ -186,11 +186,16 @@ class BackboneSpec(Value):
 
 
 class HeadSpec(Value):
-    """A dense head on the pyramid. `width` is what every level is brought to; None: the pyramid's widest."""
+    """A dense head on the pyramid, with `convs` convolutions a tower.
+
+    `scale` scales the box sizes that each level answers for (1: as published). `width` is what every level is brought
+    to; None: the pyramid's widest.
+    """
 
     kind: str = "fcos"
     classes: tuple[str, ...] = Field(min_length=1)
     convs: int = Field(1, ge=0, le=8)
+    scale: float = Field(1.0, gt=0)
     width: int | None = Field(None, ge=1)
 
     @field_validator("classes")

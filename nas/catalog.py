@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from nas.errors import Fault, SpecError, UserError
+from nas.search_space import SearchSpace
 from nas.study import StudySpec
 from nas.yaml12 import Document, dump_yaml, load_yaml, parse
 
-__all__ = ["Kind", "dump_yaml", "find", "load_yaml", "names", "read", "read_study"]
+__all__ = [
+    "Kind",
+    "StudyFile",
+    "change_study",
+    "dump_yaml",
+    "find",
+    "is_path",
+    "load_yaml",
+    "names",
+    "open_study",
+    "parse",
+    "read",
+    "read_space",
+    "read_study",
+]
 
 Kind = Literal["studies", "search_spaces"]
 
@@ -32,6 +49,11 @@ def names(kind: Kind) -> list[str]:
     return sorted(path.stem for path in folder(kind).glob("*.yaml"))
 
 
+def is_path(text: str) -> bool:
+    """Whether a word means a file by its path, and not something by its name."""
+    return "/" in text or text.endswith((".yaml", ".yml"))
+
+
 def find(kind: Kind, name_or_path: str) -> Path:
     """The file meant by a shipped name (`quickstart`, `studies/quickstart.yaml`) or a path.
 
@@ -39,7 +61,7 @@ def find(kind: Kind, name_or_path: str) -> Path:
         UserError: there is none; names those that there are.
     """
     path = Path(os.path.expanduser(name_or_path))
-    if _is_path(name_or_path) and path.is_file():
+    if is_path(name_or_path) and path.is_file():
         return path
     shipped = path.name.removesuffix(".yaml")
     if path.parent in (Path(), Path(kind)) and shipped in names(kind):
@@ -67,35 +89,115 @@ def read(path: Path) -> str:
         raise UserError(f"{path} cannot be read: it is not UTF-8 text") from None
 
 
-def read_study(name_or_path: str, sets: Sequence[str] = ()) -> tuple[StudySpec, str]:
-    """A study file as a value, and its text verbatim.
+@dataclass(frozen=True)
+class StudyFile:
+    """A study as somebody wrote it: a file's `text` and changes to it.
+
+    `faults` are those of its form; `study` is what the sound parts make, or None if they are too few.
+    """
+
+    where: str
+    text: str
+    study: StudySpec | None
+    faults: tuple[Fault, ...]
+    document: Document
+    changes: tuple[_Change, ...]
+
+    def located(self, faults: Iterable[Fault]) -> list[Fault]:
+        """The faults, each with the line it stands on or the change it comes from."""
+        return [Fault(f.path, f.message + _origin(f.path, self.document, self.changes)) for f in faults]
+
+
+def open_study(name_or_path: str, sets: Sequence[str] = ()) -> StudyFile:
+    """A study file with changes, sound or not.
 
     `sets` are changes in the form `key.path=value`, values in YAML (`objectives[0].metric=ap50`). The name defaults
     to the file's stem. Paths in the file are relative to the file, those in `sets` to the working folder; the value
     has them absolute.
 
     Raises:
-        UserError: there is no such file, or a change is not of that form.
-        SpecError: what is wrong in it, all at once, each with its path and line, or with the change it comes from.
+        UserError: there is no such file, it holds no mapping, or a change does not fit.
     """
     path = find("studies", name_or_path)
     text = read(path)
     document = parse(text, str(path))
     if not isinstance(document.data, dict):
         raise SpecError(str(path), [Fault("", "is no study: it should be a mapping with at least task:")])
-    changes = [_Change(change) for change in sets]
-    faults = [fault for change in changes if (fault := change.apply(document.data))]
-    if faults:
-        raise SpecError("--set", faults)
+    return _changed(str(path), text, document, sets, path)
+
+
+def change_study(study: StudySpec, text: str, sets: Sequence[str]) -> StudyFile:
+    """A stored study, of file `text`, with changes as `open_study` takes them.
+
+    Raises:
+        UserError: a change does not fit.
+    """
+    return _changed(f"study {study.name!r}", text, Document(study.model_dump(mode="json")), sets, None)
+
+
+def read_study(name_or_path: str, sets: Sequence[str] = ()) -> tuple[StudySpec, str]:
+    """A study file as a value, and its text verbatim; see `open_study`.
+
+    Raises:
+        UserError: there is no such file, or a change is not of that form.
+        SpecError: what is wrong in it, all at once, each with its path and line, or with the change it comes from.
+    """
+    file = open_study(name_or_path, sets)
+    if file.study is None or file.faults:
+        raise SpecError(file.where, file.faults)
+    return file.study, file.text
+
+
+def _changed(where: str, text: str, document: Document, sets: Sequence[str], path: Path | None) -> StudyFile:
+    changes = tuple(_Change(change) for change in sets)
+    misfits = [fault for change in changes if (fault := change.apply(document.data))]
+    if misfits:
+        raise SpecError("--set", misfits)
     for key in _PATHS:
         changed = any(key == c.key or key.startswith(f"{c.key}.") for c in changes)
-        _make_absolute(document.data, key.split("."), Path.cwd() if changed else path.parent)
-    if document.data.get("name") is None:
+        _make_absolute(document.data, key.split("."), Path.cwd() if changed or path is None else path.parent)
+    if document.data.get("name") is None and path is not None:
         document.data["name"] = path.stem
+    study, faults = _parsed(document.data)
+    file = StudyFile(where, text, study, (), document, changes)
+    return replace(file, faults=tuple(file.located(faults)))
+
+
+def _parsed(data: dict[str, Any]) -> tuple[StudySpec | None, tuple[Fault, ...]]:
+    """The study, or the one without its faulty values, and the faults."""
     try:
-        return StudySpec.parse(document.data), text
+        return StudySpec.parse(data), ()
     except SpecError as error:
-        faults = [Fault(f.path, f.message + _origin(f.path, document, changes)) for f in error.faults]
+        faults = error.faults
+    rest = deepcopy(data)
+    for fault in faults:
+        *above, last = fault.path.partition("[")[0].split(".")
+        place: Any = rest
+        for step in above:
+            place = place.get(step) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.pop(last, None)
+    try:
+        return StudySpec.parse(rest), faults
+    except SpecError:
+        return None, faults
+
+
+def read_space(name_or_path: str) -> SearchSpace:
+    """A search space file as a value; the name defaults to the file's stem.
+
+    Raises:
+        UserError: there is no such file.
+        SpecError: what is wrong in it, with paths and lines.
+    """
+    path = find("search_spaces", name_or_path)
+    document = parse(read(path), str(path))
+    if not isinstance(document.data, dict):
+        raise SpecError(str(path), [Fault("", "is no search space: it should be a mapping with parameters:")])
+    try:
+        return SearchSpace.parse({"name": path.stem} | document.data)
+    except SpecError as error:
+        faults = [Fault(f.path, f.message + _origin(f.path, document, ())) for f in error.faults]
         raise SpecError(str(path), faults) from None
 
 
@@ -130,17 +232,13 @@ class _Change:
         return None
 
 
-def _is_path(text: str) -> bool:
-    return "/" in text or text.endswith((".yaml", ".yml"))
-
-
 def _make_absolute(data: Any, steps: list[str], base: Path) -> None:
     for step in steps[:-1]:
         data = data.get(step) if isinstance(data, dict) else None
     last = steps[-1]
     if not isinstance(data, dict) or not isinstance(data.get(last), str):
         return
-    if last != "search_space" or _is_path(data[last]):
+    if last != "search_space" or is_path(data[last]):
         data[last] = os.path.abspath(base / os.path.expanduser(data[last]))
 
 

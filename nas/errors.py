@@ -48,5 +48,9 @@ class StoreError(UserError):
     """The study database or artifact store cannot be used as asked."""
 
 
+class MissingDatabase(StoreError):
+    """There is no such study database yet."""
+
+
 class TrialFailed(NASError):
     """A trial could not be trained to its end; the search goes on without it."""

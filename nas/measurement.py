@@ -49,7 +49,7 @@ Metrics = dict[str, float | None]
 
 
 class Progress(Value):
-    """The state of a trial after `epoch` of `epochs`; `metrics` holds what is known so far, `loss` included."""
+    """The state of a trial after `epoch` of `epochs`; epoch 0 tells the costs, the others their loss and metrics."""
 
     epoch: int = Field(ge=0)
     epochs: int = Field(ge=1)
@@ -93,14 +93,17 @@ class Evaluation(Value):
 
 
 class Job(Value):
-    """What is sent to a worker. The task itself was given to the executor once, for all its jobs."""
+    """What is sent to a worker. The task itself was given to the executor once, for all its jobs.
+
+    `known` holds metrics that need not be measured again: static costs, a latency on that kind of machine.
+    """
 
     id: str
     architecture: Architecture
     seed: int
     epochs: int
     attempt: int = 1
-    latency: bool = True
+    known: Metrics = {}
 
 
 def finite(metrics: Metrics) -> Metrics:

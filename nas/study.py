@@ -58,7 +58,7 @@ class TaskSpec(Value):
     image_size: int = Field(160, ge=32, le=2048, multiple_of=32)
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(16, ge=1)
-    lr: float = Field(2e-3, gt=0)
+    lr: float = Field(5e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     views: int = Field(2, ge=1, le=16)
@@ -68,6 +68,7 @@ class TaskSpec(Value):
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     head_convs: int = Field(1, ge=0, le=8)
+    head_scale: float = Field(1.0, gt=0)
     device: str = "auto"
 
 

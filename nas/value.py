@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
@@ -41,9 +41,18 @@ class Value(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
+class Faulty(ValueError):
+    """Several faults that one validator found, with paths from the value it was given."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, faults)))
+
+
 def faults_of(error: ValidationError, cls: type[BaseModel]) -> list[Fault]:
     """pydantic's errors about a `cls` as sentences with dotted paths, one for all branches of a union."""
     places: dict[str, list[Any]] = {}
+    faults: list[Fault] = []
     items = error.errors(include_url=False)
     for item in items:
         n = len(item["loc"])
@@ -52,8 +61,12 @@ def faults_of(error: ValidationError, cls: type[BaseModel]) -> list[Fault]:
         path = ""
         for step in _without_branch(item["loc"], cls):
             path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-        places.setdefault(path, []).append(item)
-    return [Fault(path, _sentence(items, cls)) for path, items in places.items()]
+        found = item.get("ctx", {}).get("error")
+        if isinstance(found, Faulty):
+            faults += [Fault(f"{path}.{f.path}" if path and f.path else path + f.path, f.message) for f in found.faults]
+        else:
+            places.setdefault(path, []).append(item)
+    return [Fault(path, _sentence(items, cls)) for path, items in places.items()] + faults
 
 
 def _sentence(items: list[Any], cls: type[BaseModel]) -> str:

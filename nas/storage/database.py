@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
-from nas.errors import StoreError
+from nas.errors import MissingDatabase, StoreError
 from nas.storage import migrations
 
 LOCK_SECONDS = 60
@@ -116,7 +116,7 @@ def _sqlite_file(url: URL, name: str, create: bool) -> Path:
         raise StoreError(f"{name}: a study must outlive its process; name a file, as in sqlite:///nas.db")
     file = Path(url.database or "").absolute()
     if not create and not file.exists():
-        raise StoreError(f"{name}: there is no such database; `nas launch` makes one")
+        raise MissingDatabase(f"{name}: there is no such database; `nas launch` makes one")
     if not file.parent.is_dir():
         raise StoreError(f"{name}: the folder {file.parent} does not exist")
     return file

@@ -161,6 +161,11 @@ class Store:
             for row in self._database.read(query.order_by(TRIAL.c.number))
         ]
 
+    def studies_of(self, key: Key) -> tuple[str, ...]:
+        """Names of the studies with a trial of this evaluation."""
+        query = select(TRIAL.c.study).where(is_key(TRIAL, key)).distinct().order_by(TRIAL.c.study)
+        return tuple(row.study for row in self._database.read(query))
+
     def attempt(self, key: Key, number: int, worker: str | None) -> None:
         """Tell that an evaluation is submitted to a worker for the `number`-th time."""
         values = key.model_dump() | {"number": number, "worker": worker}

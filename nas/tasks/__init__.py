@@ -1,1 +1,47 @@
-"""What a neck is trained and measured on: data, training, and the tasks that join them."""
+"""Tasks by kind: `check` tells what is wrong before anything is read, `prepare` reads data and weights once a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nas.errors import Fault, SpecError
+from nas.study import TaskSpec
+from nas.tasks import data
+from nas.tasks.base import Task
+
+Say = Callable[[str], None]
+
+
+def _detection(spec: TaskSpec, say: Say, backbone: bytes | None) -> Task:
+    from nas.tasks.preparation import prepare_detection
+
+    return prepare_detection(spec, say, backbone)
+
+
+TASKS: dict[str, Callable[[TaskSpec, Say, bytes | None], Task]] = {"detection": _detection}
+"""Task kind -> preparation."""
+
+
+def check(spec: TaskSpec) -> list[Fault]:
+    """What is wrong with a task, seen without reading images or building models; paths from the study's root."""
+    faults = [Fault(f"task.data.{f.path}", f.message) for f in data.check(spec.data)]
+    if spec.kind not in TASKS:
+        faults.append(Fault("task.kind", f"unknown {spec.kind!r}; one of {', '.join(TASKS)}"))
+    from nas.tasks.weights import check_backbone
+
+    return faults + check_backbone(spec)
+
+
+def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None) -> Task:
+    """Read the data, load or warm up the backbone, fill the cache.
+
+    `say` is told what is found and chosen, a line at a time; `backbone` are weights that an earlier launch of the same
+    study shared among its trials (`Task.shared`).
+
+    Raises:
+        SpecError, UserError: the task cannot be set up as asked; nothing was written.
+    """
+    faults = check(spec)
+    if faults:
+        raise SpecError("", faults)
+    return TASKS[spec.kind](spec, say, backbone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ class Loader(NamedTuple):
     """A kind of data: a cheap check of its spec, and the reading of what passed it."""
 
     check: Callable[[DataSpec], list[Fault]]
-    load: Callable[[DataSpec, int, bool], Dataset]
+    load: Callable[[DataSpec, int, float], Dataset]
 
 
 DATA: dict[str, Loader] = {
@@ -38,8 +39,8 @@ def check(spec: DataSpec) -> list[Fault]:
     return faults
 
 
-def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
-    """Read the data set. Without `hold` its images stay in their files, to be read by `Split.batch`.
+def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
+    """Read the data set. Images of more than `held` bytes stay in their files, to be read by `Split.batch`.
 
     Raises:
         SpecError: `check` finds faults.
@@ -49,4 +50,4 @@ def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
     faults = check(spec)
     if faults:
         raise SpecError("data", faults)
-    return DATA[spec.kind].load(spec, image_size, hold)
+    return DATA[spec.kind].load(spec, image_size, held)

@@ -7,6 +7,7 @@ in the order of their ids. Source: https://cocodataset.org/#format-data
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ def check(spec: DataSpec) -> list[Fault]:
     return faults
 
 
-def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
+def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     """Read the folder.
 
     Raises:
@@ -65,7 +66,7 @@ def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
     # The two files may number their categories differently: names count, in the order of the ids.
     ordered = sorted({*train.names.items(), *val.names.items()})
     classes = tuple(dict.fromkeys(name for _, name in ordered))
-    return build(spec, Read(train.images, val.images, classes, ", ".join(paths)), image_size, hold, faults)
+    return build(spec, Read(train.images, val.images, classes, ", ".join(paths)), image_size, held, faults)
 
 
 def _annotation_files(root: str, part: str) -> list[Path]:

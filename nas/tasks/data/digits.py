@@ -52,8 +52,8 @@ def check(spec: DataSpec) -> list[Fault]:
     return faults
 
 
-def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
-    """Scenes of `image_size`; the same for the same seed. They are held even without `hold`: there are no files."""
+def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
+    """Scenes of `image_size`; the same for the same seed. They are held whatever their size: there are no files."""
     classes = spec.classes or CLASSES
     parts = [
         _compose(_scans(train, classes), count, image_size, (spec.seed, int(train)), "train" if train else "val")

@@ -57,14 +57,15 @@ def check_root(spec: DataSpec) -> list[Fault]:
     return []
 
 
-def build(spec: DataSpec, read: Read, image_size: int, hold: bool, faults: Faults) -> Dataset:
-    """Decode all images once, so that a faulty one is found now, and put the data set together.
+def build(spec: DataSpec, read: Read, image_size: int, held: float, faults: Faults) -> Dataset:
+    """Decode all images once, so that a faulty one is found now; keep them if they take no more than `held` bytes.
 
     Raises:
         UserError: no images or objects remain in a part, a listed class does not occur, or there are faults under
             `strict`.
     """
     classes = spec.classes or read.classes
+    hold = 3 * image_size**2 * (len(read.train) + len(read.val)) <= held
     train, train_hashes = _split(read.train, classes, image_size, hold, faults)
     val, val_hashes = _split(read.val, classes, image_size, hold, faults)
     if spec.strict and faults.total:

@@ -6,6 +6,7 @@ inclusive (VOC2012 development kit, section 4); `difficult` objects are neither 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -40,7 +41,7 @@ def check(spec: DataSpec) -> list[Fault]:
     return faults
 
 
-def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
+def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     """Read the folder.
 
     Raises:
@@ -53,7 +54,7 @@ def load(spec: DataSpec, image_size: int, hold: bool = True) -> Dataset:
     files = {path.stem: path for path in sorted((root / "JPEGImages").iterdir()) if path.suffix.lower() in known}
     train, val = (_annotated(root, names, files, faults) for names in (train_names, val_names))
     found = sorted({box.label for item in train + val for box in item.boxes})
-    return build(spec, Read(train, val, tuple(found), how), image_size, hold, faults)
+    return build(spec, Read(train, val, tuple(found), how), image_size, held, faults)
 
 
 def parse(data: bytes) -> Element:

@@ -22,7 +22,7 @@ def spec(tmp_path: Path) -> DataSpec:
 
 
 def test_held_or_not_the_same_pixels_and_digest(spec: DataSpec) -> None:
-    held, read = load(spec, 32), load(spec, 32, hold=False)
+    held, read = load(spec, 32), load(spec, 32, held=0)
     assert held.digest == read.digest
     assert held.train.images is not None
     assert read.train.images is None
@@ -39,7 +39,7 @@ def test_a_batch_is_a_copy(spec: DataSpec) -> None:
 
 
 def test_a_file_that_vanishes_fails_the_trial(spec: DataSpec) -> None:
-    split = load(spec, 32, hold=False).train
+    split = load(spec, 32, held=0).train
     Path(split.paths[1]).unlink()
     with pytest.raises(TrialFailed, match=r"b\.png can no longer be read"):
         split.batch([0, 1])

@@ -1,0 +1,123 @@
+"""Does the proxy rank fusion above none? An FPN, its concat and attention twins, no fusion, and a single level.
+
+    python benchmarks/proxy_sanity.py quickstart
+    python benchmarks/proxy_sanity.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
+
+Each neck is trained with several seeds under the study's own task, and as often five times longer; mean, standard
+deviation over the seeds and cost go into one table. Runs are resumed from --keep, a JSON file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+from datetime import date
+from pathlib import Path
+
+from nas.architecture import NeckSpec
+from nas.catalog import read_study
+from nas.executors import Failure
+from nas.executors.ray import RayExecutor
+from nas.measurement import Job, Measurement
+from nas.study import Workers
+from nas.tasks import prepare
+from nas.tasks.base import Task
+from nas.topologies import pyramid
+from nas.trial import evaluate
+
+SINGLE = 4
+"""The level of the neck that has only one."""
+
+
+def necks(task: Task, width: int) -> dict[str, NeckSpec]:
+    """The five necks on all levels of the task's backbone, alike but for what is compared."""
+    levels = task.frame.levels
+    widths = dict.fromkeys(levels, width)
+    return {
+        "FPN (add)": pyramid(levels, levels, widths, "top_down", "add"),
+        "concat": pyramid(levels, levels, widths, "top_down", "concat"),
+        "attention": pyramid(levels, levels, widths, "top_down", "attention"),
+        "no fusion": pyramid(levels, levels, widths, "none"),
+        "one level": pyramid((SINGLE,), (SINGLE,), {SINGLE: width}, "none"),
+    }
+
+
+Runs = dict[str, tuple[float, float]]
+"""Run -> its AP and its seconds."""
+
+
+def run_all(task: Task, jobs: list[Job], keep: Path) -> Runs:
+    """Run the jobs that `keep` does not hold, on Ray, one a core; keep each as it ends."""
+    runs: Runs = {name: (ap, s) for name, (ap, s) in _read(keep).get(task.fingerprint, {}).items()}
+    todo = [job for job in jobs if job.id not in runs]
+    with RayExecutor(evaluate, task, Workers()) as executor:
+        while todo or executor.running:
+            while todo and len(executor.running) < executor.capacity:
+                executor.submit(todo.pop(0))
+            for event in executor.events(5):
+                if isinstance(event.what, Failure):
+                    sys.exit(f"{event.job}: {event.what.message}")
+                if isinstance(event.what, Measurement):
+                    ap = event.what.metrics["ap"]
+                    assert ap is not None
+                    runs[event.job] = ap, event.what.seconds
+                    print(f"{event.job}: AP {ap:.3f}, {event.what.seconds:.0f} s", file=sys.stderr, flush=True)
+                    keep.write_text(json.dumps(_read(keep) | {task.fingerprint: runs}, indent=1))
+    return runs
+
+
+def _read(keep: Path) -> dict[str, Runs]:
+    return json.loads(keep.read_text()) if keep.is_file() else {}
+
+
+def table(names: list[str], lengths: list[int], seeds: int, runs: Runs) -> list[str]:
+    """Rows of mean AP (standard deviation) and mean seconds, a column a length, and what FPN has over no fusion."""
+    head = "".join(f" {e} epochs: AP (sd) | seconds |" for e in lengths)
+    lines = [f"| neck |{head}", "| --- |" + " --- | --- |" * len(lengths)]
+    for name in names:
+        row = f"| {name} |"
+        for epochs in lengths:
+            aps, seconds = zip(*(runs[f"{name}/{epochs}/{seed}"] for seed in range(seeds)), strict=True)
+            row += f" {statistics.mean(aps):.3f} ({statistics.stdev(aps):.3f}) | {statistics.mean(seconds):.0f} |"
+        lines.append(row)
+    for epochs in lengths:
+        fpn, none = ([runs[f"{n}/{epochs}/{s}"][0] for s in range(seeds)] for n in ("FPN (add)", "no fusion"))
+        pooled = ((statistics.variance(fpn) + statistics.variance(none)) / 2) ** 0.5
+        gain = statistics.mean(fpn) - statistics.mean(none)
+        lines.append(f"\n{epochs} epochs: FPN {gain:+.3f} over no fusion, {gain / pooled:+.1f} pooled deviations.")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", nargs="?", default="quickstart")
+    parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--longer", type=int, default=5, help="the long runs' length, in that of the study's")
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--keep", type=Path, default=Path("proxy_sanity.json"))
+    options = parser.parse_args()
+    spec, _ = read_study(options.study, options.sets)
+    task = prepare(spec.task, lambda line: print(line, file=sys.stderr))
+    chosen = necks(task, options.width)
+    lengths = [spec.task.epochs, spec.task.epochs * options.longer]
+    jobs = [
+        Job(
+            id=f"{name}/{epochs}/{seed}", architecture=task.architecture(neck), seed=seed, epochs=epochs,
+            known={"latency_ms": 0.0},
+        )
+        for epochs in lengths
+        for seed in range(options.seeds)
+        for name, neck in chosen.items()
+    ]  # fmt: skip
+    runs = run_all(task, jobs, options.keep)
+    where = f"{platform.machine()}, {platform.node()}, {date.today():%Y-%m-%d}"
+    print(f"{options.study}: width {options.width}, {options.seeds} seeds, {where}\n")
+    print("\n".join(table(list(chosen), lengths, options.seeds, runs)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What is wrong with a study before anything is read, built or written: the faults that every floor finds, joined."""
+
+from __future__ import annotations
+
+from nas import catalog, executors, pruners, samplers, tasks
+from nas.errors import Fault, SpecError, UserError
+from nas.study import StudySpec
+from nas.topologies import options_of
+
+
+def check(spec: StudySpec) -> list[Fault]:
+    """All faults of a study that can be seen without its data, with paths from the study's root."""
+    return [
+        *_space(spec),
+        *tasks.check(spec.task),
+        *_baselines(spec),
+        *samplers.check(spec),
+        *pruners.check(spec),
+        *executors.check(spec),
+    ]
+
+
+def _space(spec: StudySpec) -> list[Fault]:
+    try:
+        space = catalog.read_space(spec.search_space)
+    except SpecError as error:
+        return [Fault("search_space", f"{error.where}: {fault}") for fault in error.faults]
+    except UserError as error:
+        return [Fault("search_space", str(error))]
+    try:
+        space.narrowed(spec.space)
+    except SpecError as error:
+        return list(error.faults)
+    return []
+
+
+def _baselines(spec: StudySpec) -> list[Fault]:
+    faults = []
+    for i, baseline in enumerate(spec.baselines):
+        known = options_of(baseline.topology)
+        faults += [
+            Fault(f"baselines[{i}].{option}", f"unknown option of {baseline.topology}; known are {', '.join(known)}")
+            for option in baseline.options
+            if option not in known
+        ]
+    return faults

@@ -1,0 +1,101 @@
+"""Constraints: which are broken, and whether any neck of a space can meet them."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+
+from nas.architecture import Frame, NeckSpec
+from nas.errors import Fault, SpecError
+from nas.measurement import Metrics
+from nas.models.cost import RUNS, one_thread
+from nas.models.detector import Pyramid
+from nas.search_space import SearchSpace
+from nas.tasks.base import Task
+
+STATIC = ("params", "macs", "neck_params", "neck_macs")
+"""Metrics known without a machine."""
+
+_PROBES = 200
+
+
+def excess(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, float]:
+    """By how much each known metric is above its bound, as a part of the bound; negative where it is met."""
+    known = {name: metrics.get(name) for name in constraints}
+    return {name: value / constraints[name] - 1 for name, value in known.items() if value is not None}
+
+
+def broken(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, float]:
+    """The constraints that are broken, with their excess."""
+    return {name: over for name, over in excess(metrics, constraints).items() if over > 0}
+
+
+def check_reachable(
+    space: SearchSpace, frame: Frame, constraints: Mapping[str, float], costs: Callable[[NeckSpec], Metrics]
+) -> None:
+    """Look for a neck that meets the static constraints, from the narrowest up.
+
+    Raises:
+        SpecError: of the cheapest necks none does; says what the least is.
+    """
+    static = {name: bound for name, bound in constraints.items() if name in STATIC}
+    if not static:
+        return
+    least: dict[str, float] = {}
+    for neck in _cheap(space, frame):
+        found = costs(neck)
+        if not broken(found, static):
+            return
+        for name in static:
+            value = found[name]
+            assert value is not None
+            least[name] = min(least.get(name, value), value)
+    faults = [
+        Fault(f"constraints.{name}", f"no neck of the space meets {bound:,.0f}; the least found is {least[name]:,.0f}")
+        for name, bound in static.items()
+        if least[name] > bound
+    ]
+    together = Fault("constraints", f"no neck of the space was found that meets {', '.join(static)} together")
+    raise SpecError("", faults or [together])
+
+
+def _cheap(space: SearchSpace, frame: Frame) -> Iterator[NeckSpec]:
+    """Every neck at the least width, or a sample of them: costs rise with the width."""
+    least = min(w for w in space.parameters["width"] if isinstance(w, int))
+    narrow = space.model_copy(update={"parameters": space.parameters | {"width": (least,), "widths": ("shared",)}})
+    necks = [neck for _, neck in narrow.walk(frame)]
+    # Few nodes first: a space that has a cheap enough neck shows it at once.
+    necks.sort(key=lambda neck: len(neck.nodes))
+    yield necks[0]
+    rest = necks[1:]
+    if len(rest) > _PROBES:
+        rest = sorted(random.Random(0).sample(rest, _PROBES), key=lambda neck: len(neck.nodes))
+    yield from rest
+
+
+def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
+    """Time the part of the backbone that every neck needs, which is less than any model takes.
+
+    Raises:
+        SpecError: it alone is over the bound.
+    """
+    frame = task.frame
+    coarsest = min(max(neck.inputs) for neck in _cheap(space, frame))
+    neck = NeckSpec(inputs=(coarsest,), outputs=(0,))
+    model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).eval()
+    image = torch.rand(1, model.backbone.spec.in_channels, frame.image_size, frame.image_size)
+    times = []
+    with one_thread(), torch.inference_mode():
+        for run in range(-3, RUNS):
+            started = time.perf_counter()
+            model.backbone(image)
+            if run >= 0:
+                times.append(1e3 * (time.perf_counter() - started))
+    least = statistics.median(times)
+    if least > bound:
+        message = f"no neck can meet {bound:g} ms: the backbone alone, up to P{coarsest}, takes {least:.1f} ms here"
+        raise SpecError("", [Fault("constraints.latency_ms", message)])

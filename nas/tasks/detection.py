@@ -1,0 +1,221 @@
+"""The proxy task `detection`: a backbone, the neck under test and an FCOS head on the user's images."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nas.architecture import Architecture, BackboneSpec, Frame, HeadSpec, NeckSpec
+from nas.measurement import Metrics, Progress
+from nas.models.backbone import load_state
+from nas.models.detector import Detector
+from nas.models.fcos import Detections
+from nas.study import TaskSpec
+from nas.tasks import coco_metrics
+from nas.tasks.base import Task
+from nas.tasks.cache import Cache, Features, take, to_tensor
+from nas.tasks.data import Dataset, Split
+from nas.tasks.training import precision, train
+from nas.tasks.views import view
+from nas.tasks.weights import packed, tensors
+
+_BATCH = 32
+
+
+class Targets(NamedTuple):
+    """Boxes of N images padded to G: boxes float32 [N, G, 4], labels int64 [N, G], valid bool [N, G]."""
+
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionTask(Task):
+    """A prepared detection task; `nas.tasks.prepare` makes it.
+
+    Attributes:
+        dataset: the images, held or not.
+        backbone: its structure with all its levels.
+        state: its weights as numpy arrays, by the names of `Backbone`.
+        cache: what is kept: features, images, or none.
+        targets: boxes of view v of training image i at row v * images + i; one view without cached features.
+        train_maps, val_maps: cached features, likewise.
+    """
+
+    spec: TaskSpec
+    dataset: Dataset
+    backbone: BackboneSpec
+    state: dict[str, NDArray[np.generic]]
+    cache: Cache
+    targets: Targets
+    train_maps: Features | None
+    val_maps: Features | None
+    fingerprint: str
+    frame: Frame
+    available: frozenset[str]
+
+    def architecture(self, neck: NeckSpec) -> Architecture:
+        head = HeadSpec(classes=self.dataset.classes, convs=self.spec.head_convs, scale=self.spec.head_scale)
+        backbone = self.backbone.model_copy(update={"levels": neck.inputs})
+        return Architecture(backbone=backbone, neck=neck, head=head, image_size=self.spec.image_size)
+
+    def build(self, architecture: Architecture) -> Detector:
+        model = Detector(architecture)
+        load_state(model.backbone, tensors(self.state), "the study's backbone")
+        return model.to(device_of(self.spec.device), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def details(self) -> dict[str, object]:
+        ranges = coco_metrics.area_ranges(self.spec.image_size)
+        return {"area_ranges": {k: [low, high if np.isfinite(high) else None] for k, (low, high) in ranges.items()}}
+
+    def shared(self) -> dict[str, bytes]:
+        if self.spec.backbone.tune != "frozen":
+            return {}
+        return {"backbone": packed({f"backbone.{k}": v for k, v in tensors(self.state).items()})}
+
+    def weights(self, model: nn.Module) -> bytes:
+        state = model.state_dict()
+        if self.spec.backbone.tune == "frozen":
+            state = {k: v for k, v in state.items() if not k.startswith("backbone.")}
+        return packed(state)
+
+    def train(self, model: nn.Module, seed: int, epochs: int) -> Iterator[Progress]:
+        assert isinstance(model, Detector)
+        yield from _Training(self, model, seed).run(epochs)
+
+
+class _Training:
+    """One model in training: its batches, its loss, its metrics."""
+
+    def __init__(self, task: DetectionTask, model: Detector, seed: int) -> None:
+        self.task = task
+        self.model = model
+        self.seed = seed
+        self.device = device_of(task.spec.device)
+        self.names = [f"p{level}" for level in model.neck.given]
+        self.points = model.head.points(model.sizes(), self.device)
+        self.dtype = precision(task.spec, max(model.neck.out_channels), self.device)
+        tune = task.spec.backbone.tune
+        model.backbone.requires_grad_(tune == "full")
+        if tune == "partial":
+            for parameter in model.backbone.coarsest_stage():
+                parameter.requires_grad_(True)
+        self.assigned = self._assign() if task.cache == "features" else None
+
+    def run(self, epochs: int) -> Iterator[Progress]:
+        task = self.task
+        spec = task.spec if task.cache == "features" else task.spec.model_copy(update={"views": 1})
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._train_mode()
+        yield from train(spec, parameters, len(task.dataset.train), self.loss, self.measure, self.seed, epochs)
+
+    def _train_mode(self) -> None:
+        self.model.train()
+        if self.task.spec.backbone.tune == "frozen":
+            self.model.backbone.eval()
+
+    def _assign(self) -> Tensor:
+        """Which box each point answers for, in every cached view: boxes and points do not change in training."""
+        boxes, _, valid = self.task.targets
+        rows = range(0, len(boxes), _BATCH)
+        parts = [
+            self.model.head.assign(
+                self.points,
+                torch.from_numpy(boxes[a : a + _BATCH].copy()).to(self.device),
+                torch.from_numpy(valid[a : a + _BATCH].copy()).to(self.device),
+            ).to(torch.int16)
+            for a in rows
+        ]
+        return torch.cat(parts)
+
+    def loss(self, index: NDArray[np.int64]) -> Tensor:
+        """Loss of the training images (or cached views) `index`."""
+        task, head = self.task, self.model.head
+        if task.train_maps is not None:
+            boxes, labels = self._targets(index)
+            assert self.assigned is not None
+            assigned = self.assigned[torch.from_numpy(index)].long()
+            features = take(task.train_maps, self.names, index, self.device)
+        else:
+            pixels, boxes, labels, valid = self._fresh(index)
+            assigned = head.assign(self.points, boxes, valid)
+            features = self._features(to_tensor(pixels, self.device))
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            outputs = head(self.model.pyramid(features))
+        outputs = type(outputs)(*(x.float() for x in outputs))
+        return head.loss(outputs, self.points, boxes, labels, assigned)
+
+    def _targets(self, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        boxes, labels, _ = self.task.targets
+        return torch.from_numpy(boxes[index]).to(self.device), torch.from_numpy(labels[index]).to(self.device)
+
+    def _fresh(self, index: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Tensor, Tensor, Tensor]:
+        """Images decoded or taken from memory, each in a view drawn for it, with their targets."""
+        split, spec = self.task.dataset.train, self.task.spec
+        rng = np.random.default_rng((self.seed, *map(int, index[:2])))
+        pixels = split.batch(index)
+        views = rng.integers(spec.views, size=len(index))
+        parts = [view(split, int(i), pixels[k], int(views[k]), spec.flip) for k, i in enumerate(index)]
+        boxes, labels, valid = padded(split, index, [b for _, b in parts])
+        tensors = (torch.from_numpy(x).to(self.device) for x in (boxes, labels, valid))
+        return np.stack([p for p, _ in parts]), *tensors  # type: ignore[return-value]
+
+    def _features(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        frozen = self.task.spec.backbone.tune == "frozen"
+        grad = torch.is_grad_enabled() and not frozen
+        with (
+            torch.set_grad_enabled(grad),
+            torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
+        ):
+            features: OrderedDict[str, Tensor] = self.model.backbone(images)
+        return features
+
+    def measure(self) -> Metrics:
+        """COCO metrics on the validation images."""
+        self.model.eval()
+        val = self.task.dataset.val
+        found: list[Detections] = []
+        with torch.inference_mode():
+            for start in range(0, len(val), _BATCH):
+                index = np.arange(start, min(start + _BATCH, len(val)))
+                if self.task.val_maps is not None:
+                    features = take(self.task.val_maps, self.names, index, self.device)
+                else:
+                    features = self.model.backbone(to_tensor(val.batch(index), self.device))
+                found += self.model.detect(self.model.head(self.model.pyramid(features)))
+        self._train_mode()
+        arrays = [(d.boxes.cpu().numpy(), d.scores.cpu().numpy(), d.labels.cpu().numpy()) for d in found]
+        return coco_metrics.evaluate(val, arrays, self.task.dataset.classes)
+
+
+def padded(split: Split, index: Sequence[int] | NDArray[np.int64], boxes: Sequence[NDArray[np.float32]]) -> Targets:
+    """Targets of images `index` whose boxes became `boxes`; crowds and boxes under a pixel are not trained on."""
+    rows = []
+    for i, own in zip(index, boxes, strict=True):
+        _, labels, crowd = split.targets(int(i))
+        keep = ((own[:, 2:] - own[:, :2]) >= 1).all(1) & ~crowd
+        rows.append((own[keep], labels[keep]))
+    most = max(len(b) for b, _ in rows)
+    targets = Targets(
+        np.zeros((len(rows), most, 4), np.float32),
+        np.zeros((len(rows), most), np.int64),
+        np.zeros((len(rows), most), np.bool_),
+    )
+    for k, (own, labels) in enumerate(rows):
+        targets.boxes[k, : len(own)] = own
+        targets.labels[k, : len(own)] = labels
+        targets.valid[k, : len(own)] = True
+    return targets
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this process: `auto` is a GPU where there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)

@@ -1,0 +1,151 @@
+"""Preparing a detection task: data, backbone, cache; once a study, in the driver."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from nas.architecture import Frame
+from nas.measurement import EVALUATOR
+from nas.models.backbone import Backbone
+from nas.study import TaskSpec, available_cpus
+from nas.tasks import cache, coco_metrics, data, weights
+from nas.tasks.cache import Features
+from nas.tasks.data import Dataset, Split
+from nas.tasks.detection import DetectionTask, Targets, device_of, padded
+from nas.tasks.views import view
+from nas.topologies import fpn
+
+Say = Callable[[str], None]
+
+_CHUNK = 128
+
+WARM_UP_WIDTH = 48
+"""Width of the FPN with which a backbone without weights is warmed up."""
+
+
+def prepare_detection(spec: TaskSpec, say: Say, kept: bytes | None) -> DetectionTask:
+    """See `nas.tasks.prepare`."""
+    dataset = data.load(spec.data, spec.image_size, held=spec.cache_bytes)
+    say(_about(dataset))
+    for line in dataset.faults.summary().splitlines():
+        say(f"data: {line}")
+    backbone, known = weights.loaded(spec, kept)
+    frame = Frame(channels=backbone.channels, image_size=spec.image_size)
+    plan = cache.plan(spec, frame, len(dataset.train), len(dataset.val))
+    say(plan.note)
+    task = DetectionTask(
+        spec=spec,
+        dataset=dataset if plan.cache == "none" else _held(dataset),
+        backbone=backbone.spec,
+        state=weights.arrays(backbone),
+        cache=plan.cache,
+        targets=_plain_targets(dataset.train),
+        train_maps=None,
+        val_maps=None,
+        fingerprint="",
+        frame=frame,
+        available=frozenset(coco_metrics.available(dataset.val)),
+    )
+    if not known and spec.backbone.tune == "frozen":
+        backbone = _warmed_up(task, backbone, say)
+        task = replace(task, state=weights.arrays(backbone))
+    if plan.cache == "features":
+        task = _with_features(task, backbone, say)
+    return replace(task, fingerprint=fingerprint(spec, dataset.digest, weights.digest(task.state), plan.cache))
+
+
+def fingerprint(spec: TaskSpec, dataset: str, backbone: str, kind: cache.Cache) -> str:
+    """16 hex digits over all that can change a metric, the epochs apart; where files lie is no part of it.
+
+    `dataset` and `backbone` are digests of content. Cached features are float16 and their views a fixed set, so that
+    they give other numbers than fresh images.
+    """
+    plain = spec.model_dump(mode="json", exclude={"epochs", "cache", "cache_bytes", "data", "backbone", "device"})
+    told = {
+        "spec": plain,
+        "backbone": [spec.backbone.name, spec.backbone.tune, backbone],
+        "data": dataset,
+        "features": kind == "features",
+        "evaluator": EVALUATOR,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _about(dataset: Dataset) -> str:
+    counts = f"{len(dataset.train)} training and {len(dataset.val)} validation images ({dataset.split})"
+    boxes = len(dataset.train.boxes) + len(dataset.val.boxes)
+    return f"data: {counts}, {boxes:,} boxes, {len(dataset.classes)} classes: {_listed(dataset.classes)}"
+
+
+def _listed(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:12]) + (f" and {len(classes) - 12} more" if len(classes) > 12 else "")
+
+
+def _held(dataset: Dataset) -> Dataset:
+    """The data set with all its images in memory."""
+
+    def held(split: Split) -> Split:
+        return split if split.images is not None else replace(split, images=split.batch(np.arange(len(split))))
+
+    return replace(dataset, train=held(dataset.train), val=held(dataset.val))
+
+
+def _plain_targets(split: Split) -> Targets:
+    return padded(split, range(len(split)), [split.targets(i)[0] for i in range(len(split))])
+
+
+def _with_features(task: DetectionTask, backbone: Backbone, say: Say) -> DetectionTask:
+    """The task with its feature maps in place of its images."""
+    spec, train, val = task.spec, task.dataset.train, task.dataset.val
+    device = device_of(spec.device)
+    backbone = backbone.to(device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(available_cpus())
+    maps: list[Features] = []
+    boxes = []
+    for v in range(spec.views):
+        for index in _chunks(len(train)):
+            pixels = train.batch(index)
+            seen = [view(train, int(i), pixels[k], v, spec.flip) for k, i in enumerate(index)]
+            maps.append(cache.extract(backbone, np.stack([p for p, _ in seen]), device))
+            boxes += [b for _, b in seen]
+    val_maps = cache.joined([cache.extract(backbone, val.batch(index), device) for index in _chunks(len(val))])
+    torch.set_num_threads(threads)
+    rows = np.tile(np.arange(len(train)), spec.views)
+    without = replace(task.dataset, train=replace(train, images=None), val=replace(val, images=None))
+    train_maps = cache.joined(maps)
+    size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
+    say(f"cache: {spec.views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
+    return replace(task, dataset=without, targets=padded(train, rows, boxes), train_maps=train_maps, val_maps=val_maps)
+
+
+def _chunks(count: int) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    for start in range(0, count, _CHUNK):
+        yield np.arange(start, min(start + _CHUNK, count), dtype=np.int64)
+
+
+def _warmed_up(task: DetectionTask, backbone: Backbone, say: Say) -> Backbone:
+    """Train a backbone that has no weights on the task, under an FPN, so that all trials can share it frozen."""
+    epochs = task.spec.backbone.warmup
+    say(f"backbone: {task.spec.backbone.name} has no weights; warming it up on the task for {epochs} epochs")
+    tuned = task.spec.model_copy(
+        update={"backbone": task.spec.backbone.model_copy(update={"tune": "full"}), "evaluations": 1}
+    )
+    cached: cache.Cache = "none" if task.cache == "none" else "images"
+    warm = replace(task, spec=tuned, cache=cached)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = warm.build(warm.architecture(fpn(task.frame.levels, WARM_UP_WIDTH)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(available_cpus())
+    *_, last = warm.train(model, 0, epochs)
+    torch.set_num_threads(threads)
+    say(f"backbone: warmed up, AP {last.metrics['ap']:.3f} under an FPN")
+    backbone.load_state_dict(model.backbone.state_dict())
+    return backbone.eval().requires_grad_(False)

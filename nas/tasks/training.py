@@ -1,0 +1,95 @@
+"""The training loop of every task: AdamW, a schedule fitted to the budget, clipped gradients, one Progress an epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nas.errors import TrialFailed
+from nas.measurement import Metrics, Progress
+from nas.models.window import Window
+from nas.study import TaskSpec
+
+WARM_UP = 0.15
+"""Part of the run in which the rate rises."""
+
+MAX_NORM = 10.0
+
+Loss = Callable[[NDArray[np.int64]], Tensor]
+"""Loss of the samples with these numbers."""
+
+
+def rate(spec: TaskSpec, step: int, steps: int) -> float:
+    """Factor of the peak rate at `step` of `steps`: a linear warm-up, then the schedule."""
+    done = (step + 0.5) / steps
+    if done < WARM_UP:
+        return done / WARM_UP
+    rest = (done - WARM_UP) / (1 - WARM_UP)
+    return 1.0 if spec.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * rest))
+
+
+def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
+    """The batches of an epoch: each image once, in a view drawn for it; the same for every architecture."""
+    rng = np.random.default_rng((seed, epoch))
+    index = rng.permutation(images) + rng.integers(views, size=images) * images
+    size = min(batch, images)
+    for start in range(0, images - size + 1, size):
+        yield index[start : start + size]
+
+
+def precision(spec: TaskSpec, width: int, device: torch.device) -> torch.dtype:
+    """bfloat16 or float32. `auto`: bf16 on CUDA, and on CPUs with bf16 matrix units from 64 channels up."""
+    if spec.precision != "auto":
+        return torch.bfloat16 if spec.precision == "bf16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    units = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if units and width >= 64 else torch.float32
+
+
+def train(
+    spec: TaskSpec,
+    parameters: Sequence[nn.Parameter],
+    images: int,
+    loss: Loss,
+    measure: Callable[[], Metrics],
+    seed: int,
+    epochs: int,
+) -> Iterator[Progress]:
+    """Train for `epochs`; `measure` is called `spec.evaluations` times, evenly spread, the last time at the end.
+
+    Raises:
+        TrialFailed: the loss is not finite.
+    """
+    views = spec.views
+    steps = epochs * (images // min(spec.batch_size, images))
+    optimizer = torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
+    measured = {math.ceil(epochs * (k + 1) / spec.evaluations) for k in range(spec.evaluations)}
+    window = Window()
+    started = time.monotonic()
+    step = 0
+    for epoch in range(1, epochs + 1):
+        losses = []
+        for index in order(images, views, spec.batch_size, seed, epoch):
+            for group in optimizer.param_groups:
+                group["lr"] = spec.lr * rate(spec, step, steps)
+            with window.beside_others():
+                value = loss(index)
+                if not math.isfinite(item := value.item()):
+                    raise TrialFailed(f"the loss became {item} in epoch {epoch} (step {step + 1}); try a lower task.lr")
+                optimizer.zero_grad(set_to_none=True)
+                value.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(parameters, MAX_NORM)
+                optimizer.step()
+            losses.append(item)
+            step += 1
+        metrics: Metrics = {"loss": float(np.mean(losses))}
+        if epoch in measured:
+            metrics |= measure()
+        yield Progress(epoch=epoch, epochs=epochs, seconds=time.monotonic() - started, metrics=metrics)

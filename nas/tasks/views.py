@@ -1,0 +1,46 @@
+"""Views: augmented copies of images with their boxes, made once and shared by all trials."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nas.tasks.data.dataset import Split
+from nas.tasks.data.letterbox import PAD
+
+Pixels = NDArray[np.uint8]
+Boxes = NDArray[np.float32]
+
+ZOOM = 1.25
+"""Views are zoomed by a factor from 1/ZOOM to ZOOM."""
+
+
+def view(split: Split, i: int, pixels: Pixels, v: int, flip: bool) -> tuple[Pixels, Boxes]:
+    """View `v` of image `i`: (S, S, 3) pixels and its boxes (K, 4), those pushed out of sight with no area.
+
+    View 0 is the image itself. With `flip` every odd view is mirrored. From view 1 (2 with `flip`) on the image is
+    zoomed about a point of its own. The same arguments give the same view.
+    """
+    boxes, _, _ = split.targets(i)
+    boxes = boxes.copy()
+    size = split.image_size
+    if flip and v % 2:
+        pixels = pixels[:, ::-1]
+        boxes[:, 0::2] = size - boxes[:, 2::-2]
+    if v >= (2 if flip else 1):
+        rng = np.random.default_rng((v, i))
+        zoom = float(np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM))))
+        x0, y0 = rng.uniform(0, 1, 2) * (size - size / zoom)
+        extent = (x0, y0, x0 + size / zoom, y0 + size / zoom)
+        pixels = _cut(pixels, extent, size)
+        boxes = (boxes - np.array([x0, y0, x0, y0], np.float32)) * np.float32(zoom)
+        boxes = boxes.clip(0, size)
+    return np.ascontiguousarray(pixels), boxes
+
+
+def _cut(pixels: Pixels, extent: tuple[float, float, float, float], size: int) -> Pixels:
+    """The square `extent` of an image, which may reach beyond it, at `size` pixels."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    cut = image.transform((size, size), Image.Transform.EXTENT, extent, Image.Resampling.BILINEAR, fillcolor=(PAD,) * 3)
+    return np.asarray(cut)

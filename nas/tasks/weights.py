@@ -1,0 +1,112 @@
+"""Weights: where a task's backbone gets them, and tensors as safetensors bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas.architecture import BackboneSpec
+from nas.errors import Fault, SpecError, UserError
+from nas.models.backbone import Backbone, channels_of, checkpoint_state, load_state, normalisation, pretrained_state
+from nas.study import TaskSpec
+
+FINEST = 2
+"""Finest level a task uses unless its backbone lists others: stride 4."""
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def packed(state: Mapping[str, Tensor]) -> bytes:
+    """Tensors by name as safetensors bytes."""
+    from safetensors.torch import save
+
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
+
+
+def unpacked(data: bytes) -> dict[str, Tensor]:
+    """Tensors by name from safetensors bytes."""
+    from safetensors.torch import load
+
+    return load(data)
+
+
+def arrays(backbone: Backbone) -> Arrays:
+    """The backbone's weights as arrays by name."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in backbone.state_dict().items()}
+
+
+def tensors(state: Mapping[str, NDArray[np.generic]]) -> dict[str, Tensor]:
+    """Arrays, which may be read-only, as tensors of their own."""
+    return {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+
+
+def digest(state: Mapping[str, NDArray[np.generic]]) -> str:
+    """16 hex digits over names and values."""
+    total = hashlib.sha256()
+    for name in sorted(state):
+        total.update(name.encode())
+        total.update(np.ascontiguousarray(state[name]).tobytes())
+    return total.hexdigest()[:16]
+
+
+def check_backbone(spec: TaskSpec) -> list[Fault]:
+    """What is wrong with a task's backbone, without loading weights."""
+    backbone = spec.backbone
+    faults = []
+    if backbone.checkpoint is not None and not Path(backbone.checkpoint).is_file():
+        faults.append(Fault("task.backbone.checkpoint", f"no file {backbone.checkpoint}"))
+    try:
+        known = channels_of(backbone.name)
+    except UserError as error:
+        return [*faults, Fault("task.backbone.name", str(error))]
+    for level in backbone.levels or ():
+        if level not in known:
+            have = ", ".join(f"{x}" for x in sorted(known))
+            faults.append(Fault("task.backbone.levels", f"{backbone.name} has no level {level}; it has {have}"))
+    return faults
+
+
+def structure(spec: TaskSpec) -> BackboneSpec:
+    """The task's backbone with all the levels it offers."""
+    name = spec.backbone.name
+    levels = spec.backbone.levels or tuple(x for x in sorted(channels_of(name)) if x >= FINEST)
+    if name == "plain":
+        return BackboneSpec(name=name, levels=levels)
+    mean, std = normalisation(name)
+    return BackboneSpec(name=name, levels=levels, mean=mean, std=std)
+
+
+def loaded(spec: TaskSpec, kept: bytes | None) -> tuple[Backbone, bool]:
+    """The task's backbone in eval mode, and whether it has weights of its own: `kept` ones first, then the checkpoint,
+    then pretrained ones. Without any it starts at random, from the same seed always.
+
+    Raises:
+        UserError: the weights do not fit, or cannot be had.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        backbone = Backbone(structure(spec)).eval()
+    if kept is not None:
+        load_state(
+            backbone, {k.removeprefix("backbone."): v for k, v in unpacked(kept).items()}, "the study's backbone"
+        )
+    elif spec.backbone.checkpoint is not None:
+        _load_checkpoint(backbone, spec.backbone.checkpoint)
+    elif spec.backbone.pretrained and spec.backbone.name != "plain":
+        load_state(backbone, pretrained_state(spec.backbone.name), "the pretrained model")
+    else:
+        return backbone, False
+    return backbone.to(memory_format=torch.channels_last), True
+
+
+def _load_checkpoint(backbone: Backbone, path: str) -> None:
+    try:
+        load_state(backbone, checkpoint_state(path), path)
+    except UserError as error:
+        raise SpecError("", [Fault("task.backbone.checkpoint", str(error))]) from None

@@ -1,0 +1,84 @@
+"""evaluate: one architecture on one task, from its costs to its metrics. What every executor runs."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from nas.architecture import Architecture
+from nas.errors import TrialFailed
+from nas.measurement import Job, Measurement, Metrics, Progress, finite
+from nas.models.cost import RUNS, latency, static_costs
+from nas.models.detector import Detector
+from nas.models.window import Window
+from nas.tasks.base import Task
+from nas.topologies import fpn
+
+REFERENCE_WIDTH = 64
+"""Width of the FPN whose latency is measured beside every other."""
+
+
+def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+    """Progress with the costs as epoch 0, Progress an epoch, then the Measurement.
+
+    Raises:
+        TrialFailed: the loss is not finite, or a metric of the end is missing.
+    """
+    started = time.monotonic()
+    with torch.random.fork_rng():
+        torch.manual_seed(job.seed)
+        model = task.build(job.architecture)
+        costs = dict(job.known) or dict(static_costs(job.architecture))
+        details = task.details() | machine()
+        if "latency_ms" not in costs:
+            assert isinstance(model, Detector)
+            measured, reference = timed(task, model)
+            costs["latency_ms"] = measured
+            details["latency"] = {"runs": RUNS, "reference": "fpn", "reference_ms": round(reference, 3)}
+        yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
+        last: Metrics = {}
+        for progress in task.train(model, job.seed, job.epochs):
+            last = progress.metrics
+            yield progress.model_copy(update={"seconds": time.monotonic() - started, "metrics": finite(last)})
+    seconds = time.monotonic() - started
+    metrics = costs | {k: v for k, v in last.items() if k != "loss"} | {"seconds": seconds}
+    missing = [name for name in task.available if metrics.get(name) is None]
+    if missing:
+        raise TrialFailed(f"no {missing[0]} was measured")
+    yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=task.weights(model))
+
+
+def timed(task: Task, model: Detector) -> tuple[float, float]:
+    """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds; alone on the machine."""
+    reference = task.build(reference_of(task))
+    assert isinstance(reference, Detector)
+    window = Window()
+    with window.alone():
+        result = latency(model, reference)
+    window.close()
+    return result.model, result.reference
+
+
+def reference_of(task: Task) -> Architecture:
+    """The architecture whose latency is measured beside every other."""
+    return task.architecture(fpn(task.frame.levels, REFERENCE_WIDTH))
+
+
+def machine() -> dict[str, Any]:
+    """The machine and the versions that a measurement rests on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    names = ("pyramid-nas", "torch", "torchvision", "timm", "faster-coco-eval")
+    return {"machine": platform.node(), "device": device, "versions": {name: version(name) for name in names}}
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
