@@ -162,6 +162,38 @@ def test_what_is_no_mapping_is_no_study(mine: Path, text: str) -> None:
         catalog.read_study(str(mine))
 
 
+def test_the_sound_parts_of_a_faulty_study_are_kept(mine: Path) -> None:
+    file = catalog.open_study(str(mine), ["objectives[0].metric=apx", "task.epoch=3", "task.epochs=7"])
+    assert [fault.path for fault in file.faults] == ["task.epoch", "objectives[0].metric"]
+    assert file.study is not None
+    assert (file.study.task.epochs, file.study.objectives[0].metric) == (7, "ap")
+    assert catalog.open_study(str(mine), ["task.kind=1"]).study is None
+
+
+def test_a_stored_study_is_changed_like_a_file(mine: Path, tmp_path: Path) -> None:
+    stored, text = catalog.read_study(str(mine))
+    file = catalog.change_study(stored, text, ["task.backbone.checkpoint=w.safetensors", "budget.trials=3"])
+    assert (file.text, file.faults) == (text, ())
+    assert file.study is not None
+    assert file.study.task.backbone.checkpoint == str(tmp_path / "work/w.safetensors")
+    assert file.study.task.data.root == str(tmp_path / "data")
+    assert catalog.change_study(stored, text, []).study == stored
+    assert [f.message for f in catalog.change_study(stored, text, ["seed=-1"]).faults] == [
+        "should be greater than or equal to 0, not -1 (from --set seed=-1)"
+    ]
+
+
+def test_a_space_is_read_with_the_stem_as_name(tmp_path: Path) -> None:
+    shipped = catalog.load_yaml(catalog.read(catalog.find("search_spaces", "pyramid")), "")
+    path = tmp_path / "mine.yaml"
+    path.write_text(catalog.dump_yaml({k: v for k, v in shipped.items() if k != "name"}))
+    assert catalog.read_space(str(path)).name == "mine"
+    assert catalog.read_space(str(path)).parameters == catalog.read_space("pyramid").parameters
+    path.write_text("- 1")
+    with pytest.raises(SpecError, match="is no search space"):
+        catalog.read_space(str(path))
+
+
 def test_a_study_survives_dump_and_load(mine: Path) -> None:
     study, _ = catalog.read_study(str(mine), ["keep=all", "budget={seconds: 1200}"])
     assert StudySpec.parse(catalog.load_yaml(catalog.dump_yaml(study.to_dict()), "dumped")) == study

@@ -1,0 +1,39 @@
+"""nas export: a trained architecture as files that can be used elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nas.cli import options
+
+HELP = "export a trained architecture: its config, its weights"
+EXAMPLE = "nas export quickstart -o exports/quickstart"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_study(parser)
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--trial", metavar="N", type=int, help="number of the trial (default: the best by the first objective)"
+    )
+    parser.add_argument(
+        "--format", metavar="A,B", default="config,weights", help="what to write (default: %(default)s)"
+    )
+    options.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from nas.export import export_study
+    from nas.storage import open_store
+
+    formats = [word.strip() for word in args.format.split(",")]
+    with open_store(args.storage, create=False) as store:
+        name = options.study_name(store, args)
+        written = export_study(store, name, args.output, args.trial, formats)
+    if args.json:
+        options.print_json(written)
+    else:
+        print(f"trial {written['trial']} of {written['study']}, written to {written['directory']}:")
+        print(*(f"  {file}" for file in written["files"]), sep="\n")
+    return 0

@@ -1,0 +1,94 @@
+"""Options that several verbs share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import SpecError, UserError
+
+if TYPE_CHECKING:
+    from nas.catalog import StudyFile
+    from nas.storage import Store
+    from nas.study import StudySpec
+
+DEFAULT_STORAGE = "sqlite:///nas.db"
+
+
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        default=os.environ.get("NAS_STORAGE") or DEFAULT_STORAGE,
+        help=f"the study database (default: NAS_STORAGE, else {DEFAULT_STORAGE})",
+    )
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="sets",
+        metavar="KEY.PATH=VALUE",
+        action="append",
+        default=[],
+        help="change a value of the study file, written in YAML; may be repeated",
+    )
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """A study that is in the database already: STUDY, --storage, --set."""
+    parser.add_argument("study", metavar="STUDY", help="a study in the database by name, or its file")
+    add_storage(parser)
+    add_set(parser)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def print_json(data: dict[str, Any]) -> None:
+    print(json.dumps(data, allow_nan=False))
+
+
+def say(line: str) -> None:
+    """A line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def study_name(store: Store, args: argparse.Namespace) -> str:
+    """Name of the study in the database that STUDY means, itself a name or a file that holds one.
+
+    Raises:
+        UserError: there is no such study.
+    """
+    from nas.catalog import is_path, open_study
+    from nas.results import study_record
+
+    word = str(args.study)
+    if store.study(word) is not None or not is_path(word):
+        if args.sets:
+            raise UserError(f"--set changes a study file, and {word!r} is a study in the database")
+        return study_record(store, word).name
+    file = open_study(word, args.sets)
+    if file.study is None or file.study.name is None:
+        raise SpecError(file.where, file.faults)
+    return study_record(store, file.study.name).name
+
+
+def sound(file: StudyFile) -> StudySpec:
+    """The study of a file in which no floor finds a fault.
+
+    Raises:
+        SpecError: all faults of all floors.
+    """
+    from nas.checks import check
+
+    faults = list(file.faults)
+    if file.study is not None:
+        faults += file.located(check(file.study))
+    if file.study is None or faults:
+        raise SpecError(file.where, faults)
+    return file.study

@@ -1,0 +1,77 @@
+"""nas show: what a study has found, or one of its trials."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from nas.cli import options
+
+if TYPE_CHECKING:
+    from nas.results import TrialFacts
+    from nas.storage import Store
+
+HELP = "show what a study has found, or the facts of one trial"
+EXAMPLE = "nas show quickstart 7"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_study(parser)
+    parser.add_argument("trial", metavar="TRIAL", nargs="?", type=int, help="number of a trial")
+    options.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from nas.storage import open_store
+
+    with open_store(args.storage, create=False) as store:
+        name = options.study_name(store, args)
+        if args.trial is None:
+            _show_study(store, name, args.json)
+        else:
+            _show_trial(store, name, args.trial, args.json)
+    return 0
+
+
+def _show_study(store: Store, name: str, as_json: bool) -> None:
+    from nas.cli.tables import result_lines
+    from nas.results import result, study_record
+
+    found, record = result(store, name), study_record(store, name)
+    if as_json:
+        facts = record.model_dump(mode="json", include={"created", "provenance"})
+        options.print_json(found.to_json() | facts | {"spec": record.spec.to_dict()})
+    else:
+        print(*result_lines(found, record.spec.objectives), sep="\n")
+
+
+def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:
+    from nas.results import trial_facts
+
+    facts = trial_facts(store, name, number)
+    if as_json:
+        options.print_json(facts.model_dump(mode="json"))
+    else:
+        print(*_trial_lines(facts), sep="\n")
+
+
+def _trial_lines(facts: TrialFacts) -> list[str]:
+    from nas.architecture import Architecture
+    from nas.cli.tables import metric, table
+    from nas.describe import describe
+
+    title = f"trial {facts.trial} of {facts.study}: {facts.state}"
+    lines = [title + (f", baseline {facts.name}" if facts.name else "")]
+    if facts.error is not None:
+        lines.append(facts.error)
+    if facts.duplicate_of is not None:
+        lines.append(f"the same architecture as trial {facts.duplicate_of}")
+    if facts.feasible is False:
+        lines.append("breaks a constraint")
+    rows = [[name, metric(name, value)] for name, value in facts.values.items()]
+    rows += [[name, str(value)] for name, value in facts.params.items()]
+    if rows:
+        lines += ["", table(rows)]
+    if facts.architecture is not None:
+        lines += ["", describe(Architecture.parse(facts.architecture)).rstrip()]
+    return lines

@@ -1,0 +1,111 @@
+"""Results as plain, aligned text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nas.results import Found, Result, best_of
+from nas.study import Objective
+
+_COLUMNS = ("ap", "params", "latency_ms", "seconds")
+"""Metrics shown beside the objectives, where they were measured."""
+
+_NOISE = "Each was trained once: a difference may be the noise of the seed."
+
+
+def result_lines(result: Result, objectives: Sequence[Objective]) -> list[str]:
+    """Baselines and best as a table, and what the best gained."""
+    counts = ", ".join(f"{n} {state}" for state, n in result.trials.model_dump().items() if n)
+    lines = [f"study {result.study}: {result.state} after {duration(result.seconds)}; trials: {counts or 'none'}"]
+    rows = [(b.name or "", b) for b in result.baselines]
+    rows += [("best" if len(objectives) == 1 else "front", found) for found in result.best]
+    if rows:
+        lines += ["", _found_table(rows, objectives)]
+    if not result.best:
+        lines += ["", "No feasible trial has finished."]
+    elif gains := _gains(result, objectives):
+        lines += ["", *gains]
+    return lines
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned: the first to the left, numbers to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    rights = [any(_is_number(row[k]) for row in rows) for k in range(len(widths))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, rights, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+
+
+def metric(name: str, value: float | None) -> str:
+    """A metric with the digits that mean something."""
+    if value is None:
+        return "-"
+    if name in ("params", "macs", "neck_params", "neck_macs"):
+        return _large(value)
+    if name == "seconds":
+        return f"{value:.1f}"
+    return f"{value:.2f}" if name == "latency_ms" else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 5 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _found_table(rows: Sequence[tuple[str, Found]], objectives: Sequence[Objective]) -> str:
+    wanted = dict.fromkeys([*(o.metric for o in objectives), *_COLUMNS])
+    metrics = [name for name in wanted if any(found.values.get(name) is not None for _, found in rows)]
+    head = ["", "trial", *metrics]
+    cells = [
+        [label if found.feasible else f"{label} (infeasible)", str(found.trial)]
+        + [metric(name, found.values.get(name)) for name in metrics]
+        for label, found in rows
+    ]
+    return table([head, *cells])
+
+
+def _gains(result: Result, objectives: Sequence[Objective]) -> list[str]:
+    """By each objective: the best against the best baseline that keeps the constraints."""
+    baselines = [b for b in result.baselines if b.feasible]
+    if not baselines:
+        return []
+    lines = []
+    for objective in objectives:
+        name = objective.metric
+        best, baseline = _first(result.best, objective), _first(baselines, objective)
+        if best.name is not None:
+            leader = f"the baseline {best.name} ({metric(name, best.values[name])})"
+            lines.append(f"{name}: no proposal is ahead of {leader}")
+            continue
+        ahead, behind = best.values[name], baseline.values[name]
+        assert ahead is not None
+        assert behind is not None
+        lines.append(
+            f"{name}: trial {best.trial} has {metric(name, ahead)}, the best baseline ({baseline.name}) "
+            f"{metric(name, behind)}: {'+' if ahead >= behind else '-'}{metric(name, abs(ahead - behind))}"
+        )
+    return [*lines, _NOISE]
+
+
+def _first(found: Sequence[Found], objective: Objective) -> Found:
+    return best_of(found, [objective])[0]
+
+
+def _large(value: float) -> str:
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            return f"{value / unit:.2f} {name}"
+    return f"{value:.0f}"
+
+
+def _is_number(text: str) -> bool:
+    return text[:1].isdigit() or text[:1] == "-"

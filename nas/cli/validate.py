@@ -1,0 +1,62 @@
+"""nas validate: what is wrong with a study or a search space, without running it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nas.cli import options
+from nas.errors import SpecError, UserError
+
+HELP = "check a study or a search space without running it: all faults at once"
+EXAMPLE = "nas validate studies/bccd.yaml --set task.data.root=PATH"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a study or a search space: a path, or a shipped one by name")
+    options.add_set(parser)
+    options.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    kind = "search space" if _is_space(args.file) else "study"
+    try:
+        if kind == "search space":
+            _check_space(args.file, args.sets)
+        else:
+            _check_study(args.file, args.sets)
+    except SpecError as error:
+        if not args.json:
+            raise
+        faults = [fault._asdict() for fault in error.faults]
+        options.print_json({"file": error.where, "kind": kind, "valid": False, "faults": faults})
+        return error.exit_status
+    if args.json:
+        options.print_json({"file": args.file, "kind": kind, "valid": True, "faults": []})
+    else:
+        print(f"{args.file}: a valid {kind}")
+    return 0
+
+
+def _check_space(file: str, sets: list[str]) -> None:
+    from nas.catalog import read_space
+
+    if sets:
+        raise UserError(f"--set changes a study, and {file} is a search space")
+    read_space(file)
+
+
+def _check_study(file: str, sets: list[str]) -> None:
+    from nas.catalog import open_study
+
+    options.sound(open_study(file, sets))
+
+
+def _is_space(word: str) -> bool:
+    """A search space has `parameters` at its top; a shipped one goes by its name."""
+    from nas.catalog import find, load_yaml, names, read
+
+    if not Path(word).is_file():
+        return Path(word).stem in names("search_spaces") and Path(word).stem not in names("studies")
+    data = load_yaml(read(find("studies", word)), word)
+    return isinstance(data, dict) and "parameters" in data

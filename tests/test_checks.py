@@ -1,0 +1,32 @@
+"""Faults of every floor, seen before anything is read or built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nas.checks import check
+from nas.study import StudySpec
+
+SOUND: dict[str, Any] = {"task": {"kind": "detection", "data": {"kind": "digits"}}}
+
+
+def test_a_sound_study_has_no_faults() -> None:
+    assert check(StudySpec.parse(SOUND)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"search_space": "nowhere"}, "search_space"),
+        ({"space": {"width": "wide"}}, "space.width"),
+        ({"task": {"kind": "detection", "data": {"kind": "voc", "root": "nowhere"}}}, "task.data.root"),
+        ({"baselines": ["fpn", {"name": "panet", "repeats": 2}]}, "baselines[1].repeats"),
+        ({"sampler": {"kind": "tpe", "startup": 3}}, "sampler.startup"),
+        ({"pruner": "none", "executor": "threads"}, "executor"),
+        ({"pruner": "median", "objectives": ["ap", "params"]}, "pruner"),
+    ],
+)
+def test_each_floor_names_the_place(change: dict[str, Any], path: str) -> None:
+    assert [fault.path for fault in check(StudySpec.parse(SOUND | change))] == [path]
