@@ -30,7 +30,7 @@ def predict(
     Args:
         directory: an export with weights.
         images: image files.
-        threshold: the least score of a box; None: the export's `score_threshold` (0.3 as written; average precision
+        threshold: the least score of a box; None: the export's `score_threshold` (0.5 as written; average precision
             is measured from 0.05 on, which shows many wrong boxes).
         draw: a folder, made if need be, that gets each image as `<stem>-boxes.png` with its boxes drawn.
 

@@ -7,8 +7,11 @@ import torch
 
 import nas
 from nas.errors import SpecError, UserError
-from nas.export import load
-from tests.export.studies import CLASSES, SIZE, WINNER, measured
+from nas.export import export_study, load
+from nas.study import TaskSpec
+from nas.tasks import prepare
+from nas.topologies import bifpn
+from tests.export.studies import CLASSES, SIZE, TASK, WINNER, Made, measured
 
 
 def test_the_loaded_detector_has_the_outputs_of_the_measured_one(exported: Path) -> None:
@@ -59,7 +62,7 @@ def test_damaged_weights_are_told(exported: Path) -> None:
         ("- cat\n", "- cow\n", "digest, classes and the architecture differ|classes and the architecture differ"),
         ("size: 64", "size: 96", "letterbox and the architecture differ"),
         ("trial: 1", "trial: one", "trial: should be a valid integer"),
-        ("score_threshold: 0.3", "score_threshold: 3", "score_threshold: should be less than 1"),
+        ("score_threshold: 0.5", "score_threshold: 3", "score_threshold: should be less than 1"),
         ("study: pets", "study: [", "not YAML"),
         ("study: pets", "study: !!python/name:os.system pets", "is not allowed here"),
     ],
@@ -75,5 +78,24 @@ def test_a_damaged_config_is_told(exported: Path, old: str, new: str, message: s
 
 def test_a_score_threshold_of_ones_own_is_no_damage(exported: Path) -> None:
     path = exported / "config.yaml"
-    path.write_text(path.read_text().replace("score_threshold: 0.3", "score_threshold: 0.45"))
+    path.write_text(path.read_text().replace("score_threshold: 0.5", "score_threshold: 0.45"))
     assert load(exported).threshold == 0.05
+
+
+@pytest.mark.slow
+def test_a_trained_detector_on_a_frozen_pretrained_backbone_comes_back(tmp_path: Path) -> None:
+    data = {"kind": "digits", "train": 16, "val": 8}
+    spec = {"kind": "detection", "data": data, "image_size": SIZE, "epochs": 1, "batch_size": 8}
+    task = prepare(TaskSpec.parse(spec), lambda _: None)
+    model = task.build(task.architecture(bifpn((3, 4), 8, repeats=1)))
+    for _ in task.train(model, seed=0, epochs=1):
+        pass
+    made = Made(tmp_path)
+    made.store.put_artifact(f"task/{TASK}", "backbone", task.shared()["backbone"])
+    made.tell(model, {"ap": 0.1})
+    export_study(made.store, "pets", tmp_path / "out")
+    made.store.close()
+    images = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        for a, b in zip(model.eval().raw(images), load(tmp_path / "out").raw(images), strict=True):
+            assert torch.equal(a, b)

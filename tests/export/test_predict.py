@@ -40,7 +40,7 @@ def test_the_threshold_is_the_exports_unless_given(exported: Path, photo: Path) 
     scores = [b["score"] for b in predict(exported, [photo], threshold=0.0)[0]["boxes"]]
     between = sorted(scores)[len(scores) // 2] - 1e-4
     config = exported / "config.yaml"
-    config.write_text(config.read_text().replace("score_threshold: 0.3", f"score_threshold: {between}"))
+    config.write_text(config.read_text().replace("score_threshold: 0.5", f"score_threshold: {between}"))
     kept = [b["score"] for b in predict(exported, [photo])[0]["boxes"]]
     assert kept == [score for score in scores if score > between]
     assert 0 < len(kept) < len(scores)
