@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import socket
 import sys
+import warnings
 from typing import TYPE_CHECKING, cast
 
 from nas.errors import UserError
@@ -79,6 +80,8 @@ def serve(url: str, host: str = "127.0.0.1", port: int = 8080, write: bool = Fal
                 access_log=False,
                 timeout_graceful_shutdown=_GRACE,
             )
+            # Optuna warns the server of every importance that rests on few trials, at each visit.
+            warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
             try:
                 uvicorn.Server(config).run(sockets=[listening])
             except KeyboardInterrupt:

@@ -84,7 +84,7 @@ class Loop:
         self.name = self.spec.name
         self.running: dict[str, Running] = {}
         self.seen: dict[str, int] = {}  # digest -> trial whose evaluation is complete or pruned
-        self.refused: set[str] = set()  # digests that failed, or break a constraint
+        self.refused: dict[str, int] = {}  # digest -> trial that failed, or broke a constraint
         self.trained = 0
         self.failures = 0
         self.repeats = 0
@@ -167,7 +167,7 @@ class Loop:
         if "duplicate_of" in attrs:
             return
         if frozen.state == TrialState.FAIL or "infeasible" in attrs:
-            self.refused.add(digest)
+            self.refused[digest] = frozen.number
         else:
             self.trained += 1
             self.seen[digest] = frozen.number
@@ -191,6 +191,7 @@ class Loop:
                 if self._spent():
                     return "done"
                 if self._reserved():
+                    self.narrator.asked_last()
                     return None
             if self.repeats >= DUPLICATES and not waiting and not self._enqueue_unseen():
                 return "exhausted"
@@ -245,15 +246,15 @@ class Loop:
     def _tell_known(self, trial: optuna.Trial, key: Key, costs: Metrics) -> bool:
         """Tell a proposal that needs no training: infeasible, seen, refused, or (later) under way."""
         if broken(costs, self.spec.constraints):
-            self.refused.add(key.digest)
+            self.refused[key.digest] = trial.number
             self._tell_infeasible(trial, costs)
             return True
         if key.digest in self.seen:
             self._tell_same(trial, self.seen[key.digest])
             return True
         if key.digest in self.refused:
-            trial.set_user_attr("error", "the same architecture failed before")
-            self.study.tell(trial, state=TrialState.FAIL)
+            trial.set_user_attr("duplicate_of", self.refused[key.digest])
+            self.study.tell(trial, state=TrialState.PRUNED)
             return True
         for run in self.running.values():
             if run.key == key:
@@ -285,7 +286,6 @@ class Loop:
             if digest in self.seen or digest in self.refused or digest in under_way:
                 continue
             if broken(static_costs(self.task.architecture(neck)), self.spec.constraints):
-                self.refused.add(digest)
                 continue
             self.study.enqueue_trial(params)
             return True
@@ -320,7 +320,7 @@ class Loop:
             run.known = progress.metrics
             if run.baseline is None and broken(progress.metrics, self.spec.constraints):
                 self._end(run, "infeasible")
-                self.refused.add(run.key.digest)
+                self.refused[run.key.digest] = run.trial.number
                 self._tell_infeasible(run.trial, progress.metrics)
                 for trial in run.followers:
                     self._tell_infeasible(trial, progress.metrics)
@@ -340,6 +340,10 @@ class Loop:
             self._told(run, evaluation)
 
     def _measured(self, run: Running, measurement: Measurement) -> None:
+        if self._values(measurement.metrics) is None:
+            names = ", ".join(objective.metric for objective in self.spec.objectives)
+            self._failed(run, Failure(f"not all of {names} were measured", "trial"))
+            return
         evaluation = self._evaluation(run, "complete", measurement)
         self.store.record(evaluation)
         latency = measurement.metrics.get("latency_ms")
@@ -365,7 +369,7 @@ class Loop:
             return
         self._end(run, "failed", failure.message, cancel=False)
         self.failures += 1
-        self.refused.add(run.key.digest)
+        self.refused[run.key.digest] = run.trial.number
         for trial in (run.trial, *run.followers):
             trial.set_user_attr("error", failure.message)
             self.study.tell(trial, state=TrialState.FAIL)
@@ -400,7 +404,7 @@ class Loop:
             if values is None:
                 trial.set_user_attr("error", "an objective was not measured")
                 self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-                self.refused.add(digest)
+                self.refused[digest] = trial.number
                 return
             self.study.tell(trial, values, skip_if_finished=True)
         self.seen[digest] = trial.number

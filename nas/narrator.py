@@ -38,6 +38,7 @@ class Narrator:
         self._rank(number, attrs.get("baseline"), attrs["metrics"], attrs["feasible"])
 
     def started(self, number: int, baseline: str | None, architecture: Architecture) -> None:
+        self.full = None
         self.say(f"trial {number} starts: {f'baseline {baseline}, ' if baseline else ''}{summary(architecture.neck)}")
 
     def progressed(self, number: int, progress: Progress) -> None:
@@ -71,8 +72,9 @@ class Narrator:
         self._say(f"{line}{self._standing()}{self._left(trained)}")
 
     def asked_last(self) -> None:
-        """Nothing more is asked: from here on workers may be idle."""
-        self.full = time.monotonic() - self.began, self.executor.busy_seconds
+        """Nothing more is asked, as far as is known now: from here on workers may be idle."""
+        if self.full is None:
+            self.full = time.monotonic() - self.began, self.executor.busy_seconds
 
     def ended(self, state: str, trained: int, name: str) -> None:
         if self.full is not None and self.finished:

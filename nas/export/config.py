@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from nas import __version__
 from nas.architecture import Architecture, HeadSpec
 from nas.catalog import dump_yaml, load_yaml, read
+from nas.describe import drawing, summary
 from nas.errors import UserError
 from nas.measurement import Metrics
 from nas.tasks.data.letterbox import PAD
@@ -92,8 +93,11 @@ class ExportConfig(Value):
         return self
 
     def to_yaml(self) -> str:
+        """The file: the neck drawn in comments, a line a node, then the data with the nodes in the same order."""
+        neck = self.architecture.neck
+        drawn = "".join(f"# {line}\n" for line in [summary(neck), *drawing(neck).splitlines()])
         data = self.model_dump(mode="json", exclude={"architecture"})
-        return HEADER + dump_yaml(data | {"architecture": self.architecture.to_dict()})
+        return HEADER + drawn + dump_yaml(data | {"architecture": self.architecture.to_dict()})
 
 
 def head_of(architecture: Architecture) -> tuple[HeadSpec, int]:

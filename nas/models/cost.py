@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, BackboneSpec
 from nas.measurement import Metrics
-from nas.models.detector import Detector
+from nas.models.backbone import Backbone
+from nas.models.detector import Detector, used
 
 RUNS = 30
 """Timed passes of a latency, after a warm-up."""
@@ -25,24 +28,41 @@ def static_costs(architecture: Architecture) -> Metrics:
 
     Nothing is allocated: the model is built on the meta device. A fused multiply-add counts once.
     """
+    assert architecture.image_size is not None
+    backbone = _backbone_cost(used(architecture), architecture.image_size)
     with torch.device("meta"):
-        model = Detector(architecture).eval()
-        size = model.image_size
-        image = torch.empty(1, architecture.backbone.in_channels, size, size)
+        model = Detector(architecture, backbone.module).eval()
+        features = OrderedDict((name, torch.empty(shape)) for name, shape in backbone.maps.items())
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            features = model.backbone(image)
-            before = counter.get_total_flops()
             maps = model.pyramid(features)
-            neck = counter.get_total_flops() - before
+            neck = counter.get_total_flops() / 2
             model.head(maps)
     neck_parts: list[nn.Module] = [model.neck, model.adapt]
     return {
         "params": float(parameters(model)),
-        "macs": counter.get_total_flops() / 2,
+        "macs": backbone.macs + counter.get_total_flops() / 2,
         "neck_params": float(sum(map(parameters, neck_parts))),
-        "neck_macs": neck / 2,
+        "neck_macs": neck,
     }
+
+
+class _BackboneCost(NamedTuple):
+    """A backbone on the meta device, its multiply-accumulates for one image, and the shapes of its maps."""
+
+    module: Backbone
+    macs: float
+    maps: dict[str, torch.Size]
+
+
+@cache
+def _backbone_cost(spec: BackboneSpec, size: int) -> _BackboneCost:
+    with torch.device("meta"):
+        backbone = Backbone(spec).eval()
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            maps = backbone(torch.empty(1, spec.in_channels, size, size))
+    return _BackboneCost(backbone, counter.get_total_flops() / 2, {name: x.shape for name, x in maps.items()})
 
 
 def parameters(module: nn.Module) -> int:

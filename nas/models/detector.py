@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, BackboneSpec
 from nas.errors import UserError
 from nas.models.backbone import Backbone
 from nas.models.fcos import FCOS, Detections, Outputs
@@ -19,13 +19,17 @@ GREY = 114 / 255
 """What letterboxed images are padded with."""
 
 
+def used(architecture: Architecture) -> BackboneSpec:
+    """The backbone with the levels that the neck takes, and no more."""
+    return architecture.backbone.model_copy(update={"levels": architecture.neck.inputs})
+
+
 class Pyramid(nn.Module):
     """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps, fine to coarse, or the merged map, a Tensor."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        spec = architecture.backbone.model_copy(update={"levels": architecture.neck.inputs})
-        self.backbone = Backbone(spec)
+        self.backbone = Backbone(used(architecture))
         self.neck = Neck(architecture.neck, self.backbone.channels)
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
@@ -39,9 +43,10 @@ class Detector(nn.Module):
     Called as torchvision's detectors are: a list of images (C, H, W) in [0, 1], of any size, gives a list of dicts
     `boxes` (K, 4) in the pixels of each image, `scores` (K,), `labels` (K,) from 0. Images are letterboxed to
     `image_size` unless they have it already. `raw` takes a batch of that size and gives the head's outputs.
+    `backbone` may be given ready made.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__()
         head, size = architecture.head, architecture.image_size
         if head is None or size is None:
@@ -49,8 +54,7 @@ class Detector(nn.Module):
         if architecture.neck.merge is not None:
             raise UserError(f"the {head.kind} head takes a pyramid, and this neck merges its maps into one")
         self.architecture = architecture
-        spec = architecture.backbone.model_copy(update={"levels": architecture.neck.inputs})
-        self.backbone = Backbone(spec)
+        self.backbone = backbone or Backbone(used(architecture))
         self.neck = Neck(architecture.neck, self.backbone.channels)
         width = head.width or max(self.neck.out_channels)
         self.adapt = nn.ModuleList(

@@ -121,9 +121,7 @@ class FCOS(nn.Module):
         match &= (farthest > points.ranges[:, 0]) & (farthest < points.ranges[:, 1])
         area = ((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]))[..., None]  # (N, G, 1)
         cost = torch.where(match, area, torch.inf)
-        least, index = cost.min(dim=1)
-        index[least.isinf()] = -1
-        return index
+        return torch.where(match.any(dim=1), cost.argmin(dim=1), -1)
 
     def loss(self, outputs: Outputs, points: Points, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
         """Focal, GIoU and centerness losses, each over the number of positives (torchvision's FCOSHead.compute_loss).
@@ -144,7 +142,8 @@ class FCOS(nn.Module):
         horizontal, vertical = ltrb[:, 0::2], ltrb[:, 1::2]
         centred = ((horizontal.amin(1) / horizontal.amax(1)) * (vertical.amin(1) / vertical.amax(1))).sqrt()
         centerness = F.binary_cross_entropy_with_logits(outputs.centerness[image, point], centred, reduction="sum")
-        return (classification + regression + centerness) / max(1, len(image))
+        total: Tensor = classification + regression + centerness
+        return total / max(1, len(image))
 
     def detect(self, outputs: Outputs, points: Points, *, threshold: float, most: int = 100) -> list[Detections]:
         """Boxes of each image: score sqrt(class * centerness), 1,000 candidates a level, NMS at IoU .6 a class."""
