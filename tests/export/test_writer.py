@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 from safetensors.torch import load_file
 
 from nas.catalog import load_yaml
+from nas.describe import drawing, summary
 from nas.errors import StoreError, UserError
 from nas.export import export_study, load
 from nas.models import build_neck
@@ -39,6 +40,14 @@ def test_the_best_trial_is_exported_with_all_that_is_needed_to_use_it(pets: Made
     }
     assert config["versions"].keys() == {"pyramid-nas", "torch", "torchvision", "timm"}
     assert config["architecture"]["neck"]["nodes"][0]["level"] == 4
+
+
+def test_the_config_opens_with_a_drawing_in_the_order_of_its_nodes(exported: Path) -> None:
+    text = (exported / "config.yaml").read_text()
+    comments = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("#")][1:]
+    assert comments == [summary(WINNER.neck), *drawing(WINNER.neck).splitlines()]
+    nodes = load_yaml(text, "")["architecture"]["neck"]["nodes"]
+    assert [int(line[1]) for line in comments[1:]] == [node["level"] for node in nodes]
 
 
 def test_a_chosen_trial_is_exported_baselines_too(pets: Made, tmp_path: Path) -> None:
