@@ -74,7 +74,10 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise UserError(f"no file {path}")
     text = path.read_text()
-    data = json.loads(text) if path.suffix == ".json" else load_yaml(text, str(path))
+    try:
+        data = json.loads(text) if path.suffix == ".json" else load_yaml(text, str(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON ({error})") from None
     if not isinstance(data, Mapping):
         raise UserError(f"{path}: neither a neck nor an architecture")
     return data

@@ -33,7 +33,8 @@ class Pyramid(nn.Module):
         self.neck = Neck(architecture.neck, self.backbone.channels)
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
-        maps: OrderedDict[str, Tensor] | Tensor = self.neck(self.backbone(images))
+        size = images.shape[-2], images.shape[-1]
+        maps: OrderedDict[str, Tensor] | Tensor = self.neck(self.backbone(images), size)
         return maps
 
 

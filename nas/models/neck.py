@@ -42,9 +42,12 @@ class Neck(nn.Module):
             self.merge = _Merge(spec, self.out_channels)
             self.out_channels = [spec.merge.width]
 
-    def forward(self, features: Mapping[str, Tensor]) -> OrderedDict[str, Tensor] | Tensor:
+    def forward(self, features: Mapping[str, Tensor], image: Size | None = None) -> OrderedDict[str, Tensor] | Tensor:
+        """`image` is the height and width of the images: without it, levels below the backbone's are taken for even."""
         given = dict(zip(self.given, features.items(), strict=True))
-        sizes = _sizes({level: (x.shape[-2], x.shape[-1]) for level, (_, x) in given.items()})
+        sizes = _Sizes({level: (x.shape[-2], x.shape[-1]) for level, (_, x) in given.items()})
+        if image is not None:
+            sizes[0] = image
         maps = [given[level][1] for level in self.spec.inputs]
         projected: dict[str, Tensor] = {}
         for node in self.nodes:
@@ -69,15 +72,11 @@ class _Sizes(dict[int, Size]):
         elif level < finest:
             h, w = self[level + 1]
             self[level] = 2 * h, 2 * w
-        else:  # between two levels of a backbone that skips one
+        else:  # between two that are known
             h, w = self[max(x for x in self if x < level)]
             steps = level - max(x for x in self if x < level)
             self[level] = -(-h // 2**steps), -(-w // 2**steps)
         return self[level]
-
-
-def _sizes(known: Mapping[int, Size]) -> _Sizes:
-    return _Sizes(known)
 
 
 class Projections(nn.ModuleDict):
