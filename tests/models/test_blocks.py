@@ -1,0 +1,59 @@
+"""A Conv value becomes the layers it says, in its order."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from nas import vocabulary as words
+from nas.architecture import Conv
+from nas.models import blocks
+from nas.models.blocks import block
+
+
+def test_every_word_of_the_vocabulary_has_a_builder() -> None:
+    assert set(blocks.BLOCKS) == set(words.BLOCKS)
+    assert {"none", *blocks.NORMS} == set(words.NORMS)
+    assert {"none", *blocks.ACTIVATIONS} == set(words.ACTIVATIONS)
+
+
+@pytest.mark.parametrize("kind", words.BLOCKS)
+@pytest.mark.parametrize("norm", words.NORMS)
+@pytest.mark.parametrize("act", words.ACTIVATIONS)
+def test_sizes_are_kept_and_channels_mapped(kind: str, norm: str, act: str) -> None:
+    to = 8 if kind == "identity" else 12
+    assert block(Conv(kind=kind, norm=norm, act=act), 8, to)(torch.rand(2, 8, 5, 7)).shape == (2, to, 5, 7)
+
+
+def test_post_and_pre_order() -> None:
+    dressed = {"norm": "batch", "act": "relu"}
+    assert [type(x) for x in block(Conv(**dressed), 4, 4)] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
+    assert [type(x) for x in block(Conv(**dressed, order="pre"), 4, 4)] == [nn.ReLU, nn.Conv2d, nn.BatchNorm2d]
+
+
+def test_a_bias_where_no_norm_follows_unless_told() -> None:
+    def biased(conv: Conv) -> bool:
+        return any(name.endswith("bias") for name, _ in block(conv, 4, 4).conv.named_parameters())
+
+    assert biased(Conv())
+    assert not biased(Conv(norm="batch"))
+    assert biased(Conv(norm="batch", bias=True))
+    assert not biased(Conv(bias=False))
+
+
+def test_separable_is_depthwise_then_pointwise() -> None:
+    separable = block(Conv(kind="separable", kernel=5), 8, 12)
+    assert [tuple(p.shape) for p in separable.parameters()] == [(8, 1, 5, 5), (12, 8, 1, 1), (12,)]
+
+
+@pytest.mark.parametrize(("width", "groups"), [(64, 32), (48, 16), (20, 4), (7, 1)])
+def test_group_norm_takes_a_divisor_of_the_width(width: int, groups: int) -> None:
+    assert block(Conv(norm="group"), 4, width).norm.num_groups == groups
+
+
+def test_convolutions_start_as_torchvisions_pyramid() -> None:
+    conv = block(Conv(), 16, 16).conv
+    bound = (3 / (16 * 9)) ** 0.5  # He-uniform with gain 1: sqrt(3 / fan in)
+    assert not conv.bias.any()
+    assert 0.9 * bound < conv.weight.abs().max() <= bound
