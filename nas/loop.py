@@ -6,24 +6,22 @@ weights, told. At whatever instant the driver dies, the next launch finds which 
 
 from __future__ import annotations
 
-import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
 from optuna.trial import TrialState
 
-from nas.architecture import Architecture, NeckSpec
-from nas.constraints import broken, excess
+from nas.architecture import Architecture
+from nas.constraints import broken
 from nas.executors import Event, Executor, Failure
 from nas.keeper import Keeper
+from nas.ledger import Ledger
 from nas.measurement import Evaluation, Job, Key, Measurement, Metrics, Progress
-from nas.models.cost import static_costs
 from nas.narrator import Narrator
-from nas.notes import save_trial_note, trial_note
 from nas.setup import Setup
 from nas.storage import Store
 from nas.storage.lease import Lease
@@ -37,14 +35,10 @@ FAILURES = 5
 """Failures in a row that end a launch."""
 
 DUPLICATES = 8
-"""Proposals in a row that bring nothing new before one is drawn from what is left."""
-
-ENUMERABLE = 20_000
-"""A space of at most so many encodings is walked whole to find what is left of it."""
+"""Proposals in a row that bring nothing new before one is drawn from what is left of the space."""
 
 _BEAT_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
-_DRAWS = 500
 
 
 @dataclass
@@ -59,6 +53,19 @@ class Running:
     attempt: int = 1
     curve: list[Progress] = field(default_factory=list)
     followers: list[optuna.Trial] = field(default_factory=list)
+
+    @property
+    def job(self) -> str:
+        return str(self.trial.number)
+
+    def evaluation(self, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
+        return Evaluation(
+            key=self.key,
+            architecture=self.architecture,
+            state=state,
+            measurement=measurement,
+            curve=tuple(self.curve),
+        )
 
 
 class Loop:
@@ -80,17 +87,13 @@ class Loop:
         self.study = study
         self.executor = executor
         self.lease = lease
-        assert self.spec.name is not None
-        self.name = self.spec.name
+        self.name = study.study_name
+        self.narrator = Narrator(self.spec, executor, say)
+        self.ledger = Ledger(study, self.spec, self.narrator)
+        self.keeper = Keeper(store, self.spec, self.name)
         self.running: dict[str, Running] = {}
-        self.seen: dict[str, int] = {}  # digest -> trial whose evaluation is complete or pruned
-        self.refused: dict[str, int] = {}  # digest -> trial that failed, or broke a constraint
-        self.trained = 0
         self.failures = 0
         self.repeats = 0
-        self.bound = {record.number for record in store.trials(self.name)}
-        self.keeper = Keeper(store, self.spec, self.name)
-        self.narrator = Narrator(self.spec, executor, say)
         self._beaten = 0.0
 
     # From the first question to the end
@@ -109,7 +112,7 @@ class Loop:
             state = "interrupted"
         finally:
             self._give_back()
-        self.narrator.ended(state, self.trained, self.name)
+        self.narrator.ended(state, self.ledger.trained, self.name)
         return state
 
     def _search(self) -> End:
@@ -119,8 +122,7 @@ class Loop:
                 state = self._fill()
                 if state is not None:
                     self.narrator.asked_last()
-            if not self.running:
-                assert state is not None
+            if state is not None and not self.running:
                 return state
             for event in self.executor.events(_WAIT_SECONDS):
                 self._hear(event)
@@ -133,46 +135,35 @@ class Loop:
             self.lease.beat()
             self._beaten = time.monotonic()
 
-    def _give_back(self) -> None:
-        """Evaluations under way end here; their trials wait, with their parameters, for the next launch."""
-        for job, run in list(self.running.items()):
-            self.executor.cancel(job)
-            self.store.attempt_ended(run.key, run.attempt, "cancelled")
-            for trial in (run.trial, *run.followers):
-                self._set_waiting(trial._trial_id)
-        self.running.clear()
-
-    def _set_waiting(self, trial_id: int) -> None:
-        self.store.optuna.set_trial_state_values(trial_id, state=TrialState.WAITING)
-
-    # What an earlier launch left
+    # What a launch leaves and finds
 
     def _recover(self) -> None:
-        """Learn what is done; tell what was recorded but not told; let wait what was not recorded."""
+        """Learn what earlier launches did, and settle what they left."""
         records = {record.number: record for record in self.store.trials(self.name)}
         for frozen in self.study.get_trials(deepcopy=False):
-            record = records.get(frozen.number)
-            if frozen.state == TrialState.RUNNING:
-                evaluation = self.store.evaluation(record.key) if record is not None else None
-                if record is None or evaluation is None:
-                    self._set_waiting(frozen._trial_id)
-                else:
-                    trial = optuna.Trial(self.study, frozen._trial_id)
-                    self._tell(trial, evaluation, record.baseline)
-            elif frozen.state.is_finished() and record is not None:
-                self._learn(frozen, record.architecture.digest)
+            if frozen.state.is_finished() and frozen.number in records:
+                self.ledger.learn(frozen, records[frozen.number].key.digest)
+        self._settle()
 
-    def _learn(self, frozen: optuna.trial.FrozenTrial, digest: str) -> None:
-        attrs = frozen.user_attrs
-        if "duplicate_of" in attrs:
-            return
-        if frozen.state == TrialState.FAIL or "infeasible" in attrs:
-            self.refused[digest] = frozen.number
-        else:
-            self.trained += 1
-            self.seen[digest] = frozen.number
-            if frozen.state == TrialState.COMPLETE:
-                self.narrator.learned(frozen.number, attrs)
+    def _give_back(self) -> None:
+        """End the evaluations under way; their trials wait, with their parameters, for the next launch."""
+        for run in self.running.values():
+            self.executor.cancel(run.job)
+            self.store.attempt_ended(run.key, run.attempt, "cancelled")
+        self.running.clear()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Of the trials that nobody runs any more, tell what was recorded, and let wait what was not."""
+        records = {record.number: record for record in self.store.trials(self.name)}
+        for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            record = records.get(frozen.number)
+            evaluation = self.store.evaluation(record.key) if record is not None else None
+            if record is not None and evaluation is not None and record.key.digest not in self.ledger.seen:
+                trial = optuna.Trial(self.study, frozen._trial_id)
+                self.ledger.tell(trial, evaluation, record.baseline, running=0)
+            else:
+                self.store.optuna.set_trial_state_values(frozen._trial_id, state=TrialState.WAITING)
 
     def _enqueue_baselines(self) -> None:
         kept = (TrialState.COMPLETE, TrialState.WAITING, TrialState.RUNNING)
@@ -197,20 +188,20 @@ class Loop:
                 return "exhausted"
             self._ask()
             if sum(len(run.followers) for run in self.running.values()) > 2 * self.executor.capacity:
-                return None
+                return None  # Optuna reads every RUNNING trial again at every question
             self._beat()
         return None
 
     def _spent(self) -> bool:
         budget = self.spec.budget
-        if budget.trials is not None and self.trained >= budget.trials:
+        if budget.trials is not None and self.ledger.trained >= budget.trials:
             return True
         return budget.seconds is not None and self.lease.seconds >= budget.seconds
 
     def _reserved(self) -> bool:
         """Whether the trials under way use the budget up, unless one fails."""
         trials = self.spec.budget.trials
-        return trials is not None and self.trained + len(self.running) >= trials
+        return trials is not None and self.ledger.trained + len(self.running) >= trials
 
     def _ask(self) -> None:
         """One proposal: told at once if nothing needs to be trained, else submitted."""
@@ -221,85 +212,53 @@ class Loop:
         key = Key(
             digest=architecture.digest, task=self.task.fingerprint, seed=self.spec.seed, epochs=self.spec.task.epochs
         )
-        trial.set_user_attr("digest", key.digest)
-        if trial.number not in self.bound:
+        if "digest" not in trial.user_attrs:
             self.store.bind(self.name, trial.number, key, architecture, baseline)
-            self.bound.add(trial.number)
-        costs = self._costs(architecture, key)
-        if baseline is None and self._tell_known(trial, key, costs):
-            self.repeats += 1
+            trial.set_user_attr("digest", key.digest)
+        known = self._known(architecture, key)
+        same = next((run for run in self.running.values() if run.key == key), None)
+        if same is not None:
+            same.followers.append(trial)
+        elif baseline is not None or not self.ledger.tell_known(trial, key.digest, known):
+            self.repeats = 0
+            self._evaluate(Running(trial, key, architecture, baseline, known))
             return
-        self.repeats = 0
-        evaluation = self.store.evaluation(key)
-        if evaluation is not None and (evaluation.state == "complete" or baseline is None):
-            self._tell(trial, evaluation, baseline)
+        self.repeats += 1
+
+    def _known(self, architecture: Architecture, key: Key) -> Metrics:
+        """Costs that need no training: the static ones, and a latency if this machine will run the trial."""
+        here = self.spec.address is None
+        latency = self.store.latency(key.digest, self.narrator.machine, "torch") if here else None
+        return self.setup.costs(architecture) | ({"latency_ms": latency} if latency is not None else {})
+
+    def _evaluate(self, run: Running) -> None:
+        """Take the evaluation from the database, where another study of the same task left it, or submit it."""
+        evaluation = self.store.evaluation(run.key)
+        if evaluation is not None and (evaluation.state == "complete" or run.baseline is None):
+            self.ledger.tell(run.trial, evaluation, run.baseline, len(self.running))
             return
-        run = Running(trial, key, architecture, baseline, costs)
-        self.running[str(trial.number)] = run
+        self.running[run.job] = run
         self._submit(run)
-
-    def _costs(self, architecture: Architecture, key: Key) -> Metrics:
-        costs = dict(static_costs(architecture))
-        known = self.store.latency(key.digest, self.narrator.machine, "torch") if not self.spec.address else None
-        return costs | ({"latency_ms": known} if known is not None else {})
-
-    def _tell_known(self, trial: optuna.Trial, key: Key, costs: Metrics) -> bool:
-        """Tell a proposal that needs no training: infeasible, seen, refused, or (later) under way."""
-        if broken(costs, self.spec.constraints):
-            self.refused[key.digest] = trial.number
-            self._tell_infeasible(trial, costs)
-            return True
-        if key.digest in self.seen:
-            self._tell_same(trial, self.seen[key.digest])
-            return True
-        if key.digest in self.refused:
-            trial.set_user_attr("duplicate_of", self.refused[key.digest])
-            self.study.tell(trial, state=TrialState.PRUNED)
-            return True
-        for run in self.running.values():
-            if run.key == key:
-                run.followers.append(trial)
-                return True
-        return False
 
     def _submit(self, run: Running) -> None:
         run.curve.clear()
         self.store.attempt(run.key, run.attempt, None)
-        self.executor.submit(
-            Job(
-                id=str(run.trial.number),
-                architecture=run.architecture,
-                seed=run.key.seed,
-                epochs=run.key.epochs,
-                attempt=run.attempt,
-                known=run.known,
-            )
-        )
+        key = run.key
+        job = Job(id=run.job, architecture=run.architecture, seed=key.seed, epochs=key.epochs, attempt=run.attempt)
+        self.executor.submit(job.model_copy(update={"known": run.known}))
         self.narrator.started(run.trial.number, run.baseline, run.architecture)
 
     def _enqueue_unseen(self) -> bool:
-        """Let a proposal wait that was not seen yet; False when the space has none."""
+        """Let a proposal wait that was not seen yet; False when none is left."""
         self.repeats = 0
-        under_way = {run.key.digest for run in self.running.values()}
-        for params, neck in self._candidates():
-            digest = self.task.architecture(neck).digest
-            if digest in self.seen or digest in self.refused or digest in under_way:
-                continue
-            if broken(static_costs(self.task.architecture(neck)), self.spec.constraints):
+        out = {run.key.digest for run in self.running.values()} | self.ledger.seen.keys() | self.ledger.refused.keys()
+        for params, neck in self.setup.space.proposals(self.task.frame, random.Random(len(out))):
+            architecture = self.task.architecture(neck)
+            if architecture.digest in out or broken(self.setup.costs(architecture), self.spec.constraints):
                 continue
             self.study.enqueue_trial(params)
             return True
         return False
-
-    def _candidates(self) -> Iterator[tuple[dict[str, Any], NeckSpec]]:
-        """Proposals at random, then, of a space that can be walked, every one."""
-        rng = random.Random(len(self.seen))
-        for _ in range(_DRAWS):
-            yield self.setup.space.sample(self.task.frame, rng)
-        for count, proposal in enumerate(self.setup.space.walk(self.task.frame)):
-            if count >= ENUMERABLE:
-                return
-            yield proposal
 
     # Hearing
 
@@ -319,11 +278,10 @@ class Loop:
         if progress.epoch == 0:
             run.known = progress.metrics
             if run.baseline is None and broken(progress.metrics, self.spec.constraints):
-                self._end(run, "infeasible")
-                self.refused[run.key.digest] = run.trial.number
-                self._tell_infeasible(run.trial, progress.metrics)
-                for trial in run.followers:
-                    self._tell_infeasible(trial, progress.metrics)
+                self.executor.cancel(run.job)
+                self._ended(run, "infeasible")
+                for trial in (run.trial, *run.followers):
+                    self.ledger.tell_infeasible(trial, run.key.digest, progress.metrics)
             return
         run.curve.append(progress)
         self.narrator.progressed(run.trial.number, progress)
@@ -332,32 +290,29 @@ class Loop:
             return
         run.trial.report(value, progress.epoch)
         if run.baseline is None and progress.epoch < progress.epochs and run.trial.should_prune():
-            self._end(run, "pruned")
+            self.executor.cancel(run.job)
             metrics = run.known | {k: v for k, v in progress.metrics.items() if k != "loss"}
-            measurement = Measurement(metrics=metrics, seconds=progress.seconds)
-            evaluation = self._evaluation(run, "pruned", measurement)
-            self.store.record(evaluation)
-            self._told(run, evaluation)
+            self._record(run, "pruned", Measurement(metrics=metrics, seconds=progress.seconds))
 
     def _measured(self, run: Running, measurement: Measurement) -> None:
-        if self._values(measurement.metrics) is None:
+        if self.ledger.values(measurement.metrics) is None:
             names = ", ".join(objective.metric for objective in self.spec.objectives)
             self._failed(run, Failure(f"not all of {names} were measured", "trial"))
             return
-        evaluation = self._evaluation(run, "complete", measurement)
-        self.store.record(evaluation)
         latency = measurement.metrics.get("latency_ms")
-        if (latency is not None and run.known.get("latency_ms") is None) or "latency" in measurement.details:
-            assert latency is not None
+        if latency is not None and "latency" in measurement.details:
             self.store.record_latency(run.key.digest, str(measurement.details["machine"]), "torch", latency)
-        self._end(run, "complete", cancel=False)
-        self._told(run, evaluation)
+        self._record(run, "complete", measurement)
 
-    def _told(self, run: Running, evaluation: Evaluation) -> None:
+    def _record(self, run: Running, state: Literal["complete", "pruned"], measurement: Measurement) -> None:
+        """Record, then tell: what was told is always there."""
+        evaluation = run.evaluation(state, measurement)
+        self.store.record(evaluation)
+        self._ended(run, state)
         self.failures = 0
-        self._tell(run.trial, evaluation, run.baseline)
+        self.ledger.tell(run.trial, evaluation, run.baseline, len(self.running))
         for trial in run.followers:
-            self._tell_same(trial, run.trial.number)
+            self.ledger.tell_same(trial, run.trial.number)
         self.keeper.tidy()
 
     def _failed(self, run: Running, failure: Failure) -> None:
@@ -367,77 +322,12 @@ class Loop:
             self.narrator.retried(run.trial.number, run.attempt, failure.message)
             self._submit(run)
             return
-        self._end(run, "failed", failure.message, cancel=False)
+        self._ended(run, "failed", failure.message)
         self.failures += 1
-        self.refused[run.key.digest] = run.trial.number
         for trial in (run.trial, *run.followers):
-            trial.set_user_attr("error", failure.message)
-            self.study.tell(trial, state=TrialState.FAIL)
+            self.ledger.tell_failed(trial, run.key.digest, failure.message)
         self.narrator.failed(run.trial.number, failure.message)
 
-    def _end(self, run: Running, state: str, error: str | None = None, *, cancel: bool = True) -> None:
-        if cancel:
-            self.executor.cancel(str(run.trial.number))
+    def _ended(self, run: Running, state: str, error: str | None = None) -> None:
         self.store.attempt_ended(run.key, run.attempt, state, error)
-        del self.running[str(run.trial.number)]
-
-    def _evaluation(self, run: Running, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
-        return Evaluation(
-            key=run.key, architecture=run.architecture, state=state, measurement=measurement, curve=tuple(run.curve)
-        )
-
-    # Telling
-
-    def _tell(self, trial: optuna.Trial, evaluation: Evaluation, baseline: str | None) -> None:
-        """Tell Optuna what an evaluation that is recorded says of its trial."""
-        metrics = evaluation.measurement.metrics
-        digest = evaluation.key.digest
-        feasible = not broken(metrics, self.spec.constraints)
-        self._set_constraints(trial, metrics)
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("feasible", feasible)
-        save_trial_note(self.study, trial, trial_note(evaluation.architecture, metrics, baseline))
-        if evaluation.state == "pruned":
-            self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
-        else:
-            values = self._values(metrics)
-            if values is None:
-                trial.set_user_attr("error", "an objective was not measured")
-                self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-                self.refused[digest] = trial.number
-                return
-            self.study.tell(trial, values, skip_if_finished=True)
-        self.seen[digest] = trial.number
-        self.trained += 1
-        self.narrator.told(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, len(self.running))
-
-    def _tell_infeasible(self, trial: optuna.Trial, metrics: Metrics) -> None:
-        over = broken(metrics, self.spec.constraints)
-        self._set_constraints(trial, metrics)
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("feasible", False)
-        trial.set_user_attr("infeasible", ", ".join(f"{name} by {100 * part:.0f} %" for name, part in over.items()))
-        self.study.tell(trial, state=TrialState.PRUNED)
-
-    def _tell_same(self, trial: optuna.Trial, first: int) -> None:
-        """Tell a proposal the values of the trial that already has them."""
-        original = self.study.get_trials(deepcopy=False)[first]
-        metrics = original.user_attrs["metrics"]
-        self._set_constraints(trial, metrics)
-        trial.set_user_attr("duplicate_of", first)
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("feasible", original.user_attrs["feasible"])
-        if original.state == TrialState.COMPLETE:
-            self.study.tell(trial, original.values)
-        else:
-            self.study.tell(trial, state=TrialState.PRUNED)
-
-    def _set_constraints(self, trial: optuna.Trial, metrics: Metrics) -> None:
-        over = excess(metrics, self.spec.constraints)
-        for name, part in over.items():
-            trial.set_constraint(name, part)
-
-    def _values(self, metrics: Metrics) -> list[float] | None:
-        values = [metrics.get(objective.metric) for objective in self.spec.objectives]
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        return known if len(known) == len(values) else None
+        self.running.pop(run.job, None)

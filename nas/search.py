@@ -16,6 +16,8 @@ from nas import catalog, pruners, samplers
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS
 from nas.loop import Loop
+from nas.measurement import Metrics
+from nas.notes import save_study_note, study_note
 from nas.results import Result, result
 from nas.setup import Setup, differences, set_up
 from nas.storage import Store, StudyRecord, open_store
@@ -141,7 +143,15 @@ def _drive(store: Store, setup: Setup, lease: Any, say: Say) -> Result:
             loop = Loop(setup, store, study, executor, lease, say)
             state = loop.run()
         lease.close(state)
-    return result(store, spec.name)
+        found = result(store, spec.name)
+        save_study_note(study, study_note(spec, _rows(found)))
+    return found
+
+
+def _rows(found: Result) -> dict[str, Metrics]:
+    """The baselines and the best, by a name for the row."""
+    rows = {str(b.name): b.values for b in found.baselines}
+    return rows | {f"best: trial {b.trial}": b.values for b in found.best}
 
 
 def _evaluate() -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas import catalog, tasks
-from nas.architecture import NeckSpec
+from nas.architecture import Architecture, NeckSpec
 from nas.baselines import baseline_necks
 from nas.checks import check
 from nas.constraints import check_latency, check_reachable
@@ -30,7 +30,11 @@ class Setup:
     task: Task
     baselines: dict[str, NeckSpec]
 
-    def costs(self, neck: NeckSpec) -> Metrics:
+    def costs(self, architecture: Architecture) -> Metrics:
+        """Static costs of a whole model."""
+        return static_costs(architecture)
+
+    def neck_costs(self, neck: NeckSpec) -> Metrics:
         """Static costs of the whole model around a neck."""
         return static_costs(self.task.architecture(neck))
 
@@ -38,7 +42,7 @@ class Setup:
         """What a launch would do, for `--dry-run`."""
         lines = [f"search space: {self.space.name}, {_parameters(self.space)}"]
         for name, neck in self.baselines.items():
-            cost = self.costs(neck)
+            cost = self.neck_costs(neck)
             lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs")
         objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
         bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
@@ -54,7 +58,7 @@ class Setup:
             "task": self.task.fingerprint,
             "frame": self.task.frame.model_dump(mode="json"),
             "space": self.space.to_dict(),
-            "baselines": {name: self.costs(neck) for name, neck in self.baselines.items()},
+            "baselines": {name: self.neck_costs(neck) for name, neck in self.baselines.items()},
             "spec": self.spec.to_dict(),
         }
 
@@ -83,7 +87,7 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None) -> Setup:
     baselines = baseline_necks(spec.baselines, task.frame, space)
     setup = Setup(spec, space, task, baselines)
     _check_objectives(setup)
-    check_reachable(space, task.frame, spec.constraints, setup.costs)
+    check_reachable(space, task.frame, spec.constraints, setup.neck_costs)
     if "latency_ms" in spec.constraints:
         check_latency(space, task, spec.constraints["latency_ms"])
     return setup

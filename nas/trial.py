@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import version
 from typing import Any
 
@@ -57,10 +58,8 @@ def timed(task: Task, model: Detector) -> tuple[float, float]:
     """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds; alone on the machine."""
     reference = task.build(reference_of(task))
     assert isinstance(reference, Detector)
-    window = Window()
-    with window.alone():
+    with closing(Window()) as window, window.alone():
         result = latency(model, reference)
-    window.close()
     return result.model, result.reference
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -71,25 +72,34 @@ def train(
     steps = epochs * (images // min(spec.batch_size, images))
     optimizer = torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
     measured = {math.ceil(epochs * (k + 1) / spec.evaluations) for k in range(spec.evaluations)}
-    window = Window()
     started = time.monotonic()
     step = 0
-    for epoch in range(1, epochs + 1):
-        losses = []
-        for index in order(images, views, spec.batch_size, seed, epoch):
-            for group in optimizer.param_groups:
-                group["lr"] = spec.lr * rate(spec, step, steps)
-            with window.beside_others():
-                value = loss(index)
-                if not math.isfinite(item := value.item()):
-                    raise TrialFailed(f"the loss became {item} in epoch {epoch} (step {step + 1}); try a lower task.lr")
-                optimizer.zero_grad(set_to_none=True)
-                value.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(parameters, MAX_NORM)
-                optimizer.step()
-            losses.append(item)
-            step += 1
-        metrics: Metrics = {"loss": float(np.mean(losses))}
-        if epoch in measured:
-            metrics |= measure()
-        yield Progress(epoch=epoch, epochs=epochs, seconds=time.monotonic() - started, metrics=metrics)
+    with closing(Window()) as window:
+        for epoch in range(1, epochs + 1):
+            losses = []
+            for index in order(images, views, spec.batch_size, seed, epoch):
+                for group in optimizer.param_groups:
+                    group["lr"] = spec.lr * rate(spec, step, steps)
+                with window.beside_others():
+                    losses.append(_step(loss, index, parameters, optimizer))
+                if not math.isfinite(losses[-1]):
+                    where = f"in epoch {epoch} (step {step + 1})"
+                    raise TrialFailed(f"the loss became {losses[-1]} {where}; try a lower task.lr")
+                step += 1
+            metrics: Metrics = {"loss": float(np.mean(losses))}
+            if epoch in measured:
+                metrics |= measure()
+            yield Progress(epoch=epoch, epochs=epochs, seconds=time.monotonic() - started, metrics=metrics)
+
+
+def _step(
+    loss: Loss, index: NDArray[np.int64], parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer
+) -> float:
+    """One step of the optimizer; a loss that is not finite is told and not followed."""
+    value = loss(index)
+    if math.isfinite(item := value.item()):
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, MAX_NORM)
+        optimizer.step()
+    return item

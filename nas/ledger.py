@@ -1,0 +1,117 @@
+"""Ledger: what a study knows of its trials, and how Optuna is told. A resumed study fills it from the database."""
+
+from __future__ import annotations
+
+import math
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.constraints import broken, excess
+from nas.measurement import Evaluation, Metrics
+from nas.narrator import Narrator
+from nas.notes import save_trial_note, trial_note
+from nas.study import StudySpec
+
+
+class Ledger:
+    """Trials by what became of them.
+
+    Attributes:
+        seen: digest -> the trial whose evaluation is complete or pruned.
+        refused: digest -> the trial that failed, or broke a constraint before its training.
+        trained: distinct architectures trained to complete or pruned, which is what a budget counts.
+    """
+
+    def __init__(self, study: optuna.Study, spec: StudySpec, narrator: Narrator) -> None:
+        self.study = study
+        self.spec = spec
+        self.narrator = narrator
+        self.seen: dict[str, int] = {}
+        self.refused: dict[str, int] = {}
+        self.trained = 0
+
+    def learn(self, frozen: FrozenTrial, digest: str) -> None:
+        """Take in a finished trial of an earlier launch."""
+        attrs = frozen.user_attrs
+        if "duplicate_of" in attrs:
+            return
+        if frozen.state == TrialState.FAIL or "infeasible" in attrs:
+            self.refused[digest] = frozen.number
+            return
+        self.seen[digest] = frozen.number
+        self.trained += 1
+        if frozen.state == TrialState.COMPLETE:
+            self.narrator.learned(frozen.number, attrs)
+
+    def tell(self, trial: optuna.Trial, evaluation: Evaluation, baseline: str | None, running: int) -> None:
+        """Tell what a recorded evaluation says of its trial; `running` others are under way."""
+        metrics = evaluation.measurement.metrics
+        values = self.values(metrics)
+        if values is None:
+            self.tell_failed(trial, evaluation.key.digest, f"no {self._objectives} in what was measured earlier")
+            return
+        feasible = not broken(metrics, self.spec.constraints)
+        self._set(trial, metrics, feasible)
+        save_trial_note(self.study, trial, trial_note(evaluation.architecture, metrics, baseline))
+        if evaluation.state == "pruned":
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, values)
+        self.seen[evaluation.key.digest] = trial.number
+        self.trained += 1
+        self.narrator.told(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, running)
+
+    def tell_known(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> bool:
+        """Tell a proposal that needs no training: one that breaks a constraint, was seen, or was refused before."""
+        if broken(metrics, self.spec.constraints):
+            self.tell_infeasible(trial, digest, metrics)
+        elif digest in self.seen:
+            self.tell_same(trial, self.seen[digest])
+        elif digest in self.refused:
+            trial.set_user_attr("duplicate_of", self.refused[digest])
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            return False
+        return True
+
+    def tell_infeasible(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> None:
+        """Tell a proposal that is not trained: TPE learns from its constraints."""
+        over = broken(metrics, self.spec.constraints)
+        self._set(trial, metrics, feasible=False)
+        trial.set_user_attr("infeasible", ", ".join(f"{name} by {100 * part:.0f} %" for name, part in over.items()))
+        self.study.tell(trial, state=TrialState.PRUNED)
+        self.refused.setdefault(digest, trial.number)
+
+    def tell_same(self, trial: optuna.Trial, first: int) -> None:
+        """Tell a proposal the values of the trial that has them already."""
+        original = self.study.get_trials(deepcopy=False)[first]
+        trial.set_user_attr("duplicate_of", first)
+        self._set(trial, original.user_attrs["metrics"], original.user_attrs["feasible"])
+        if original.state == TrialState.COMPLETE:
+            self.study.tell(trial, original.values)
+        else:
+            self.study.tell(trial, state=TrialState.PRUNED)
+
+    def tell_failed(self, trial: optuna.Trial, digest: str, reason: str) -> None:
+        """Tell a trial that gave nothing."""
+        trial.set_user_attr("error", reason)
+        self.study.tell(trial, state=TrialState.FAIL)
+        self.refused.setdefault(digest, trial.number)
+
+    def values(self, metrics: Metrics) -> list[float] | None:
+        """The objectives' values; None unless each is a finite number."""
+        values = [metrics.get(objective.metric) for objective in self.spec.objectives]
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        return known if len(known) == len(values) else None
+
+    @property
+    def _objectives(self) -> str:
+        return ", ".join(objective.metric for objective in self.spec.objectives)
+
+    def _set(self, trial: optuna.Trial, metrics: Metrics, feasible: bool) -> None:
+        """What the dashboard shows of a trial; the metrics as one attribute, each of which is a transaction."""
+        for name, part in excess(metrics, self.spec.constraints).items():
+            trial.set_constraint(name, part)
+        trial.set_user_attr("metrics", metrics)
+        trial.set_user_attr("feasible", feasible)
