@@ -53,6 +53,7 @@ class Running:
     attempt: int = 1
     curve: list[Progress] = field(default_factory=list)
     followers: list[optuna.Trial] = field(default_factory=list)
+    reported: set[int] = field(default_factory=set)
 
     @property
     def job(self) -> str:
@@ -91,6 +92,7 @@ class Loop:
         self.narrator = Narrator(self.spec, executor, say)
         self.ledger = Ledger(study, self.spec, self.narrator)
         self.keeper = Keeper(store, self.spec, self.name)
+        self.bound = {record.number for record in store.trials(self.name)}
         self.running: dict[str, Running] = {}
         self.failures = 0
         self.repeats = 0
@@ -212,9 +214,10 @@ class Loop:
         key = Key(
             digest=architecture.digest, task=self.task.fingerprint, seed=self.spec.seed, epochs=self.spec.task.epochs
         )
-        if "digest" not in trial.user_attrs:
+        if trial.number not in self.bound:
             self.store.bind(self.name, trial.number, key, architecture, baseline)
-            trial.set_user_attr("digest", key.digest)
+            self.bound.add(trial.number)
+        trial.set_user_attr("digest", key.digest)
         known = self._known(architecture, key)
         same = next((run for run in self.running.values() if run.key == key), None)
         if same is not None:
@@ -237,6 +240,8 @@ class Loop:
         if evaluation is not None and (evaluation.state == "complete" or run.baseline is None):
             self.ledger.tell(run.trial, evaluation, run.baseline, len(self.running))
             return
+        # A trial that an earlier launch left may have told Optuna some of its curve: it comes out the same again.
+        run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
         self.running[run.job] = run
         self._submit(run)
 
@@ -288,7 +293,9 @@ class Loop:
         value = progress.metrics.get(self.spec.objectives[0].metric)
         if len(self.spec.objectives) > 1 or value is None:
             return
-        run.trial.report(value, progress.epoch)
+        if progress.epoch not in run.reported:
+            run.trial.report(value, progress.epoch)
+            run.reported.add(progress.epoch)
         if run.baseline is None and progress.epoch < progress.epochs and run.trial.should_prune():
             self.executor.cancel(run.job)
             metrics = run.known | {k: v for k, v in progress.metrics.items() if k != "loss"}

@@ -52,16 +52,12 @@ class Backbone(nn.Module):
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.channels = channels(spec)
         if spec.name == "plain":
-            widths = plain_widths(spec)
-            self.body: nn.Module = PlainBody(spec.in_channels, widths, spec.levels)
-            self.channels = {level: widths[level - 1] for level in spec.levels}
+            self.body: nn.Module = PlainBody(spec.in_channels, plain_widths(spec), spec.levels)
         else:
-            known = timm_channels(spec.name)
-            _require(spec, known)
-            index = {level: i for i, level in enumerate(sorted(known))}
+            index = {level: i for i, level in enumerate(sorted(timm_channels(spec.name)))}
             self.body = _timm(spec.name, in_chans=spec.in_channels, out_indices=tuple(index[x] for x in spec.levels))
-            self.channels = {level: known[level] for level in spec.levels}
         shape = (1, spec.in_channels, 1, 1)
         mean, std = spec.mean or (0.0,) * spec.in_channels, spec.std or (1.0,) * spec.in_channels
         self.register_buffer("mean", torch.tensor(mean).view(shape), persistent=False)
@@ -88,6 +84,20 @@ class Backbone(nn.Module):
         before = f"{modules[-2]}.".replace(".", "_")
         last = max(i for i, (n, _) in enumerate(named) if before in n.removeprefix("model.").replace(".", "_"))
         return [p for _, p in named[last + 1 :]]
+
+
+def channels(spec: BackboneSpec) -> dict[int, int]:
+    """Channels by level of the levels that are asked for; nothing is built.
+
+    Raises:
+        UserError: no such backbone, or it has no such level.
+    """
+    known = dict(enumerate(plain_widths(spec), start=1)) if spec.name == "plain" else timm_channels(spec.name)
+    missing = [x for x in spec.levels if x not in known]
+    if missing:
+        have = ", ".join(f"P{x}" for x in sorted(known))
+        raise UserError(f"backbone {spec.name!r} has no level P{missing[0]}; it has {have}")
+    return {level: known[level] for level in spec.levels}
 
 
 def plain_widths(spec: BackboneSpec) -> tuple[int, ...]:
@@ -128,13 +138,6 @@ def timm_channels(name: str) -> dict[int, int]:
             raise UserError(f"backbone {name!r} gives maps of strides {reductions}: a pyramid needs 2, 4, 8, ...")
         _CHANNELS[name] = dict(zip(levels, map(int, info.channels()), strict=True))
     return _CHANNELS[name]
-
-
-def _require(spec: BackboneSpec, known: Mapping[int, int]) -> None:
-    missing = [x for x in spec.levels if x not in known]
-    if missing:
-        have = ", ".join(f"P{x}" for x in sorted(known))
-        raise UserError(f"backbone {spec.name!r} has no level P{missing[0]}; it has {have}")
 
 
 def _timm(name: str, **options: Any) -> nn.Module:

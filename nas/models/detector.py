@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nas.architecture import Architecture, BackboneSpec
 from nas.errors import UserError
-from nas.models.backbone import Backbone
+from nas.models.backbone import Backbone, channels
 from nas.models.fcos import FCOS, Detections, Outputs
 from nas.models.neck import Neck
 
@@ -20,8 +20,14 @@ GREY = 114 / 255
 
 
 def used(architecture: Architecture) -> BackboneSpec:
-    """The backbone with the levels that the neck takes, and no more."""
-    return architecture.backbone.model_copy(update={"levels": architecture.neck.inputs})
+    """The backbone with the levels that the canonical neck takes, and no more: one digest is one model, with one cost.
+
+    Raises:
+        SpecError, UserError: the neck does not fit the backbone.
+    """
+    given, backbone = architecture.neck, architecture.backbone
+    given.check(channels(backbone.model_copy(update={"levels": given.inputs})))
+    return backbone.model_copy(update={"levels": given.canonical().inputs})
 
 
 class Pyramid(nn.Module):
@@ -30,7 +36,7 @@ class Pyramid(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.backbone = Backbone(used(architecture))
-        self.neck = Neck(architecture.neck, self.backbone.channels)
+        self.neck = Neck(architecture.neck.canonical(), self.backbone.channels)
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
         size = images.shape[-2], images.shape[-1]
@@ -56,7 +62,7 @@ class Detector(nn.Module):
             raise UserError(f"the {head.kind} head takes a pyramid, and this neck merges its maps into one")
         self.architecture = architecture
         self.backbone = backbone or Backbone(used(architecture))
-        self.neck = Neck(architecture.neck, self.backbone.channels)
+        self.neck = Neck(architecture.neck.canonical(), self.backbone.channels)
         width = head.width or max(self.neck.out_channels)
         self.adapt = nn.ModuleList(
             nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in self.neck.out_channels
