@@ -1,0 +1,122 @@
+"""Costs counted by hand, and against real models."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, BackboneSpec, Conv, Edge, HeadSpec, NeckSpec, NodeSpec
+from nas.errors import SpecError
+from nas.models.cost import latency, one_thread, parameters, static_costs
+from nas.models.detector import Detector
+from nas.topologies import bifpn, fpn, pyramid
+
+SIZE = 64
+C3, C4, W = 8, 16, 12
+BODY = BackboneSpec(levels=(3, 4), widths=(4, 6, C3, C4))
+P3, P4 = (SIZE // 8) ** 2, (SIZE // 16) ** 2
+"""Cells of the maps."""
+
+
+def costs(*nodes: NodeSpec, outputs: tuple[int, ...] = (2,), classes: int = 3) -> dict[str, float]:
+    neck = NeckSpec(inputs=(3, 4), nodes=nodes, outputs=outputs)
+    head = HeadSpec(classes=tuple("abcdef"[:classes]), convs=1)
+    return static_costs(Architecture(backbone=BODY, neck=neck, head=head, image_size=SIZE))
+
+
+def one(level: int, block: Conv | None = None, **edge: object) -> NodeSpec:
+    return NodeSpec(level=level, width=W, inputs=(Edge(**edge),), block=block)
+
+
+@pytest.mark.parametrize(
+    ("node", "params", "macs"),
+    [
+        (one(3, Conv(), source=0), 9 * C3 * W + W, 9 * C3 * W * P3),
+        (one(3, Conv(kernel=1, norm="batch"), source=0), C3 * W + 2 * W, C3 * W * P3),
+        (one(3, Conv(kind="separable", kernel=5), source=0), 25 * C3 + C3 * W + W, (25 * C3 + C3 * W) * P3),
+        # Every input cell of a transposed convolution goes into four output cells.
+        (one(3, source=1, up="deconv"), 4 * C4 * W + W, 4 * C4 * W * P4),
+        (one(3, source=1, up="pixel_shuffle"), 4 * C4 * W + 4 * W, 4 * C4 * W * P4),
+        (one(4, source=0, down="conv"), 9 * C3 * W + W, 9 * C3 * W * P4),
+        # Projected first, resampled then: the cheaper order upwards.
+        (one(3, source=1, project=Conv(kernel=1)), C4 * W + W, C4 * W * P4),
+        (one(2, source=1, up="deconv"), 4 * C4 * W + W + 4 * W * W + W, 4 * C4 * W * P4 + 4 * W * W * P3),
+    ],
+    ids=["plain", "1x1 + norm", "separable", "deconv", "pixel_shuffle", "strided", "projected", "deconv twice"],
+)
+def test_the_neck_by_hand(node: NodeSpec, params: int, macs: int) -> None:
+    found = costs(node)
+    assert (found["neck_params"], found["neck_macs"]) == (params, macs)
+
+
+def test_the_whole_by_hand() -> None:
+    # P4, which no output needs, is no part of the deployed model.
+    found = costs(one(3, Conv(), source=0), classes=3)
+    cells = [(SIZE // 2**level) ** 2 for level in (1, 2, 3)]
+    widths = [3, 4, 6, C3]
+    body = [9 * a * b for a, b in pairwise(widths)]
+    towers = 2 * 9 * W * W
+    outputs = 9 * W * (3 + 4 + 1)
+    neck = 9 * C3 * W * P3
+    assert found["macs"] == sum(n * c for n, c in zip(body, cells, strict=True)) + neck + (towers + outputs) * P3
+    norms = 2 * sum(widths[1:])
+    head = towers + 2 * W + 2 * 2 * W + outputs + 8
+    assert found["params"] == sum(body) + norms + 9 * C3 * W + W + head
+
+
+@pytest.mark.parametrize(
+    "neck", [fpn((2, 3, 4, 5), 16, 1), bifpn((3, 4, 5), 24), pyramid((4, 5), (4, 5), {4: 8, 5: 20})]
+)
+@pytest.mark.parametrize("backbone", ["plain", "test_efficientnet"])
+def test_parameters_are_those_of_a_real_model(neck: NeckSpec, backbone: str) -> None:
+    body = BackboneSpec(name=backbone, levels=neck.inputs)
+    architecture = Architecture(backbone=body, neck=neck, head=HeadSpec(classes=("a", "b")), image_size=128)
+    found = static_costs(architecture)
+    model = Detector(architecture)
+    assert found["params"] == parameters(model)
+    assert found["neck_params"] == parameters(model.neck) + parameters(model.adapt)
+    assert 0 < found["neck_macs"] < found["macs"]
+
+
+def test_one_digest_has_one_cost() -> None:
+    def architecture(neck: NeckSpec) -> Architecture:
+        return Architecture(backbone=BODY, neck=neck, head=HeadSpec(classes=("a",)), image_size=SIZE)
+
+    used = one(3, Conv(), source=0)
+    plain = architecture(NeckSpec(inputs=(3,), nodes=(used,), outputs=(1,)))
+    unused = architecture(NeckSpec(inputs=(3, 4), nodes=(one(4, Conv(), source=1), used), outputs=(3,)))
+    assert unused.digest == plain.digest
+    assert static_costs(unused) == static_costs(plain)
+    models = []
+    for each in (plain, unused):
+        torch.manual_seed(0)
+        models.append(Detector(each))
+    assert [name for name, _ in models[0].named_parameters()] == [name for name, _ in models[1].named_parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(*(m.parameters() for m in models), strict=True))
+
+
+def test_a_fault_that_the_canonical_form_would_drop_is_refused() -> None:
+    dead = NodeSpec(level=3, width=W, inputs=(0,))  # width 12 of a map with 8 channels
+    with pytest.raises(SpecError, match=r"nodes\[0\]: 8 channels in, width 12: needs a projection or block"):
+        costs(dead, one(3, Conv(), source=0), outputs=(3,))
+
+
+def test_latency_is_a_median_with_a_reference_beside() -> None:
+    architecture = Architecture(backbone=BODY, neck=fpn((3, 4), 8), head=HeadSpec(classes=("a",)), image_size=SIZE)
+    small = Detector(architecture).train()
+    large = Detector(architecture.model_copy(update={"neck": fpn((3, 4), 256)})).eval()
+    found = latency(small, large, runs=5)
+    assert 0 < found.model < found.reference
+    assert small.training
+    assert not large.training
+    alone = latency(small, runs=3)
+    assert alone.model == alone.reference
+
+
+def test_one_thread_inside_and_as_before_after() -> None:
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
