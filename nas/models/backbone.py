@@ -6,6 +6,7 @@ import math
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,10 @@ def timm_channels(name: str) -> dict[int, int]:
 
     if name not in _CHANNELS:
         if not timm.is_model(name.split(".")[0]):
-            close = ", ".join(timm.list_models(f"*{name.split('.')[0][:8]}*")[:5])
-            raise UserError(f"backbone {name!r}: timm has no such model" + (f"; it has {close}, ..." if close else ""))
+            close = ", ".join(get_close_matches(name, timm.list_models()))
+            raise UserError(
+                f"backbone {name!r}: timm has no such model" + (f"; did you mean {close}?" if close else "")
+            )
         with torch.device("meta"):
             info: Any = _timm(name).feature_info
         reductions = [int(r) for r in info.reduction()]
