@@ -1,0 +1,169 @@
+"""Backbones: maps by level, weights from files, sentences for what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+
+from nas.architecture import BackboneSpec
+from nas.errors import UserError
+from nas.models.backbone import (
+    Backbone,
+    channels,
+    channels_of,
+    checkpoint_state,
+    load_state,
+    normalisation,
+    pretrained_state,
+)
+
+TINY = "test_efficientnet"
+
+
+def tiny(*levels: int, **options: object) -> Backbone:
+    return Backbone(BackboneSpec(name=TINY, levels=levels, **options)).eval()
+
+
+@pytest.mark.parametrize("name", ["plain", TINY, "test_resnet", "test_byobnet"])
+@pytest.mark.parametrize("levels", [(2, 3, 4, 5), (3, 4, 5), (3, 5), (2,)], ids=str)
+def test_maps_come_by_level(name: str, levels: tuple[int, ...]) -> None:
+    backbone = Backbone(BackboneSpec(name=name, levels=levels, in_channels=1)).eval()
+    maps = backbone(torch.rand(1, 1, 96, 64))
+    assert [(k, tuple(x.shape)) for k, x in maps.items()] == [
+        (f"p{level}", (1, backbone.channels[level], 96 // 2**level, 64 // 2**level)) for level in levels
+    ]
+    assert backbone.channels.items() <= channels_of(name).items()
+    assert channels(backbone.spec) == backbone.channels
+
+
+@pytest.mark.parametrize("name", ["plain", TINY, "test_resnet"])
+def test_stages_after_the_last_level_are_not_built(name: str) -> None:
+    def size(*levels: int) -> int:
+        return sum(p.numel() for p in Backbone(BackboneSpec(name=name, levels=levels)).parameters())
+
+    assert size(2) < size(3) < size(4) < size(5) == size(2, 3, 4, 5)
+
+
+def test_the_plain_body_is_stride_two_convolutions() -> None:
+    backbone = Backbone(BackboneSpec(levels=(1, 3), widths=(4, 6, 8), in_channels=2))
+    kernels = [tuple(p.shape) for p in backbone.parameters() if p.ndim == 4]
+    assert kernels == [(4, 2, 3, 3), (6, 4, 3, 3), (8, 6, 3, 3)]
+    assert {k: tuple(x.shape[1:]) for k, x in backbone(torch.rand(2, 2, 75, 33)).items()} == {
+        "p1": (4, 38, 17),
+        "p3": (8, 10, 5),
+    }
+
+
+def test_images_are_normalised_as_told() -> None:
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+    torch.manual_seed(0)
+    told = tiny(3, mean=mean, std=std)
+    torch.manual_seed(0)
+    raw = tiny(3)
+    image = torch.rand(1, 3, 64, 64)
+    by_hand = (image - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    torch.testing.assert_close(told(image)["p3"], raw(by_hand)["p3"])
+
+
+def test_normalisation_is_that_of_the_weights() -> None:
+    assert normalisation("tf_efficientnet_lite0") == ((0.5,) * 3, (0.5,) * 3)
+    assert normalisation("resnet18") == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("test_efficentnet", r"^backbone 'test_efficentnet': timm has no such model; did you mean test_efficientnet"),
+        (
+            "efficentnet_lite0",
+            r"^backbone 'efficentnet_lite0': timm has no such model; did you mean efficientnet_lite0",
+        ),
+        ("zzzzzz", r"^backbone 'zzzzzz': timm has no such model$"),
+        ("test_vit", r"^backbone 'test_vit' gives maps of strides \[16, 16, 16\]: a pyramid needs 2, 4, 8, \.\.\.$"),
+    ],
+)
+def test_a_name_that_gives_no_pyramid_is_a_sentence(name: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        channels_of(name)
+
+
+def test_a_level_it_does_not_have_is_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"^backbone 'test_efficientnet' has no level P6; it has P1, P2, P3, P4, P5$"):
+        tiny(5, 6)
+    with pytest.raises(UserError, match=r"^backbone\.widths: level 3 needs 3 widths, not 2$"):
+        Backbone(BackboneSpec(levels=(3,), widths=(4, 4)))
+
+
+def test_a_checkpoint_of_the_whole_classifier_fits_its_features(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    classifier = timm.create_model(TINY).eval()
+    save_file(classifier.state_dict(), tmp_path / "weights.safetensors")
+    backbone = tiny(2, 3, 4, 5)
+    load_state(backbone, checkpoint_state(str(tmp_path / "weights.safetensors")), "weights")
+    image = torch.rand(1, 3, 64, 64)
+    _, expected = classifier.forward_intermediates(image)
+    for x, y in zip(backbone(image).values(), expected[1:], strict=True):
+        torch.testing.assert_close(x, y)
+
+
+def test_a_backbones_own_weights_come_back_even_into_fewer_levels() -> None:
+    whole = tiny(2, 3, 4, 5)
+    part = tiny(3)
+    load_state(part, whole.state_dict(), "the study's backbone")
+    image = torch.rand(1, 3, 64, 64)
+    assert torch.equal(part(image)["p3"], whole(image)["p3"])
+
+
+def test_weights_that_do_not_fit_are_a_sentence(tmp_path: Path) -> None:
+    backbone = tiny(3)
+    state = timm.create_model(TINY).state_dict()
+    other = timm.create_model("test_resnet").state_dict()
+    with pytest.raises(UserError, match=r"^weights does not fit backbone 'test_efficientnet': it lacks \d+ tensors, c"):
+        load_state(backbone, other, "weights")
+    wide = state | {"conv_stem.weight": torch.zeros(99, 3, 3, 3)}
+    said = r"it has conv_stem\.weight \(99, 3, 3, 3\) instead of \(\d+, 3, 3, 3\)$"
+    with pytest.raises(UserError, match=said):
+        load_state(backbone, wide, "weights")
+    with pytest.raises(UserError, match=r"^weights does not fit .* it lacks 1 tensors, bn1\.running_mean first$"):
+        load_state(backbone, {k: v for k, v in state.items() if k != "bn1.running_mean"}, "weights")
+
+
+def test_a_file_that_holds_no_weights_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^task\.backbone\.checkpoint: no file .*absent"):
+        checkpoint_state(str(tmp_path / "absent.safetensors"))
+    pickled = tmp_path / "pickled.safetensors"
+    torch.save({"w": torch.zeros(1)}, pickled)
+    with pytest.raises(UserError, match=r"pickled\.safetensors is not a safetensors file"):
+        checkpoint_state(str(pickled))
+    pickled.write_bytes(b"")
+    with pytest.raises(UserError, match="is not a safetensors file"):
+        checkpoint_state(str(pickled))
+
+
+def test_the_packages_weights_are_timms(lite0_weights: Path) -> None:
+    given, installed = load_file(lite0_weights), pretrained_state("tf_efficientnet_lite0")
+    counters = {name for name in installed if name.endswith("num_batches_tracked")}
+    assert given.keys() - counters == installed.keys() - counters
+    assert all(torch.equal(given[name], installed[name]) for name in given.keys() - counters)
+    backbone = Backbone(BackboneSpec(name="tf_efficientnet_lite0", levels=(2, 3, 4, 5)))
+    load_state(backbone, given, "weights")
+
+
+@pytest.mark.parametrize("name", ["plain", TINY, "test_resnet", "tf_efficientnet_lite0"])
+def test_the_coarsest_stage_is_what_makes_the_last_map_from_the_one_before(name: str) -> None:
+    backbone = Backbone(BackboneSpec(name=name, levels=(3, 4, 5))).eval()
+    last = {id(p) for p in backbone.coarsest_stage()}
+    backbone(torch.rand(1, 3, 64, 64))["p4"].sum().backward()
+    reached = {id(p) for p in backbone.parameters() if p.grad is not None}
+    assert last
+    assert last | reached == {id(p) for p in backbone.parameters()}
+    assert not last & reached
+
+
+def test_with_one_level_the_coarsest_stage_is_all() -> None:
+    backbone = tiny(4)
+    assert len(backbone.coarsest_stage()) == len(list(backbone.parameters()))
