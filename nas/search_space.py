@@ -136,11 +136,11 @@ class _Chooser:
         ask = ask or name
         if len(choices) == 1:
             return choices[0]
-        progression = _progression(choices)
+        # Optuna fixes a name's kind, and the categories of those that have some, for the whole study.
+        progression = _progression(choices) if _progression(self.parameters[name]) else None
         if progression is not None:
             return self.trial.suggest_int(ask, progression[0], progression[-1], step=progression.step)
         if len(choices) < len(self.parameters[name]):
-            # Optuna fixes a name's categories for the whole study: other categories need another name.
             ask = f"{ask}_of_{'_'.join(map(str, choices))}"
         return self.trial.suggest_categorical(ask, choices)
 
