@@ -1,0 +1,187 @@
+"""Which necks a space proposes, and under which names it asks a trial."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any
+
+import optuna
+import pytest
+
+from nas.architecture import Frame
+from nas.catalog import read_space
+from nas.errors import SpecError
+from nas.search_space import SearchSpace
+from nas.vocabulary import FUSIONS, UPSAMPLINGS
+
+FRAME = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=128)
+SMALL: dict[str, Any] = {
+    "finest": [2, 4],
+    "levels": [2, 3],
+    "topology": ["none", "top_down"],
+    "fusion": ["add", "concat"],
+    "upsample": ["nearest", "deconv"],
+    "widths": ["shared", "level"],
+    "width": [16, 32],
+    "conv": ["plain"],
+}
+
+SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+    "random": lambda: optuna.samplers.RandomSampler(seed=0),
+    "tpe": lambda: optuna.samplers.TPESampler(seed=0, n_startup_trials=8, multivariate=True, group=True),
+}
+
+
+def space(**changes: Any) -> SearchSpace:
+    return SearchSpace.parse({"name": "small", "parameters": SMALL | changes})
+
+
+def brute_force(parameters: Mapping[str, Any], frame: Frame) -> set[tuple[object, ...]]:
+    """Every combination of all choices, without the parts that say nothing."""
+    found = set()
+    keys = ("finest", "levels", "topology", "fusion", "upsample", "widths", "conv")
+    for finest, levels, topology, fusion, upsample, widths, conv in product(*(parameters[k] for k in keys)):
+        coarsest = finest + levels - 1
+        if finest not in frame.channels or -(-frame.image_size // 2**coarsest) < 2:
+            continue
+        fuses = (fusion, upsample) if topology != "none" else ()
+        each = levels if widths == "level" and levels > 1 else 1
+        for width in product(parameters["width"], repeat=each):
+            kind = widths if each > 1 else "shared" if levels > 1 else widths
+            found.add((finest, levels, topology, *fuses, kind, conv, width))
+    return found
+
+
+@pytest.mark.parametrize("image_size", [48, 64, 128])
+@pytest.mark.parametrize("levels", [[2, 3], [2, 3, 5], [4]])
+def test_walk_yields_every_proposal_once(image_size: int, levels: list[int]) -> None:
+    frame = FRAME.model_copy(update={"image_size": image_size})
+    names = [tuple(sorted(params.items())) for params, _ in space(levels=levels).walk(frame)]
+    assert len(set(names)) == len(names) == len(brute_force(SMALL | {"levels": levels}, frame))
+
+
+def test_every_proposal_is_a_neck_that_fits() -> None:
+    """Also the pyramid space's own: its parameters at their ends."""
+    narrow = read_space("pyramid").narrowed({"width": [16, 96], "widths": "shared"})
+    seen = set()
+    for params, neck in narrow.walk(FRAME):
+        neck.check(FRAME.channels)
+        assert FRAME.map_size(max(neck.output_levels)) >= 2
+        seen |= set(params)
+    assert seen == {"finest", "levels", "topology", "fusion", "upsample", "width", "conv"}
+
+
+def test_the_shipped_space_holds_what_it_promises() -> None:
+    parameters = read_space("pyramid").parameters
+    assert {"add", "concat", "attention"} <= set(parameters["fusion"]) <= set(FUSIONS)
+    assert set(parameters["upsample"]) == set(UPSAMPLINGS)
+    assert set(parameters["topology"]) == {"none", "top_down", "bidirectional"}
+    assert set(parameters["widths"]) == {"shared", "level"}
+
+
+def asked(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What is recorded of a trial whose answers are fixed."""
+    trial = optuna.trial.FixedTrial(dict(params))
+    space.suggest(trial, FRAME)
+    return trial.params
+
+
+def test_only_parameters_that_matter_are_asked_for() -> None:
+    fixed = {"finest": 2, "levels": 2, "fusion": "add", "upsample": "deconv", "width": 16}
+    top_down = fixed | {"topology": "top_down", "widths": "shared"}
+    assert asked(space(), top_down) == top_down
+    assert set(asked(space(), top_down | {"topology": "none"})) == {"finest", "levels", "topology", "widths", "width"}
+    a_level = fixed | {"topology": "none", "widths": "level", "width_p2": 16, "width_p3": 32}
+    assert set(asked(space(), a_level)) == {"finest", "levels", "topology", "widths", "width_p2", "width_p3"}
+
+
+def test_evenly_spaced_numbers_are_asked_for_as_numbers() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trial = study.ask()
+    space(width={"low": 16, "high": 96, "step": 16}, widths="shared").suggest(trial, FRAME)
+    assert trial.distributions["width"] == optuna.distributions.IntDistribution(16, 96, step=16)
+    assert isinstance(trial.distributions["topology"], optuna.distributions.CategoricalDistribution)
+
+
+@pytest.mark.parametrize("levels", [[2, 3, 5], [2, 3, 4], [2, 4, 5], [5, 3, 2], [2, 3, 4, 6]])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_one_optuna_study_takes_all_proposals_of_a_space(levels: list[int], sampler: str) -> None:
+    """Optuna fixes a name's kind and categories for a study, and what fits depends on the finest level."""
+    study = optuna.create_study(sampler=SAMPLERS[sampler]())
+    own = space(finest=[2, 3, 4], levels=levels)
+    told = {tuple(sorted(params.items())) for params, _ in own.walk(FRAME)}
+    for i in range(40):
+        trial = study.ask()
+        neck = own.suggest(trial, FRAME)
+        assert FRAME.map_size(max(neck.output_levels)) >= 2
+        assert tuple(sorted(trial.params.items())) in told
+        study.tell(trial, float(i % 7))
+
+
+def test_sampling_stays_within_the_walk() -> None:
+    own = space()
+    told = {str(sorted(params.items())): neck for params, neck in own.walk(FRAME)}
+    for seed in range(50):
+        params, neck = own.sample(FRAME, random.Random(seed))
+        assert told[str(sorted(params.items()))] == neck
+
+
+def test_proposals_end_with_every_one() -> None:
+    own = space(topology="none", width=16)
+    walked = {neck.digest for _, neck in own.walk(FRAME)}
+    assert {neck.digest for _, neck in own.proposals(FRAME, random.Random(0))} == walked
+
+
+def test_a_study_narrows_and_fixes() -> None:
+    narrowed = space().narrowed({"fusion": "add", "width": {"low": 8, "high": 12, "step": 2}, "levels": [3]})
+    assert narrowed.parameters["fusion"] == ("add",)
+    assert narrowed.parameters["width"] == (8, 10, 12)
+    assert narrowed.parameters["levels"] == (3,)
+    assert narrowed.parameters["topology"] == ("none", "top_down")
+    assert all(len(neck.output_levels) == 3 for _, neck in narrowed.walk(FRAME))
+    assert not {"fusion", "levels"} & {name for params, _ in narrowed.walk(FRAME) for name in params}
+    fast = space().narrowed({"fusion": "fast_attention"})  # the template knows it, though the space does not list it
+    assert fast.parameters["fusion"] == ("fast_attention",)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"depth": 3}, "space.depth: unknown parameter; one of finest, levels"),
+        ({"fusion": "sum"}, "space.fusion: 'sum' is not one of add, concat, attention"),
+        ({"fusion": []}, "space.fusion: an empty list of choices"),
+        ({"width": {"low": 32, "high": 16}}, "space.width: an empty range: low 32 is above high 16"),
+        ({"width": {"low": 16}}, "space.width: high: is missing"),
+        ({"width": 0}, "space.width: 0 is not one of 1 to 4096"),
+        ({"levels": [2, 9]}, "space.levels: 9 is not one of 1 to 7"),
+        ({"levels": [2, 2]}, "space.levels: a choice stands twice in [2, 2]"),
+        ({"width": 16.5}, "space.width: choices are names or whole numbers, not [16.5]"),
+        ({"width": True}, "space.width: choices are names or whole numbers, not [True]"),
+    ],
+)
+def test_faults_name_their_place(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        space().narrowed(given)
+    assert str(error.value).startswith(said)
+    assert len(error.value.faults) == 1
+
+
+def test_all_faults_at_once() -> None:
+    with pytest.raises(SpecError) as error:
+        space().narrowed({"depth": 3, "fusion": "sum", "width": []})
+    assert {fault.path for fault in error.value.faults} == {"space.depth", "space.fusion", "space.width"}
+    with pytest.raises(SpecError) as error:
+        SearchSpace.parse({"name": "mine", "parameters": {"finest": [2], "levels": [3], "fusion": "sum"}})
+    paths = {fault.path for fault in error.value.faults}
+    assert paths == {f"parameters.{name}" for name in ("fusion", "topology", "upsample", "widths", "width", "conv")}
+
+
+def test_a_frame_in_which_nothing_fits_is_a_sentence() -> None:
+    tiny = Frame(channels={4: 8, 5: 8}, image_size=32)
+    said = r"^space\.levels: finest \[2, 4\] and levels \[2, 3\]: nothing fits; the backbone gives P4, P5, "
+    with pytest.raises(SpecError, match=said):
+        space().check(tiny)
+    space().check(FRAME)
