@@ -6,7 +6,7 @@ from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
 from nas.search_space import SearchSpace
 from nas.study import Baseline
-from nas.topologies import TOPOLOGIES, options_of
+from nas.topologies import named
 
 
 def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchSpace) -> dict[str, NeckSpec]:
@@ -22,19 +22,15 @@ def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchS
     width = max(w for w in space.parameters["width"] if isinstance(w, int))
     for i, baseline in enumerate(baselines):
         path = f"baselines[{i}]"
-        unknown = [name for name in baseline.options if name not in options_of(baseline.topology)]
-        if unknown:
-            known = ", ".join(options_of(baseline.topology))
-            faults.append(Fault(path, f"{baseline.topology} has no option {unknown[0]!r}; it has {known}"))
+        try:
+            neck = named(baseline.topology, frame.levels, {"width": width} | baseline.options)
+        except SpecError as error:
+            faults.append(Fault(path, str(error)))
             continue
         try:
-            neck = TOPOLOGIES[baseline.topology](frame.levels, **({"width": width} | baseline.options))
             neck.check(frame.channels)
         except SpecError as error:
             faults += [Fault(path, f"{baseline.topology} does not fit the task: {fault}") for fault in error.faults]
-            continue
-        except (TypeError, ValueError) as error:
-            faults.append(Fault(path, f"{baseline.topology}: {str(error).splitlines()[0]}"))
             continue
         if neck.merge is not None:
             faults.append(Fault(path, f"{baseline.topology} gives one map, and the task's head needs a pyramid"))

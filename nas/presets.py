@@ -6,7 +6,7 @@ from typing import Any
 
 from nas.architecture import Architecture, BackboneSpec
 from nas.errors import UserError
-from nas.topologies import TOPOLOGIES, options_of
+from nas.topologies import TOPOLOGIES, named
 
 
 def preset(
@@ -23,7 +23,7 @@ def preset(
         options: of the topology, such as `extra`, `upsample`, `repeats`.
 
     Raises:
-        UserError: no such preset or option.
+        UserError: no such preset or option, or a value that it cannot have.
     """
     if name not in TOPOLOGIES:
         raise UserError(f"unknown preset {name!r}; one of {', '.join(TOPOLOGIES)}")
@@ -31,11 +31,8 @@ def preset(
     finest = finest if finest is not None else (1 if seed else 3)
     if levels < 2 or finest < 1 or finest + levels - 1 > 7:
         raise UserError(f"preset {name}: {levels} levels from P{finest} are not between P1 and P7, at least two")
-    unknown = sorted(set(options) - set(options_of(name)))
-    if unknown:
-        raise UserError(f"preset {name}: unknown option {unknown[0]!r}; it has {', '.join(options_of(name))}")
     inputs = tuple(range(finest, finest + levels))
-    neck = TOPOLOGIES[name](inputs, width=width, **options)
-    widths = (width,) * inputs[-1] if seed else None
-    backbone = BackboneSpec(levels=inputs, in_channels=in_channels, widths=widths)
+    neck = named(name, inputs, {"width": width} | options)
+    widths = [width] * inputs[-1] if seed else None
+    backbone = BackboneSpec.parse({"levels": inputs, "in_channels": in_channels, "widths": widths}, "backbone")
     return Architecture(backbone=backbone, neck=neck)

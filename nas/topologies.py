@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from nas.architecture import Conv, Edge, Merge, NeckSpec, NodeSpec
+from nas.errors import Fault, SpecError
+from nas.value import faults_of
 from nas.vocabulary import UPSAMPLINGS
 
 _BIASED = Conv(kernel=1)
@@ -179,6 +183,23 @@ TOPOLOGIES: dict[str, Callable[..., NeckSpec]] = {
     "bifpn": bifpn,
     "seed_fpn": seed_fpn,
 }
+
+
+def named(name: str, inputs: Sequence[int], options: Mapping[str, Any]) -> NeckSpec:
+    """The neck of a named topology on the backbone's levels `inputs`.
+
+    Raises:
+        SpecError: it has no such option, or not with such a value.
+    """
+    unknown = sorted(set(options) - set(options_of(name)))
+    if unknown:
+        raise SpecError(name, [Fault("", f"has no option {unknown[0]!r}; it has {', '.join(options_of(name))}")])
+    try:
+        return TOPOLOGIES[name](inputs, **options)
+    except ValidationError as error:
+        raise SpecError(name, faults_of(error, NeckSpec)) from None
+    except TypeError as error:  # a name where a number belongs
+        raise SpecError(name, [Fault("", str(error))]) from None
 
 
 def options_of(name: str) -> dict[str, Any]:
