@@ -82,24 +82,27 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None) -> Setup:
     if faults:
         raise SpecError(spec.name or "study", faults)
     space = catalog.read_space(spec.search_space).narrowed(spec.space)
-    task = tasks.prepare(spec.task, say, backbone)
-    space.check(task.frame)
-    baselines = baseline_necks(spec.baselines, task.frame, space)
-    setup = Setup(spec, space, task, baselines)
-    _check_objectives(setup)
-    check_reachable(space, task.frame, spec.constraints, setup.neck_costs)
-    if "latency_ms" in spec.constraints:
-        check_latency(space, task, spec.constraints["latency_ms"])
-    return setup
+    baselines: dict[str, NeckSpec] = {}
+
+    def approve(task: Task) -> None:
+        space.check(task.frame)
+        baselines.update(baseline_necks(spec.baselines, task.frame, space))
+        _check_objectives(spec, task)
+        check_reachable(space, task.frame, spec.constraints, lambda neck: static_costs(task.architecture(neck)))
+        if "latency_ms" in spec.constraints:
+            check_latency(space, task, spec.constraints["latency_ms"])
+
+    task = tasks.prepare(spec.task, say, backbone, approve)
+    return Setup(spec, space, task, baselines)
 
 
-def _check_objectives(setup: Setup) -> None:
+def _check_objectives(spec: StudySpec, task: Task) -> None:
     faults = [
         Fault(f"objectives[{i}].metric", f"the validation data cannot give {objective.metric}")
-        for i, objective in enumerate(setup.spec.objectives)
+        for i, objective in enumerate(spec.objectives)
         if METRICS[objective.metric].from_training
         and objective.metric != "seconds"
-        and objective.metric not in setup.task.available
+        and objective.metric not in task.available
     ]
     if faults:
         raise SpecError("", faults)

@@ -185,7 +185,8 @@ class TestObjectives:
             assert not any(a > ap and m < ms for a, m in points if a and m and ap and ms)
 
     def test_one_that_the_data_cannot_give_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("nas.setup.tasks.prepare", lambda *_: _without(searches.prepared(), "ap_small"))
+        poor = _without(searches.prepared(), "ap_small")
+        monkeypatch.setattr("nas.setup.tasks.prepare", lambda spec, say, backbone, approve: approve(poor))
         with pytest.raises(SpecError, match=r"objectives\[0\].metric: the validation data cannot give ap_small"):
             run(tmp_path, spec(objectives=["ap_small"]))
 
@@ -231,7 +232,6 @@ class TestResuming:
     def test_a_study_of_another_tool_is_not_taken_over(self, tmp_path: Path) -> None:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         optuna.create_study(storage=searches.url(tmp_path), study_name="small")
         with pytest.raises(UserError, match="another tool"):
             run(tmp_path, spec())
@@ -239,7 +239,6 @@ class TestResuming:
     def test_a_database_with_only_optunas_tables_is_accepted(self, tmp_path: Path) -> None:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         optuna.create_study(storage=searches.url(tmp_path), study_name="theirs")
         assert run(tmp_path, spec()).trials.complete == 6
 

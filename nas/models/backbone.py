@@ -218,11 +218,11 @@ def checkpoint_state(path: str) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not Path(path).is_file():
-        raise UserError(f"task.backbone.checkpoint: no file {path}")
+        raise UserError(f"there is no file {path}")
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"task.backbone.checkpoint: {path} is not a safetensors file ({error})") from None
+        raise UserError(f"{path} is not a safetensors file ({error})") from None
 
 
 def load_state(backbone: Backbone, state: State, where: str) -> None:

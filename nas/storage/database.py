@@ -115,10 +115,10 @@ def _sqlite_file(url: URL, name: str, create: bool) -> Path:
     if url.database in (None, "", ":memory:"):
         raise StoreError(f"{name}: a study must outlive its process; name a file, as in sqlite:///nas.db")
     file = Path(url.database or "").absolute()
-    if not create and not file.exists():
-        raise MissingDatabase(f"{name}: there is no such database; `nas launch` makes one")
     if not file.parent.is_dir():
         raise StoreError(f"{name}: the folder {file.parent} does not exist")
+    if not create and not file.exists():
+        raise MissingDatabase(f"{name}: there is no such database; `nas launch` makes one")
     return file
 
 

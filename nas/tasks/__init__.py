@@ -10,15 +10,17 @@ from nas.tasks import data
 from nas.tasks.base import Task
 
 Say = Callable[[str], None]
+Approve = Callable[[Task], None]
+Prepare = Callable[[TaskSpec, Say, bytes | None, Approve], Task]
 
 
-def _detection(spec: TaskSpec, say: Say, backbone: bytes | None) -> Task:
+def _detection(spec: TaskSpec, say: Say, backbone: bytes | None, approve: Approve) -> Task:
     from nas.tasks.preparation import prepare_detection
 
-    return prepare_detection(spec, say, backbone)
+    return prepare_detection(spec, say, backbone, approve)
 
 
-TASKS: dict[str, Callable[[TaskSpec, Say, bytes | None], Task]] = {"detection": _detection}
+TASKS: dict[str, Prepare] = {"detection": _detection}
 """Task kind -> preparation."""
 
 
@@ -32,11 +34,12 @@ def check(spec: TaskSpec) -> list[Fault]:
     return faults + check_backbone(spec)
 
 
-def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None) -> Task:
-    """Read the data, load or warm up the backbone, fill the cache.
+def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None, approve: Approve = lambda task: None) -> Task:
+    """Load the backbone, read the data, warm the backbone up if need be, fill the cache.
 
     `say` is told what is found and chosen, a line at a time; `backbone` are weights that an earlier launch of the same
-    study shared among its trials (`Task.shared`).
+    study shared among its trials (`Task.shared`); `approve` sees the task before the slow part of its preparation, and
+    raises if a study cannot be run on it.
 
     Raises:
         SpecError, UserError: the task cannot be set up as asked; nothing was written.
@@ -44,4 +47,4 @@ def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None) -> Task:
     faults = check(spec)
     if faults:
         raise SpecError("", faults)
-    return TASKS[spec.kind](spec, say, backbone)
+    return TASKS[spec.kind](spec, say, backbone, approve)

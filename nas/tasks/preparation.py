@@ -29,13 +29,15 @@ WARM_UP_WIDTH = 48
 """Width of the FPN with which a backbone without weights is warmed up."""
 
 
-def prepare_detection(spec: TaskSpec, say: Say, kept: bytes | None) -> DetectionTask:
+def prepare_detection(
+    spec: TaskSpec, say: Say, kept: bytes | None, approve: Callable[[DetectionTask], None]
+) -> DetectionTask:
     """See `nas.tasks.prepare`."""
+    backbone, known = weights.loaded(spec, kept)
     dataset = data.load(spec.data, spec.image_size, held=spec.cache_bytes)
     say(_about(dataset))
     for line in dataset.faults.summary().splitlines():
         say(f"data: {line}")
-    backbone, known = weights.loaded(spec, kept)
     frame = Frame(channels=backbone.channels, image_size=spec.image_size)
     plan = cache.plan(spec, frame, len(dataset.train), len(dataset.val))
     say(plan.note)
@@ -52,6 +54,7 @@ def prepare_detection(spec: TaskSpec, say: Say, kept: bytes | None) -> Detection
         frame=frame,
         available=frozenset(coco_metrics.available(dataset.val)),
     )
+    approve(task)
     if not known and spec.backbone.tune == "frozen":
         backbone = _warmed_up(task, backbone, say)
         task = replace(task, state=weights.arrays(backbone))

@@ -1,0 +1,85 @@
+"""The command line, Ray and real training, killed with -9 in mid-search and launched again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nas.errors import StoreError
+from nas.storage import open_store
+
+WORDS = [
+    "launch", "quickstart", "--trials", "5", "--workers", "2", "--json",
+    "--set", "task.data.train=32", "--set", "task.data.val=16", "--set", "task.image_size=64", "--set", "task.epochs=6",
+    "--set", "space.width=16", "--set", "baselines=[fpn, bifpn]",
+]  # fmt: skip
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "nas", *WORDS, "--storage", f"sqlite:///{folder / 'nas.db'}"]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def complete(folder: Path) -> dict[int, list[float]]:
+    """Values of the COMPLETE trials."""
+    import optuna
+
+    try:
+        with open_store(f"sqlite:///{folder / 'nas.db'}", create=False) as store:
+            study = optuna.load_study(study_name="quickstart", storage=store.optuna)
+            return {t.number: t.values for t in study.get_trials(deepcopy=False) if t.state.name == "COMPLETE"}
+    except (StoreError, KeyError):  # the driver has not made it yet
+        return {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_kill_minus_nine_on_ray(tmp_path: Path) -> None:
+    driver = start(tmp_path)
+    limit = time.monotonic() + 240
+    while len(complete(tmp_path)) < 2:
+        assert driver.poll() is None, driver.communicate()[1]
+        assert time.monotonic() < limit, "two trials should have ended by now"
+        time.sleep(0.3)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    before = complete(tmp_path)
+    assert 2 <= len(before) < 5
+
+    again = start(tmp_path)
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    result = json.loads(out)
+    assert result["state"] == "done"
+    counts = result["trials"]
+    assert (counts["complete"], counts["running"], counts["waiting"], counts["failed"]) == (5, 0, 0, 0)
+    assert before.items() <= complete(tmp_path).items()
+    with open_store(f"sqlite:///{tmp_path / 'nas.db'}", create=False) as store:
+        keys = {t.key for t in store.trials("quickstart")}
+        assert all(len([a for a in store.attempts(k) if a.state == "complete"]) <= 1 for k in keys)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
+    driver = start(tmp_path)
+    limit = time.monotonic() + 240
+    while not complete(tmp_path):
+        assert driver.poll() is None, driver.communicate()[1]
+        assert time.monotonic() < limit
+        time.sleep(0.3)
+    driver.send_signal(signal.SIGINT)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 130, err
+    assert "goes on from here" in err
+    assert "Traceback" not in err
+    result = json.loads(out)
+    assert result["state"] == "interrupted"
+    assert result["trials"]["running"] == 0
+    assert result["trials"]["complete"] >= 1
