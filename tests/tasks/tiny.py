@@ -1,0 +1,63 @@
+"""A detection task of seconds: 32 small scenes of digits, a plain body with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+
+from nas.architecture import BackboneSpec
+from nas.measurement import Progress
+from nas.models.backbone import Backbone
+from nas.study import TaskSpec
+from nas.tasks import prepare
+from nas.tasks.detection import DetectionTask
+from nas.tasks.weights import packed
+from nas.topologies import fpn
+
+LEVELS = (3, 4, 5)
+EPOCHS = 2
+
+
+@cache
+def weights() -> bytes:
+    """Weights for the plain body, as an earlier launch would have kept them: no training is needed to freeze it."""
+    torch.manual_seed(0)
+    state = Backbone(BackboneSpec(levels=LEVELS)).state_dict()
+    return packed({f"backbone.{name}": tensor for name, tensor in state.items()})
+
+
+def spec(**changes: Any) -> TaskSpec:
+    """The task; mappings in `changes` change single keys of `data` and `backbone`."""
+    task: dict[str, Any] = {
+        "kind": "detection",
+        "data": {"kind": "digits", "train": 32, "val": 16},
+        "backbone": {"name": "plain", "levels": LEVELS},
+        "image_size": 64,
+        "epochs": EPOCHS,
+        "batch_size": 8,
+        "evaluations": 1,
+    }
+    for key, value in changes.items():
+        task[key] = task[key] | value if isinstance(value, Mapping) else value
+    return TaskSpec.parse(task)
+
+
+def prepared(say: Callable[[str], None] = lambda line: None, **changes: Any) -> DetectionTask:
+    task = prepare(spec(**changes), say, weights())
+    assert isinstance(task, DetectionTask)
+    return task
+
+
+def trained(task: DetectionTask, seed: int = 0, epochs: int = EPOCHS, width: int = 8) -> list[Progress]:
+    """The progress of an FPN."""
+    torch.manual_seed(seed)
+    model = task.build(task.architecture(fpn(task.frame.levels, width)))
+    return list(task.train(model, seed, epochs))
+
+
+def metrics(progress: list[Progress]) -> list[dict[str, float | None]]:
+    """What repeats: all but the time."""
+    return [dict(p.metrics) for p in progress]
