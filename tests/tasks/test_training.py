@@ -1,0 +1,146 @@
+"""The training loop by itself, on a line to be fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nas.errors import TrialFailed
+from nas.measurement import Metrics, Progress
+from nas.tasks import training
+from nas.tasks.training import order, precision, rate, train
+from tests.tasks.tiny import spec
+
+STEPS = 200
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_the_rate_rises_first_then_follows_its_schedule(schedule: str) -> None:
+    rates = [rate(spec(schedule=schedule), step, STEPS) for step in range(STEPS)]
+    risen = int(STEPS * training.WARM_UP)
+    assert rates[:risen] == sorted(rates[:risen])
+    assert rates[0] < 0.05
+    assert max(rates) <= 1
+    assert rates[risen] == pytest.approx(1, abs=0.001)
+    after = rates[risen:]
+    if schedule == "constant":
+        assert set(after) == {1.0}
+    else:
+        assert after == sorted(after, reverse=True)
+        assert after[-1] < 0.001
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_even_the_shortest_run_learns(steps: int) -> None:
+    assert all(0 < rate(spec(), step, steps) <= 1 for step in range(steps))
+
+
+def test_an_epoch_takes_each_image_once_in_one_of_its_views() -> None:
+    batches = list(order(20, 3, 5, seed=0, epoch=1))
+    assert [len(b) for b in batches] == [5] * 4
+    rows = np.concatenate(batches)
+    assert sorted(rows % 20) == list(range(20))
+    assert set(rows // 20) == {0, 1, 2}
+
+
+def test_a_rest_is_left_out_and_a_small_data_set_is_one_batch() -> None:
+    assert [len(b) for b in order(22, 1, 5, 0, 1)] == [5] * 4
+    assert [len(b) for b in order(3, 1, 5, 0, 1)] == [3]
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    def rows(seed: int, epoch: int) -> list[int]:
+        torch.rand(3)
+        return np.concatenate(list(order(20, 2, 5, seed, epoch))).tolist()
+
+    assert rows(0, 1) == rows(0, 1)
+    assert len({tuple(rows(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
+
+
+def test_precision_is_as_asked_or_by_machine_and_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert precision(spec(precision="bf16"), 8, CPU) == torch.bfloat16
+    assert precision(spec(precision="fp32"), 256, CPU) == torch.float32
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert precision(spec(), 63, CPU) == torch.float32
+    assert precision(spec(), 64, CPU) == torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert precision(spec(), 64, CPU) == torch.float32
+
+
+class Line(nn.Module):
+    """y = wx, to become 3x."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(()))
+        self.seen: list[NDArray[np.int64]] = []
+
+    def loss(self, index: NDArray[np.int64]) -> Tensor:
+        self.seen.append(index)
+        x = torch.from_numpy(index / 32).float()
+        return ((self.w * x - 3 * x) ** 2).mean()
+
+
+def fit(line: Line, epochs: int, measure: Callable[[], Metrics] = dict, **changes: object) -> list[Progress]:
+    told = spec(lr=0.2, weight_decay=0.0, views=1, **changes)
+    return list(train(told, [line.w], 32, line.loss, measure, 0, epochs))
+
+
+def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
+    line = Line()
+    progress = fit(line, 20)
+    assert line.w.item() == pytest.approx(3, abs=0.1)
+    assert [(p.epoch, p.epochs) for p in progress] == [(k, 20) for k in range(1, 21)]
+    assert len(line.seen) == 20 * 4
+    losses = [p.metrics["loss"] for p in progress]
+    assert losses[-1] < losses[0] / 10
+    assert [p.seconds for p in progress] == sorted(p.seconds for p in progress)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "evaluations", "expected"),
+    [(10, 1, [10]), (10, 4, [3, 5, 8, 10]), (2, 4, [1, 2]), (4, 4, [1, 2, 3, 4]), (3, 2, [2, 3])],
+)
+def test_metrics_are_taken_evenly_and_at_the_end(epochs: int, evaluations: int, expected: list[int]) -> None:
+    progress = fit(Line(), epochs, lambda: {"ap": 0.5}, evaluations=evaluations)
+    assert [p.epoch for p in progress if "ap" in p.metrics] == expected
+    assert all(math.isfinite(p.metrics["loss"]) for p in progress)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_fails_the_trial_with_a_sentence(value: float) -> None:
+    line = Line()
+
+    def loss(index: NDArray[np.int64]) -> Tensor:
+        return line.loss(index) * (value if len(line.seen) >= 6 else 1)
+
+    progress = train(spec(views=1), [line.w], 32, loss, dict, 0, 3)
+    assert next(progress).epoch == 1
+    with pytest.raises(TrialFailed, match=rf"^the loss became {value} in epoch 2 \(step 6\); try a lower task\.lr$"):
+        next(progress)
+    assert line.w.isfinite()
+
+
+def test_gradients_are_clipped() -> None:
+    line = Line()
+    scaled = 1e12
+    told = spec(lr=0.1, weight_decay=0.0, views=1)
+    list(train(told, [line.w], 32, lambda index: line.loss(index) * scaled, dict, 0, 1))
+    assert line.w.grad.norm() <= training.MAX_NORM * 1.001
+
+
+def test_closing_ends_the_training() -> None:
+    line = Line()
+    progress = train(spec(views=1), [line.w], 32, line.loss, dict, 0, 5)
+    next(progress)
+    progress.close()
+    assert len(line.seen) == 4
+    assert list(progress) == []
