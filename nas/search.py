@@ -10,18 +10,22 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas import catalog, pruners, samplers
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS
+from nas.figures import learning_curves, save_figure, trade_off
 from nas.loop import Loop
-from nas.measurement import Metrics
+from nas.measurement import METRICS, Metrics
 from nas.notes import save_study_note, study_note
-from nas.results import Result, result
+from nas.results import Result, result, trained
 from nas.setup import Setup, differences, set_up
 from nas.storage import Store, StudyRecord, open_store
 from nas.study import StudySpec
+
+if TYPE_CHECKING:
+    import optuna
 
 Say = Callable[[str], None]
 
@@ -144,8 +148,20 @@ def _drive(store: Store, setup: Setup, lease: Any, say: Say) -> Result:
             state = loop.run()
         lease.close(state)
         found = result(store, spec.name)
-        save_study_note(study, study_note(spec, _rows(found)))
+        _sum_up(store, study, spec, found)
     return found
+
+
+def _sum_up(store: Store, study: optuna.Study, spec: StudySpec, found: Result) -> None:
+    """What the dashboard shows of the study as a whole: a note and two figures."""
+    save_study_note(study, study_note(spec, _rows(found)))
+    quality = next((o.metric for o in spec.objectives if METRICS[o.metric].from_training), spec.objectives[0].metric)
+    cost = next((o.metric for o in spec.objectives if not METRICS[o.metric].from_training), "params")
+    save_figure(study, trade_off(trained(store, study.study_name), quality, cost), "nas-trade-off")
+    named = {f.trial: f.name or f"trial {f.trial}" for f in (*found.baselines, *found.best)}
+    evaluations = {t.number: store.evaluation(t.key) for t in store.trials(study.study_name) if t.number in named}
+    curves = {named[number]: e.curve for number, e in evaluations.items() if e is not None}
+    save_figure(study, learning_curves(curves, quality), "nas-learning-curves")
 
 
 def _rows(found: Result) -> dict[str, Metrics]:
