@@ -119,8 +119,10 @@ class _Training:
 
     def _train_mode(self) -> None:
         self.model.train()
-        if self.task.spec.backbone.tune == "frozen":
-            self.model.backbone.eval()
+        for module in self.model.backbone.modules():
+            own = list(module.parameters())
+            if own and not any(p.requires_grad for p in own):
+                module.eval()  # what is not tuned keeps the statistics of its BatchNorms too
 
     def _assign(self) -> Tensor:
         """Which box each point answers for, in every cached view: boxes and points do not change in training."""
