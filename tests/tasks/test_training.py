@@ -97,7 +97,7 @@ def fit(line: Line, epochs: int, measure: Callable[[], Metrics] = dict, **change
 def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
     line = Line()
     progress = fit(line, 20)
-    assert line.w.item() == pytest.approx(3, abs=0.1)
+    assert line.w.item() == pytest.approx(3, abs=0.2)
     assert [(p.epoch, p.epochs) for p in progress] == [(k, 20) for k in range(1, 21)]
     assert len(line.seen) == 20 * 4
     losses = [p.metrics["loss"] for p in progress]

@@ -1,0 +1,213 @@
+"""Training on small scenes: repeatable, whatever is cached, and only of what is to be tuned."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nas.architecture import NeckSpec, NodeSpec
+from nas.errors import SpecError, TrialFailed
+from nas.models.detector import Detector
+from nas.models.window import Window
+from nas.tasks import prepare
+from nas.tasks.detection import DetectionTask, padded
+from nas.tasks.weights import unpacked
+from nas.topologies import fpn, pyramid
+from tests.tasks.test_views import scene
+from tests.tasks.tiny import EPOCHS, LEVELS, metrics, prepared, spec, trained
+
+CACHES = ("features", "images", "none")
+
+
+@pytest.fixture(scope="module")
+def task() -> DetectionTask:
+    return prepared()
+
+
+def model_of(task: DetectionTask, width: int = 8) -> Detector:
+    torch.manual_seed(0)
+    return task.build(task.architecture(fpn(task.frame.levels, width)))
+
+
+def after(task: DetectionTask) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The backbone's state before and after an epoch."""
+    model = model_of(task)
+    before = {name: x.clone() for name, x in model.backbone.state_dict().items()}
+    list(task.train(model, 0, 1))
+    return before, model.backbone.state_dict()
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_the_same_seed_gives_the_same_metrics_and_another_others(cache: str) -> None:
+    task = prepared(cache=cache)
+    assert task.cache == cache
+    first = metrics(trained(task))
+    assert metrics(trained(task)) == first
+    assert metrics(trained(prepared(cache=cache))) == first
+    assert metrics(trained(task, seed=1)) != first
+    assert set(first[-1]) == {"loss", "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"}
+    assert first[-1]["loss"] < first[0]["loss"]
+
+
+def test_held_images_and_read_images_are_the_same_images() -> None:
+    assert metrics(trained(prepared(cache="images"))) == metrics(trained(prepared(cache="none")))
+
+
+def test_cached_features_are_those_of_a_fresh_pass() -> None:
+    """Without views the two differ by half precision alone."""
+    pair = [trained(prepared(cache=cache, views=1, flip=False), epochs=1) for cache in ("features", "images")]
+    one, two = (progress[0].metrics["loss"] for progress in pair)
+    assert one == pytest.approx(two, rel=1e-3)
+
+
+def test_the_loss_falls_over_a_longer_run(task: DetectionTask) -> None:
+    progress = trained(task, epochs=12, width=16)
+    assert progress[-1].metrics["loss"] < 0.75 * progress[0].metrics["loss"]
+    assert [p.epoch for p in progress] == list(range(1, 13))
+
+
+def test_bf16_runs_repeats_and_differs_from_fp32() -> None:
+    bf16 = prepared(precision="bf16")
+    first = metrics(trained(bf16))
+    assert first == metrics(trained(bf16))
+    assert first != metrics(trained(prepared(precision="fp32")))
+    assert all(np.isfinite(p["loss"]) for p in first)
+
+
+def test_a_frozen_backbone_is_left_alone_with_its_statistics() -> None:
+    for cache in CACHES:
+        before, now = after(prepared(cache=cache))
+        assert all(torch.equal(x, before[name]) for name, x in now.items())
+
+
+def test_partial_tuning_changes_the_coarsest_stage_alone() -> None:
+    task = prepared(backbone={"tune": "partial"})
+    assert task.cache == "images"
+    before, now = after(task)
+    changed = {name for name, x in now.items() if not torch.equal(x, before[name])}
+    stage = f"body.stages.{max(LEVELS) - 1}."
+    assert changed
+    assert changed == {name for name in now if name.startswith(stage)}
+
+
+def test_full_tuning_changes_all() -> None:
+    before, now = after(prepared(backbone={"tune": "full"}))
+    assert [name for name, x in now.items() if torch.equal(x, before[name])] == []
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet"])
+def test_partial_tuning_of_a_timm_model(name: str) -> None:
+    task = prepare(spec(backbone={"name": name, "pretrained": False, "tune": "partial"}), lambda line: None)
+    model = model_of(task)
+    stage = {id(p) for p in model.backbone.coarsest_stage()}
+    before = {name: x.clone() for name, x in model.backbone.state_dict().items()}
+    list(task.train(model, 0, 1))
+    now = model.backbone.state_dict()
+    changed = {name for name, x in now.items() if not torch.equal(x, before[name])}
+    tuned = {name for name, p in model.backbone.named_parameters() if id(p) in stage}
+    statistics = {f"{name.rpartition('.')[0]}.{x}" for name in tuned for x in ("running_mean", "running_var")}
+    assert tuned <= changed
+    assert changed <= tuned | statistics | {x.replace("running_var", "num_batches_tracked") for x in statistics}
+
+
+def test_a_frozen_backbone_is_shared_and_not_in_the_weights(task: DetectionTask) -> None:
+    model = model_of(task)
+    own = unpacked(task.weights(model))
+    assert {name.partition(".")[0] for name in own} == {"neck", "head"}
+    shared = unpacked(task.shared()["backbone"])
+    assert own.keys() | shared.keys() == model.state_dict().keys()
+    assert all(torch.equal(x, model.state_dict()[name]) for name, x in (own | shared).items())
+
+
+def test_a_tuned_backbone_is_in_the_weights() -> None:
+    task = prepared(backbone={"tune": "partial"})
+    model = model_of(task)
+    assert task.shared() == {}
+    assert unpacked(task.weights(model)).keys() == model.state_dict().keys()
+
+
+def test_a_neck_may_take_a_part_of_the_levels(task: DetectionTask) -> None:
+    widths = {4: 8, 5: 12, 6: 12}
+    neck = pyramid((4, 5), (4, 5, 6), widths, fusion="attention", upsample="pixel_shuffle")
+    model = task.build(task.architecture(neck))
+    (progress,) = task.train(model, 0, 1)
+    assert np.isfinite(progress.metrics["loss"])
+    assert progress.metrics["ap"] is not None
+
+
+def test_a_neck_that_does_not_fit_is_refused(task: DetectionTask) -> None:
+    unequal = NeckSpec(inputs=(3, 4), nodes=(NodeSpec(level=3, width=64, inputs=(0, 1)),), outputs=(2,))
+    with pytest.raises(SpecError, match=r"add of unequal widths \[64, 128\]"):
+        task.build(task.architecture(unequal))
+
+
+@pytest.mark.parametrize("cache", ["features", "images"])
+def test_a_run_that_blows_up_fails_with_a_sentence(cache: str) -> None:
+    task = prepared(cache=cache, lr=1e30)
+    with pytest.raises(
+        TrialFailed, match=r"^the loss became (nan|inf) in epoch \d+ \(step \d+\); try a lower task\.lr$"
+    ):
+        trained(task, epochs=4)
+
+
+def test_closing_ends_the_training_and_lets_go_of_the_window(task: DetectionTask) -> None:
+    model = model_of(task)
+    progress = task.train(model, 0, EPOCHS)
+    next(progress)
+    state = {name: x.clone() for name, x in model.state_dict().items()}
+    progress.close()
+    assert list(progress) == []
+    assert all(torch.equal(x, state[name]) for name, x in model.state_dict().items())
+    measured = threading.Event()
+
+    def measure() -> None:
+        with closing(Window()) as window, window.alone():
+            measured.set()
+
+    thread = threading.Thread(target=measure)
+    thread.start()
+    thread.join(60)
+    assert measured.is_set()
+
+
+def test_scenes_without_boxes_train_too(task: DetectionTask) -> None:
+    def bare(split: Any) -> Any:
+        return replace(
+            split, boxes=split.boxes[:0], labels=split.labels[:0], crowd=split.crowd[:0], first=split.first * 0
+        )
+
+    images = prepared(cache="images")
+    empty = replace(images, dataset=replace(images.dataset, train=bare(images.dataset.train)))
+    assert all(np.isfinite(p.metrics["loss"]) for p in trained(empty))
+
+
+def test_targets_leave_out_crowds_and_slivers_and_are_padded() -> None:
+    split = replace(scene((0, 0, 10, 10), (5, 5, 20, 20), (8, 8, 30, 30)), crowd=np.array([False, True, False]))
+    sliver = split.boxes.copy()
+    sliver[2] = [8, 8, 8.5, 30]
+    targets = padded(split, [0, 0], [split.boxes, sliver])
+    assert targets.valid.tolist() == [[True, True], [True, False]]
+    assert targets.boxes[0].tolist() == [[0, 0, 10, 10], [8, 8, 30, 30]]
+    assert targets.boxes[1].tolist() == [[0, 0, 10, 10], [0, 0, 0, 0]]
+    assert padded(scene(), [0], [scene().boxes]).boxes.shape == (1, 0, 4)
+
+
+def test_details_state_the_area_ranges(task: DetectionTask) -> None:
+    ranges = task.details()["area_ranges"]
+    assert ranges["small"] == pytest.approx([0, (32 * 64 / 640) ** 2])
+    assert ranges["large"] == pytest.approx([(96 * 64 / 640) ** 2, 1e10])
+
+
+def test_the_architecture_has_the_datas_classes_and_the_tasks_head() -> None:
+    task = prepared(data={"classes": ["7", "1"]}, head_convs=2, head_scale=0.5)
+    made = task.architecture(fpn((4, 5), 8))
+    assert made.head.classes == ("7", "1")
+    assert (made.head.convs, made.head.scale, made.image_size) == (2, 0.5, 64)
+    assert made.backbone.levels == (4, 5)
