@@ -1,0 +1,209 @@
+"""Preparing a task: what is said, warmed up, kept, and what its fingerprint stands for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nas.errors import SpecError
+from nas.tasks import check, prepare
+from nas.tasks.detection import DetectionTask
+from nas.tasks.preparation import fingerprint
+from tests.tasks.data.folders import voc_object, write_voc
+from tests.tasks.tiny import metrics, prepared, spec, trained
+
+
+def warmed(say: Any = lambda line: None, kept: bytes | None = None, **changes: Any) -> DetectionTask:
+    """A task whose backbone has no weights of its own."""
+    backbone = {"warmup": 1} | changes.pop("backbone", {})
+    task = prepare(spec(backbone=backbone, **changes), say, kept)
+    assert isinstance(task, DetectionTask)
+    return task
+
+
+@pytest.fixture(scope="module")
+def task() -> DetectionTask:
+    return prepared()
+
+
+@pytest.fixture(scope="module")
+def warm() -> DetectionTask:
+    return warmed()
+
+
+def test_what_is_found_and_chosen_is_said() -> None:
+    said: list[str] = []
+    prepared(said.append)
+    assert said[0].startswith("data: 32 training and 16 validation images (")
+    assert said[0].endswith("10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9")
+    assert said[1].startswith("cache: features (auto; ")
+    assert said[2] == "cache: 2 views of the training images passed through the backbone, 1 MB"
+    assert len(said) == 3
+
+
+def test_faults_of_the_data_are_said(tmp_path: Path) -> None:
+    objects = [voc_object("cell", (11, 6, 30, 25)), voc_object("cell", (30, 6, 30, 25))]
+    root = write_voc(tmp_path, dict.fromkeys("abcdef", objects), ["e", "f"])
+    said: list[str] = []
+    task = prepared(said.append, data={"kind": "voc", "root": str(root)})
+    assert any("6" in line and "box" in line for line in said[1:3])
+    assert task.targets.boxes.shape == (8, 1, 4)  # two views of four images
+
+
+def test_targets_stand_view_by_view() -> None:
+    task = prepared(views=3)
+    first, mirrored, zoomed = np.split(task.targets.boxes, 3)
+    valid = np.split(task.targets.valid, 3)
+    assert np.array_equal(valid[0], valid[1])
+    assert np.allclose(mirrored[..., 0][valid[1]], 64 - first[..., 2][valid[0]])
+    assert not np.allclose(zoomed, first)
+    assert task.train_maps["p3"].shape[0] == 3 * 32
+    assert [x.shape[0] for x in task.val_maps.values()] == [16] * 3
+
+
+@pytest.mark.slow
+def test_a_backbone_without_weights_is_warmed_up_once_and_said() -> None:
+    said: list[str] = []
+    warmed(said.append)
+    assert "backbone: plain has no weights; warming it up on the task for 1 epochs" in said
+    assert any(line.startswith("backbone: warmed up, AP 0.") for line in said)
+
+
+@pytest.mark.slow
+def test_the_warm_up_repeats(warm: DetectionTask) -> None:
+    torch.manual_seed(99)
+    again = warmed()
+    assert again.fingerprint == warm.fingerprint
+    assert all(np.array_equal(x, again.state[name]) for name, x in warm.state.items())
+    assert metrics(trained(again)) == metrics(trained(warm))
+
+
+@pytest.mark.slow
+def test_the_warm_up_leaves_the_random_state_and_the_threads_alone() -> None:
+    torch.manual_seed(7)
+    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    warmed()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.slow
+def test_kept_weights_are_taken_instead_of_another_warm_up(warm: DetectionTask) -> None:
+    said: list[str] = []
+    again = warmed(said.append, kept=warm.shared()["backbone"])
+    assert not any("warm" in line for line in said)
+    assert again.fingerprint == warm.fingerprint
+    assert all(np.array_equal(x, again.state[name]) for name, x in warm.state.items())
+    assert metrics(trained(again)) == metrics(trained(warm))
+
+
+def test_a_backbone_that_is_tuned_is_not_warmed_up() -> None:
+    said: list[str] = []
+    warmed(said.append, backbone={"tune": "full"})
+    assert not any("warm" in line for line in said)
+
+
+def told(dataset: str = "data", state: str = "weights", cached: Any = "features", **changes: Any) -> str:
+    return fingerprint(spec(**changes), dataset, state, cached)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cache_bytes": 3e9},
+        {"epochs": 7},
+        {"device": "cpu"},
+        {"data": {"root": "elsewhere"}},
+        {"backbone": {"warmup": 3}},
+    ],
+    ids=str,
+)
+def test_what_changes_no_metric_is_no_part_of_the_fingerprint(changes: dict[str, Any]) -> None:
+    assert told(**changes) == told()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lr": 1e-3},
+        {"weight_decay": 0.0},
+        {"batch_size": 4},
+        {"schedule": "constant"},
+        {"views": 3},
+        {"flip": False},
+        {"precision": "bf16"},
+        {"head_convs": 2},
+        {"head_scale": 0.5},
+        {"image_size": 96},
+        {"backbone": {"tune": "partial"}},
+        {"backbone": {"name": "test_resnet"}},
+        {"dataset": "other"},
+        {"state": "other"},
+        {"cached": "images"},
+    ],
+    ids=str,
+)
+def test_what_can_change_a_metric_changes_the_fingerprint(changes: dict[str, Any]) -> None:
+    other = told(**changes)
+    assert other != told()
+    assert len(other) == 16
+
+
+def test_images_held_or_read_give_one_fingerprint() -> None:
+    assert told(cached="images") == told(cached="none")
+
+
+@pytest.mark.parametrize("data", [{"seed": 1}, {"train": 33}, {"classes": ["1", "2"]}], ids=str)
+def test_other_data_are_another_task(task: DetectionTask, data: dict[str, Any]) -> None:
+    assert prepared(data=data).fingerprint != task.fingerprint
+
+
+def test_the_same_task_again_has_the_same_fingerprint(task: DetectionTask) -> None:
+    assert prepared(cache_bytes=3e9, cache="features").fingerprint == task.fingerprint
+
+
+@pytest.mark.slow
+def test_other_weights_are_another_task(task: DetectionTask, warm: DetectionTask) -> None:
+    assert warm.fingerprint != task.fingerprint
+
+
+def test_where_the_folder_lies_is_no_part_of_the_fingerprint(tmp_path: Path) -> None:
+    objects = [voc_object("cell", (11, 6, 30, 25))]
+    root = write_voc(tmp_path / "here", dict.fromkeys("abcdef", objects), ["e", "f"])
+    there = shutil.copytree(root, tmp_path / "there")
+    os.utime(there / "JPEGImages" / "a.png", (0, 0))
+
+    def of(folder: Path) -> str:
+        return prepared(data={"kind": "voc", "root": str(folder)}).fingerprint
+
+    assert of(there) == of(root)
+    annotation = there / "Annotations" / "a.xml"
+    annotation.write_text(annotation.read_text().replace("<xmin>11", "<xmin>12"))
+    assert of(there) != of(root)
+
+
+def test_the_frame_is_what_the_backbone_offers(task: DetectionTask) -> None:
+    assert task.frame.channels == {3: 64, 4: 128, 5: 256}
+    assert task.frame.image_size == 64
+    assert task.available == {"ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"}
+
+
+def test_all_faults_of_a_task_at_once() -> None:
+    wrong = spec(kind="segmentation", data={"kind": "zip"}, backbone={"name": "test_vit", "checkpoint": "absent"})
+    faults = check(wrong)
+    assert [fault.path for fault in faults] == [
+        "task.data.kind",
+        "task.kind",
+        "task.backbone.checkpoint",
+        "task.backbone.name",
+    ]
+    with pytest.raises(SpecError) as error:
+        prepare(wrong, lambda line: None)
+    assert error.value.faults == tuple(faults)
+    assert check(spec()) == []
