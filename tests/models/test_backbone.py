@@ -133,7 +133,7 @@ def test_weights_that_do_not_fit_are_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_no_weights_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^task\.backbone\.checkpoint: no file .*absent"):
+    with pytest.raises(UserError, match=r"^there is no file .*absent"):
         checkpoint_state(str(tmp_path / "absent.safetensors"))
     pickled = tmp_path / "pickled.safetensors"
     torch.save({"w": torch.zeros(1)}, pickled)
