@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nas import topologies
 from nas import vocabulary as words
-from nas.architecture import Frame, NeckSpec
+from nas.architecture import MAX_LEVEL, Frame, NeckSpec
 from nas.errors import Fault, SpecError
 from nas.value import Faulty, Value
 
@@ -157,7 +157,8 @@ def _progression(choices: Sequence[Choice]) -> range | None:
 
 
 def _fits(frame: Frame, finest: Any, levels: Any) -> bool:
-    return finest in frame.channels and frame.map_size(finest + levels - 1) >= SMALLEST_MAP
+    coarsest = finest + levels - 1
+    return finest in frame.channels and coarsest <= MAX_LEVEL and frame.map_size(coarsest) >= SMALLEST_MAP
 
 
 def _pyramid(choose: _Chooser, frame: Frame) -> NeckSpec:

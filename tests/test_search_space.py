@@ -179,6 +179,14 @@ def test_all_faults_at_once() -> None:
     assert paths == {f"parameters.{name}" for name in ("fusion", "topology", "upsample", "widths", "width", "conv")}
 
 
+def test_no_level_beyond_the_coarsest_that_there_is() -> None:
+    """On large images P8 would have cells enough, and is no level."""
+    frame = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=640)
+    narrow = read_space("pyramid").narrowed({"widths": "shared", "width": 16, "fusion": "add", "upsample": "nearest"})
+    coarsest = {max(neck.output_levels) for _, neck in narrow.walk(frame)}
+    assert max(coarsest) == 7
+
+
 def test_a_frame_in_which_nothing_fits_is_a_sentence() -> None:
     tiny = Frame(channels={4: 8, 5: 8}, image_size=32)
     said = r"^space\.levels: finest \[2, 4\] and levels \[2, 3\]: nothing fits; the backbone gives P4, P5, "
