@@ -14,24 +14,25 @@ from nas.errors import Fault
 from nas.study import StudySpec
 
 
-def _tpe(seed: int, trials: int, options: dict[str, Any]) -> BaseSampler:
-    """TPE over the joint space. Its random start is a quarter of the trials, from 4 to 10, so that a dozen suffice.
+def _tpe(seed: int, trials: int, baselines: int, options: dict[str, Any]) -> BaseSampler:
+    """TPE over the joint space. It starts with a quarter of the trials at random, 4 to 10, so that a dozen suffice.
 
-    `group` keeps parameters that a baseline lacks in the joint space; `constant_liar` keeps parallel proposals apart.
+    Optuna counts the baselines too, which teach TPE nothing of the space: they come on top. `group` keeps parameters
+    that a baseline lacks in the joint space; `constant_liar` keeps parallel proposals apart.
     """
-    start = max(4, min(10, trials // 4))
+    start = max(4, min(10, trials // 4)) + baselines
     settled = {"multivariate": True, "group": True, "constant_liar": True, "n_startup_trials": start, "seed": seed}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPESampler(**(settled | options))
 
 
-def _random(seed: int, trials: int, options: dict[str, Any]) -> BaseSampler:
+def _random(seed: int, trials: int, baselines: int, options: dict[str, Any]) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int, int, dict[str, Any]], BaseSampler]] = {"tpe": _tpe, "random": _random}
-"""Name -> builder(seed, trials of the budget, options)."""
+SAMPLERS: dict[str, Callable[[int, int, int, dict[str, Any]], BaseSampler]] = {"tpe": _tpe, "random": _random}
+"""Name -> builder(seed, trials of the budget, number of baselines, options)."""
 
 _OPTIONS: dict[str, frozenset[str]] = {
     "tpe": frozenset(inspect.signature(TPESampler).parameters) - {"seed", "constraints_func"},
@@ -52,7 +53,7 @@ def check(spec: StudySpec) -> list[Fault]:
     ]
     if not faults:
         try:
-            SAMPLERS[kind](0, 1, options)
+            SAMPLERS[kind](0, 1, 0, options)
         except (TypeError, ValueError) as error:
             faults.append(Fault("sampler", str(error)))
     return faults
@@ -61,4 +62,5 @@ def check(spec: StudySpec) -> list[Fault]:
 def build(spec: StudySpec, seen: int) -> BaseSampler:
     """The study's sampler; `seen` trials already asked move its seed on, so that a resumed study asks for others."""
     trials = spec.budget.trials or 40
-    return SAMPLERS[spec.sampler.kind](spec.seed + seen, trials, dict(spec.sampler.options))
+    builder = SAMPLERS[spec.sampler.kind]
+    return builder(spec.seed + seen, trials, len(spec.baselines), dict(spec.sampler.options))
