@@ -52,5 +52,9 @@ class MissingDatabase(StoreError):
     """There is no such study database yet."""
 
 
+class LeaseLost(NASError):
+    """Another launch has taken the study over: its trials are no longer ours."""
+
+
 class TrialFailed(NASError):
     """A trial could not be trained to its end; the search goes on without it."""

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from nas.results import best_of, trained
+from typing import NamedTuple
+
+from nas.measurement import Key, Metrics
+from nas.results import best_of
 from nas.storage import Store
 from nas.study import StudySpec
 
 
+class Trained(NamedTuple):
+    """An evaluation that a trial was told to the end; `values` has every metric, the objectives among them."""
+
+    trial: int
+    key: Key
+    values: Metrics
+    feasible: bool
+    baseline: bool
+
+
 class Keeper:
-    """Drops weights that a study does not keep, unless another study keeps the same evaluation."""
+    """Drops weights that a study does not keep, unless another study has a trial of the same evaluation.
+
+    Only what is kept is remembered: what once fell out of the best, or of the front, never comes back.
+    """
 
     def __init__(self, store: Store, spec: StudySpec, study: str) -> None:
         self.store = store
         self.spec = spec
         self.study = study
+        self.known: dict[Key, Trained] = {}
+
+    def learn(self, trained: Trained) -> None:
+        """Take in an evaluation; of several trials that share one, the first counts, and whether any is a baseline."""
+        known = self.known.get(trained.key, trained)
+        first = min(known, trained, key=lambda t: t.trial)
+        self.known[trained.key] = first._replace(baseline=known.baseline or trained.baseline)
 
     def tidy(self) -> None:
         """Drop what fell out of the best since it was last asked."""
         if self.spec.keep == "all":
             return
-        found = trained(self.store, self.study)
+        kept = self._kept(self.spec.keep)
+        gone = self.known.keys() - kept
+        self.known = {key: trained for key, trained in self.known.items() if key in kept}
+        for key in gone:
+            if self.store.has_artifact(str(key), "weights") and self.store.studies_of(key) == (self.study,):
+                self.store.drop_artifact(str(key), "weights")
+
+    def _kept(self, count: int) -> set[Key]:
+        feasible = sorted((t for t in self.known.values() if t.feasible), key=lambda t: t.trial)
         objective = self.spec.objectives[0]
         sign = 1 if objective.direction == "minimize" else -1
-        ranked = sorted(
-            (f for f in found if f.feasible), key=lambda f: sign * float(f.values.get(objective.metric) or 0.0)
-        )
-        kept = {f.trial for f in ranked[: self.spec.keep]}
-        kept |= {f.trial for f in found if f.name is not None}
-        kept |= {f.trial for f in best_of([f for f in found if f.feasible], self.spec.objectives)}
-        keys = {record.number: record.key for record in self.store.trials(self.study)}
-        wanted = {keys[number] for number in kept}
-        for f in found:
-            key = keys[f.trial]
-            if key not in wanted and self.store.studies_of(key) == (self.study,):
-                self.store.drop_artifact(str(key), "weights")
+        ranked = sorted(feasible, key=lambda t: sign * float(t.values[objective.metric] or 0.0))
+        front = best_of(feasible, self.spec.objectives)
+        return {t.key for t in (*ranked[:count], *front)} | {t.key for t in self.known.values() if t.baseline}

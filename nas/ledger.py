@@ -8,7 +8,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.constraints import broken, excess
-from nas.measurement import Evaluation, Metrics
+from nas.keeper import Keeper, Trained
+from nas.measurement import Evaluation, Key, Metrics
 from nas.narrator import Narrator
 from nas.notes import save_trial_note, trial_note
 from nas.study import StudySpec
@@ -20,46 +21,59 @@ class Ledger:
     Attributes:
         seen: digest -> the trial whose evaluation is complete or pruned.
         refused: digest -> the trial that failed, or broke a constraint before its training.
-        trained: distinct architectures trained to complete or pruned, which is what a budget counts.
     """
 
-    def __init__(self, study: optuna.Study, spec: StudySpec, narrator: Narrator) -> None:
+    def __init__(self, study: optuna.Study, spec: StudySpec, narrator: Narrator, keeper: Keeper) -> None:
         self.study = study
         self.spec = spec
         self.narrator = narrator
+        self.keeper = keeper
         self.seen: dict[str, int] = {}
         self.refused: dict[str, int] = {}
-        self.trained = 0
 
-    def learn(self, frozen: FrozenTrial, digest: str) -> None:
+    @property
+    def trained(self) -> int:
+        """Distinct architectures trained to complete or pruned, which is what a budget counts."""
+        return len(self.seen)
+
+    def learn(self, frozen: FrozenTrial, key: Key) -> None:
         """Take in a finished trial of an earlier launch."""
         attrs = frozen.user_attrs
+        baseline = "baseline" in attrs
+        if frozen.state == TrialState.COMPLETE and (baseline or "duplicate_of" not in attrs):
+            self.narrator.learned(frozen.number, attrs)
+            self.keeper.learn(Trained(frozen.number, key, attrs["metrics"], attrs["feasible"], baseline))
         if "duplicate_of" in attrs:
             return
         if frozen.state == TrialState.FAIL or "infeasible" in attrs:
-            self.refused[digest] = frozen.number
-            return
-        self.seen[digest] = frozen.number
-        self.trained += 1
-        if frozen.state == TrialState.COMPLETE:
-            self.narrator.learned(frozen.number, attrs)
+            self.refused[key.digest] = frozen.number
+        else:
+            self.seen[key.digest] = frozen.number
 
     def tell(self, trial: optuna.Trial, evaluation: Evaluation, baseline: str | None, running: int) -> None:
-        """Tell what a recorded evaluation says of its trial; `running` others are under way."""
-        metrics = evaluation.measurement.metrics
+        """Tell what a recorded evaluation says of its trial; `running` others are under way.
+
+        A baseline whose architecture another trial completed is told the same values, as its duplicate.
+        """
+        digest, metrics = evaluation.key.digest, evaluation.measurement.metrics
         values = self.values(metrics)
         if values is None:
-            self.tell_failed(trial, evaluation.key.digest, f"no {self._objectives} in what was measured earlier")
+            self.tell_failed(trial, digest, f"no {self._objectives} in what was measured earlier")
             return
         feasible = not broken(metrics, self.spec.constraints)
         self._set(trial, metrics, feasible)
         save_trial_note(self.study, trial, trial_note(evaluation.architecture, metrics, baseline))
         if evaluation.state == "pruned":
             self.study.tell(trial, state=TrialState.PRUNED)
+            self.seen[digest] = trial.number
         else:
+            first = self.seen.get(digest)
+            if first is not None and self._frozen(first).state == TrialState.COMPLETE:
+                trial.set_user_attr("duplicate_of", first)
+            else:
+                self.seen[digest] = trial.number
             self.study.tell(trial, values)
-        self.seen[evaluation.key.digest] = trial.number
-        self.trained += 1
+            self.keeper.learn(Trained(trial.number, evaluation.key, metrics, feasible, baseline is not None))
         self.narrator.told(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, running)
 
     def tell_known(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> bool:
@@ -85,7 +99,7 @@ class Ledger:
 
     def tell_same(self, trial: optuna.Trial, first: int) -> None:
         """Tell a proposal the values of the trial that has them already."""
-        original = self.study.get_trials(deepcopy=False)[first]
+        original = self._frozen(first)
         trial.set_user_attr("duplicate_of", first)
         self._set(trial, original.user_attrs["metrics"], original.user_attrs["feasible"])
         if original.state == TrialState.COMPLETE:
@@ -104,6 +118,9 @@ class Ledger:
         values = [metrics.get(objective.metric) for objective in self.spec.objectives]
         known = [value for value in values if value is not None and math.isfinite(value)]
         return known if len(known) == len(values) else None
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[number]
 
     @property
     def _objectives(self) -> str:

@@ -6,10 +6,8 @@ weights, told. At whatever instant the driver dies, the next launch finds which 
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal
 
 import optuna
@@ -22,9 +20,10 @@ from nas.keeper import Keeper
 from nas.ledger import Ledger
 from nas.measurement import Evaluation, Job, Key, Measurement, Metrics, Progress
 from nas.narrator import Narrator
+from nas.running import Running
 from nas.setup import Setup
-from nas.storage import Store
-from nas.storage.lease import Lease
+from nas.storage import Lease, Store
+from nas.unseen import Unseen
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
 
@@ -39,34 +38,6 @@ DUPLICATES = 8
 
 _BEAT_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
-
-
-@dataclass
-class Running:
-    """An evaluation under way, with the trials that wait for the same one."""
-
-    trial: optuna.Trial
-    key: Key
-    architecture: Architecture
-    baseline: str | None
-    known: Metrics
-    attempt: int = 1
-    curve: list[Progress] = field(default_factory=list)
-    followers: list[optuna.Trial] = field(default_factory=list)
-    reported: set[int] = field(default_factory=set)
-
-    @property
-    def job(self) -> str:
-        return str(self.trial.number)
-
-    def evaluation(self, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
-        return Evaluation(
-            key=self.key,
-            architecture=self.architecture,
-            state=state,
-            measurement=measurement,
-            curve=tuple(self.curve),
-        )
 
 
 class Loop:
@@ -90,9 +61,10 @@ class Loop:
         self.lease = lease
         self.name = study.study_name
         self.narrator = Narrator(self.spec, executor, say)
-        self.ledger = Ledger(study, self.spec, self.narrator)
         self.keeper = Keeper(store, self.spec, self.name)
+        self.ledger = Ledger(study, self.spec, self.narrator, self.keeper)
         self.bound = {record.number for record in store.trials(self.name)}
+        self.unseen = Unseen(setup, len(self.bound))
         self.running: dict[str, Running] = {}
         self.failures = 0
         self.repeats = 0
@@ -104,7 +76,7 @@ class Loop:
         """Ask and tell until the budget is used, the space is exhausted, or too much fails.
 
         Raises:
-            NASError: another launch took the study over.
+            LeaseLost: another launch took the study over; its trials are left to that one.
         """
         try:
             self._recover()
@@ -144,13 +116,16 @@ class Loop:
         records = {record.number: record for record in self.store.trials(self.name)}
         for frozen in self.study.get_trials(deepcopy=False):
             if frozen.state.is_finished() and frozen.number in records:
-                self.ledger.learn(frozen, records[frozen.number].key.digest)
+                self.ledger.learn(frozen, records[frozen.number].key)
         self._settle()
+        self.keeper.tidy()
 
     def _give_back(self) -> None:
         """End the evaluations under way; their trials wait, with their parameters, for the next launch."""
         for run in self.running.values():
             self.executor.cancel(run.job)
+        self.lease.beat()  # who lost the lease leaves here
+        for run in self.running.values():
             self.store.attempt_ended(run.key, run.attempt, "cancelled")
         self.running.clear()
         self._settle()
@@ -160,7 +135,7 @@ class Loop:
         records = {record.number: record for record in self.store.trials(self.name)}
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             record = records.get(frozen.number)
-            evaluation = self.store.evaluation(record.key) if record is not None else None
+            evaluation = self._recorded(record.key, record.baseline) if record is not None else None
             if record is not None and evaluation is not None and record.key.digest not in self.ledger.seen:
                 trial = optuna.Trial(self.study, frozen._trial_id)
                 self.ledger.tell(trial, evaluation, record.baseline, running=0)
@@ -186,19 +161,25 @@ class Loop:
                 if self._reserved():
                     self.narrator.asked_last()
                     return None
-            if self.repeats >= DUPLICATES and not waiting and not self._enqueue_unseen():
-                return "exhausted"
+            if self.repeats >= DUPLICATES and not waiting:
+                under_way = {run.key.digest for run in self.running.values()}
+                params = self.unseen.next(under_way | self.ledger.seen.keys() | self.ledger.refused.keys())
+                if self.unseen.ended:
+                    return "exhausted"
+                if params is not None:
+                    self.study.enqueue_trial(params)
             self._ask()
-            if sum(len(run.followers) for run in self.running.values()) > 2 * self.executor.capacity:
-                return None  # Optuna reads every RUNNING trial again at every question
+            # Optuna reads every RUNNING trial again at every question, and a long look for more lets others wait.
+            followers = sum(len(run.followers) for run in self.running.values())
+            if self.repeats > DUPLICATES or followers > 2 * self.executor.capacity:
+                return None
             self._beat()
         return None
 
     def _spent(self) -> bool:
-        budget = self.spec.budget
-        if budget.trials is not None and self.ledger.trained >= budget.trials:
-            return True
-        return budget.seconds is not None and self.lease.seconds >= budget.seconds
+        trials, seconds = self.spec.budget.trials, self.spec.budget.seconds
+        used_up = trials is not None and self.ledger.trained >= trials
+        return used_up or (seconds is not None and self.lease.seconds >= seconds)
 
     def _reserved(self) -> bool:
         """Whether the trials under way use the budget up, unless one fails."""
@@ -236,34 +217,37 @@ class Loop:
 
     def _evaluate(self, run: Running) -> None:
         """Take the evaluation from the database, where another study of the same task left it, or submit it."""
-        evaluation = self.store.evaluation(run.key)
-        if evaluation is not None and (evaluation.state == "complete" or run.baseline is None):
+        evaluation = self._recorded(run.key, run.baseline)
+        if evaluation is not None:
             self.ledger.tell(run.trial, evaluation, run.baseline, len(self.running))
+            self.keeper.tidy()
             return
         # A trial that an earlier launch left may have told Optuna some of its curve: it comes out the same again.
         run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
         self.running[run.job] = run
         self._submit(run)
 
+    def _recorded(self, key: Key, baseline: str | None) -> Evaluation | None:
+        """What the database has that a trial can be told without a training.
+
+        That is what was trained to the end and still has its weights, for the study may keep them; or what this very
+        study pruned, for another study's pruner says nothing here, and baselines are trained to the end.
+        """
+        evaluation = self.store.evaluation(key)
+        if evaluation is None:
+            return None
+        if evaluation.state == "complete":
+            return evaluation if self.store.has_artifact(str(key), "weights") else None
+        ours = evaluation.measurement.details.get("pruned_by") == self.name
+        return evaluation if ours and baseline is None else None
+
     def _submit(self, run: Running) -> None:
         run.curve.clear()
         self.store.attempt(run.key, run.attempt, None)
-        key = run.key
-        job = Job(id=run.job, architecture=run.architecture, seed=key.seed, epochs=key.epochs, attempt=run.attempt)
+        seed, epochs = run.key.seed, run.key.epochs
+        job = Job(id=run.job, architecture=run.architecture, seed=seed, epochs=epochs, attempt=run.attempt)
         self.executor.submit(job.model_copy(update={"known": run.known}))
         self.narrator.started(run.trial.number, run.baseline, run.architecture)
-
-    def _enqueue_unseen(self) -> bool:
-        """Let a proposal wait that was not seen yet; False when none is left."""
-        self.repeats = 0
-        out = {run.key.digest for run in self.running.values()} | self.ledger.seen.keys() | self.ledger.refused.keys()
-        for params, neck in self.setup.space.proposals(self.task.frame, random.Random(len(out))):
-            architecture = self.task.architecture(neck)
-            if architecture.digest in out or broken(self.setup.costs(architecture), self.spec.constraints):
-                continue
-            self.study.enqueue_trial(params)
-            return True
-        return False
 
     # Hearing
 
@@ -282,7 +266,7 @@ class Loop:
     def _progress(self, run: Running, progress: Progress) -> None:
         if progress.epoch == 0:
             run.known = progress.metrics
-            if run.baseline is None and broken(progress.metrics, self.spec.constraints):
+            if not run.to_the_end and broken(progress.metrics, self.spec.constraints):
                 self.executor.cancel(run.job)
                 self._ended(run, "infeasible")
                 for trial in (run.trial, *run.followers):
@@ -296,10 +280,11 @@ class Loop:
         if progress.epoch not in run.reported:
             run.trial.report(value, progress.epoch)
             run.reported.add(progress.epoch)
-        if run.baseline is None and progress.epoch < progress.epochs and run.trial.should_prune():
+        if not run.to_the_end and progress.epoch < progress.epochs and run.trial.should_prune():
             self.executor.cancel(run.job)
             metrics = run.known | {k: v for k, v in progress.metrics.items() if k != "loss"}
-            self._record(run, "pruned", Measurement(metrics=metrics, seconds=progress.seconds))
+            details = {"pruned_by": self.name}
+            self._record(run, "pruned", Measurement(metrics=metrics, seconds=progress.seconds, details=details))
 
     def _measured(self, run: Running, measurement: Measurement) -> None:
         if self.ledger.values(measurement.metrics) is None:
@@ -319,7 +304,11 @@ class Loop:
         self.failures = 0
         self.ledger.tell(run.trial, evaluation, run.baseline, len(self.running))
         for trial in run.followers:
-            self.ledger.tell_same(trial, run.trial.number)
+            baseline = trial.user_attrs.get("baseline")
+            if baseline is None:
+                self.ledger.tell_same(trial, run.trial.number)
+            else:
+                self.ledger.tell(trial, evaluation, baseline, len(self.running))
         self.keeper.tidy()
 
     def _failed(self, run: Running, failure: Failure) -> None:

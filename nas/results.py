@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from nas.errors import UserError
 from nas.measurement import Metrics, Progress
@@ -48,6 +48,16 @@ class Found(Value):
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude={"name", "feasible"})
+
+
+class Measured(Protocol):
+    """Whatever has metrics by name."""
+
+    @property
+    def values(self) -> Metrics: ...
+
+
+M = TypeVar("M", bound=Measured)
 
 
 class Result(Value):
@@ -197,7 +207,7 @@ def state_of(trial: FrozenTrial) -> TrialState:
             return "waiting"
 
 
-def best_of(candidates: Iterable[Found], objectives: Sequence[Objective]) -> list[Found]:
+def best_of(candidates: Iterable[M], objectives: Sequence[Objective]) -> list[M]:
     """The best by one objective, the oldest of equals; or the Pareto front, in the order of the first objective."""
     costs = sorted(((_costs(found, objectives), found) for found in candidates), key=lambda pair: pair[0])
     if len(objectives) == 1:
@@ -205,7 +215,7 @@ def best_of(candidates: Iterable[Found], objectives: Sequence[Objective]) -> lis
     return [found for cost, found in costs if not any(_dominates(other, cost) for other, _ in costs)]
 
 
-def _costs(found: Found, objectives: Sequence[Objective]) -> tuple[float, ...]:
+def _costs(found: Measured, objectives: Sequence[Objective]) -> tuple[float, ...]:
     """Objectives turned so that less is better. A trial that lacks one was never told COMPLETE."""
     signs = {"minimize": 1.0, "maximize": -1.0}
     return tuple(signs[o.direction] * cast(float, found.values[o.metric]) for o in objectives)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from nas import catalog, pruners, samplers
 from nas.errors import MissingDatabase, SpecError, UserError
-from nas.executors import EXECUTORS
+from nas.executors import EXECUTORS, Executor
 from nas.figures import learning_curves, save_figure, trade_off
 from nas.loop import Loop
 from nas.measurement import METRICS, Metrics
 from nas.notes import save_study_note, study_note
 from nas.results import Result, result, trained
 from nas.setup import Setup, differences, set_up
-from nas.storage import Store, StudyRecord, open_store
+from nas.storage import Lease, Store, StudyRecord, open_store
 from nas.study import StudySpec
 
 if TYPE_CHECKING:
@@ -63,18 +63,23 @@ def launch(
         spec = StudySpec.parse(spec, "study")
     name = spec.name or "study"
     spec = spec.model_copy(update={"name": name})
-    known = _known(storage, name)
-    if known is None:
-        setup = set_up(spec, say)
-        with open_store(storage, create=True, artifacts=artifacts) as store:
-            return _run(store, setup, text or catalog.dump_yaml(spec.to_dict()), say)
-    _check_resumed(known, spec)
-    with open_store(storage, create=True, artifacts=artifacts) as store, store.lease(name) as probe:
-        backbone = store.get_artifact(f"task/{known.task}", "backbone")
-        setup = set_up(spec, say, backbone)
+    known, backbone = _known(storage, name)
+    if known is not None:
+        _check_resumed(known, spec)
+    setup = set_up(spec, say, backbone)
+    if known is not None:
         _check_unchanged(known, setup)
-        store.update_spec(name, spec)
-        return _drive(store, setup, probe, say)
+    with (
+        _terminated_as_interrupted(),
+        # Before anything is written: a cluster that cannot be joined leaves no study behind.
+        EXECUTORS[spec.executor](_evaluate(), setup.task, spec.workers, spec.address) as executor,
+        open_store(storage, create=True, artifacts=artifacts) as store,
+    ):
+        if known is None:
+            _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
+        with store.lease(name) as lease:
+            store.update_spec(name, spec)
+            return _drive(store, setup, executor, lease, say)
 
 
 def plan(spec: StudySpec, say: Say = _to_stderr) -> Setup:
@@ -82,13 +87,21 @@ def plan(spec: StudySpec, say: Say = _to_stderr) -> Setup:
     return set_up(spec, say)
 
 
-def _known(storage: str, name: str) -> StudyRecord | None:
-    """The study of that name, if the database is there and has it."""
+def _known(storage: str, name: str) -> tuple[StudyRecord | None, bytes | None]:
+    """The study of that name, if the database is there and has it, and the backbone that its trials share.
+
+    Raises:
+        UserError: the study is running.
+    """
     try:
         with open_store(storage, create=False) as store:
-            return store.study(name)
+            known = store.study(name)
+            if known is None:
+                return None, None
+            store.check_free(name)
+            return known, store.get_artifact(f"task/{known.task}", "backbone")
     except MissingDatabase:
-        return None
+        return None, None
 
 
 def _check_resumed(known: StudyRecord, spec: StudySpec) -> None:
@@ -111,8 +124,8 @@ def _check_unchanged(known: StudyRecord, setup: Setup) -> None:
         )
 
 
-def _run(store: Store, setup: Setup, text: str, say: Say) -> Result:
-    """Create the study, then drive it."""
+def _create(store: Store, setup: Setup, text: str) -> None:
+    """Write the new study, and what its workers share."""
     name = setup.spec.name
     assert name is not None
     if name in {study.study_name for study in store.optuna.get_all_studies()}:
@@ -120,11 +133,9 @@ def _run(store: Store, setup: Setup, text: str, say: Say) -> Result:
     for kind, data in setup.task.shared().items():
         store.put_artifact(f"task/{setup.task.fingerprint}", kind, data)
     store.create_study(name, setup.spec, text, setup.task.fingerprint, provenance(setup))
-    with store.lease(name) as lease:
-        return _drive(store, setup, lease, say)
 
 
-def _drive(store: Store, setup: Setup, lease: Any, say: Say) -> Result:
+def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Say) -> Result:
     """The loop, from a study in the database to its end state."""
     import optuna
 
@@ -140,12 +151,7 @@ def _drive(store: Store, setup: Setup, lease: Any, say: Say) -> Result:
         )
         study.set_metric_names([o.metric for o in spec.objectives])
         study.sampler = samplers.build(spec, len(study.get_trials(deepcopy=False)))
-        with (
-            EXECUTORS[spec.executor](_evaluate(), setup.task, spec.workers, spec.address) as executor,
-            _terminated_as_interrupted(),
-        ):
-            loop = Loop(setup, store, study, executor, lease, say)
-            state = loop.run()
+        state = Loop(setup, store, study, executor, lease, say).run()
         lease.close(state)
         found = result(store, spec.name)
         _sum_up(store, study, spec, found)

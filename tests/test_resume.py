@@ -9,13 +9,15 @@ from typing import Any
 
 import optuna
 import pytest
+from sqlalchemy import update
 
-from nas.errors import UserError
+from nas.errors import LeaseLost, UserError
 from nas.executors.local import LocalExecutor
 from nas.ledger import Ledger
 from nas.search import launch
 from nas.storage import Store, open_store
 from nas.storage.lease import Lease
+from nas.storage.tables import LAUNCH
 from tests import searches
 from tests.searches import spec
 
@@ -134,10 +136,31 @@ def test_an_interrupt_keeps_what_finished_and_lets_the_rest_wait(
     assert (result.state, result.trials.complete, result.trials.waiting) == ("done", 6, 0)
 
 
+def test_a_launch_that_lost_its_lease_leaves_the_trials_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches.install(monkeypatch)
+    monkeypatch.setattr("nas.loop._BEAT_SECONDS", -1.0)
+    storage = searches.url(tmp_path)
+    events = LocalExecutor.events
+
+    def taken_over(executor: LocalExecutor, timeout: float) -> Any:
+        with open_store(storage, create=True) as store, store._database.write() as connection:
+            connection.execute(update(LAUNCH).values(state="interrupted"))
+        return events(executor, timeout)
+
+    monkeypatch.setattr(LocalExecutor, "events", taken_over)
+    with pytest.raises(LeaseLost, match="taken over"):
+        launch(spec(), storage=storage, say=lambda line: None)
+    with open_store(storage, create=True) as store:
+        trials = optuna.load_study(study_name="small", storage=store.optuna).get_trials(deepcopy=False)
+        assert [t.state.name for t in trials] == ["RUNNING", "WAITING"]
+        assert [a.state for a in store.attempts(store.trials("small")[0].key)] == ["running"]
+
+
 def test_a_running_study_is_not_launched_a_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     searches.install(monkeypatch)
     storage = searches.url(tmp_path)
     launch(spec(budget={"trials": 2}), storage=storage, say=lambda line: None)
+    monkeypatch.delattr("nas.search.set_up")  # refused before anything is prepared
     with (
         open_store(storage, create=True) as store,
         store.lease("small"),

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from nas.errors import SpecError, TrialFailed, UserError
+from nas.executors import EXECUTORS
 from nas.measurement import Job, Measurement, Progress
 from nas.results import Result
 from nas.search import launch
 from nas.storage import open_store
 from nas.study import StudySpec
 from nas.tasks.base import Task
+from nas.topologies import fpn
 from tests import searches
 from tests.searches import quick, spec
 
@@ -124,7 +126,7 @@ class TestDuplicates:
         assert max(ended) == 1
 
     def test_another_study_of_the_same_task_takes_what_is_there(self, tmp_path: Path) -> None:
-        run(tmp_path, spec(budget={"trials": 100}))
+        run(tmp_path, spec(budget={"trials": 100}, keep="all"))
 
         def never(task: Task, job: Job) -> Iterator[Progress | Measurement]:
             raise AssertionError("trained again")
@@ -134,6 +136,29 @@ class TestDuplicates:
             searches.install(patch, never)
             again = run(tmp_path, spec(name="other", budget={"trials": 100}))
         assert again.trials.complete == 14
+
+    def test_one_whose_weights_were_dropped_is_trained_again(self, tmp_path: Path) -> None:
+        run(tmp_path, spec(budget={"trials": 100}, keep=1))
+        again = run(tmp_path, spec(name="other", budget={"trials": 100}, keep="all"))
+        assert again.trials.complete == 14
+        with open_store(searches.url(tmp_path), create=False) as store:
+            assert all(store.has_artifact(str(t.key), "weights") for t in store.trials("other"))
+
+    def test_a_baseline_trained_already_is_told_the_same_and_counts_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        twins = {"fpn": fpn((2, 3, 4), 16), "twin": fpn((2, 3, 4), 16)}
+        monkeypatch.setattr("nas.setup.baseline_necks", lambda names, frame, space: twins)
+        result = run(tmp_path, spec(budget={"trials": 3}, keep=1))
+        assert (result.state, result.trials.complete) == ("done", 3)
+        first, second = result.baselines
+        assert (first.name, second.name) == ("fpn", "twin")
+        assert first.values == second.values
+        with open_store(searches.url(tmp_path), create=False) as store:
+            keys = {t.number: t.key for t in store.trials("small")}
+            assert keys[first.trial] == keys[second.trial]
+            assert [a.state for a in store.attempts(keys[first.trial])] == ["complete"]
+        assert run(tmp_path, spec(budget={"trials": 4}, keep=1)).trials.complete == 4
 
 
 class TestFailures:
@@ -205,6 +230,44 @@ class TestPruning:
         assert result.trials.complete + result.trials.pruned == 10
         assert len(result.baselines) == 2
 
+    def test_what_another_study_pruned_is_trained_to_the_end(self, tmp_path: Path) -> None:
+        pruner = {"kind": "median", "n_startup_trials": 2, "n_warmup_steps": 0}
+        assert run(tmp_path, spec(budget={"trials": 10}, pruner=pruner)).trials.pruned > 0
+        other = run(tmp_path, spec(name="other", budget={"trials": 100}))
+        assert (other.trials.complete, other.trials.pruned) == (14, 0)
+        with open_store(searches.url(tmp_path), create=False) as store:
+            found = [store.evaluation(t.key) for t in store.trials("other")]
+        assert {(e.state, len(e.curve)) for e in found if e is not None} == {("complete", 3)}
+
+    def test_a_baseline_is_trained_to_the_end_over_a_pruned_evaluation(self, tmp_path: Path) -> None:
+        study = spec(baselines=["fpn"], budget={"trials": 1})
+        (tmp_path / "first").mkdir()
+        run(tmp_path / "first", study)
+        with open_store(searches.url(tmp_path / "first"), create=False) as store:
+            key = store.trials("small")[0].key
+            complete = store.evaluation(key)
+        assert complete is not None
+        ours = complete.measurement.model_copy(update={"details": {"pruned_by": "small"}})
+        with open_store(searches.url(tmp_path), create=True) as store:
+            store.record(complete.model_copy(update={"state": "pruned", "measurement": ours}))
+            result = run(tmp_path, study)
+            assert [b.name for b in result.baselines] == ["fpn"]
+            assert store.evaluation(key) == complete
+            assert store.has_artifact(str(key), "weights")
+
+
+class TestExecutor:
+    def test_one_that_cannot_start_is_refused_and_nothing_is_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any) -> Any:
+            raise UserError("no cluster at 10.0.0.1:6379")
+
+        monkeypatch.setitem(EXECUTORS, "local", refuse)
+        with pytest.raises(UserError, match="no cluster"):
+            run(tmp_path, spec())
+        assert not list(tmp_path.iterdir())
+
 
 class TestResuming:
     @pytest.mark.parametrize(
@@ -228,6 +291,20 @@ class TestResuming:
             record = store.study("small")
         assert record is not None
         assert record.spec.budget.trials == 3
+
+    def test_the_lease_is_taken_after_the_preparation(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run(tmp_path, spec(budget={"trials": 2}))
+        states: list[str] = []
+
+        def prepare(task: Any, say: Any, backbone: Any, approve: Any) -> Task:
+            with open_store(searches.url(tmp_path), create=False) as store:
+                states.extend(study.state for study in store.studies())
+            approve(searches.prepared())
+            return searches.prepared()
+
+        monkeypatch.setattr("nas.setup.tasks.prepare", prepare)
+        assert run(tmp_path, spec(budget={"trials": 3})).trials.complete == 3
+        assert states == ["done"], "preparing is not counted in the study's seconds"
 
     def test_a_study_of_another_tool_is_not_taken_over(self, tmp_path: Path) -> None:
         import optuna

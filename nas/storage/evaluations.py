@@ -5,23 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, select
+from sqlalchemy import Connection, Table, and_, delete, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from nas.architecture import Architecture
 from nas.measurement import Evaluation, Key, Measurement, Progress
 from nas.storage.artifacts import Artifacts
 from nas.storage.database import Database, insert
-from nas.storage.tables import ARCHITECTURE, CURVE, EVALUATION
+from nas.storage.tables import ARCHITECTURE, ARTIFACT, CURVE, EVALUATION
 
 WEIGHTS = "weights"
 """Kind of the artifact that holds an evaluation's trained tensors; its owner is the key in words."""
 
 
 def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> None:
-    """Keep the evaluation in one transaction; the file of its weights is on the disk before that is committed."""
-    measurement = evaluation.measurement
-    values = evaluation.key.model_dump() | {
+    """Keep the evaluation in one transaction; the file of its weights is on the disk before that is committed.
+
+    One that was pruned gives way to it. One that is complete stays, and gets the weights if it has none any more.
+    """
+    key, measurement = evaluation.key.model_dump(), evaluation.measurement
+    facts = {
         "state": evaluation.state,
         "metrics": measurement.metrics,
         "seconds": measurement.seconds,
@@ -30,15 +33,18 @@ def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> 
     }
     with database.write() as connection:
         keep_architecture(connection, evaluation.key, evaluation.architecture)
-        new = insert(connection, EVALUATION).values(**values).on_conflict_do_nothing().returning(EVALUATION.c.id)
-        number = connection.scalar(new)
-        if number is None:
-            return
-        if evaluation.curve:
+        new = insert(connection, EVALUATION).values(**key, **facts)
+        new = new.on_conflict_do_update(index_elements=list(key), set_=facts, where=EVALUATION.c.state == "pruned")
+        number = connection.scalar(new.returning(EVALUATION.c.id))
+        if number is not None:
+            connection.execute(delete(CURVE).where(CURVE.c.evaluation == number))
+        if number is not None and evaluation.curve:
             points = [point.model_dump(include={"epoch", "seconds", "metrics"}) for point in evaluation.curve]
             connection.execute(CURVE.insert(), [point | {"evaluation": number} for point in points])
-        if measurement.weights is not None:
-            artifacts.put_within(connection, str(evaluation.key), WEIGHTS, measurement.weights)
+        owner = str(evaluation.key)
+        has = select(ARTIFACT.c.owner).where(ARTIFACT.c.owner == owner, ARTIFACT.c.kind == WEIGHTS)
+        if measurement.weights is not None and connection.execute(has).first() is None:
+            artifacts.put_within(connection, owner, WEIGHTS, measurement.weights)
 
 
 def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]:

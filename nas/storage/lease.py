@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 
-from nas.errors import NASError, StoreError, UserError
+from nas.errors import LeaseLost, StoreError, UserError
 from nas.storage.database import Database
 from nas.storage.process import Process, this_process
 from nas.storage.records import Ending
@@ -43,10 +43,10 @@ class Lease:
         """Tell that this driver lives, and for how long: to be called every few seconds.
 
         Raises:
-            NASError: another launch has taken the study over.
+            LeaseLost: another launch has taken the study over.
         """
         if not self._tell(state="running"):
-            raise NASError(f"study {self.study!r} was taken over by another launch; this one stops")
+            raise LeaseLost(f"study {self.study!r} was taken over by another launch; this one stops")
 
     def close(self, state: Ending) -> None:
         """End the launch and give the lease back. A second call does nothing."""
@@ -86,10 +86,9 @@ def acquire(database: Database, study: str) -> Lease:
         # Locks the study's row, so that in PostgreSQL too one launch waits for the other.
         if connection.execute(select(STUDY.c.name).where(STUDY.c.name == study).with_for_update()).first() is None:
             raise StoreError(f"{database.name} has no study {study!r}")
-        holder = connection.execute(select(LAUNCH).join(LEASE).where(LEASE.c.study == study)).first()
+        holder = connection.execute(_holder(study)).first()
         if holder is not None:
-            if is_live(holder, now):
-                raise UserError(_refusal(holder, now))
+            _refuse_live(holder, now)
             connection.execute(update(LAUNCH).where(LAUNCH.c.id == holder.id).values(state="interrupted"))
             connection.execute(delete(LEASE).where(LEASE.c.study == study))
         earlier = connection.scalar(select(func.sum(LAUNCH.c.seconds)).where(LAUNCH.c.study == study)) or 0.0
@@ -101,14 +100,33 @@ def acquire(database: Database, study: str) -> Lease:
     return Lease(database, study, number, earlier)
 
 
+def check_free(database: Database, study: str) -> None:
+    """Look whether a launch of `study` could start.
+
+    Raises:
+        UserError: a live driver holds the lease.
+    """
+    for holder in database.read(_holder(study)):
+        _refuse_live(holder, datetime.now(UTC))
+
+
 def is_live(launch: Any, now: datetime) -> bool:
     """Does the driver of this row of `nas_launch` still run, as far as this host can tell?"""
     driver = _driver(launch)
     return driver.runs if driver.is_here else (now - launch.heartbeat).total_seconds() <= STALE_SECONDS
 
 
+def _holder(study: str) -> Select[Any]:
+    return select(LAUNCH).join(LEASE).where(LEASE.c.study == study)
+
+
 def _driver(launch: Any) -> Process:
     return Process(launch.pid, launch.pid_start, launch.host)
+
+
+def _refuse_live(launch: Any, now: datetime) -> None:
+    if is_live(launch, now):
+        raise UserError(_refusal(launch, now))
 
 
 def _refusal(launch: Any, now: datetime) -> str:

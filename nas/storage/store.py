@@ -17,7 +17,7 @@ from nas.storage import evaluations
 from nas.storage.artifacts import Artifacts
 from nas.storage.database import Database, insert, open_database
 from nas.storage.evaluations import is_key, keep_architecture, key_of
-from nas.storage.lease import Lease, acquire, is_live
+from nas.storage.lease import Lease, acquire, check_free, is_live
 from nas.storage.records import ArtifactRecord, AttemptRecord, StudyRecord, StudyState, TrialRecord
 from nas.storage.tables import ARCHITECTURE, ATTEMPT, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
 from nas.study import StudySpec
@@ -103,6 +103,14 @@ class Store:
         """
         return acquire(self._database, name)
 
+    def check_free(self, name: str) -> None:
+        """Look, without writing, whether a launch of a study could start.
+
+        Raises:
+            UserError: a live driver holds the lease.
+        """
+        check_free(self._database, name)
+
     def _studies(self, condition: ColumnElement[bool]) -> list[StudyRecord]:
         rows = self._database.read(select(STUDY).where(condition).order_by(STUDY.c.created, STUDY.c.name))
         launches: dict[str, list[Any]] = {row.name: [] for row in rows}
@@ -125,7 +133,10 @@ class Store:
     # Evaluations
 
     def record(self, evaluation: Evaluation) -> None:
-        """Keep an evaluation, its curve, and its weights as an artifact. One that is kept already stays as it is."""
+        """Keep an evaluation, its curve, and its weights as an artifact.
+
+        A complete one that is kept already stays as it is, but for weights that were dropped; a pruned one is replaced.
+        """
         evaluations.record(self._database, self._artifacts, evaluation)
 
     def evaluation(self, key: Key) -> Evaluation | None:
@@ -220,6 +231,9 @@ class Store:
             StoreError: the file is missing or damaged.
         """
         return self._artifacts.get(owner, kind)
+
+    def has_artifact(self, owner: str, kind: str) -> bool:
+        return self._artifacts.find(owner, kind) is not None
 
     def drop_artifact(self, owner: str, kind: str) -> None:
         """Forget the artifact, if there is one."""

@@ -71,6 +71,13 @@ class StoreContract:
         with store.lease("pets"), pytest.raises(UserError, match=r"study 'pets' is running: pid \d+ on host"):
             reader.lease("pets")
 
+    def test_whether_it_is_held_can_be_looked_up(self, store: Store, reader: Store) -> None:
+        samples.with_study(store)
+        reader.check_free("pets")
+        with store.lease("pets"), pytest.raises(UserError, match=r"study 'pets' is running: pid \d+ on host"):
+            reader.check_free("pets")
+        reader.check_free("pets")
+
     def test_studies_are_leased_apart(self, store: Store) -> None:
         samples.with_study(samples.with_study(store, "a"), "b")
         with store.lease("a"), store.lease("b"):
@@ -121,6 +128,25 @@ class StoreContract:
         store.record(first.model_copy(update={"measurement": again}))
         assert store.evaluations("t1-abc") == [samples.without_weights(first)]
         assert store.get_artifact(str(first.key), "weights") == b"first"
+
+    def test_a_complete_evaluation_replaces_a_pruned_one(self, store: Store) -> None:
+        complete = samples.evaluation(weights=b"tensors")
+        pruned = samples.evaluation().model_copy(update={"state": "pruned", "curve": complete.curve[:1]})
+        store.record(pruned)
+        assert store.evaluation(pruned.key) == pruned
+        for evaluation in (complete, pruned):
+            store.record(evaluation)
+            assert store.evaluations("t1-abc") == [samples.without_weights(complete)]
+            assert store.get_artifact(str(complete.key), "weights") == b"tensors"
+
+    def test_weights_that_were_dropped_come_back_with_the_same_evaluation(self, store: Store) -> None:
+        given = samples.evaluation(weights=b"tensors")
+        store.record(given)
+        store.drop_artifact(str(given.key), "weights")
+        assert not store.has_artifact(str(given.key), "weights")
+        store.record(given)
+        assert store.get_artifact(str(given.key), "weights") == b"tensors"
+        assert store.evaluations("t1-abc") == [samples.without_weights(given)]
 
     def test_any_part_of_the_key_tells_evaluations_apart(self, store: Store) -> None:
         given = [samples.evaluation(), samples.evaluation(seed=1), samples.evaluation(width=16)]

@@ -1,0 +1,49 @@
+"""Unseen: what is left of a search space when its sampler brings nothing new, looked for a slice of time at a turn."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Container, Iterator
+
+from nas.architecture import NeckSpec
+from nas.constraints import broken
+from nas.search_space import Choice
+from nas.setup import Setup
+
+SLICE_SECONDS = 1.0
+"""Time a turn may take: a space can be large, and of most necks the costs are not known yet."""
+
+Proposal = tuple[dict[str, Choice], NeckSpec]
+
+
+class Unseen:
+    """One walk through the whole space, gone on with at every turn. `ended`: there is nothing left of it."""
+
+    def __init__(self, setup: Setup, seed: int) -> None:
+        self.setup = setup
+        self.ended = False
+        self._proposals = self._walk(random.Random(seed))
+        self._infeasible: set[str] = set()
+
+    def next(self, seen: Container[str]) -> dict[str, Choice] | None:
+        """Parameters of a proposal whose digest is not `seen` and that meets the static constraints, if time allows."""
+        until = time.monotonic() + SLICE_SECONDS
+        for params, neck in self._proposals:
+            architecture = self.setup.task.architecture(neck)
+            digest = architecture.digest
+            if digest not in seen and digest not in self._infeasible:
+                if not broken(self.setup.costs(architecture), self.setup.spec.constraints):
+                    return params
+                self._infeasible.add(digest)
+            if time.monotonic() > until:
+                return None
+        self.ended = True
+        return None
+
+    def _walk(self, rng: random.Random) -> Iterator[Proposal]:
+        """Every proposal in its order, with one at random before each: a large space is not seen from one end only."""
+        space, frame = self.setup.space, self.setup.task.frame
+        for proposal in space.walk(frame):
+            yield space.sample(frame, rng)
+            yield proposal
