@@ -184,6 +184,13 @@ class BackboneSpec(Value):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
+    @field_validator("levels")
+    @classmethod
+    def _rising(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+        if not levels or list(levels) != sorted(set(levels)):
+            raise ValueError("one or more levels, each once, fine to coarse")
+        return levels
+
 
 class HeadSpec(Value):
     """A dense head on the pyramid, with `convs` convolutions a tower.

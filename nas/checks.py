@@ -5,6 +5,7 @@ from __future__ import annotations
 from nas import catalog, executors, pruners, samplers, tasks
 from nas.errors import Fault, SpecError, UserError
 from nas.study import StudySpec
+from nas.tasks.device import here
 from nas.topologies import options_of
 
 
@@ -17,6 +18,7 @@ def check(spec: StudySpec) -> list[Fault]:
         *samplers.check(spec),
         *pruners.check(spec),
         *executors.check(spec),
+        *_device(spec),
     ]
 
 
@@ -32,6 +34,15 @@ def _space(spec: StudySpec) -> list[Fault]:
     except SpecError as error:
         return list(error.faults)
     return []
+
+
+def _device(spec: StudySpec) -> list[Fault]:
+    if spec.task.device != "cuda":
+        return []
+    if spec.executor == "local":
+        known = here("cuda").type == "cuda"
+        return [] if known else [Fault("task.device", "this machine has no GPU that torch can use: take cpu or auto")]
+    return [] if spec.workers.gpus else [Fault("task.device", "workers without a GPU have no cuda: set workers.gpus")]
 
 
 def _baselines(spec: StudySpec) -> list[Fault]:

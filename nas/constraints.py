@@ -6,16 +6,19 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 
 import torch
 
 from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
 from nas.measurement import Metrics
-from nas.models.cost import RUNS, one_thread
+from nas.models.cost import RUNS, one_thread, synchronise
 from nas.models.detector import Pyramid
+from nas.models.window import Window
 from nas.search_space import SearchSpace
 from nas.tasks.base import Task
+from nas.tasks.device import here
 
 STATIC = ("params", "macs", "neck_params", "neck_macs")
 """Metrics known without a machine."""
@@ -78,21 +81,27 @@ def _cheap(space: SearchSpace, frame: Frame) -> Iterator[NeckSpec]:
 
 
 def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
-    """Time the part of the backbone that every neck needs, which is less than any model takes.
+    """Time the part of the backbone that every neck needs, which is less than any model takes; alone on this machine.
+
+    A machine without the GPU that the workers have cannot tell, and nothing is timed.
 
     Raises:
         SpecError: it alone is over the bound.
     """
-    frame = task.frame
+    frame, device = task.frame, here(task.device)
+    if device.type != task.device:
+        return
     coarsest = min(max(neck.inputs) for neck in _cheap(space, frame))
     neck = NeckSpec(inputs=(coarsest,), outputs=(0,))
-    model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).eval()
-    image = torch.rand(1, model.backbone.spec.in_channels, frame.image_size, frame.image_size)
+    model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).to(device).eval()
+    image = torch.rand(1, model.backbone.spec.in_channels, frame.image_size, frame.image_size, device=device)
     times = []
-    with one_thread(), torch.inference_mode():
+    with closing(Window()) as window, window.alone(), one_thread(), torch.inference_mode():
         for run in range(-3, RUNS):
+            synchronise(device)
             started = time.perf_counter()
             model.backbone(image)
+            synchronise(device)
             if run >= 0:
                 times.append(1e3 * (time.perf_counter() - started))
     least = statistics.median(times)

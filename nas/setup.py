@@ -89,11 +89,18 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None) -> Setup:
         baselines.update(baseline_necks(spec.baselines, task.frame, space))
         _check_objectives(spec, task)
         check_reachable(space, task.frame, spec.constraints, lambda neck: static_costs(task.architecture(neck)))
-        if "latency_ms" in spec.constraints:
+        if "latency_ms" in spec.constraints and spec.address is None:  # another cluster's machines are not this one
             check_latency(space, task, spec.constraints["latency_ms"])
 
-    task = tasks.prepare(spec.task, say, backbone, approve)
+    task = tasks.prepare(spec.task.model_copy(update={"device": _device(spec)}), say, backbone, approve)
     return Setup(spec, space, task, baselines)
+
+
+def _device(spec: StudySpec) -> str:
+    """The workers' device where the study tells it; `auto`, this process's own, where trials run in this process."""
+    if spec.task.device != "auto" or spec.executor == "local":
+        return spec.task.device
+    return "cuda" if spec.workers.gpus else "cpu"
 
 
 def _check_objectives(spec: StudySpec, task: Task) -> None:

@@ -32,8 +32,10 @@ class DataSpec(Value):
 class BackboneTask(Value):
     """A backbone with its weights: from `checkpoint` (safetensors), else `pretrained` by name, else warmed up.
 
-    `tune`: `frozen`; `partial` trains the coarsest stage; `full` trains everything. A frozen backbone without
-    weights is first trained on the task for `warmup` epochs, once a study, and shared by all trials.
+    `tune`: `frozen`; `partial` trains the stage of the coarsest level, of the necks that take it; `full` trains
+    everything. Weights that come with the backbone are tuned at a tenth of the rate. A frozen backbone without
+    weights is first trained on the task for `warmup` epochs, once a study, and shared by all trials. `levels` are
+    consecutive; None: all from level 2.
     """
 
     name: str = "tf_efficientnet_lite0"
@@ -43,13 +45,22 @@ class BackboneTask(Value):
     levels: tuple[int, ...] | None = None
     warmup: int = Field(20, ge=1)
 
+    @field_validator("levels")
+    @classmethod
+    def _consecutive(cls, levels: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if levels is not None and (not levels or levels != tuple(range(levels[0], levels[0] + len(levels)))):
+            raise ValueError("list consecutive levels, fine to coarse, such as 3, 4, 5; or leave the key out for all")
+        return levels
+
 
 class TaskSpec(Value):
     """The proxy task: data, backbone and the training that every neck gets alike.
 
-    `views` is the number of copies of the training images under `cache: features`, the first as it is, the others
-    mirrored (`flip`) and zoomed; `lr` the peak rate of AdamW for a batch of `batch_size`; `cache_bytes` bounds what
-    `cache` may hold, in bytes; metrics are taken `evaluations` times, evenly spread, the last at the end.
+    `views` is the number of fixed views of every training image, of which each epoch takes one at random: the first as
+    it is, the second mirrored (`flip`), the others zoomed, every second of them mirrored too; `cache: features` holds
+    the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`; `cache_bytes` bounds what `cache`
+    may hold, in bytes; metrics are taken `evaluations` times, evenly spread, the last at the end. `device: auto` is a
+    GPU where the workers have one.
     """
 
     kind: str
@@ -60,7 +71,7 @@ class TaskSpec(Value):
     batch_size: int = Field(16, ge=1)
     lr: float = Field(5e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
-    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
     views: int = Field(2, ge=1, le=16)
     flip: bool = True
     evaluations: int = Field(4, ge=1)
@@ -69,7 +80,7 @@ class TaskSpec(Value):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     head_convs: int = Field(1, ge=0, le=8)
     head_scale: float = Field(1.0, gt=0)
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class Objective(Value):

@@ -18,6 +18,7 @@ from nas.models.cost import RUNS, latency, static_costs
 from nas.models.detector import Detector
 from nas.models.window import Window
 from nas.tasks.base import Task
+from nas.tasks.device import Device
 from nas.topologies import fpn
 
 REFERENCE_WIDTH = 64
@@ -35,7 +36,7 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
         costs = dict(job.known) or dict(static_costs(job.architecture))
-        details = task.details() | machine()
+        details = task.details() | machine(task.device)
         if "latency_ms" not in costs:
             assert isinstance(model, Detector)
             measured, reference = timed(task, model)
@@ -68,11 +69,11 @@ def reference_of(task: Task) -> Architecture:
     return task.architecture(fpn(task.frame.levels, REFERENCE_WIDTH))
 
 
-def machine() -> dict[str, Any]:
-    """The machine and the versions that a measurement rests on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+def machine(device: Device) -> dict[str, Any]:
+    """The machine and the versions that a measurement rests on; `processor` is the one behind `device`."""
+    processor = torch.cuda.get_device_name() if device == "cuda" else _processor()
     names = ("pyramid-nas", "torch", "torchvision", "timm", "faster-coco-eval")
-    return {"machine": platform.node(), "device": device, "versions": {name: version(name) for name in names}}
+    return {"machine": platform.node(), "processor": processor, "versions": {name: version(name) for name in names}}
 
 
 def _processor() -> str:

@@ -25,8 +25,15 @@ def test_a_sound_study_has_no_faults() -> None:
         ({"baselines": ["fpn", {"name": "panet", "repeats": 2}]}, "baselines[1].repeats"),
         ({"sampler": {"kind": "tpe", "startup": 3}}, "sampler.startup"),
         ({"pruner": "none", "executor": "threads"}, "executor"),
+        ({"task": SOUND["task"] | {"device": "cuda"}}, "task.device"),
+        ({"task": SOUND["task"] | {"backbone": {"levels": [4, 5, 6]}}}, "task.backbone.levels"),
         ({"pruner": "median", "objectives": ["ap", "params"]}, "pruner"),
     ],
 )
 def test_each_floor_names_the_place(change: dict[str, Any], path: str) -> None:
     assert [fault.path for fault in check(StudySpec.parse(SOUND | change))] == [path]
+
+
+def test_cuda_is_for_workers_with_gpus() -> None:
+    task = SOUND["task"] | {"device": "cuda"}
+    assert check(StudySpec.parse({"task": task, "workers": {"gpus": 0.5}})) == []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import pytest
 
 from nas.architecture import Frame, NeckSpec
@@ -10,6 +14,7 @@ from nas.constraints import broken, check_latency, check_reachable, excess
 from nas.errors import SpecError
 from nas.measurement import Metrics
 from nas.models.cost import static_costs
+from nas.models.window import Window
 from nas.tasks.detection import DetectionTask
 from tests.tasks.tiny import prepared
 
@@ -98,3 +103,19 @@ def test_a_latency_below_the_backbones_own_is_refused(task: DetectionTask) -> No
     said = r"^constraints\.latency_ms: no neck can meet 1e-06 ms: the backbone alone, up to P4, takes \d+\.\d ms here$"
     with pytest.raises(SpecError, match=said):
         check_latency(SPACE, task, 1e-6)
+
+
+def test_the_backbone_is_timed_alone_on_the_tasks_device(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = []
+
+    @contextmanager
+    def spy(self: Window) -> Iterator[None]:
+        alone.append(True)
+        yield
+
+    monkeypatch.setattr(Window, "alone", spy)
+    check_latency(SPACE, task, 1e6)
+    assert alone == [True]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    check_latency(SPACE, replace(task, device="cuda"), 1e-6)  # a GPU that is not here cannot be timed
+    assert alone == [True]

@@ -65,7 +65,9 @@ def test_what_the_numbers_rest_on_is_told(task: DetectionTask) -> None:
     assert details["latency"]["reference_ms"] > 0
     assert {"small", "medium", "large"} == set(details["area_ranges"])
     assert details["versions"]["torch"] == torch.__version__.partition("+")[0]
-    assert machine().items() <= details.items()
+    assert machine("cpu").items() <= details.items()
+    assert details["device"] == "cpu"
+    assert details["precision"] == task.precision
 
 
 def test_known_costs_are_not_measured_again(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +74,18 @@ class Backbone(nn.Module):
         maps = self.body(x)
         return OrderedDict((f"p{level}", m) for level, m in zip(self.spec.levels, maps, strict=True))
 
-    def coarsest_stage(self) -> list[nn.Parameter]:
-        """Parameters behind the last map but one, for partial tuning."""
+    def coarsest_stage(self) -> list[str]:
+        """Names of the parameters behind the last map but one, for partial tuning."""
+        names = [name for name, _ in self.named_parameters()]
         if isinstance(self.body, PlainBody):
-            return list(self.body.stages[-1].parameters())
+            return [n for n in names if n.startswith(f"body.stages.{len(self.body.stages) - 1}.")]
         info: Any = self.body.feature_info
         modules = info.module_name()
-        named = list(self.body.named_parameters())
         if len(modules) == 1:
-            return [p for _, p in named]
+            return names
         before = f"{modules[-2]}.".replace(".", "_")
-        last = max(i for i, (n, _) in enumerate(named) if before in n.removeprefix("model.").replace(".", "_"))
-        return [p for _, p in named[last + 1 :]]
+        plain = [n.removeprefix("body.").removeprefix("model.").replace(".", "_") for n in names]
+        return names[max(i for i, n in enumerate(plain) if before in n) + 1 :]
 
 
 def channels(spec: BackboneSpec) -> dict[int, int]:
@@ -133,14 +134,45 @@ def timm_channels(name: str) -> dict[int, int]:
             raise UserError(
                 f"backbone {name!r}: timm has no such model" + (f"; did you mean {close}?" if close else "")
             )
-        with torch.device("meta"):
-            info: Any = _timm(name).feature_info
+        try:
+            with torch.device("meta"):
+                info: Any = _timm(name).feature_info
+        except Exception as error:  # timm's models raise many kinds
+            raise UserError(f"backbone {name!r} gives no maps of its stages ({_line(error)})") from None
         reductions = [int(r) for r in info.reduction()]
         levels = [int(math.log2(r)) for r in reductions]
         if len(set(levels)) < len(levels) or any(2**x != r for x, r in zip(levels, reductions, strict=True)):
             raise UserError(f"backbone {name!r} gives maps of strides {reductions}: a pyramid needs 2, 4, 8, ...")
         _CHANNELS[name] = dict(zip(levels, map(int, info.channels()), strict=True))
     return _CHANNELS[name]
+
+
+@cache
+def check_maps(spec: BackboneSpec, size: int) -> None:
+    """Whether the maps of images of `size` pixels have the sizes of their levels, seen on the meta device.
+
+    Raises:
+        UserError: they have not, or the backbone does not take such images.
+    """
+    try:
+        with torch.device("meta"), torch.no_grad():
+            maps = Backbone(spec).eval()(torch.empty(1, spec.in_channels, size, size))
+    except UserError:
+        raise
+    except Exception as error:  # timm's models raise many kinds
+        raise UserError(f"backbone {spec.name!r} does not take images of {size} pixels ({_line(error)})") from None
+    for (level, width), x in zip(channels(spec).items(), maps.values(), strict=True):
+        side = -(-size // 2**level)
+        if x.shape != (1, width, side, side):
+            found = ", ".join(map(str, x.shape[1:]))
+            raise UserError(
+                f"backbone {spec.name!r} gives P{level} as {found} for images of {size} pixels, where a pyramid needs "
+                f"{width}, {side}, {side} (channels, height, width)"
+            )
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _timm(name: str, **options: Any) -> nn.Module:
@@ -180,10 +212,10 @@ def pretrained_state(name: str) -> dict[str, Tensor]:
     try:
         state = timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:  # the hub's clients raise many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"backbone {name!r}: its pretrained weights could not be fetched ({reason}); give task.backbone.checkpoint "
-            "a safetensors file, or set task.backbone.pretrained=false to warm a backbone up on the task"
+            f"backbone {name!r}: its pretrained weights could not be fetched ({_line(error)}); give "
+            "task.backbone.checkpoint a safetensors file, or set task.backbone.pretrained=false to warm a backbone up "
+            "on the task"
         ) from None
     return dict(state)
 

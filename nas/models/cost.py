@@ -114,8 +114,15 @@ def synchronise(device: torch.device) -> None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One intra-op thread inside."""
+    with intra_op_threads(1):
+        yield
+
+
+@contextmanager
+def intra_op_threads(count: int) -> Iterator[None]:
+    """`count` intra-op threads inside, as many as before after."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

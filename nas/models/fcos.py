@@ -20,6 +20,9 @@ from torchvision.ops import batched_nms, generalized_box_iou_loss, sigmoid_focal
 RADIUS = 1.5
 """Points count as positive within this many strides of a box's centre."""
 
+_PAIRS = 2**22
+"""Pairs of a point and a box that are compared at a time: 64 MB of distances."""
+
 
 class Outputs(NamedTuple):
     """Raw outputs at the P points of all levels: logits (N, P, classes), distances (N, P, 4), centerness (N, P)."""
@@ -108,20 +111,17 @@ class FCOS(nn.Module):
         Returns:
             (N, P) indices into G, -1 for background; of several boxes the smallest.
         """
-        n, g = boxes.shape[:2]
-        if g == 0:
-            return torch.full((n, len(points.centres)), -1, dtype=torch.long, device=boxes.device)
-        centres = (boxes[..., :2] + boxes[..., 2:]) / 2  # (N, G, 2)
-        away = (points.centres[None, None] - centres[:, :, None]).abs().amax(-1)  # (N, G, P)
-        distance = torch.cat(
-            (points.centres[None, None] - boxes[:, :, None, :2], boxes[:, :, None, 2:] - points.centres[None, None]), -1
-        )  # (N, G, P, 4): left, top, right, bottom
-        farthest = distance.amax(-1)
-        match = (away < RADIUS * points.strides) & (distance.amin(-1) > 0) & valid[..., None]
-        match &= (farthest > points.ranges[:, 0]) & (farthest < points.ranges[:, 1])
-        area = ((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]))[..., None]  # (N, G, 1)
-        cost = torch.where(match, area, torch.inf)
-        return torch.where(match.any(dim=1), cost.argmin(dim=1), -1)
+        assigned = torch.full((len(boxes), len(points.centres)), -1, dtype=torch.long, device=boxes.device)
+        for image, own in enumerate(valid):
+            index = own.nonzero().squeeze(1)
+            if not len(index):
+                continue
+            step = max(1, _PAIRS // len(index))
+            for start in range(0, len(points.centres), step):
+                some = slice(start, start + step)
+                found = _assign(points.centres[some], points.strides[some], points.ranges[some], boxes[image, index])
+                assigned[image, some] = torch.where(found >= 0, index[found], -1)
+        return assigned
 
     def loss(self, outputs: Outputs, points: Points, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
         """Focal, GIoU and centerness losses, each over the number of positives (torchvision's FCOSHead.compute_loss).
@@ -166,6 +166,18 @@ class FCOS(nn.Module):
         box = boxes[index // self.classes]
         keep = batched_nms(box, score, label, 0.6)[:most]
         return Detections(box[keep], score[keep], label[keep])
+
+
+def _assign(centres: Tensor, strides: Tensor, ranges: Tensor, boxes: Tensor) -> Tensor:
+    """Of boxes (G, 4) the one that each point answers for, -1 for none."""
+    away = (centres - ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]).abs().amax(-1)  # (G, P)
+    distance = torch.cat((centres - boxes[:, None, :2], boxes[:, None, 2:] - centres), -1)  # left, top, right, bottom
+    farthest = distance.amax(-1)
+    match = (away < RADIUS * strides) & (distance.amin(-1) > 0)
+    match &= (farthest > ranges[:, 0]) & (farthest < ranges[:, 1])
+    area = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))[:, None]
+    cost = torch.where(match, area, torch.inf)
+    return torch.where(match.any(dim=0), cost.argmin(dim=0), -1)
 
 
 def _boxes(ltrb: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import nn
 from nas.architecture import Architecture, Frame, NeckSpec
 from nas.measurement import Progress
 from nas.study import TaskSpec
+from nas.tasks.device import Device
 
 
 class Task(ABC):
@@ -17,13 +18,15 @@ class Task(ABC):
 
     Attributes:
         spec: what was asked for.
-        fingerprint: 16 hex digits over everything that can change a result: data, weights, schedule.
+        fingerprint: 16 hex digits over everything that can change a result: data, weights, schedule, device, precision.
+        device: where models are trained and timed, on every worker.
         frame: what the backbone offers a search space.
         available: metrics that the data can give.
     """
 
     spec: TaskSpec
     fingerprint: str
+    device: Device
     frame: Frame
     available: frozenset[str]
 

@@ -40,7 +40,7 @@ def plan(spec: TaskSpec, frame: Frame, train: int, val: int) -> Plan:
     pixels = 3 * spec.image_size**2
     a_map = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
     sizes: dict[Cache, int] = {
-        "features": a_map * (train * spec.views + val) + pixels * val,
+        "features": a_map * (train * spec.views + val),
         "images": pixels * (train + val),
         "none": 0,
     }
@@ -66,24 +66,27 @@ def _mb(size: float) -> str:
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """uint8 [N, H, W, 3] -> float (N, 3, H, W) in [0, 1], channels last."""
-    x = torch.from_numpy(images).to(device, non_blocking=True)
-    return x.permute(0, 3, 1, 2).float() / 255
+    return _sent(torch.from_numpy(images), device).permute(0, 3, 1, 2).float() / 255
 
 
-def extract(backbone: Backbone, images: NDArray[np.uint8], device: torch.device) -> Features:
-    """The backbone's maps of uint8 images [N, S, S, 3]."""
-    parts: dict[str, list[NDArray[np.float16]]] = {}
+def room(frame: Frame, images: int) -> Features:
+    """Arrays for the maps of `images` images, to be filled by `extract`."""
+    return {
+        f"p{level}": np.empty((images, frame.map_size(level), frame.map_size(level), channels), np.float16)
+        for level, channels in frame.channels.items()
+    }
+
+
+def extract(
+    backbone: Backbone, images: NDArray[np.uint8], device: torch.device, into: Features, first: int = 0
+) -> None:
+    """Put the backbone's maps of uint8 images [N, S, S, 3] into rows `first` and on."""
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
-            for name, x in backbone(to_tensor(images[start : start + _BATCH], device)).items():
-                half = x.permute(0, 2, 3, 1).contiguous().half().cpu().numpy()
-                parts.setdefault(name, []).append(half)
-    return {name: np.concatenate(chunks) for name, chunks in parts.items()}
-
-
-def joined(chunks: Sequence[Features]) -> Features:
-    """Features of consecutive images as one."""
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+            batch = images[start : start + _BATCH]
+            rows = slice(first + start, first + start + len(batch))
+            for name, x in backbone(to_tensor(batch, device)).items():
+                into[name][rows] = x.permute(0, 2, 3, 1).contiguous().half().cpu().numpy()
 
 
 def take(
@@ -92,8 +95,12 @@ def take(
     """A batch of cached maps: float (N, C, H, W), channels last. Rows are copied: Ray's arrays are read-only."""
     batch: OrderedDict[str, Tensor] = OrderedDict()
     for name in names:
-        x = torch.from_numpy(features[name][index])
-        if device.type == "cuda":
-            x = x.pin_memory()
-        batch[name] = x.to(device, non_blocking=True).float().permute(0, 3, 1, 2)
+        batch[name] = _sent(torch.from_numpy(features[name][index]), device).float().permute(0, 3, 1, 2)
     return batch
+
+
+def _sent(x: Tensor, device: torch.device) -> Tensor:
+    """`x` on `device`; to a GPU from pinned memory, beside what it computes."""
+    if device.type == "cuda":
+        x = x.pin_memory()
+    return x.to(device, non_blocking=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -17,14 +18,19 @@ from nas.measurement import Metrics, Progress
 from nas.models.backbone import load_state
 from nas.models.detector import Detector
 from nas.models.fcos import Detections
+from nas.models.window import Window
 from nas.study import TaskSpec
 from nas.tasks import coco_metrics
 from nas.tasks.base import Task
 from nas.tasks.cache import Cache, Features, take, to_tensor
 from nas.tasks.data import Dataset, Split
-from nas.tasks.training import precision, train
+from nas.tasks.device import Device, Precision, dtype
+from nas.tasks.training import Group, train
 from nas.tasks.views import view
 from nas.tasks.weights import packed, tensors
+
+PRETRAINED_RATE = 0.1
+"""Part of the rate at which weights that come with a backbone are tuned: the full rate would soon undo them."""
 
 _BATCH = 32
 
@@ -45,8 +51,11 @@ class DetectionTask(Task):
         dataset: the images, held or not.
         backbone: its structure with all its levels.
         state: its weights as numpy arrays, by the names of `Backbone`.
+        tuned: names of the backbone's parameters that are trained, where a neck's part of the backbone has them.
+        backbone_rate: factor of the rate for them.
         cache: what is kept: features, images, or none.
-        targets: boxes of view v of training image i at row v * images + i; one view without cached features.
+        precision: of training.
+        targets: with cached features, the boxes of view v of training image i at row v * images + i.
         train_maps, val_maps: cached features, likewise.
     """
 
@@ -54,8 +63,12 @@ class DetectionTask(Task):
     dataset: Dataset
     backbone: BackboneSpec
     state: dict[str, NDArray[np.generic]]
+    tuned: frozenset[str]
+    backbone_rate: float
     cache: Cache
-    targets: Targets
+    device: Device
+    precision: Precision
+    targets: Targets | None
     train_maps: Features | None
     val_maps: Features | None
     fingerprint: str
@@ -70,11 +83,15 @@ class DetectionTask(Task):
     def build(self, architecture: Architecture) -> Detector:
         model = Detector(architecture)
         load_state(model.backbone, tensors(self.state), "the study's backbone")
-        return model.to(device_of(self.spec.device), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def details(self) -> dict[str, object]:
         ranges = coco_metrics.area_ranges(self.spec.image_size)
-        return {"area_ranges": {k: [low, high if np.isfinite(high) else None] for k, (low, high) in ranges.items()}}
+        return {
+            "area_ranges": {k: [low, high if np.isfinite(high) else None] for k, (low, high) in ranges.items()},
+            "device": self.device,
+            "precision": self.precision,
+        }
 
     def shared(self) -> dict[str, bytes]:
         if self.spec.backbone.tune != "frozen":
@@ -89,33 +106,31 @@ class DetectionTask(Task):
 
     def train(self, model: nn.Module, seed: int, epochs: int) -> Iterator[Progress]:
         assert isinstance(model, Detector)
-        yield from _Training(self, model, seed).run(epochs)
+        yield from _Training(self, model).run(seed, epochs)
 
 
 class _Training:
     """One model in training: its batches, its loss, its metrics."""
 
-    def __init__(self, task: DetectionTask, model: Detector, seed: int) -> None:
+    def __init__(self, task: DetectionTask, model: Detector) -> None:
         self.task = task
         self.model = model
-        self.seed = seed
-        self.device = device_of(task.spec.device)
+        self.device = torch.device(task.device)
         self.names = [f"p{level}" for level in model.neck.given]
         self.points = model.head.points(model.sizes(), self.device)
-        self.dtype = precision(task.spec, max(model.neck.out_channels), self.device)
-        tune = task.spec.backbone.tune
-        model.backbone.requires_grad_(tune == "full")
-        if tune == "partial":
-            for parameter in model.backbone.coarsest_stage():
-                parameter.requires_grad_(True)
-        self.assigned = self._assign() if task.cache == "features" else None
+        self.dtype = dtype(task.precision, max(model.neck.out_channels))
+        for name, parameter in model.backbone.named_parameters():
+            parameter.requires_grad_(name in task.tuned)
+        self.assigned = None if task.targets is None else self._assign(task.targets)
 
-    def run(self, epochs: int) -> Iterator[Progress]:
-        task = self.task
-        spec = task.spec if task.cache == "features" else task.spec.model_copy(update={"views": 1})
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
+    def run(self, seed: int, epochs: int) -> Iterator[Progress]:
+        task, model = self.task, self.model
+        groups: list[Group] = [
+            (task.backbone_rate, [p for p in model.backbone.parameters() if p.requires_grad]),
+            (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
+        ]
         self._train_mode()
-        yield from train(spec, parameters, len(task.dataset.train), self.loss, self.measure, self.seed, epochs)
+        yield from train(task.spec, groups, len(task.dataset.train), self.loss, self.measure, seed, epochs)
 
     def _train_mode(self) -> None:
         self.model.train()
@@ -124,9 +139,9 @@ class _Training:
             if own and not any(p.requires_grad for p in own):
                 module.eval()  # what is not tuned keeps the statistics of its BatchNorms too
 
-    def _assign(self) -> Tensor:
+    def _assign(self, targets: Targets) -> Tensor:
         """Which box each point answers for, in every cached view: boxes and points do not change in training."""
-        boxes, _, valid = self.task.targets
+        boxes, _, valid = targets
         rows = range(0, len(boxes), _BATCH)
         parts = [
             self.model.head.assign(
@@ -139,11 +154,12 @@ class _Training:
         return torch.cat(parts)
 
     def loss(self, index: NDArray[np.int64]) -> Tensor:
-        """Loss of the training images (or cached views) `index`."""
+        """Loss of the views `index`: number v * images + i is view v of training image i."""
         task, head = self.task, self.model.head
         if task.train_maps is not None:
-            boxes, labels = self._targets(index)
+            assert task.targets is not None
             assert self.assigned is not None
+            boxes, labels = (torch.from_numpy(x[index]).to(self.device) for x in task.targets[:2])
             assigned = self.assigned[torch.from_numpy(index)].long()
             features = take(task.train_maps, self.names, index, self.device)
         else:
@@ -155,24 +171,20 @@ class _Training:
         outputs = type(outputs)(*(x.float() for x in outputs))
         return head.loss(outputs, self.points, boxes, labels, assigned)
 
-    def _targets(self, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        boxes, labels, _ = self.task.targets
-        return torch.from_numpy(boxes[index]).to(self.device), torch.from_numpy(labels[index]).to(self.device)
-
     def _fresh(self, index: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Tensor, Tensor, Tensor]:
-        """Images decoded or taken from memory, each in a view drawn for it, with their targets."""
-        split, spec = self.task.dataset.train, self.task.spec
-        rng = np.random.default_rng((self.seed, *map(int, index[:2])))
-        pixels = split.batch(index)
-        views = rng.integers(spec.views, size=len(index))
-        parts = [view(split, int(i), pixels[k], int(views[k]), spec.flip) for k, i in enumerate(index)]
-        boxes, labels, valid = padded(split, index, [b for _, b in parts])
+        """Views of images decoded or taken from memory, with their targets."""
+        split, flip = self.task.dataset.train, self.task.spec.flip
+        views, images = np.divmod(index, len(split))
+        pixels = split.batch(images)
+        parts = [
+            view(split, i, own, v, flip) for i, own, v in zip(images.tolist(), pixels, views.tolist(), strict=True)
+        ]
+        boxes, labels, valid = padded(split, images, [b for _, b in parts])
         tensors = (torch.from_numpy(x).to(self.device) for x in (boxes, labels, valid))
         return np.stack([p for p, _ in parts]), *tensors  # type: ignore[return-value]
 
     def _features(self, images: Tensor) -> OrderedDict[str, Tensor]:
-        frozen = self.task.spec.backbone.tune == "frozen"
-        grad = torch.is_grad_enabled() and not frozen
+        grad = torch.is_grad_enabled() and bool(self.task.tuned)
         with (
             torch.set_grad_enabled(grad),
             torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
@@ -180,22 +192,27 @@ class _Training:
             features: OrderedDict[str, Tensor] = self.model.backbone(images)
         return features
 
-    def measure(self) -> Metrics:
+    def measure(self, window: Window) -> Metrics:
         """COCO metrics on the validation images."""
         self.model.eval()
         val = self.task.dataset.val
-        found: list[Detections] = []
-        with torch.inference_mode():
-            for start in range(0, len(val), _BATCH):
-                index = np.arange(start, min(start + _BATCH, len(val)))
-                if self.task.val_maps is not None:
-                    features = take(self.task.val_maps, self.names, index, self.device)
-                else:
-                    features = self.model.backbone(to_tensor(val.batch(index), self.device))
-                found += self.model.detect(self.model.head(self.model.pyramid(features)))
+        found: list[coco_metrics.Detections] = []
+        for start in range(0, len(val), _BATCH):
+            with window.beside_others():
+                detections = self._detect(np.arange(start, min(start + _BATCH, len(val))))
+                found += [(d.boxes.cpu().numpy(), d.scores.cpu().numpy(), d.labels.cpu().numpy()) for d in detections]
         self._train_mode()
-        arrays = [(d.boxes.cpu().numpy(), d.scores.cpu().numpy(), d.labels.cpu().numpy()) for d in found]
-        return coco_metrics.evaluate(val, arrays, self.task.dataset.classes)
+        with window.beside_others():
+            return coco_metrics.evaluate(val, found, self.task.dataset.classes)
+
+    def _detect(self, index: NDArray[np.int64]) -> list[Detections]:
+        """Boxes in the validation images `index`."""
+        with torch.inference_mode():
+            if self.task.val_maps is not None:
+                features = take(self.task.val_maps, self.names, index, self.device)
+            else:
+                features = self.model.backbone(to_tensor(self.task.dataset.val.batch(index), self.device))
+            return self.model.detect(self.model.head(self.model.pyramid(features)))
 
 
 def padded(split: Split, index: Sequence[int] | NDArray[np.int64], boxes: Sequence[NDArray[np.float32]]) -> Targets:
@@ -216,8 +233,3 @@ def padded(split: Split, index: Sequence[int] | NDArray[np.int64], boxes: Sequen
         targets.labels[k, : len(own)] = labels
         targets.valid[k, : len(own)] = True
     return targets
-
-
-def device_of(name: str) -> torch.device:
-    """The device of this process: `auto` is a GPU where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)

@@ -13,11 +13,12 @@ import torch
 from nas.architecture import Frame
 from nas.measurement import EVALUATOR
 from nas.models.backbone import Backbone
+from nas.models.cost import intra_op_threads
 from nas.study import TaskSpec, available_cpus
 from nas.tasks import cache, coco_metrics, data, weights
-from nas.tasks.cache import Features
 from nas.tasks.data import Dataset, Split
-from nas.tasks.detection import DetectionTask, Targets, device_of, padded
+from nas.tasks.detection import PRETRAINED_RATE, DetectionTask, padded
+from nas.tasks.device import Device, Precision, here, resolved, resolved_precision
 from nas.tasks.views import view
 from nas.topologies import fpn
 
@@ -39,15 +40,20 @@ def prepare_detection(
     for line in dataset.faults.summary().splitlines():
         say(f"data: {line}")
     frame = Frame(channels=backbone.channels, image_size=spec.image_size)
+    device = resolved(spec.device)
     plan = cache.plan(spec, frame, len(dataset.train), len(dataset.val))
     say(plan.note)
     task = DetectionTask(
         spec=spec,
-        dataset=dataset if plan.cache == "none" else _held(dataset),
+        dataset=_held(dataset) if plan.cache == "images" else dataset,
         backbone=backbone.spec,
         state=weights.arrays(backbone),
+        tuned=_tuned(spec, backbone),
+        backbone_rate=PRETRAINED_RATE if known else 1.0,
         cache=plan.cache,
-        targets=_plain_targets(dataset.train),
+        device=device,
+        precision=resolved_precision(spec.precision, device),
+        targets=None,
         train_maps=None,
         val_maps=None,
         fingerprint="",
@@ -60,18 +66,30 @@ def prepare_detection(
         task = replace(task, state=weights.arrays(backbone))
     if plan.cache == "features":
         task = _with_features(task, backbone, say)
-    return replace(task, fingerprint=fingerprint(spec, dataset.digest, weights.digest(task.state), plan.cache))
+    told = fingerprint(spec, dataset.digest, weights.digest(task.state), plan.cache, device, task.precision)
+    return replace(task, fingerprint=told)
 
 
-def fingerprint(spec: TaskSpec, dataset: str, backbone: str, kind: cache.Cache) -> str:
+def _tuned(spec: TaskSpec, backbone: Backbone) -> frozenset[str]:
+    """Names of the parameters of the task's whole backbone that are trained."""
+    if spec.backbone.tune == "partial":
+        return frozenset(backbone.coarsest_stage())
+    return frozenset(name for name, _ in backbone.named_parameters() if spec.backbone.tune == "full")
+
+
+def fingerprint(
+    spec: TaskSpec, dataset: str, backbone: str, kind: cache.Cache, device: Device, precision: Precision
+) -> str:
     """16 hex digits over all that can change a metric, the epochs apart; where files lie is no part of it.
 
-    `dataset` and `backbone` are digests of content. Cached features are float16 and their views a fixed set, so that
-    they give other numbers than fresh images.
+    `dataset` and `backbone` are digests of content. Cached features are float16 and
+    give other numbers than fresh images.
     """
-    plain = spec.model_dump(mode="json", exclude={"epochs", "cache", "cache_bytes", "data", "backbone", "device"})
+    apart = {"epochs", "cache", "cache_bytes", "data", "backbone", "device", "precision"}
     told = {
-        "spec": plain,
+        "spec": spec.model_dump(mode="json", exclude=apart),
+        "device": device,
+        "precision": precision,
         "backbone": [spec.backbone.name, spec.backbone.tune, backbone],
         "data": dataset,
         "features": kind == "features",
@@ -99,30 +117,25 @@ def _held(dataset: Dataset) -> Dataset:
     return replace(dataset, train=held(dataset.train), val=held(dataset.val))
 
 
-def _plain_targets(split: Split) -> Targets:
-    return padded(split, range(len(split)), [split.targets(i)[0] for i in range(len(split))])
-
-
 def _with_features(task: DetectionTask, backbone: Backbone, say: Say) -> DetectionTask:
     """The task with its feature maps in place of its images."""
     spec, train, val = task.spec, task.dataset.train, task.dataset.val
-    device = device_of(spec.device)
+    device = here(task.device)
     backbone = backbone.to(device)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(available_cpus())
-    maps: list[Features] = []
+    train_maps, val_maps = cache.room(task.frame, spec.views * len(train)), cache.room(task.frame, len(val))
     boxes = []
-    for v in range(spec.views):
-        for index in _chunks(len(train)):
-            pixels = train.batch(index)
-            seen = [view(train, int(i), pixels[k], v, spec.flip) for k, i in enumerate(index)]
-            maps.append(cache.extract(backbone, np.stack([p for p, _ in seen]), device))
-            boxes += [b for _, b in seen]
-    val_maps = cache.joined([cache.extract(backbone, val.batch(index), device) for index in _chunks(len(val))])
-    torch.set_num_threads(threads)
+    with intra_op_threads(available_cpus()):
+        for v in range(spec.views):
+            for index in _chunks(len(train)):
+                pixels = train.batch(index)
+                seen = [view(train, int(i), pixels[k], v, spec.flip) for k, i in enumerate(index)]
+                first = v * len(train) + int(index[0])
+                cache.extract(backbone, np.stack([p for p, _ in seen]), device, train_maps, first)
+                boxes += [b for _, b in seen]
+        for index in _chunks(len(val)):
+            cache.extract(backbone, val.batch(index), device, val_maps, int(index[0]))
     rows = np.tile(np.arange(len(train)), spec.views)
     without = replace(task.dataset, train=replace(train, images=None), val=replace(val, images=None))
-    train_maps = cache.joined(maps)
     size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
     say(f"cache: {spec.views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
     return replace(task, dataset=without, targets=padded(train, rows, boxes), train_maps=train_maps, val_maps=val_maps)
@@ -141,14 +154,13 @@ def _warmed_up(task: DetectionTask, backbone: Backbone, say: Say) -> Backbone:
         update={"backbone": task.spec.backbone.model_copy(update={"tune": "full"}), "evaluations": 1}
     )
     cached: cache.Cache = "none" if task.cache == "none" else "images"
-    warm = replace(task, spec=tuned, cache=cached)
+    device: Device = "cuda" if here(task.device).type == "cuda" else "cpu"
+    warm = replace(task, spec=tuned, cache=cached, tuned=_tuned(tuned, backbone), device=device)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = warm.build(warm.architecture(fpn(task.frame.levels, WARM_UP_WIDTH)))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(available_cpus())
-    *_, last = warm.train(model, 0, epochs)
-    torch.set_num_threads(threads)
+    with intra_op_threads(available_cpus()):
+        *_, last = warm.train(model, 0, epochs)
     say(f"backbone: warmed up, AP {last.metrics['ap']:.3f} under an FPN")
     backbone.load_state_dict(model.backbone.state_dict())
     return backbone.eval().requires_grad_(False)

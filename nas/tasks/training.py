@@ -17,6 +17,12 @@ from nas.measurement import Metrics, Progress
 from nas.models.window import Window
 from nas.study import TaskSpec
 
+Group = tuple[float, Sequence[nn.Parameter]]
+"""A factor of the rate, and the parameters it is for."""
+
+Measure = Callable[[Window], Metrics]
+"""Metrics of the model as it is; works beside others in the window, batch by batch."""
+
 WARM_UP = 0.15
 """Part of the run in which the rate rises."""
 
@@ -44,22 +50,12 @@ def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterato
         yield index[start : start + size]
 
 
-def precision(spec: TaskSpec, width: int, device: torch.device) -> torch.dtype:
-    """bfloat16 or float32. `auto`: bf16 on CUDA, and on CPUs with bf16 matrix units from 64 channels up."""
-    if spec.precision != "auto":
-        return torch.bfloat16 if spec.precision == "bf16" else torch.float32
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    units = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if units and width >= 64 else torch.float32
-
-
 def train(
     spec: TaskSpec,
-    parameters: Sequence[nn.Parameter],
+    groups: Sequence[Group],
     images: int,
     loss: Loss,
-    measure: Callable[[], Metrics],
+    measure: Measure,
     seed: int,
     epochs: int,
 ) -> Iterator[Progress]:
@@ -68,18 +64,19 @@ def train(
     Raises:
         TrialFailed: the loss is not finite.
     """
-    views = spec.views
+    parameters = [p for _, own in groups for p in own]
     steps = epochs * (images // min(spec.batch_size, images))
-    optimizer = torch.optim.AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
+    told = [{"params": list(own), "factor": factor} for factor, own in groups if own]
+    optimizer = torch.optim.AdamW(told, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
     measured = {math.ceil(epochs * (k + 1) / spec.evaluations) for k in range(spec.evaluations)}
     started = time.monotonic()
     step = 0
     with closing(Window()) as window:
         for epoch in range(1, epochs + 1):
             losses = []
-            for index in order(images, views, spec.batch_size, seed, epoch):
+            for index in order(images, spec.views, spec.batch_size, seed, epoch):
                 for group in optimizer.param_groups:
-                    group["lr"] = spec.lr * rate(spec, step, steps)
+                    group["lr"] = spec.lr * rate(spec, step, steps) * group["factor"]
                 with window.beside_others():
                     losses.append(_step(loss, index, parameters, optimizer))
                 if not math.isfinite(losses[-1]):
@@ -88,7 +85,7 @@ def train(
                 step += 1
             metrics: Metrics = {"loss": float(np.mean(losses))}
             if epoch in measured:
-                metrics |= measure()
+                metrics |= measure(window)
             yield Progress(epoch=epoch, epochs=epochs, seconds=time.monotonic() - started, metrics=metrics)
 
 

@@ -1,4 +1,4 @@
-"""Views: augmented copies of images with their boxes, made once and shared by all trials."""
+"""Views: augmented copies of images with their boxes, the same in all trials."""
 
 from __future__ import annotations
 

@@ -13,7 +13,15 @@ from torch import Tensor
 
 from nas.architecture import BackboneSpec
 from nas.errors import Fault, SpecError, UserError
-from nas.models.backbone import Backbone, channels_of, checkpoint_state, load_state, normalisation, pretrained_state
+from nas.models.backbone import (
+    Backbone,
+    channels_of,
+    check_maps,
+    checkpoint_state,
+    load_state,
+    normalisation,
+    pretrained_state,
+)
 from nas.study import TaskSpec
 
 FINEST = 2
@@ -61,15 +69,27 @@ def check_backbone(spec: TaskSpec) -> list[Fault]:
     faults = []
     if backbone.checkpoint is not None and not Path(backbone.checkpoint).is_file():
         faults.append(Fault("task.backbone.checkpoint", f"no file {backbone.checkpoint}"))
+    if backbone.tune == "partial" and not _has_weights(spec):
+        message = "a stage cannot be tuned on top of random ones: give task.backbone.checkpoint, or tune full or frozen"
+        faults.append(Fault("task.backbone.tune", message))
     try:
         known = channels_of(backbone.name)
     except UserError as error:
         return [*faults, Fault("task.backbone.name", str(error))]
-    for level in backbone.levels or ():
-        if level not in known:
-            have = ", ".join(f"{x}" for x in sorted(known))
-            faults.append(Fault("task.backbone.levels", f"{backbone.name} has no level {level}; it has {have}"))
+    missing = [level for level in backbone.levels or () if level not in known]
+    if missing:
+        have = ", ".join(map(str, sorted(known)))
+        return [*faults, Fault("task.backbone.levels", f"{backbone.name} has no level {missing[0]}; it has {have}")]
+    try:
+        check_maps(structure(spec), spec.image_size)
+    except UserError as error:
+        faults.append(Fault("task.backbone.name", str(error)))
     return faults
+
+
+def _has_weights(spec: TaskSpec) -> bool:
+    """Whether weights come with the backbone."""
+    return spec.backbone.checkpoint is not None or (spec.backbone.pretrained and spec.backbone.name != "plain")
 
 
 def structure(spec: TaskSpec) -> BackboneSpec:
@@ -98,7 +118,7 @@ def loaded(spec: TaskSpec, kept: bytes | None) -> tuple[Backbone, bool]:
         )
     elif spec.backbone.checkpoint is not None:
         _load_checkpoint(backbone, spec.backbone.checkpoint)
-    elif spec.backbone.pretrained and spec.backbone.name != "plain":
+    elif _has_weights(spec):
         load_state(backbone, pretrained_state(spec.backbone.name), "the pretrained model")
     else:
         return backbone, False

@@ -10,11 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nas.architecture import BackboneSpec
-from nas.errors import UserError
+from nas.errors import SpecError, UserError
 from nas.models.backbone import (
     Backbone,
     channels,
     channels_of,
+    check_maps,
     checkpoint_state,
     load_state,
     normalisation,
@@ -156,14 +157,26 @@ def test_the_packages_weights_are_timms(lite0_weights: Path) -> None:
 @pytest.mark.parametrize("name", ["plain", TINY, "test_resnet", "tf_efficientnet_lite0"])
 def test_the_coarsest_stage_is_what_makes_the_last_map_from_the_one_before(name: str) -> None:
     backbone = Backbone(BackboneSpec(name=name, levels=(3, 4, 5))).eval()
-    last = {id(p) for p in backbone.coarsest_stage()}
+    last = set(backbone.coarsest_stage())
     backbone(torch.rand(1, 3, 64, 64))["p4"].sum().backward()
-    reached = {id(p) for p in backbone.parameters() if p.grad is not None}
+    reached = {name for name, p in backbone.named_parameters() if p.grad is not None}
     assert last
-    assert last | reached == {id(p) for p in backbone.parameters()}
+    assert last | reached == {name for name, _ in backbone.named_parameters()}
     assert not last & reached
 
 
 def test_with_one_level_the_coarsest_stage_is_all() -> None:
     backbone = tiny(4)
-    assert len(backbone.coarsest_stage()) == len(list(backbone.parameters()))
+    assert backbone.coarsest_stage() == [name for name, _ in backbone.named_parameters()]
+
+
+def test_maps_are_checked_without_building_them() -> None:
+    check_maps(BackboneSpec(name=TINY, levels=(3, 4, 5)), 75)
+    with pytest.raises(UserError, match=r"gives P2 as 160, 38, 38 .* needs 160, 40, 40 \(channels, height, width\)$"):
+        check_maps(BackboneSpec(name="inception_v4", levels=(2, 3)), 160)
+
+
+@pytest.mark.parametrize("levels", [(), (4, 3), (3, 3)], ids=str)
+def test_levels_rise(levels: tuple[int, ...]) -> None:
+    with pytest.raises(SpecError, match="one or more levels, each once, fine to coarse"):
+        BackboneSpec.parse({"levels": levels})

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import FCOS as TorchvisionFCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
+from nas.models import fcos
 from nas.models.fcos import FCOS, Outputs, Points
 
 LEVELS = (3, 4, 5)
@@ -215,3 +216,13 @@ def test_the_towers_start_with_boxes_of_two_strides_and_rare_objects(head: FCOS)
     outputs = head(maps)
     assert outputs.distances.eq(1).all()
     torch.testing.assert_close(outputs.logits.sigmoid(), torch.full_like(outputs.logits, 0.01))
+
+
+def test_a_few_pairs_at_a_time_are_assigned_alike(head: FCOS, points: Points, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes, valid = padded([some_boxes(n, n) for n in (30, 1, 9)])
+    valid[0, ::3] = False
+    together = head.assign(points, boxes, valid)
+    monkeypatch.setattr(fcos, "_PAIRS", 50)
+    assert torch.equal(head.assign(points, boxes, valid), together)
+    assert not (together[0] % 3 == 0).any()
+    assert (together >= 0).any(dim=1).all()

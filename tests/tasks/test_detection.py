@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from nas.architecture import NeckSpec, NodeSpec
 from nas.errors import SpecError, TrialFailed
 from nas.models.detector import Detector
 from nas.models.window import Window
-from nas.tasks import prepare
-from nas.tasks.detection import DetectionTask, padded
+from nas.tasks import coco_metrics, prepare
+from nas.tasks.detection import PRETRAINED_RATE, DetectionTask, padded
+from nas.tasks.views import view
 from nas.tasks.weights import unpacked
 from nas.topologies import fpn, pyramid
 from tests.tasks.test_views import scene
-from tests.tasks.tiny import EPOCHS, LEVELS, metrics, prepared, spec, trained
+from tests.tasks.tiny import EPOCHS, LEVELS, checkpoint, metrics, prepared, spec, trained
 
 CACHES = ("features", "images", "none")
 
@@ -61,8 +66,8 @@ def test_held_images_and_read_images_are_the_same_images() -> None:
 
 
 def test_cached_features_are_those_of_a_fresh_pass() -> None:
-    """Without views the two differ by half precision alone."""
-    pair = [trained(prepared(cache=cache, views=1, flip=False), epochs=1) for cache in ("features", "images")]
+    """The two see the same views, and differ by half precision alone."""
+    pair = [trained(prepared(cache=cache, views=3), epochs=1) for cache in ("features", "images")]
     one, two = (progress[0].metrics["loss"] for progress in pair)
     assert one == pytest.approx(two, rel=1e-3)
 
@@ -87,8 +92,12 @@ def test_a_frozen_backbone_is_left_alone_with_its_statistics() -> None:
         assert all(torch.equal(x, before[name]) for name, x in now.items())
 
 
-def test_partial_tuning_changes_the_coarsest_stage_alone() -> None:
-    task = prepared(backbone={"tune": "partial"})
+def partial(folder: Path) -> DetectionTask:
+    return prepared(backbone={"tune": "partial", "checkpoint": checkpoint(folder)})
+
+
+def test_partial_tuning_changes_the_coarsest_stage_alone(tmp_path: Path) -> None:
+    task = partial(tmp_path)
     assert task.cache == "images"
     before, now = after(task)
     changed = {name for name, x in now.items() if not torch.equal(x, before[name])}
@@ -97,21 +106,85 @@ def test_partial_tuning_changes_the_coarsest_stage_alone() -> None:
     assert changed == {name for name in now if name.startswith(stage)}
 
 
+@pytest.mark.parametrize(("levels", "tuned"), [((3, 4), False), ((3, 5), True), ((5,), True)], ids=str)
+def test_partial_tuning_is_of_one_stage_for_every_neck(levels: tuple[int, ...], tuned: bool, tmp_path: Path) -> None:
+    task = partial(tmp_path)
+    model = task.build(task.architecture(fpn(levels, 8)))
+    list(task.train(model, 0, 1))
+    trained_ones = {name for name, p in model.backbone.named_parameters() if p.requires_grad}
+    assert trained_ones == (task.tuned if tuned else set())
+    assert all(name.startswith(f"body.stages.{max(LEVELS) - 1}.") for name in task.tuned)
+
+
+def test_weights_that_came_with_the_backbone_are_tuned_slowly() -> None:
+    """In one epoch Adam goes no further than the sum of the rates."""
+    task = prepared(backbone={"tune": "full"}, weight_decay=0.0)
+    assert task.backbone_rate == PRETRAINED_RATE
+
+    def moved(task: DetectionTask) -> float:
+        before, now = after(task)
+        return max((x - before[name]).abs().max().item() for name, x in now.items() if "conv.weight" in name)
+
+    assert moved(task) < 0.25 * moved(replace(task, backbone_rate=1.0))
+    scratch = prepare(spec(backbone={"tune": "full"}), lambda line: None)
+    assert scratch.backbone_rate == 1.0
+
+
+def test_a_batch_of_one_image_sees_all_its_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[tuple[int, int]] = set()
+
+    def spy(split: Any, i: int, pixels: Any, v: int, flip: bool) -> Any:
+        seen.add((i, v))
+        return view(split, i, pixels, v, flip)
+
+    monkeypatch.setattr("nas.tasks.detection.view", spy)
+    task = prepared(cache="images", batch_size=1, data={"train": 16})
+    trained(task, epochs=10)
+    assert len(seen) == 32
+
+
+def test_evaluations_leave_room_for_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = 0
+    free: list[str] = []
+
+    @contextmanager
+    def beside(self: Window) -> Iterator[None]:
+        nonlocal inside
+        inside += 1
+        yield
+        inside -= 1
+
+    def guarded(name: str, call: Any) -> Any:
+        def wrapped(*args: Any, **options: Any) -> Any:
+            if not inside:
+                free.append(name)
+            return call(*args, **options)
+
+        return wrapped
+
+    monkeypatch.setattr(Window, "beside_others", beside)
+    monkeypatch.setattr(Detector, "pyramid", guarded("pyramid", Detector.pyramid))
+    monkeypatch.setattr(coco_metrics, "evaluate", guarded("evaluate", coco_metrics.evaluate))
+    trained(prepared(data={"val": 40}))
+    assert free == []
+
+
 def test_full_tuning_changes_all() -> None:
     before, now = after(prepared(backbone={"tune": "full"}))
     assert [name for name, x in now.items() if torch.equal(x, before[name])] == []
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet"])
-def test_partial_tuning_of_a_timm_model(name: str) -> None:
-    task = prepare(spec(backbone={"name": name, "pretrained": False, "tune": "partial"}), lambda line: None)
+def test_partial_tuning_of_a_timm_model(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    save_file(timm.create_model(name).state_dict(), file)
+    task = prepare(spec(backbone={"name": name, "checkpoint": str(file), "tune": "partial"}), lambda line: None)
     model = model_of(task)
-    stage = {id(p) for p in model.backbone.coarsest_stage()}
     before = {name: x.clone() for name, x in model.backbone.state_dict().items()}
     list(task.train(model, 0, 1))
     now = model.backbone.state_dict()
     changed = {name for name, x in now.items() if not torch.equal(x, before[name])}
-    tuned = {name for name, p in model.backbone.named_parameters() if id(p) in stage}
+    tuned = set(model.backbone.coarsest_stage())
     statistics = {f"{name.rpartition('.')[0]}.{x}" for name in tuned for x in ("running_mean", "running_var")}
     assert tuned <= changed
     assert changed <= tuned | statistics | {x.replace("running_var", "num_batches_tracked") for x in statistics}
@@ -126,8 +199,8 @@ def test_a_frozen_backbone_is_shared_and_not_in_the_weights(task: DetectionTask)
     assert all(torch.equal(x, model.state_dict()[name]) for name, x in (own | shared).items())
 
 
-def test_a_tuned_backbone_is_in_the_weights() -> None:
-    task = prepared(backbone={"tune": "partial"})
+def test_a_tuned_backbone_is_in_the_weights(tmp_path: Path) -> None:
+    task = partial(tmp_path)
     model = model_of(task)
     assert task.shared() == {}
     assert unpacked(task.weights(model)).keys() == model.state_dict().keys()

@@ -103,14 +103,37 @@ def test_kept_weights_are_taken_instead_of_another_warm_up(warm: DetectionTask) 
     assert metrics(trained(again)) == metrics(trained(warm))
 
 
+def test_the_threads_are_as_before_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("nas.tasks.preparation.cache.extract", fail)
+    monkeypatch.setattr("nas.tasks.preparation.available_cpus", lambda: torch.get_num_threads() + 1)
+    threads = torch.get_num_threads()
+    with pytest.raises(OSError, match="the disk is gone"):
+        prepared()
+    assert torch.get_num_threads() == threads
+
+
+def test_targets_are_made_for_cached_features_alone() -> None:
+    assert prepared(cache="images").targets is None
+    assert prepared(cache="features").targets is not None
+
+
 def test_a_backbone_that_is_tuned_is_not_warmed_up() -> None:
     said: list[str] = []
     warmed(said.append, backbone={"tune": "full"})
     assert not any("warm" in line for line in said)
 
 
-def told(dataset: str = "data", state: str = "weights", cached: Any = "features", **changes: Any) -> str:
-    return fingerprint(spec(**changes), dataset, state, cached)
+def told(
+    dataset: str = "data",
+    state: str = "weights",
+    cached: Any = "features",
+    resolved: Any = ("cpu", "fp32"),
+    **changes: Any,
+) -> str:
+    return fingerprint(spec(**changes), dataset, state, cached, *resolved)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +142,7 @@ def told(dataset: str = "data", state: str = "weights", cached: Any = "features"
         {"cache_bytes": 3e9},
         {"epochs": 7},
         {"device": "cpu"},
+        {"precision": "fp32"},
         {"data": {"root": "elsewhere"}},
         {"backbone": {"warmup": 3}},
     ],
@@ -137,7 +161,8 @@ def test_what_changes_no_metric_is_no_part_of_the_fingerprint(changes: dict[str,
         {"schedule": "constant"},
         {"views": 3},
         {"flip": False},
-        {"precision": "bf16"},
+        {"resolved": ("cuda", "fp32")},
+        {"resolved": ("cpu", "bf16")},
         {"head_convs": 2},
         {"head_scale": 0.5},
         {"image_size": 96},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,16 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.errors import TrialFailed
-from nas.measurement import Metrics, Progress
+from nas.measurement import Progress
+from nas.models.window import Window
 from nas.tasks import training
-from nas.tasks.training import order, precision, rate, train
+from nas.tasks.training import Measure, order, rate, train
 from tests.tasks.tiny import spec
 
 STEPS = 200
-CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def nothing(window: Window) -> dict[str, float | None]:
+    return {}
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "constant"])
 def test_the_rate_rises_first_then_follows_its_schedule(schedule: str) -> None:
     rates = [rate(spec(schedule=schedule), step, STEPS) for step in range(STEPS)]
     risen = int(STEPS * training.WARM_UP)
@@ -64,17 +67,6 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     assert len({tuple(rows(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
-def test_precision_is_as_asked_or_by_machine_and_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert precision(spec(precision="bf16"), 8, CPU) == torch.bfloat16
-    assert precision(spec(precision="fp32"), 256, CPU) == torch.float32
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    assert precision(spec(), 63, CPU) == torch.float32
-    assert precision(spec(), 64, CPU) == torch.bfloat16
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert precision(spec(), 64, CPU) == torch.float32
-
-
 class Line(nn.Module):
     """y = wx, to become 3x."""
 
@@ -89,9 +81,9 @@ class Line(nn.Module):
         return ((self.w * x - 3 * x) ** 2).mean()
 
 
-def fit(line: Line, epochs: int, measure: Callable[[], Metrics] = dict, **changes: object) -> list[Progress]:
+def fit(line: Line, epochs: int, measure: Measure = nothing, **changes: object) -> list[Progress]:
     told = spec(lr=0.2, weight_decay=0.0, views=1, **changes)
-    return list(train(told, [line.w], 32, line.loss, measure, 0, epochs))
+    return list(train(told, [(1.0, [line.w])], 32, line.loss, measure, 0, epochs))
 
 
 def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
@@ -110,7 +102,7 @@ def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
     [(10, 1, [10]), (10, 4, [3, 5, 8, 10]), (2, 4, [1, 2]), (4, 4, [1, 2, 3, 4]), (3, 2, [2, 3])],
 )
 def test_metrics_are_taken_evenly_and_at_the_end(epochs: int, evaluations: int, expected: list[int]) -> None:
-    progress = fit(Line(), epochs, lambda: {"ap": 0.5}, evaluations=evaluations)
+    progress = fit(Line(), epochs, lambda window: {"ap": 0.5}, evaluations=evaluations)
     assert [p.epoch for p in progress if "ap" in p.metrics] == expected
     assert all(math.isfinite(p.metrics["loss"]) for p in progress)
 
@@ -122,7 +114,7 @@ def test_a_loss_that_is_not_finite_fails_the_trial_with_a_sentence(value: float)
     def loss(index: NDArray[np.int64]) -> Tensor:
         return line.loss(index) * (value if len(line.seen) >= 6 else 1)
 
-    progress = train(spec(views=1), [line.w], 32, loss, dict, 0, 3)
+    progress = train(spec(views=1), [(1.0, [line.w])], 32, loss, nothing, 0, 3)
     assert next(progress).epoch == 1
     with pytest.raises(TrialFailed, match=rf"^the loss became {value} in epoch 2 \(step 6\); try a lower task\.lr$"):
         next(progress)
@@ -133,14 +125,24 @@ def test_gradients_are_clipped() -> None:
     line = Line()
     scaled = 1e12
     told = spec(lr=0.1, weight_decay=0.0, views=1)
-    list(train(told, [line.w], 32, lambda index: line.loss(index) * scaled, dict, 0, 1))
+    list(train(told, [(1.0, [line.w])], 32, lambda index: line.loss(index) * scaled, nothing, 0, 1))
     assert line.w.grad.norm() <= training.MAX_NORM * 1.001
 
 
 def test_closing_ends_the_training() -> None:
     line = Line()
-    progress = train(spec(views=1), [line.w], 32, line.loss, dict, 0, 5)
+    progress = train(spec(views=1), [(1.0, [line.w])], 32, line.loss, nothing, 0, 5)
     next(progress)
     progress.close()
     assert len(line.seen) == 4
     assert list(progress) == []
+
+
+def test_each_group_has_its_part_of_the_rate_and_an_empty_one_is_no_group() -> None:
+    quick, slow = Line(), Line()
+    told = spec(lr=0.01, weight_decay=0.0, views=1)
+    groups = [(0.1, [slow.w]), (1.0, [quick.w]), (1.0, [])]
+    list(train(told, groups, 32, lambda index: quick.loss(index) + slow.loss(index), nothing, 0, 1))
+    # The first steps of Adam are as long as the rate.
+    assert slow.w.item() == pytest.approx(0.1 * quick.w.item(), rel=0.05)
+    assert slow.w.item() > 0

@@ -55,7 +55,7 @@ def test_the_digest_is_of_names_and_values() -> None:
 
 def test_all_levels_from_stride_four_unless_listed() -> None:
     assert weights.structure(spec(backbone={"name": TINY, "levels": None})).levels == (2, 3, 4, 5)
-    assert weights.structure(spec(backbone={"levels": [2, 4]})).levels == (2, 4)
+    assert weights.structure(spec(backbone={"levels": [2, 3]})).levels == (2, 3)
     assert weights.structure(spec(backbone={"levels": [2]})).mean is None
     assert weights.structure(spec(backbone={"name": TINY})).mean is not None
 
@@ -130,6 +130,38 @@ def test_faults_are_seen_before_anything_is_loaded(tmp_path: Path) -> None:
 
     assert faults() == []
     assert faults(checkpoint=str(tmp_path / "absent")) == [f"task.backbone.checkpoint: no file {tmp_path / 'absent'}"]
-    assert faults(levels=[3, 6]) == ["task.backbone.levels: plain has no level 6; it has 1, 2, 3, 4, 5"]
+    assert faults(levels=[5, 6, 7]) == ["task.backbone.levels: plain has no level 6; it has 1, 2, 3, 4, 5"]
     both = faults(name="test_vit", checkpoint=str(tmp_path / "absent"))
     assert [fault.split(":")[0] for fault in both] == ["task.backbone.checkpoint", "task.backbone.name"]
+
+
+@pytest.mark.parametrize("levels", [[3, 5], [4, 3], [3, 3], []], ids=str)
+def test_levels_are_consecutive(levels: list[int]) -> None:
+    with pytest.raises(SpecError, match="list consecutive levels, fine to coarse") as error:
+        spec(backbone={"levels": levels})
+    assert [fault.path for fault in error.value.faults] == ["backbone.levels"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("inception_v4", "gives P2 as 160, 38, 38 for images of 160 pixels, where a pyramid needs 160, 40, 40"),
+        ("swin_tiny_patch4_window7_224", "does not take images of 160 pixels"),
+        ("efficientformer_l1", "does not take images of 160 pixels"),
+    ],
+)
+def test_a_backbone_whose_maps_are_no_pyramid_is_refused_unloaded(name: str, said: str) -> None:
+    (fault,) = weights.check_backbone(spec(image_size=160, backbone={"name": name, "levels": None}))
+    assert fault.path == "task.backbone.name"
+    assert said in fault.message
+
+
+def test_a_stage_is_not_tuned_on_top_of_random_ones(checkpoint: str) -> None:
+    def faults(**backbone: object) -> list[str]:
+        return [fault.path for fault in weights.check_backbone(spec(backbone={"name": TINY} | backbone))]
+
+    assert faults(tune="partial", pretrained=False) == ["task.backbone.tune"]
+    assert faults(tune="partial", name="plain") == ["task.backbone.tune"]
+    assert faults(tune="partial") == []
+    assert faults(tune="partial", pretrained=False, checkpoint=checkpoint) == []
+    assert faults(tune="full", pretrained=False) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from nas.models.backbone import Backbone
 from nas.study import TaskSpec
 from nas.tasks import prepare
 from nas.tasks.detection import DetectionTask
-from nas.tasks.weights import packed
+from nas.tasks.weights import packed, unpacked
 from nas.topologies import fpn
 
 LEVELS = (3, 4, 5)
@@ -27,6 +28,13 @@ def weights() -> bytes:
     torch.manual_seed(0)
     state = Backbone(BackboneSpec(levels=LEVELS)).state_dict()
     return packed({f"backbone.{name}": tensor for name, tensor in state.items()})
+
+
+def checkpoint(folder: Path) -> str:
+    """The same weights as a file, for a backbone that is tuned."""
+    path = folder / "plain.safetensors"
+    path.write_bytes(packed({name.removeprefix("backbone."): x for name, x in unpacked(weights()).items()}))
+    return str(path)
 
 
 def spec(**changes: Any) -> TaskSpec:

@@ -15,7 +15,7 @@ from nas.errors import Fault, UserError
 from nas.study import DataSpec
 from nas.tasks.data.dataset import Dataset, Images, Split, digest_of
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.letterbox import Decoded, decode, threads
+from nas.tasks.data.letterbox import Decoded, TooLarge, decode, threads
 
 _SLACK = 1.0
 """Pixels that a box may reach beyond the image: rounding, or counting from 0 where others count from 1."""
@@ -135,6 +135,8 @@ def _read(path: Path, size: int, hold: bool) -> tuple[Decoded, bytes] | str:
         return "unreadable image"
     try:
         decoded = decode(data, size)
+    except TooLarge:
+        return "image of too many pixels"
     except OSError:
         return "unreadable image"
     if not hold:

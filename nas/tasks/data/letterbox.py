@@ -27,6 +27,10 @@ class Decoded(NamedTuple):
     scale: float
 
 
+class TooLarge(OSError):
+    """An image of more pixels than Pillow decodes: small files can claim to be any size."""
+
+
 def letterbox(image: Image.Image, size: int) -> tuple[NDArray[np.uint8], float]:
     """Bring the long side to `size`, antialiased, and put the image top left on grey.
 
@@ -50,6 +54,7 @@ def decode(data: bytes, size: int) -> Decoded:
     A JPEG much larger than `size` is decoded at a half, a quarter or an eighth of its size, never below twice `size`.
 
     Raises:
+        TooLarge: it claims more pixels than Pillow takes for honest.
         OSError: this is not a whole image.
     """
     try:
@@ -58,6 +63,8 @@ def decode(data: bytes, size: int) -> Decoded:
             scale = size / max(width, height)
             image.draft(None, (max(1, round(2 * scale * width)), max(1, round(2 * scale * height))))
             return Decoded(_padded(image, size, scale), height, width, scale)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooLarge(str(error)) from error
     except Exception as error:  # broken bytes make each of Pillow's readers fail in a way of its own
         raise OSError(f"not a readable image ({error})") from error
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from nas.tasks.data.letterbox import PAD, decode, letterbox, unletterbox
+from nas.tasks.data.letterbox import PAD, TooLarge, decode, letterbox, unletterbox
 
 sides = st.integers(1, 400)
 
@@ -101,3 +101,11 @@ def test_a_large_jpeg_looks_the_same_when_decoded_at_a_fraction() -> None:
 def test_broken_bytes_are_an_oserror(data: bytes) -> None:
     with pytest.raises(OSError, match="not a readable image"):
         decode(data, 32)
+
+
+def test_an_image_that_claims_too_many_pixels_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = BytesIO()
+    Image.new("L", (40, 30)).save(data, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(TooLarge, match="1200 pixels"):
+        decode(data.getvalue(), 32)

@@ -1,0 +1,45 @@
+"""Setting a study up: the task is prepared for the workers, whatever this process has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from nas import setup
+from nas.study import StudySpec
+from tests.tasks import tiny
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, device: str = "auto", **changes: Any) -> str:
+    """The device for which a study's task is prepared, on a machine that has a GPU."""
+    told: list[str] = []
+
+    def prepare(task: Any, *_: Any) -> None:
+        told.append(task.device)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(setup.tasks, "prepare", prepare)
+    setup.set_up(StudySpec.parse({"task": tiny.spec(device=device).to_dict()} | changes), lambda line: None)
+    return told[0]
+
+
+def test_the_device_is_that_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked(monkeypatch) == "cpu"
+    assert asked(monkeypatch, workers={"gpus": 0.5}) == "cuda"
+    assert asked(monkeypatch, workers={"gpus": 1}, device="cpu") == "cpu"
+    assert asked(monkeypatch, executor="local") == "auto"
+
+
+@pytest.mark.parametrize(("address", "timed"), [(None, True), ("ray://elsewhere:10001", False)])
+def test_this_machine_is_not_timed_for_a_cluster(
+    address: str | None, timed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[float] = []
+    monkeypatch.setattr(setup, "check_latency", lambda space, task, bound: calls.append(bound))
+    spec = StudySpec.parse(
+        {"task": tiny.spec().to_dict(), "constraints": {"latency_ms": 1e6}, "address": address, "baselines": ["fpn"]}
+    )
+    setup.set_up(spec, lambda line: None, tiny.weights())
+    assert calls == ([1e6] if timed else [])
