@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 import torch
@@ -23,7 +22,8 @@ from nas.tasks.device import here
 STATIC = ("params", "macs", "neck_params", "neck_macs")
 """Metrics known without a machine."""
 
-_PROBES = 200
+PROBES = 1_000
+"""Necks whose costs are looked at before a constraint gets the benefit of the doubt."""
 
 
 def excess(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, float]:
@@ -40,16 +40,18 @@ def broken(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, floa
 def check_reachable(
     space: SearchSpace, frame: Frame, constraints: Mapping[str, float], costs: Callable[[NeckSpec], Metrics]
 ) -> None:
-    """Look for a neck that meets the static constraints, from the narrowest up.
+    """Look for a neck that meets the static constraints, among all at the least width.
 
     Raises:
-        SpecError: of the cheapest necks none does; says what the least is.
+        SpecError: none does; says what the least is.
     """
     static = {name: bound for name, bound in constraints.items() if name in STATIC}
     if not static:
         return
     least: dict[str, float] = {}
-    for neck in _cheap(space, frame):
+    for count, neck in enumerate(_narrow(space, frame)):
+        if count == PROBES:
+            return
         found = costs(neck)
         if not broken(found, static):
             return
@@ -58,7 +60,7 @@ def check_reachable(
             assert value is not None
             least[name] = min(least.get(name, value), value)
     faults = [
-        Fault(f"constraints.{name}", f"no neck of the space meets {bound:,.0f}; the least found is {least[name]:,.0f}")
+        Fault(f"constraints.{name}", f"no neck of the space meets {bound:,.0f}; the least is {least[name]:,.0f}")
         for name, bound in static.items()
         if least[name] > bound
     ]
@@ -66,18 +68,11 @@ def check_reachable(
     raise SpecError("", faults or [together])
 
 
-def _cheap(space: SearchSpace, frame: Frame) -> Iterator[NeckSpec]:
-    """Every neck at the least width, or a sample of them: costs rise with the width."""
+def _narrow(space: SearchSpace, frame: Frame) -> list[NeckSpec]:
+    """Every neck at the least width, few nodes first: costs rise with the width and, mostly, with the nodes."""
     least = min(w for w in space.parameters["width"] if isinstance(w, int))
     narrow = space.model_copy(update={"parameters": space.parameters | {"width": (least,), "widths": ("shared",)}})
-    necks = [neck for _, neck in narrow.walk(frame)]
-    # Few nodes first: a space that has a cheap enough neck shows it at once.
-    necks.sort(key=lambda neck: len(neck.nodes))
-    yield necks[0]
-    rest = necks[1:]
-    if len(rest) > _PROBES:
-        rest = sorted(random.Random(0).sample(rest, _PROBES), key=lambda neck: len(neck.nodes))
-    yield from rest
+    return sorted((neck for _, neck in narrow.walk(frame)), key=lambda neck: len(neck.nodes))
 
 
 def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
@@ -91,7 +86,7 @@ def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
     frame, device = task.frame, here(task.device)
     if device.type != task.device:
         return
-    coarsest = min(max(neck.inputs) for neck in _cheap(space, frame))
+    coarsest = min(max(neck.inputs) for neck in _narrow(space, frame))
     neck = NeckSpec(inputs=(coarsest,), outputs=(0,))
     model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).to(device).eval()
     image = torch.rand(1, model.backbone.spec.in_channels, frame.image_size, frame.image_size, device=device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any, Literal, Protocol, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -19,13 +19,6 @@ Choice = str | int
 
 SMALLEST_MAP = 2
 """Cells a side that the coarsest level must have: BatchNorm and 3x3 convolutions make no sense on less."""
-
-
-DRAWS = 500
-"""Random proposals before a space is walked."""
-
-ENUMERABLE = 20_000
-"""Encodings of a space that are walked at the most."""
 
 
 class Trial(Protocol):
@@ -111,12 +104,6 @@ class SearchSpace(Value):
             neck = self.suggest(trial, frame)
             yield trial.params, neck
             script = trial.next()
-
-    def proposals(self, frame: Frame, rng: random.Random) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
-        """Proposals at random, then, up to a bound, every one in its order."""
-        for _ in range(DRAWS):
-            yield self.sample(frame, rng)
-        yield from islice(self.walk(frame), ENUMERABLE)
 
     def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:
         """A proposal drawn evenly choice by choice, with its parameters."""

@@ -52,7 +52,7 @@ def test_the_least_of_a_space_is_the_border(task: DetectionTask) -> None:
     border = least(task)
     check_reachable(few, task.frame, {"neck_params": border}, costs)
     said = (
-        rf"^constraints\.neck_params: no neck of the space meets {border - 1:,.0f}; the least found is {border:,.0f}$"
+        rf"^constraints\.neck_params: no neck of the space meets {border - 1:,.0f}; the least is {border:,.0f}$"
     )
     with pytest.raises(SpecError, match=said):
         check_reachable(few, task.frame, {"neck_params": border - 1}, costs)
@@ -69,7 +69,7 @@ def test_what_no_neck_meets_is_said_with_the_least() -> None:
     with pytest.raises(SpecError) as error:
         check_reachable(SPACE, FRAME, {"params": 1.0, "macs": 1.0}, by_nodes)
     assert [fault.path for fault in error.value.faults] == ["constraints.params", "constraints.macs"]
-    assert all("no neck of the space meets 1; the least found is" in f.message for f in error.value.faults)
+    assert all("no neck of the space meets 1; the least is" in f.message for f in error.value.faults)
 
 
 def test_bounds_that_only_together_cannot_be_met() -> None:

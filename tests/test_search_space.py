@@ -129,12 +129,6 @@ def test_sampling_stays_within_the_walk() -> None:
         assert told[str(sorted(params.items()))] == neck
 
 
-def test_proposals_end_with_every_one() -> None:
-    own = space(topology="none", width=16)
-    walked = {neck.digest for _, neck in own.walk(FRAME)}
-    assert {neck.digest for _, neck in own.proposals(FRAME, random.Random(0))} == walked
-
-
 def test_a_study_narrows_and_fixes() -> None:
     narrowed = space().narrowed({"fusion": "add", "width": {"low": 8, "high": 12, "step": 2}, "levels": [3]})
     assert narrowed.parameters["fusion"] == ("add",)
