@@ -51,9 +51,7 @@ def test_the_least_of_a_space_is_the_border(task: DetectionTask) -> None:
 
     border = least(task)
     check_reachable(few, task.frame, {"neck_params": border}, costs)
-    said = (
-        rf"^constraints\.neck_params: no neck of the space meets {border - 1:,.0f}; the least is {border:,.0f}$"
-    )
+    said = rf"^constraints\.neck_params: no neck of the space meets {border - 1:,.0f}; the least is {border:,.0f}$"
     with pytest.raises(SpecError, match=said):
         check_reachable(few, task.frame, {"neck_params": border - 1}, costs)
 
