@@ -26,8 +26,8 @@ HEADER = "# An exported detector of pyramid-nas: nas.load(DIR), nas predict DIR 
 """First line of every config.yaml, by which a folder is known as an export."""
 
 SCORE_THRESHOLD = 0.5
-"""Boxes below this score are not shown in use. F1 at IoU .5 was best here after short runs on digits and on blood cells
-(.68 and .72); average precision is measured down to `Detector.threshold` (0.05), where F1 is .10 and .22."""
+"""Boxes below this score are not shown in use. Average precision is measured down to `Detector.threshold`, far too low
+for a picture; this is a default to be set for one's own data, not a calibration."""
 
 _PACKAGES = ("torch", "torchvision", "timm")
 
