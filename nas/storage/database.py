@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -111,6 +113,20 @@ def sqlite_pragmas(connection: Any, _: object = None) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Turn write-ahead logging on, which the file remembers; the switch needs the file alone, and no timeout of SQLite
+    waits for that."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
+
+
 def _sqlite_file(url: URL, name: str, create: bool) -> Path:
     if url.database in (None, "", ":memory:"):
         raise StoreError(f"{name}: a study must outlive its process; name a file, as in sqlite:///nas.db")
@@ -132,7 +148,7 @@ def _engine(url: URL, create: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _: object) -> None:
         if create:
-            connection.execute("PRAGMA journal_mode=WAL")
+            _switch_to_wal(connection)
         sqlite_pragmas(connection)
         connection.execute("PRAGMA foreign_keys=ON")
 

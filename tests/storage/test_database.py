@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from sqlalchemy import text
@@ -118,3 +119,15 @@ def test_several_may_make_the_same_database_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(make, range(8))) == {"0001"}
+
+
+def test_the_switch_to_write_ahead_logging_waits_for_a_reader(tmp_path: Path) -> None:
+    reader = sqlite3.connect(tmp_path / "nas.db", check_same_thread=False)
+    reader.executescript("CREATE TABLE other (x); BEGIN; SELECT * FROM other;")
+    leaves = Timer(0.3, reader.close)
+    leaves.start()
+    with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
+        assert not leaves.is_alive()
+        assert store.studies() == []
+    with closing(sqlite3.connect(tmp_path / "nas.db")) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
