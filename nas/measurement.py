@@ -11,7 +11,7 @@ from pydantic import Field
 from nas.architecture import Architecture
 from nas.value import Value
 
-EVALUATOR = 1
+EVALUATOR = 2
 """Version of training and measuring: raised whenever the same job would give other numbers."""
 
 Direction = Literal["maximize", "minimize"]

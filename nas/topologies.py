@@ -136,8 +136,9 @@ def pyramid(
     fusion: str = "add",
     upsample: str = "nearest",
     conv: str = "plain",
+    norm: str = "batch",
 ) -> NeckSpec:
-    """The template of the `pyramid` space. Every convolution is followed by BatchNorm.
+    """The template of the `pyramid` space.
 
     Args:
         inputs: the backbone's levels that are used, fine to coarse.
@@ -148,27 +149,29 @@ def pyramid(
         fusion: a name of `vocabulary.FUSIONS`; concatenations are reduced by a 1x1 convolution with BatchNorm.
         upsample: a name of `vocabulary.UPSAMPLINGS`.
         conv: `plain` or `separable`, the kind of the output convolutions.
+        norm: what follows every other convolution; a name of `vocabulary.NORMS`.
     """
     draft = _Draft(inputs)
     post = _NORMED if fusion == "concat" else None
-    smooth = Conv(kind=conv, norm="batch")
+    lateral = Conv(kernel=1, norm=norm)
+    smooth = Conv(kind=conv, norm=norm)
 
     def down_from(source: int, level: int) -> Edge:
         """An edge to the next finer level; unequal widths are projected, unless the upsampling does it."""
         unequal = widths[level + 1] != widths[level] and not UPSAMPLINGS[upsample].learned
-        return Edge(source=source, project=_NORMED if unequal else None, up=upsample)
+        return Edge(source=source, project=lateral if unequal else None, up=upsample)
 
     inner: dict[int, int] = {}
     for i, level in reversed(list(enumerate(inputs))):
-        lateral = Edge(source=i, project=_NORMED)
+        edge = Edge(source=i, project=lateral)
         if topology == "none" or level == inputs[-1]:
-            inner[level] = draft.add(level, widths[level], [lateral])
+            inner[level] = draft.add(level, widths[level], [edge])
         else:
-            inner[level] = draft.add(level, widths[level], [lateral, down_from(inner[level + 1], level)], fusion, post)
+            inner[level] = draft.add(level, widths[level], [edge, down_from(inner[level + 1], level)], fusion, post)
     outs = {level: draft.add(level, widths[level], [inner[level]], block=smooth) for level in inputs}
     for level in [x for x in levels if x > inputs[-1]]:
         step = Edge(source=outs[level - 1], down="conv")
-        outs[level] = draft.add(level, widths[level], [step], block=Conv(kind="identity", norm="batch"))
+        outs[level] = draft.add(level, widths[level], [step], block=Conv(kind="identity", norm=norm))
     if topology == "bidirectional":
         for level in inputs[1:]:
             step = Edge(source=outs[level - 1], down="conv")

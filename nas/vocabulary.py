@@ -61,7 +61,7 @@ BLOCKS: dict[str, str] = {
 NORMS: dict[str, str] = {
     "none": "no normalisation",
     "batch": "BatchNorm2d",
-    "group": "GroupNorm with gcd(32, width) groups",
+    "group": "GroupNorm in groups of 8 channels, in float32",
 }
 
 ACTIVATIONS: dict[str, str] = {

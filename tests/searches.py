@@ -89,5 +89,5 @@ def install(monkeypatch: pytest.MonkeyPatch, evaluate: Any = quick) -> None:
         approve(ready)
         return ready
 
-    monkeypatch.setattr("nas.setup.tasks.prepare", prepare_again)
-    monkeypatch.setattr("nas.search._evaluate", lambda: evaluate)
+    monkeypatch.setattr("nas.search.setup.tasks.prepare", prepare_again)
+    monkeypatch.setattr("nas.search.driver._evaluate", lambda: evaluate)

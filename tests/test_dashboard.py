@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from nas.dashboard import REFUSAL, app, serve
 from nas.errors import StoreError, UserError
-from nas.notes import save_study_note, save_trial_note, study_note, trial_note
+from nas.search.notes import save_study_note, save_trial_note, study_note, trial_note
 from nas.storage import open_store
 from tests.fabricated import Fabric, architecture, fabricate, spec
 

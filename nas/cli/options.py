@@ -84,7 +84,7 @@ def sound(file: StudyFile) -> StudySpec:
     Raises:
         SpecError: all faults of all floors.
     """
-    from nas.checks import check
+    from nas.search.checks import check
 
     faults = list(file.faults)
     if file.study is not None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable
 
 from torch import nn
 
 from nas.architecture import Conv
-
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": lambda width: nn.BatchNorm2d(width),
-    "group": lambda width: nn.GroupNorm(math.gcd(32, width), width),
-}
+from nas.models.norms import NORMS
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),

@@ -1,13 +1,12 @@
 """FCOS: a dense, anchor-free detection head on any pyramid.
 
 Towers, outputs and loss are torchvision's. Set up anew is what it fixes for images of 800 pixels and levels P3 to P7:
-strides are 2^level whatever the map sizes, GroupNorm takes gcd(32, width) groups, and the ranges of distances that a
-level answers for can be scaled. Source: Tian et al., "FCOS" (2019); torchvision.models.detection.fcos.
+strides are 2^level whatever the map sizes, GroupNorm takes groups of 8 channels at any width, and the ranges of
+distances that a level answers for can be scaled. Source: Tian et al., "FCOS" (2019); torchvision.models.detection.fcos.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
 from torchvision.ops import batched_nms, generalized_box_iou_loss, sigmoid_focal_loss
+
+from nas.models.norms import GroupNorm
 
 RADIUS = 1.5
 """Points count as positive within this many strides of a box's centre."""
@@ -68,12 +69,8 @@ class FCOS(nn.Module):
         self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0
     ) -> None:
         super().__init__()
-
-        def norm(channels: int) -> nn.Module:
-            return nn.GroupNorm(math.gcd(32, channels), channels)
-
-        self.classification = FCOSClassificationHead(width, 1, classes, convs, norm_layer=norm)
-        self.regression = FCOSRegressionHead(width, 1, convs, norm_layer=norm)
+        self.classification = FCOSClassificationHead(width, 1, classes, convs, norm_layer=GroupNorm)
+        self.regression = FCOSRegressionHead(width, 1, convs, norm_layer=GroupNorm)
         # A box of two strides to start with: distances of zero, torchvision's start, cost a short run its first steps.
         nn.init.ones_(self.regression.bbox_reg.bias)
         self.levels = tuple(levels)

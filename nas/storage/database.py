@@ -115,7 +115,8 @@ def sqlite_pragmas(connection: Any, _: object = None) -> None:
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
     """Turn write-ahead logging on, which the file remembers; the switch needs the file alone, and no timeout of SQLite
-    waits for that."""
+    waits for that.
+    """
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:

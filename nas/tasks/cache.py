@@ -90,12 +90,16 @@ def extract(
 
 
 def take(
-    features: Mapping[str, NDArray[np.float16]], names: Sequence[str], index: NDArray[np.int64], device: torch.device
+    features: Mapping[str, NDArray[np.float16]],
+    names: Sequence[str],
+    index: NDArray[np.int64],
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
 ) -> OrderedDict[str, Tensor]:
-    """A batch of cached maps: float (N, C, H, W), channels last. Rows are copied: Ray's arrays are read-only."""
+    """A batch of cached maps: `dtype` (N, C, H, W), channels last. Rows are copied: Ray's arrays are read-only."""
     batch: OrderedDict[str, Tensor] = OrderedDict()
     for name in names:
-        batch[name] = _sent(torch.from_numpy(features[name][index]), device).float().permute(0, 3, 1, 2)
+        batch[name] = _sent(torch.from_numpy(features[name][index]), device).to(dtype).permute(0, 3, 1, 2)
     return batch
 
 

@@ -161,7 +161,7 @@ class _Training:
             assert self.assigned is not None
             boxes, labels = (torch.from_numpy(x[index]).to(self.device) for x in task.targets[:2])
             assigned = self.assigned[torch.from_numpy(index)].long()
-            features = take(task.train_maps, self.names, index, self.device)
+            features = take(task.train_maps, self.names, index, self.device, self.dtype)
         else:
             pixels, boxes, labels, valid = self._fresh(index)
             assigned = head.assign(self.points, boxes, valid)

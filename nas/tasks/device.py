@@ -14,7 +14,7 @@ _WIDE = 64
 
 def resolved(asked: str) -> Device:
     """`auto` is a GPU where this process has one. It speaks for the workers when their device is not known otherwise:
-    `nas.setup` asks for theirs by name.
+    `nas.search.setup` asks for theirs by name.
     """
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

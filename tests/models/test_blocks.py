@@ -47,10 +47,6 @@ def test_separable_is_depthwise_then_pointwise() -> None:
     assert [tuple(p.shape) for p in separable.parameters()] == [(8, 1, 5, 5), (12, 8, 1, 1), (12,)]
 
 
-@pytest.mark.parametrize(("width", "groups"), [(64, 32), (48, 16), (20, 4), (7, 1)])
-def test_group_norm_takes_a_divisor_of_the_width(width: int, groups: int) -> None:
-    assert block(Conv(norm="group"), 4, width).norm.num_groups == groups
-
 
 def test_convolutions_start_as_torchvisions_pyramid() -> None:
     conv = block(Conv(), 16, 16).conv

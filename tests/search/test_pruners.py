@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner, PercentilePruner, SuccessiveHalvingPruner
 
-from nas.pruners import PRUNERS, build, check
+from nas.search.pruners import PRUNERS, build, check
 from nas.study import StudySpec
 
 

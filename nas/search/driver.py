@@ -12,15 +12,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nas import catalog, pruners, samplers
+from nas import catalog
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
-from nas.figures import learning_curves, save_figure, trade_off
-from nas.loop import Loop
 from nas.measurement import METRICS, Metrics
-from nas.notes import save_study_note, study_note
 from nas.results import Result, result, trained
-from nas.setup import Setup, differences, set_up
+from nas.search import pruners, samplers
+from nas.search.figures import learning_curves, save_figure, trade_off
+from nas.search.loop import Loop
+from nas.search.notes import save_study_note, study_note
+from nas.search.setup import Setup, differences, set_up
 from nas.storage import Lease, Store, StudyRecord, open_store
 from nas.study import StudySpec
 

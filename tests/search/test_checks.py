@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nas.checks import check
+from nas.search.checks import check
 from nas.study import StudySpec
 
 SOUND: dict[str, Any] = {"task": {"kind": "detection", "data": {"kind": "digits"}}}

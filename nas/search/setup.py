@@ -8,12 +8,12 @@ from typing import Any
 
 from nas import catalog, tasks
 from nas.architecture import Architecture, NeckSpec
-from nas.baselines import baseline_necks
-from nas.checks import check
-from nas.constraints import check_latency, check_reachable
 from nas.errors import Fault, SpecError
 from nas.measurement import METRICS, Metrics
 from nas.models.cost import static_costs
+from nas.search.baselines import baseline_necks
+from nas.search.checks import check
+from nas.search.constraints import check_latency, check_reachable
 from nas.search_space import SearchSpace
 from nas.study import RESUMABLE, StudySpec
 from nas.tasks.base import Task

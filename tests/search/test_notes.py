@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from nas.architecture import Architecture
 from nas.describe import describe
-from nas.notes import metrics_table, save_study_note, save_trial_note, study_note, trial_note
+from nas.search.notes import metrics_table, save_study_note, save_trial_note, study_note, trial_note
 from nas.storage import open_store
 from nas.study import StudySpec
 from nas.topologies import bifpn, fpn

@@ -14,16 +14,16 @@ import optuna
 from optuna.trial import TrialState
 
 from nas.architecture import Architecture
-from nas.constraints import broken
 from nas.executors import Event, Executor, Failure
-from nas.keeper import Keeper
-from nas.ledger import Ledger
 from nas.measurement import Evaluation, Job, Key, Measurement, Metrics, Progress
-from nas.narrator import Narrator
-from nas.running import Running
-from nas.setup import Setup
+from nas.search.constraints import broken
+from nas.search.keeper import Keeper
+from nas.search.ledger import Ledger
+from nas.search.narrator import Narrator
+from nas.search.running import Running
+from nas.search.setup import Setup
+from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
-from nas.unseen import Unseen
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
 

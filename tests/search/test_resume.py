@@ -13,8 +13,8 @@ from sqlalchemy import update
 
 from nas.errors import LeaseLost, UserError
 from nas.executors.local import LocalExecutor
-from nas.ledger import Ledger
 from nas.search import launch
+from nas.search.ledger import Ledger
 from nas.storage import Store, open_store
 from nas.storage.lease import Lease
 from nas.storage.tables import LAUNCH
@@ -138,7 +138,7 @@ def test_an_interrupt_keeps_what_finished_and_lets_the_rest_wait(
 
 def test_a_launch_that_lost_its_lease_leaves_the_trials_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     searches.install(monkeypatch)
-    monkeypatch.setattr("nas.loop._BEAT_SECONDS", -1.0)
+    monkeypatch.setattr("nas.search.loop._BEAT_SECONDS", -1.0)
     storage = searches.url(tmp_path)
     events = LocalExecutor.events
 
@@ -160,7 +160,7 @@ def test_a_running_study_is_not_launched_a_second_time(tmp_path: Path, monkeypat
     searches.install(monkeypatch)
     storage = searches.url(tmp_path)
     launch(spec(budget={"trials": 2}), storage=storage, say=lambda line: None)
-    monkeypatch.delattr("nas.search.set_up")  # refused before anything is prepared
+    monkeypatch.delattr("nas.search.driver.set_up")  # refused before anything is prepared
     with (
         open_store(storage, create=True) as store,
         store.lease("small"),

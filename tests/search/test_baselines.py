@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from nas.architecture import Frame
-from nas.baselines import baseline_necks
 from nas.catalog import read_space
 from nas.errors import SpecError
+from nas.search.baselines import baseline_necks
 from nas.study import Baseline
 from nas.topologies import bifpn, fpn, panet
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Container, Iterator
 
 from nas.architecture import NeckSpec
-from nas.constraints import broken
+from nas.search.constraints import broken
+from nas.search.setup import Setup
 from nas.search_space import Choice
-from nas.setup import Setup
 
 SLICE_SECONDS = 1.0
 """Time a turn may take: a space can be large, and of most necks the costs are not known yet."""

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from nas.samplers import build, check
+from nas.search.samplers import build, check
 from nas.study import StudySpec
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from nas import setup
+from nas.search import setup
 from nas.study import StudySpec
 from tests.tasks import tiny
 

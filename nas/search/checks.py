@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nas import catalog, executors, pruners, samplers, tasks
+from nas import catalog, executors, tasks
 from nas.errors import Fault, SpecError, UserError
+from nas.search import pruners, samplers
 from nas.study import StudySpec
 from nas.tasks.device import here
 from nas.topologies import options_of

@@ -7,11 +7,11 @@ import math
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.constraints import broken, excess
-from nas.keeper import Keeper, Trained
 from nas.measurement import Evaluation, Key, Metrics
-from nas.narrator import Narrator
-from nas.notes import save_trial_note, trial_note
+from nas.search.constraints import broken, excess
+from nas.search.keeper import Keeper, Trained
+from nas.search.narrator import Narrator
+from nas.search.notes import save_trial_note, trial_note
 from nas.study import StudySpec
 
 

@@ -7,8 +7,8 @@ import pytest
 from nas import catalog
 from nas.architecture import Architecture
 from nas.measurement import Metrics
-from nas.setup import Setup
-from nas.unseen import Unseen
+from nas.search.setup import Setup
+from nas.search.unseen import Unseen
 from tests import searches
 from tests.searches import spec
 
@@ -57,7 +57,7 @@ def test_a_turn_is_a_slice_of_time_and_the_end_is_told_only_at_the_end(monkeypat
     whole, turns = found(setup, Unseen(setup, seed=0))
     assert (whole, turns) == (set(), 1)
     assert len(setup.asked) == len(set(setup.asked)) == 12, "what was found infeasible is not costed again"
-    monkeypatch.setattr("nas.unseen.SLICE_SECONDS", -1.0)
+    monkeypatch.setattr("nas.search.unseen.SLICE_SECONDS", -1.0)
     none, turns = found(setup, Unseen(setup, seed=0))
     proposals = sum(1 for _ in setup.space.walk(setup.task.frame))
     assert (none, turns) == (set(), 2 * proposals + 1)

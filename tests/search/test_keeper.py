@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nas.keeper import Keeper, Trained
 from nas.measurement import Metrics
 from nas.results import best_of
+from nas.search.keeper import Keeper, Trained
 from nas.storage import Store, open_store
 from nas.study import StudySpec
 from tests.searches import spec

@@ -10,11 +10,11 @@ import pytest
 
 from nas.architecture import Frame, NeckSpec
 from nas.catalog import read_space
-from nas.constraints import broken, check_latency, check_reachable, excess
 from nas.errors import SpecError
 from nas.measurement import Metrics
 from nas.models.cost import static_costs
 from nas.models.window import Window
+from nas.search.constraints import broken, check_latency, check_reachable, excess
 from nas.tasks.detection import DetectionTask
 from tests.tasks.tiny import prepared
 

@@ -148,7 +148,7 @@ class TestDuplicates:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         twins = {"fpn": fpn((2, 3, 4), 16), "twin": fpn((2, 3, 4), 16)}
-        monkeypatch.setattr("nas.setup.baseline_necks", lambda names, frame, space: twins)
+        monkeypatch.setattr("nas.search.setup.baseline_necks", lambda names, frame, space: twins)
         result = run(tmp_path, spec(budget={"trials": 3}, keep=1))
         assert (result.state, result.trials.complete) == ("done", 3)
         first, second = result.baselines
@@ -211,7 +211,7 @@ class TestObjectives:
 
     def test_one_that_the_data_cannot_give_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         poor = _without(searches.prepared(), "ap_small")
-        monkeypatch.setattr("nas.setup.tasks.prepare", lambda spec, say, backbone, approve: approve(poor))
+        monkeypatch.setattr("nas.search.setup.tasks.prepare", lambda spec, say, backbone, approve: approve(poor))
         with pytest.raises(SpecError, match=r"objectives\[0\].metric: the validation data cannot give ap_small"):
             run(tmp_path, spec(objectives=["ap_small"]))
 
@@ -302,7 +302,7 @@ class TestResuming:
             approve(searches.prepared())
             return searches.prepared()
 
-        monkeypatch.setattr("nas.setup.tasks.prepare", prepare)
+        monkeypatch.setattr("nas.search.setup.tasks.prepare", prepare)
         assert run(tmp_path, spec(budget={"trials": 3})).trials.complete == 3
         assert states == ["done"], "preparing is not counted in the study's seconds"
 
