@@ -58,7 +58,7 @@ class SearchSpace(Value):
     def _choices(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        values, faults = _all_values(given)
+        values, faults = _all_values({**_UNASKED, **given})
         faults += [fault for fault in _faults(values) if fault.path not in {f.path for f in faults}]
         if faults:
             raise Faulty(faults)
@@ -161,7 +161,7 @@ def _pyramid(choose: _Chooser, frame: Frame) -> NeckSpec:
     else:
         widths = dict.fromkeys(levels, choose("width"))
     inputs = [level for level in frame.levels if level in levels]
-    return topologies.pyramid(inputs, levels, widths, topology, fusion, upsample, choose("conv"))
+    return topologies.pyramid(inputs, levels, widths, topology, fusion, upsample, choose("conv"), choose("norm"))
 
 
 _KNOWN: dict[str, tuple[str, ...] | range] = {
@@ -173,8 +173,12 @@ _KNOWN: dict[str, tuple[str, ...] | range] = {
     "widths": ("shared", "level"),
     "width": range(1, 4097),
     "conv": tuple(name for name in words.BLOCKS if name != "identity"),
+    "norm": tuple(words.NORMS),
 }
 """Parameters of the pyramid template and what each may be."""
+
+_UNASKED: dict[str, Any] = {"norm": "none"}
+"""Parameters that a space file may leave out, and what they are then."""
 
 
 def _faults(parameters: Mapping[str, Values]) -> list[Fault]:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from nas.errors import Fault, SpecError
 from nas.measurement import CONSTRAINED, METRICS, Direction
 from nas.topologies import TOPOLOGIES
-from nas.value import Value
+from nas.value import Faulty, Value
 
 
 class DataSpec(Value):
@@ -58,9 +59,10 @@ class TaskSpec(Value):
 
     `views` is the number of fixed views of every training image, of which each epoch takes one at random: the first as
     it is, the second mirrored (`flip`), the others zoomed, every second of them mirrored too; `cache: features` holds
-    the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`; `cache_bytes` bounds what `cache`
-    may hold, in bytes; metrics are taken `evaluations` times, evenly spread, the last at the end. `device: auto` is a
-    GPU where the workers have one.
+    the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
+    to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
+    far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
+    may hold, in bytes; `device: auto` is a GPU where the workers have one.
     """
 
     kind: str
@@ -71,10 +73,10 @@ class TaskSpec(Value):
     batch_size: int = Field(16, ge=1)
     lr: float = Field(5e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
-    schedule: Literal["one_cycle", "constant"] = "one_cycle"
-    views: int = Field(2, ge=1, le=16)
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    average: float = Field(0.1, ge=0, lt=1)
+    views: int = Field(8, ge=1, le=16)
     flip: bool = True
-    evaluations: int = Field(4, ge=1)
     cache: Literal["auto", "features", "images", "none"] = "auto"
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -176,13 +178,21 @@ def _kept(value: Any) -> Any:
     return value
 
 
+FULL = 10
+"""Epochs of the full training in those of the proxy, unless a study says more."""
+
+
 class StudySpec(Value):
-    """A study. Only `task` has no default."""
+    """A study. Only `task` has no default.
+
+    `full` is what differs in the full training that the task stands for: by default ten times the epochs.
+    """
 
     name: str | None = Field(None, min_length=1, max_length=200)
     search_space: str = "pyramid"
     space: dict[str, Any] = {}
     task: TaskSpec
+    full: dict[str, Any] = {}
     objectives: tuple[Objective, ...] = Field((Objective(metric="ap", direction="maximize"),), min_length=1)
     constraints: dict[str, Annotated[float, Field(gt=0)]] = {}
     baselines: tuple[Baseline, ...] = tuple(Baseline(name=x, topology=x) for x in ("fpn", "panet", "bifpn"))
@@ -216,6 +226,27 @@ class StudySpec(Value):
         if len({b.name for b in baselines}) < len(baselines):
             raise ValueError("give each a name of its own")
         return baselines
+
+    @model_validator(mode="after")
+    def _full_is_a_task(self) -> Self:
+        fixed = [key for key in ("kind", "data", "backbone", "device") if key in self.full]
+        faults = [Fault(f"full.{key}", "is the same in both trainings: set it in task") for key in fixed]
+        if not faults:
+            try:
+                self._full()
+            except SpecError as error:
+                faults = [Fault(f"full.{f.path}", f.message) for f in error.faults]
+        if faults:
+            raise Faulty(faults)
+        return self
+
+    def _full(self) -> TaskSpec:
+        return TaskSpec.parse(self.task.model_dump() | {"epochs": FULL * self.task.epochs} | self.full)
+
+    @property
+    def full_task(self) -> TaskSpec:
+        """The full training that the proxy stands for."""
+        return self._full()
 
     @property
     def metrics_needed(self) -> set[str]:

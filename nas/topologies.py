@@ -146,13 +146,14 @@ def pyramid(
         widths: channels by level.
         topology: `none` (a lateral and an output convolution a level), `top_down`, or `bidirectional` (a bottom-up
             path added).
-        fusion: a name of `vocabulary.FUSIONS`; concatenations are reduced by a 1x1 convolution with BatchNorm.
+        fusion: a name of `vocabulary.FUSIONS`; concatenations are reduced by a 1x1 convolution with `norm`, or with
+            BatchNorm where that is `none`: unnormalised sums over many channels make runs collapse.
         upsample: a name of `vocabulary.UPSAMPLINGS`.
         conv: `plain` or `separable`, the kind of the output convolutions.
-        norm: what follows every other convolution; a name of `vocabulary.NORMS`.
+        norm: what follows every convolution; a name of `vocabulary.NORMS`.
     """
     draft = _Draft(inputs)
-    post = _NORMED if fusion == "concat" else None
+    post = Conv(kernel=1, norm="batch" if norm == "none" else norm) if fusion == "concat" else None
     lateral = Conv(kernel=1, norm=norm)
     smooth = Conv(kind=conv, norm=norm)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from nas.errors import Fault
-from nas.executors.base import Evaluate, Event, Executor, Failure
+from nas.executors.base import ATTEMPTS, Evaluate, Event, Executor, Failure
 from nas.study import StudySpec, Workers
 
-__all__ = ["EXECUTORS", "Evaluate", "Event", "Executor", "Failure", "check"]
+__all__ = ["ATTEMPTS", "EXECUTORS", "Evaluate", "Event", "Executor", "Failure", "check"]
 
 
 def _ray(evaluate: Evaluate, context: Any, workers: Workers, address: str | None) -> Executor:

@@ -20,6 +20,9 @@ Evaluate = Callable[[Any, Job], Iterator[Progress | Measurement]]
 `context` is the prepared task. Its arrays are shared by all evaluations and read-only.
 """
 
+ATTEMPTS = 3
+"""Times that an evaluation should be started when its worker dies under it."""
+
 logger = logging.getLogger("nas.executors")
 
 

@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import TrialState
 
 from nas.architecture import Architecture
-from nas.executors import Event, Executor, Failure
+from nas.executors import ATTEMPTS, Event, Executor, Failure
 from nas.measurement import Evaluation, Job, Key, Measurement, Metrics, Progress
 from nas.search.constraints import broken
 from nas.search.keeper import Keeper
@@ -26,9 +26,6 @@ from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
-
-ATTEMPTS = 3
-"""Times an evaluation is started when its worker dies under it."""
 
 FAILURES = 5
 """Failures in a row that end a launch."""

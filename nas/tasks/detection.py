@@ -130,7 +130,8 @@ class _Training:
             (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
         ]
         self._train_mode()
-        yield from train(task.spec, groups, len(task.dataset.train), self.loss, self.measure, seed, epochs)
+        buffers = [x for part in model.modules() if part.training for x in part.buffers(recurse=False)]
+        yield from train(task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs)
 
     def _train_mode(self) -> None:
         self.model.train()

@@ -150,9 +150,7 @@ def _warmed_up(task: DetectionTask, backbone: Backbone, say: Say) -> Backbone:
     """Train a backbone that has no weights on the task, under an FPN, so that all trials can share it frozen."""
     epochs = task.spec.backbone.warmup
     say(f"backbone: {task.spec.backbone.name} has no weights; warming it up on the task for {epochs} epochs")
-    tuned = task.spec.model_copy(
-        update={"backbone": task.spec.backbone.model_copy(update={"tune": "full"}), "evaluations": 1}
-    )
+    tuned = task.spec.model_copy(update={"backbone": task.spec.backbone.model_copy(update={"tune": "full"})})
     cached: cache.Cache = "none" if task.cache == "none" else "images"
     device: Device = "cuda" if here(task.device).type == "cuda" else "cpu"
     warm = replace(task, spec=tuned, cache=cached, tuned=_tuned(tuned, backbone), device=device)

@@ -1,4 +1,4 @@
-"""The training loop of every task: AdamW, a schedule fitted to the budget, clipped gradients, one Progress an epoch."""
+"""The training loop of every task: AdamW, a schedule, averaged weights, clipped gradients, one Progress an epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ Measure = Callable[[Window], Metrics]
 """Metrics of the model as it is; works beside others in the window, batch by batch."""
 
 WARM_UP = 0.15
-"""Part of the run in which the rate rises."""
+"""Part of the run in which the rate of `one_cycle` rises."""
+
+WARM_UP_STEPS = 50
+"""Steps in which the rate of `constant` rises: the same for every length: a run is the start of a longer one."""
+
+FIRST = 4
+"""The first epoch after which metrics are taken: before it they say little."""
 
 MAX_NORM = 10.0
 
@@ -34,11 +40,49 @@ Loss = Callable[[NDArray[np.int64]], Tensor]
 
 def rate(spec: TaskSpec, step: int, steps: int) -> float:
     """Factor of the peak rate at `step` of `steps`: a linear warm-up, then the schedule."""
+    if spec.schedule == "constant":
+        return min(1.0, (step + 0.5) / WARM_UP_STEPS)
     done = (step + 0.5) / steps
     if done < WARM_UP:
         return done / WARM_UP
-    rest = (done - WARM_UP) / (1 - WARM_UP)
-    return 1.0 if spec.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * rest))
+    return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
+
+
+class Average:
+    """A running average of tensors whose length grows with the run: about the last `part` of the steps so far.
+
+    At step t it moves by (g + 1) / t towards the tensors, so that step s weighs as s^g: the power-law average of
+    Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models" (2024), section 3.1. A rate that
+    stays constant with such an average is as good, at any step, as one that fell to zero there, and the run need not
+    know its length.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], part: float) -> None:
+        self.tensors = [x.detach() for x in tensors if x.is_floating_point()]
+        self.means = [x.clone() for x in self.tensors]
+        self.rate = 1 / part
+        self.step = 0
+
+    def update(self) -> None:
+        """Take in the tensors as they are after one more step."""
+        self.step += 1
+        torch._foreach_lerp_(self.means, self.tensors, min(1.0, self.rate / self.step))
+
+    def swap(self) -> None:
+        """Put the averages where the tensors were, and the other way round."""
+        for tensor, mean in zip(self.tensors, self.means, strict=True):
+            kept = tensor.clone()
+            tensor.copy_(mean)
+            mean.copy_(kept)
+
+
+def milestones(epochs: int) -> list[int]:
+    """The epochs after which metrics are taken: twice an octave from FIRST on, and the last.
+
+    A curve is then as dense as a law of its logarithm needs, and a short run has the points of a longer one.
+    """
+    octaves = range(2 * math.ceil(math.log2(max(1.0, epochs / FIRST))) + 1)
+    return sorted({e for k in octaves if (e := round(FIRST * 2 ** (k / 2))) < epochs} | {epochs})
 
 
 def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
@@ -53,13 +97,16 @@ def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterato
 def train(
     spec: TaskSpec,
     groups: Sequence[Group],
+    buffers: Sequence[Tensor],
     images: int,
     loss: Loss,
     measure: Measure,
     seed: int,
     epochs: int,
 ) -> Iterator[Progress]:
-    """Train for `epochs`; `measure` is called `spec.evaluations` times, evenly spread, the last time at the end.
+    """Train for `epochs`; `measure` is called at the epochs of `milestones`.
+
+    With `spec.average` it sees the averages of the parameters and of `buffers`, which are what the model ends with.
 
     Raises:
         TrialFailed: the loss is not finite.
@@ -68,7 +115,8 @@ def train(
     steps = epochs * (images // min(spec.batch_size, images))
     told = [{"params": list(own), "factor": factor} for factor, own in groups if own]
     optimizer = torch.optim.AdamW(told, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
-    measured = {math.ceil(epochs * (k + 1) / spec.evaluations) for k in range(spec.evaluations)}
+    measured = milestones(epochs)
+    average = Average([*parameters, *buffers], spec.average) if spec.average else None
     started = time.monotonic()
     step = 0
     with closing(Window()) as window:
@@ -83,9 +131,15 @@ def train(
                     where = f"in epoch {epoch} (step {step + 1})"
                     raise TrialFailed(f"the loss became {losses[-1]} {where}; try a lower task.lr")
                 step += 1
+                if average:
+                    average.update()
             metrics: Metrics = {"loss": float(np.mean(losses))}
             if epoch in measured:
+                if average:
+                    average.swap()
                 metrics |= measure(window)
+                if average and epoch < epochs:
+                    average.swap()
             yield Progress(epoch=epoch, epochs=epochs, seconds=time.monotonic() - started, metrics=metrics)
 
 

@@ -1,0 +1,72 @@
+"""The bench as files: `NAME.necks.json`, what was trained, and `NAME.curves.csv`, every learning curve."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nas.architecture import Architecture
+from nas.measurement import Evaluation, Key, Measurement, Progress
+
+HERE = Path(__file__).parent
+
+METRICS = ("loss", "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+COSTS = ("params", "macs", "neck_params", "neck_macs", "latency_ms")
+
+
+class Neck(NamedTuple):
+    """A neck of the bench: its digest, the parameters that gave it, its costs, and the whole model as data."""
+
+    digest: str
+    params: dict[str, Any]
+    costs: dict[str, float]
+    architecture: dict[str, Any]
+
+
+def write(name: str, about: dict[str, Any], necks: Iterable[Neck], evaluations: Iterable[Evaluation]) -> None:
+    """Write both files; `about` tells what the runs have in common."""
+    rows = [neck._asdict() for neck in necks]
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    (HERE / f"{name}.necks.json").write_text(f'{{"about": {json.dumps(about)}, "necks": [\n{lines}\n]}}\n')
+    with open(HERE / f"{name}.curves.csv", "w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["digest", "seed", "epoch", "seconds", *METRICS])
+        for evaluation in evaluations:
+            for point in evaluation.curve:
+                values = ["" if (v := point.metrics.get(m)) is None else f"{v:.4f}" for m in METRICS]
+                out.writerow([evaluation.key.digest, evaluation.key.seed, point.epoch, f"{point.seconds:.1f}", *values])
+
+
+def read(name: str) -> tuple[dict[str, Any], dict[str, Neck], list[Evaluation]]:
+    """What `write` was told: about, the necks by digest, the evaluations. Nothing where there are no files yet."""
+    file = HERE / f"{name}.necks.json"
+    if not file.is_file():
+        return {}, {}, []
+    data = json.loads(file.read_text())
+    about, necks = data["about"], {row["digest"]: Neck(**row) for row in data["necks"]}
+    curves: dict[tuple[str, int], list[Progress]] = {}
+    with open(HERE / f"{name}.curves.csv", newline="") as lines:
+        for row in csv.DictReader(lines):
+            metrics = {m: float(row[m]) for m in METRICS if row[m]}
+            point = Progress(
+                epoch=int(row["epoch"]), epochs=about["epochs"], seconds=float(row["seconds"]), metrics=metrics
+            )
+            curves.setdefault((row["digest"], int(row["seed"])), []).append(point)
+    return about, necks, [_evaluation(about, necks[d], seed, points) for (d, seed), points in curves.items()]
+
+
+def _evaluation(about: dict[str, Any], neck: Neck, seed: int, curve: list[Progress]) -> Evaluation:
+    last = curve[-1]
+    metrics = neck.costs | {k: v for k, v in last.metrics.items() if k != "loss"} | {"seconds": last.seconds}
+    return Evaluation(
+        key=Key(
+            digest=neck.digest, task=about["task"], seed=seed, epochs=about["epochs"], evaluator=about["evaluator"]
+        ),
+        architecture=Architecture.model_validate(neck.architecture),
+        state="complete",
+        measurement=Measurement(metrics=metrics, seconds=last.seconds),
+        curve=tuple(curve),
+    )

@@ -1,0 +1,68 @@
+"""Certificate: how well a proxy ranks necks as the full training does, with the runs that say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from nas.value import Value
+
+THRESHOLD = 0.65
+"""Kendall's tau from which a proxy is trusted, as the best-known managed service asks."""
+
+
+class Compared(Value):
+    """One neck of a certificate: its scores by seed under the proxy and under the full training."""
+
+    digest: str
+    name: str
+    proxy: tuple[float, ...] = Field(min_length=1)
+    full: tuple[float, ...] = Field(min_length=1)
+
+
+class Certificate(Value):
+    """What `necks` spread necks, each trained with `seeds` seeds both ways, say of a proxy.
+
+    Attributes:
+        metric: what both trainings are judged by.
+        score: what the proxy ranks by: the metric itself, or a prediction of the full one from the short run.
+        tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, the mean over
+            seeds, averaged over the proxy's seeds; with the bounds of its bootstrap interval of 95 %.
+        tau_top: tau among the best quarter by the full score; None if that is fewer than four necks.
+        regret: full score of the best neck less that of the proxy's pick, averaged over the proxy's seeds.
+        noise: standard deviation of one full score over seeds, pooled over necks; None with one seed.
+        spread: standard deviation of the full scores over necks.
+        cost_ratio: seconds of the proxy's runs over those of the full ones.
+        gain: what the full scores gained, on average, over the last fifth of their training.
+        converged: whether that is less than the noise.
+        failed: names of necks that are left out, because a run failed or collapsed.
+        threshold: the tau that was asked for.
+        verdict: all of it in a sentence or two.
+    """
+
+    metric: str
+    score: str
+    tau: float
+    low: float
+    high: float
+    tau_top: float | None
+    regret: float
+    noise: float | None
+    spread: float
+    cost_ratio: float
+    necks: int
+    seeds: int
+    gain: float
+    converged: bool | None
+    failed: tuple[str, ...] = ()
+    threshold: float = THRESHOLD
+    verdict: str
+    proxy: dict[str, Any]
+    full: dict[str, Any]
+    compared: tuple[Compared, ...]
+
+    @property
+    def certified(self) -> bool:
+        """Whether the proxy may be trusted: tau reaches the threshold, and its interval stays above half of it."""
+        return self.tau >= self.threshold and self.low > self.threshold / 2

@@ -1,0 +1,75 @@
+"""Spread: a few necks that stand for a whole search space, over structure and cost alike."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from nas.architecture import Frame, NeckSpec
+from nas.search_space import Choice, SearchSpace
+
+POOL = 8
+"""Necks looked at for each that is chosen."""
+
+BINS = 5
+"""Groups of cost, from the cheapest fifth to the dearest."""
+
+
+class Spread(NamedTuple):
+    """A chosen neck: its canonical digest, the parameters that gave it, and its cost."""
+
+    digest: str
+    params: dict[str, Choice]
+    neck: NeckSpec
+    cost: float
+
+
+def spread(
+    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float], count: int, seed: int = 0
+) -> list[Spread]:
+    """`count` distinct necks, or all of a smaller space, in which each choice of each parameter, and each fifth of the
+    costs, comes about as often as the others. The first k of a longer list are spread likewise.
+
+    `cost` is any measure of size, such as parameters. The same arguments give the same necks.
+    """
+    pool = _pool(space, frame, cost, POOL * count, random.Random(seed))
+    features = _features(pool)
+    seen: Counter[tuple[str, Choice]] = Counter()
+    chosen: list[int] = []
+    left = list(range(len(pool)))
+    while left and len(chosen) < count:
+        best = min(left, key=lambda i: (sum(2 * seen[f] + 1 for f in features[i]) / len(features[i]), i))
+        left.remove(best)
+        chosen.append(best)
+        seen.update(features[best])
+    return [pool[i] for i in chosen]
+
+
+def _pool(
+    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float], size: int, rng: random.Random
+) -> list[Spread]:
+    """Distinct necks drawn at random; where drawing brings nothing new any more, from a walk through the space."""
+    found: dict[str, tuple[Mapping[str, Choice], NeckSpec]] = {}
+    for _ in range(4 * size):
+        params, neck = space.sample(frame, rng)
+        found.setdefault(neck.digest, (params, neck))
+        if len(found) == size:
+            break
+    else:
+        for params, neck in space.walk(frame):
+            found.setdefault(neck.digest, (params, neck))
+            if len(found) == size:
+                break
+    return [Spread(digest, dict(params), neck, cost(neck)) for digest, (params, neck) in found.items()]
+
+
+def _features(pool: Sequence[Spread]) -> list[list[tuple[str, Choice]]]:
+    """Of each neck its parameters and its fifth of the costs, as pairs to be counted."""
+    order = sorted(range(len(pool)), key=lambda i: pool[i].cost)
+    fifth = {i: BINS * rank // len(pool) for rank, i in enumerate(order)}
+    names = sorted({name for item in pool for name in item.params if not name.startswith("width_p")})
+    return [
+        [("cost", fifth[i]), *((name, item.params.get(name, "-")) for name in names)] for i, item in enumerate(pool)
+    ]
