@@ -12,6 +12,10 @@ THRESHOLD = 0.65
 """Kendall's tau from which a proxy is trusted, as the best-known managed service asks."""
 
 
+LOW = 0.3
+"""What the lower bound of its interval must pass."""
+
+
 class Compared(Value):
     """One neck of a certificate: its scores by seed under the proxy and under the full training."""
 
@@ -34,11 +38,12 @@ class Certificate(Value):
         noise: standard deviation of one full score over seeds, pooled over necks; None with one seed.
         spread: standard deviation of the full scores over necks.
         cost_ratio: seconds of the proxy's runs over those of the full ones.
-        gain: what the full scores gained, on average, over the last fifth of their training.
+        gain: what the full scores gained, on average, over the last third of their training.
         converged: whether that is less than the noise.
         failed: names of necks that are left out, because a run failed or collapsed.
         threshold: the tau that was asked for.
         verdict: all of it in a sentence or two.
+        proxy, full: what was compared: the study's task as the proxy and in full, with fingerprints and space.
     """
 
     metric: str
@@ -57,12 +62,12 @@ class Certificate(Value):
     converged: bool | None
     failed: tuple[str, ...] = ()
     threshold: float = THRESHOLD
-    verdict: str
+    verdict: str = ""
     proxy: dict[str, Any]
     full: dict[str, Any]
     compared: tuple[Compared, ...]
 
     @property
     def certified(self) -> bool:
-        """Whether the proxy may be trusted: tau reaches the threshold, and its interval stays above half of it."""
-        return self.tau >= self.threshold and self.low > self.threshold / 2
+        """Whether the proxy may be trusted: tau reaches the threshold, and its interval stays above LOW."""
+        return self.tau >= self.threshold and self.low > LOW

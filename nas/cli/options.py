@@ -6,9 +6,10 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import SpecError, UserError
+from nas.errors import MissingDatabase, SpecError, UserError
 
 if TYPE_CHECKING:
     from nas.catalog import StudyFile
@@ -45,6 +46,20 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     add_set(parser)
 
 
+def add_launched(parser: argparse.ArgumentParser) -> None:
+    """A study that is to be run, and where: STUDY, --storage and all that is said beside it."""
+    parser.add_argument("study", metavar="STUDY", help="a study file, shipped or yours, or a study in the database")
+    add_storage(parser)
+    parser.add_argument(
+        "--artifacts", metavar="DIR", type=Path, help="where weights are kept (default: beside the SQLite file)"
+    )
+    parser.add_argument("--name", help="name of the study (default: the file's)")
+    parser.add_argument("--workers", metavar="N", help="trials at a time")
+    parser.add_argument("--executor", metavar="ray|local", help="where trials run; local: in this process, to debug")
+    parser.add_argument("--address", metavar="ADDR", help="a running Ray cluster to join: auto, or host:port")
+    add_set(parser)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
@@ -56,6 +71,40 @@ def print_json(data: dict[str, Any]) -> None:
 def say(line: str) -> None:
     """A line of progress."""
     print(line, file=sys.stderr, flush=True)
+
+
+def launched(args: argparse.Namespace, *more: str) -> StudyFile:
+    """What `add_launched` asked for, with `more` settings: a file, or a study in the database as it was launched.
+
+    Raises:
+        UserError: STUDY is neither.
+    """
+    from nas.catalog import change_study, find, is_path, open_study
+    from nas.storage import open_store
+
+    # Options are --set in other words. Texts are quoted: YAML must not take them for numbers.
+    texts = {"name": args.name, "executor": args.executor, "address": args.address}
+    sets = [
+        *args.sets,
+        *more,
+        *([f"workers.count={args.workers}"] if args.workers is not None else []),
+        *(f"{key}={json.dumps(value)}" for key, value in texts.items() if value is not None),
+    ]
+    word = str(args.study)
+    try:
+        find("studies", word)
+    except UserError as no_file:
+        if is_path(word):
+            raise
+        try:
+            with open_store(args.storage, create=False) as store:
+                record = store.study(word)
+        except MissingDatabase:
+            raise no_file from None
+        if record is None:
+            raise UserError(f"{no_file}; nor is there one of that name in {args.storage}") from None
+        return change_study(record.spec, record.text, sets)
+    return open_study(word, sets)
 
 
 def study_name(store: Store, args: argparse.Namespace) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
+from nas.certificate import Certificate
 from nas.results import Found, Result, best_of
 from nas.study import Objective
 
@@ -25,6 +27,28 @@ def result_lines(result: Result, objectives: Sequence[Objective]) -> list[str]:
         lines += ["", "No feasible trial has finished."]
     elif gains := _gains(result, objectives):
         lines += ["", *gains]
+    return lines
+
+
+def certificate_lines(found: Certificate) -> list[str]:
+    """The runs of a certificate as a table, its figures, and the verdict."""
+    ranks = sorted(found.compared, key=lambda c: -fmean(c.full))
+    rows = [["neck", f"proxy {found.metric}", f"full {found.metric}"]]
+    rows += [[c.name, metric(found.metric, fmean(c.proxy)), metric(found.metric, fmean(c.full))] for c in ranks]
+    noise = "-" if found.noise is None else metric(found.metric, found.noise)
+    top = "-" if found.tau_top is None else f"{found.tau_top:.2f}"
+    figures = [
+        ["tau", f"{found.tau:.2f}  ({found.low:.2f} to {found.high:.2f})"],
+        ["tau in the top quarter", top],
+        ["regret", metric(found.metric, found.regret)],
+        ["spread of necks", metric(found.metric, found.spread)],
+        ["noise of seeds", noise],
+        ["cost", f"{found.cost_ratio:.3f} of the full training"],
+        ["necks, seeds", f"{found.necks}, {found.seeds}"],
+    ]
+    lines = [table(rows), "", table(figures), "", found.verdict]
+    if found.failed:
+        lines.insert(-2, f"left out, because a run failed: {', '.join(found.failed)}")
     return lines
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import and_, func, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from nas.architecture import Architecture
+from nas.certificate import Certificate
 from nas.errors import StoreError
 from nas.measurement import Evaluation, Key
 from nas.storage import evaluations
@@ -19,7 +20,7 @@ from nas.storage.database import Database, insert, open_database
 from nas.storage.evaluations import is_key, keep_architecture, key_of
 from nas.storage.lease import Lease, acquire, check_free, is_live
 from nas.storage.records import ArtifactRecord, AttemptRecord, StudyRecord, StudyState, TrialRecord
-from nas.storage.tables import ARCHITECTURE, ATTEMPT, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
+from nas.storage.tables import ARCHITECTURE, ATTEMPT, CERTIFICATE, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
 from nas.study import StudySpec
 
 if TYPE_CHECKING:
@@ -195,6 +196,20 @@ class Store:
         """All attempts in the order they began. One whose driver died stays `running`."""
         rows = self._database.read(select(ATTEMPT).where(is_key(ATTEMPT, key)).order_by(ATTEMPT.c.id))
         return [AttemptRecord(**{name: getattr(row, name) for name in AttemptRecord.model_fields}) for row in rows]
+
+    # Certificates
+
+    def keep_certificate(self, certificate: Certificate, task: str, epochs: int) -> None:
+        """Keep what was found of the proxy that trains `epochs` epochs of a task, beside earlier certificates."""
+        values = {"task": task, "epochs": epochs, "data": certificate.model_dump(mode="json")}
+        with self._database.write() as connection:
+            connection.execute(CERTIFICATE.insert().values(**values, made=datetime.now(UTC)))
+
+    def certificate(self, task: str, epochs: int) -> Certificate | None:
+        """The newest certificate of that proxy."""
+        where = and_(CERTIFICATE.c.task == task, CERTIFICATE.c.epochs == epochs)
+        rows = self._database.read(select(CERTIFICATE.c.data).where(where).order_by(CERTIFICATE.c.id.desc()).limit(1))
+        return Certificate.parse(rows[0].data, f"a certificate in {self._database.name}") if rows else None
 
     # Latency
 

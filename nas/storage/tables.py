@@ -151,6 +151,18 @@ ATTEMPT = Table(
     Index("ix_nas_attempt_digest", "digest"),
 )
 
+# What is certified is a task, as a proxy, with a number of epochs; the newest certificate counts.
+CERTIFICATE = Table(
+    "nas_certificate",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _required("task", String(64)),
+    _required("epochs", Integer),
+    _required("data", JSON),
+    _required("made", UTCDateTime),
+    Index("ix_nas_certificate_task", "task"),
+)
+
 LATENCY = Table(
     "nas_latency",
     METADATA,

@@ -14,7 +14,7 @@ from nas.errors import TrialFailed
 from nas.measurement import Progress
 from nas.models.window import Window
 from nas.tasks import training
-from nas.tasks.training import Measure, order, rate, train
+from nas.tasks.training import Average, Measure, milestones, order, rate, train
 from tests.tasks.tiny import spec
 
 STEPS = 200
@@ -27,7 +27,7 @@ def nothing(window: Window) -> dict[str, float | None]:
 @pytest.mark.parametrize("schedule", ["one_cycle", "constant"])
 def test_the_rate_rises_first_then_follows_its_schedule(schedule: str) -> None:
     rates = [rate(spec(schedule=schedule), step, STEPS) for step in range(STEPS)]
-    risen = int(STEPS * training.WARM_UP)
+    risen = int(STEPS * training.WARM_UP) if schedule == "one_cycle" else training.WARM_UP_STEPS
     assert rates[:risen] == sorted(rates[:risen])
     assert rates[0] < 0.05
     assert max(rates) <= 1
@@ -83,7 +83,7 @@ class Line(nn.Module):
 
 def fit(line: Line, epochs: int, measure: Measure = nothing, **changes: object) -> list[Progress]:
     told = spec(lr=0.2, weight_decay=0.0, views=1, **changes)
-    return list(train(told, [(1.0, [line.w])], 32, line.loss, measure, 0, epochs))
+    return list(train(told, [(1.0, [line.w])], [], 32, line.loss, measure, 0, epochs))
 
 
 def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
@@ -98,13 +98,54 @@ def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "evaluations", "expected"),
-    [(10, 1, [10]), (10, 4, [3, 5, 8, 10]), (2, 4, [1, 2]), (4, 4, [1, 2, 3, 4]), (3, 2, [2, 3])],
+    ("epochs", "expected"),
+    [(1, [1]), (3, [3]), (4, [4]), (5, [4, 5]), (10, [4, 6, 8, 10]), (40, [4, 6, 8, 11, 16, 23, 32, 40])],
 )
-def test_metrics_are_taken_evenly_and_at_the_end(epochs: int, evaluations: int, expected: list[int]) -> None:
-    progress = fit(Line(), epochs, lambda window: {"ap": 0.5}, evaluations=evaluations)
-    assert [p.epoch for p in progress if "ap" in p.metrics] == expected
+def test_metrics_are_taken_twice_an_octave_and_at_the_end(epochs: int, expected: list[int]) -> None:
+    progress = fit(Line(), epochs, lambda window: {"ap": 0.5})
+    assert [p.epoch for p in progress if "ap" in p.metrics] == expected == milestones(epochs)
     assert all(math.isfinite(p.metrics["loss"]) for p in progress)
+
+
+def test_at_a_constant_rate_a_run_is_the_start_of_a_longer_one() -> None:
+    def weights(epochs: int) -> list[float]:
+        line = Line()
+        seen: list[float] = []
+        fit(line, epochs, lambda window: seen.append(line.w.item()) or {}, schedule="constant", average=0.1)
+        return seen
+
+    short, long = weights(6), weights(20)
+    assert len(short) == 2
+    assert short == long[:2]
+
+
+def test_what_is_measured_and_kept_is_the_average() -> None:
+    seen: list[float] = []
+
+    def run(average: float) -> float:
+        line = Line()
+        fit(line, 8, lambda window: seen.append(line.w.item()) or {}, average=average)
+        assert seen[-1] == line.w.item()
+        return line.w.item()
+
+    assert run(0.9) < run(0.3) < run(0.0)  # the longer the average, the more it holds of the start, which was zero
+
+
+def test_an_average_takes_in_what_it_is_told_by_a_power_law() -> None:
+    x = torch.zeros(1)
+    average = Average([x, torch.ones(1, dtype=torch.long)], 0.25)
+    values, weights = [], []
+    for step in range(1, 41):
+        x.fill_(math.sin(step))
+        average.update()
+        values.append(math.sin(step))
+        weights = [w * (1 - min(1.0, 4 / step)) for w in weights] + [min(1.0, 4 / step)]
+    assert sum(weights) == pytest.approx(1)
+    assert weights[39] / weights[19] == pytest.approx(2**3, rel=0.3)  # as s^(1/part - 1)
+    average.swap()
+    assert x.item() == pytest.approx(sum(w * v for w, v in zip(weights, values, strict=True)), abs=1e-5)
+    average.swap()
+    assert x.item() == pytest.approx(values[-1])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -114,7 +155,7 @@ def test_a_loss_that_is_not_finite_fails_the_trial_with_a_sentence(value: float)
     def loss(index: NDArray[np.int64]) -> Tensor:
         return line.loss(index) * (value if len(line.seen) >= 6 else 1)
 
-    progress = train(spec(views=1), [(1.0, [line.w])], 32, loss, nothing, 0, 3)
+    progress = train(spec(views=1), [(1.0, [line.w])], [], 32, loss, nothing, 0, 3)
     assert next(progress).epoch == 1
     with pytest.raises(TrialFailed, match=rf"^the loss became {value} in epoch 2 \(step 6\); try a lower task\.lr$"):
         next(progress)
@@ -125,13 +166,13 @@ def test_gradients_are_clipped() -> None:
     line = Line()
     scaled = 1e12
     told = spec(lr=0.1, weight_decay=0.0, views=1)
-    list(train(told, [(1.0, [line.w])], 32, lambda index: line.loss(index) * scaled, nothing, 0, 1))
+    list(train(told, [(1.0, [line.w])], [], 32, lambda index: line.loss(index) * scaled, nothing, 0, 1))
     assert line.w.grad.norm() <= training.MAX_NORM * 1.001
 
 
 def test_closing_ends_the_training() -> None:
     line = Line()
-    progress = train(spec(views=1), [(1.0, [line.w])], 32, line.loss, nothing, 0, 5)
+    progress = train(spec(views=1), [(1.0, [line.w])], [], 32, line.loss, nothing, 0, 5)
     next(progress)
     progress.close()
     assert len(line.seen) == 4
@@ -142,7 +183,7 @@ def test_each_group_has_its_part_of_the_rate_and_an_empty_one_is_no_group() -> N
     quick, slow = Line(), Line()
     told = spec(lr=0.01, weight_decay=0.0, views=1)
     groups = [(0.1, [slow.w]), (1.0, [quick.w]), (1.0, [])]
-    list(train(told, groups, 32, lambda index: quick.loss(index) + slow.loss(index), nothing, 0, 1))
+    list(train(told, groups, [], 32, lambda index: quick.loss(index) + slow.loss(index), nothing, 0, 1))
     # The first steps of Adam are as long as the rate.
     assert slow.w.item() == pytest.approx(0.1 * quick.w.item(), rel=0.05)
     assert slow.w.item() > 0

@@ -46,7 +46,7 @@ def spec(**changes: Any) -> TaskSpec:
         "image_size": 64,
         "epochs": EPOCHS,
         "batch_size": 8,
-        "evaluations": 1,
+        "views": 2,
     }
     for key, value in changes.items():
         task[key] = task[key] | value if isinstance(value, Mapping) else value

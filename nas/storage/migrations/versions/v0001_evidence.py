@@ -45,6 +45,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_nas_attempt_digest", "nas_attempt", ["digest"])
     op.create_table(
+        "nas_certificate",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("task", sa.String(64), nullable=False),
+        sa.Column("epochs", sa.Integer(), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.Column("made", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_nas_certificate"),
+    )
+    op.create_index("ix_nas_certificate_task", "nas_certificate", ["task"])
+    op.create_table(
         "nas_latency",
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("machine", sa.String(255), nullable=False),
