@@ -67,7 +67,21 @@ class Certificate(Value):
     full: dict[str, Any]
     compared: tuple[Compared, ...]
 
+    def facts(self) -> dict[str, Any]:
+        """The figures, without the runs behind them."""
+        return self.model_dump(mode="json", exclude={"compared", "proxy", "full"}) | {"certified": self.certified}
+
     @property
     def certified(self) -> bool:
         """Whether the proxy may be trusted: tau reaches the threshold, and its interval stays above LOW."""
         return self.tau >= self.threshold and self.low > LOW
+
+
+def standing(certificate: Certificate | None, space: dict[str, Any]) -> str:
+    """In one line, whether a proxy may be trusted on a search space (`SearchSpace.to_dict`)."""
+    if certificate is None:
+        return "proxy: not certified; `nas proxy STUDY` tells whether it ranks necks as the full training does"
+    word = "certified" if certificate.certified else "NOT to be trusted"
+    where = "" if certificate.proxy.get("space") == space else ", on another search space"
+    figures = f"tau {certificate.tau:.2f}, {certificate.low:.2f} to {certificate.high:.2f}"
+    return f"proxy: {word} ({figures} over {certificate.necks} necks{where})"

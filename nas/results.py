@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
+from nas.certificate import Certificate
 from nas.errors import UserError
 from nas.measurement import Metrics, Progress
 from nas.storage import AttemptRecord, Store, StudyRecord, StudyState
@@ -69,6 +70,7 @@ class Result(Value):
     trials: Counts
     best: tuple[Found, ...]
     baselines: tuple[Found, ...]
+    proxy: Certificate | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What `nas launch --json` prints; only a baseline has a name, and may be infeasible."""
@@ -79,6 +81,7 @@ class Result(Value):
             "trials": self.trials.model_dump(),
             "best": [found.to_json() for found in self.best],
             "baselines": [{"name": b.name, "feasible": b.feasible} | b.to_json() for b in self.baselines],
+            "proxy": self.proxy.facts() if self.proxy is not None else None,
         }
 
 
@@ -132,6 +135,7 @@ def result(store: Store, name: str) -> Result:
         trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
         best=tuple(best_of(candidates, record.spec.objectives)),
         baselines=tuple(f for f in found if f.name is not None),
+        proxy=store.certificate(record.task, record.spec.task.epochs),
     )
 
 

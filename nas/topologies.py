@@ -136,7 +136,7 @@ def pyramid(
     fusion: str = "add",
     upsample: str = "nearest",
     conv: str = "plain",
-    norm: str = "batch",
+    norm: str = "none",
 ) -> NeckSpec:
     """The template of the `pyramid` space.
 

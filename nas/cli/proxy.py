@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
 from nas.cli import options
 from nas.errors import UserError
-
-if TYPE_CHECKING:
-    from nas.certificate import Certificate
 
 HELP = "prove or refute a study's proxy: train spread necks both ways and compare the rankings"
 EXAMPLE = "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --seeds 2"
@@ -39,11 +35,7 @@ def run(args: argparse.Namespace) -> int:
         say=options.say,
     )
     if args.json:
-        options.print_json(_facts(found))
+        options.print_json(found.model_dump(mode="json") | {"certified": found.certified})
     else:
         print(*certificate_lines(found), sep="\n")
     return 0
-
-
-def _facts(certificate: Certificate) -> dict[str, Any]:
-    return certificate.model_dump(mode="json") | {"certified": certificate.certified}

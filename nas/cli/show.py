@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_study(store: Store, name: str, as_json: bool) -> None:
+    from nas.certificate import standing
     from nas.cli.tables import result_lines
     from nas.results import result, study_record
 
@@ -43,6 +44,7 @@ def _show_study(store: Store, name: str, as_json: bool) -> None:
         options.print_json(found.to_json() | facts | {"spec": record.spec.to_dict()})
     else:
         print(*result_lines(found, record.spec.objectives), sep="\n")
+        print("\n" + standing(found.proxy, record.provenance["space"]))
 
 
 def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:

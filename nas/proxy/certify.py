@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nas.proxy import ranking
 from nas.proxy.plan import Half, Plan, make_plan
 from nas.proxy.runs import Runs
 from nas.proxy.verdict import verdict
+from nas.search.driver import quiet, sum_up
 from nas.storage import Store, open_store
 from nas.study import StudySpec
 
@@ -57,6 +59,7 @@ def certify(
         found, failed = _carried_out(plan, store, say)
         certificate = summed_up(plan, found, failed, threshold)
         store.keep_certificate(certificate, plan.proxy.task.fingerprint, spec.task.epochs)
+        _tell_the_dashboard(store, spec.name)
         return certificate
 
 
@@ -127,6 +130,15 @@ def summed_up(
         ),
     )
     return certificate.model_copy(update={"verdict": verdict(certificate)})
+
+
+def _tell_the_dashboard(store: Store, name: str | None) -> None:
+    """Renew the note of the study that the proxy belongs to, if it was launched already."""
+    import optuna
+
+    if name is not None and store.study(name) is not None:
+        with quiet(optuna), suppress(KeyError):  # killed before it had trials
+            sum_up(store, optuna.load_study(study_name=name, storage=store.optuna))
 
 
 Rows = dict[str, list[Evaluation]]

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nas import catalog
+from nas.certificate import standing
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
 from nas.measurement import METRICS, Metrics
@@ -78,6 +79,7 @@ def launch(
     ):
         if known is None:
             _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
+        say(standing(store.certificate(setup.task.fingerprint, spec.task.epochs), setup.space.to_dict()))
         with store.lease(name) as lease:
             store.update_spec(name, spec)
             return _drive(store, setup, executor, lease, say)
@@ -142,7 +144,7 @@ def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Sa
 
     spec = setup.spec
     assert spec.name is not None
-    with _quiet(optuna):
+    with quiet(optuna):
         study = optuna.create_study(
             storage=store.optuna,
             study_name=spec.name,
@@ -154,14 +156,17 @@ def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Sa
         study.sampler = samplers.build(spec, len(study.get_trials(deepcopy=False)))
         state = Loop(setup, store, study, executor, lease, say).run()
         lease.close(state)
-        found = result(store, spec.name)
-        _sum_up(store, study, spec, found)
-    return found
+        sum_up(store, study)
+    return result(store, spec.name)
 
 
-def _sum_up(store: Store, study: optuna.Study, spec: StudySpec, found: Result) -> None:
-    """What the dashboard shows of the study as a whole: a note and two figures."""
-    save_study_note(study, study_note(spec, _rows(found)))
+def sum_up(store: Store, study: optuna.Study) -> None:
+    """Tell the dashboard of the study as a whole: a note and two figures."""
+    record, found = store.study(study.study_name), result(store, study.study_name)
+    assert record is not None
+    spec = record.spec
+    facts = [standing(found.proxy, record.provenance["space"])]
+    save_study_note(study, study_note(spec, _rows(found), facts))
     quality = next((o.metric for o in spec.objectives if METRICS[o.metric].from_training), spec.objectives[0].metric)
     cost = next((o.metric for o in spec.objectives if not METRICS[o.metric].from_training), "params")
     save_figure(study, trade_off(trained(store, study.study_name), quality, cost), "nas-trade-off")
@@ -196,7 +201,7 @@ def provenance(setup: Setup) -> dict[str, Any]:
 
 
 @contextmanager
-def _quiet(optuna: Any) -> Iterator[None]:
+def quiet(optuna: Any) -> Iterator[None]:
     """Optuna's own log lines off: progress is told once, by us."""
     import warnings
 
