@@ -81,7 +81,6 @@ class Result(Value):
             "trials": self.trials.model_dump(),
             "best": [found.to_json() for found in self.best],
             "baselines": [{"name": b.name, "feasible": b.feasible} | b.to_json() for b in self.baselines],
-            "proxy": self.proxy.facts() if self.proxy is not None else None,
         }
 
 

@@ -41,10 +41,11 @@ def _show_study(store: Store, name: str, as_json: bool) -> None:
     found, record = result(store, name), study_record(store, name)
     if as_json:
         facts = record.model_dump(mode="json", include={"created", "provenance"})
-        options.print_json(found.to_json() | facts | {"spec": record.spec.to_dict()})
+        proxy = found.proxy.facts() if found.proxy is not None else None
+        options.print_json(found.to_json() | facts | {"spec": record.spec.to_dict(), "proxy": proxy})
     else:
         print(*result_lines(found, record.spec.objectives), sep="\n")
-        print("\n" + standing(found.proxy, record.provenance["space"]))
+        print("\n" + standing(found.proxy, record.provenance.get("space", {})))
 
 
 def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:

@@ -165,7 +165,7 @@ def sum_up(store: Store, study: optuna.Study) -> None:
     record, found = store.study(study.study_name), result(store, study.study_name)
     assert record is not None
     spec = record.spec
-    facts = [standing(found.proxy, record.provenance["space"])]
+    facts = [standing(found.proxy, record.provenance.get("space", {}))]
     save_study_note(study, study_note(spec, _rows(found), facts))
     quality = next((o.metric for o in spec.objectives if METRICS[o.metric].from_training), spec.objectives[0].metric)
     cost = next((o.metric for o in spec.objectives if not METRICS[o.metric].from_training), "params")

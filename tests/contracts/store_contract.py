@@ -11,6 +11,7 @@ import pytest
 from nas.errors import StoreError, UserError
 from nas.storage import Store, open_store
 from nas.study import Budget
+from tests.proxy.samples import certificate
 from tests.storage import samples
 
 
@@ -208,6 +209,17 @@ class StoreContract:
         store.attempt(samples.key(), 1, None)
         store.attempt_ended(samples.key(), 1, "complete")
         assert [attempt.state for attempt in store.attempts(samples.key())] == ["running", "complete"]
+
+    # Certificates
+
+    def test_the_newest_certificate_of_a_proxy_counts(self, store: Store, reader: Store) -> None:
+        assert reader.certificate("t1-abc", 2) is None
+        old, new = certificate(tau=0.5), certificate()
+        store.keep_certificate(old, "t1-abc", 2)
+        assert reader.certificate("t1-abc", 2) == old
+        store.keep_certificate(new, "t1-abc", 2)
+        assert reader.certificate("t1-abc", 2) == new
+        assert reader.certificate("t1-abc", 3) is reader.certificate("t1-xyz", 2) is None
 
     # Latency
 

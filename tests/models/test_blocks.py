@@ -47,7 +47,6 @@ def test_separable_is_depthwise_then_pointwise() -> None:
     assert [tuple(p.shape) for p in separable.parameters()] == [(8, 1, 5, 5), (12, 8, 1, 1), (12,)]
 
 
-
 def test_convolutions_start_as_torchvisions_pyramid() -> None:
     conv = block(Conv(), 16, 16).conv
     bound = (3 / (16 * 9)) ** 0.5  # He-uniform with gain 1: sqrt(3 / fan in)

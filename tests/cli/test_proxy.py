@@ -1,0 +1,90 @@
+"""What nas proxy makes of its words; the certificate itself is tested with `nas.proxy`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.storage import open_store
+from tests.cli.conftest import Nas
+from tests.fabricated import TEXT
+from tests.proxy.samples import certificate
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What was asked for; a line is said and a certificate given back."""
+    given: dict[str, Any] = {}
+
+    def certify(spec: Any, *, say: Callable[[str], None], **rest: Any) -> Any:
+        given.update(rest, spec=spec)
+        say("proxy: 2 of 28 runs")
+        return certificate()
+
+    monkeypatch.setattr("nas.proxy.certify", certify)
+    return given
+
+
+def test_a_file_with_every_option(nas: Nas, asked: dict[str, Any]) -> None:
+    Path("mine.yaml").write_text(TEXT)
+    done = nas(
+        *("proxy", "mine.yaml", "--storage", "sqlite:///x.db", "--artifacts", "kept", "--necks", "30", "--seeds", "3"),
+        *("--workers", "2", "--executor", "local", "--set", "task.epochs=3"),
+    )
+    assert done.status == 0, done.err
+    assert (asked["storage"], asked["artifacts"]) == ("sqlite:///x.db", Path("kept"))
+    assert (asked["necks"], asked["seeds"]) == (30, 3)
+    assert (asked["spec"].executor, asked["spec"].task.epochs, asked["spec"].full_task.epochs) == ("local", 3, 30)
+
+
+def test_the_runs_the_figures_and_the_verdict(nas: Nas, asked: dict[str, Any]) -> None:
+    done = nas("proxy", "quickstart")
+    assert done.err == "proxy: 2 of 28 runs\n"
+    lines = done.out.splitlines()
+    assert lines[1].split() == ["fpn", "0.305", "0.405"]
+    assert any(line.split() == ["tau", "0.80", "(0.60", "to", "0.90)"] for line in lines)
+    assert lines[-1] == "Trust this proxy."
+
+
+def test_json_has_the_figures_and_the_runs(nas: Nas, asked: dict[str, Any]) -> None:
+    told = nas("proxy", "quickstart", "--json").json
+    figures = ("tau", "low", "high", "tau_top", "regret", "noise", "spread", "cost_ratio", "necks", "seeds", "verdict")
+    assert set(figures) <= set(told)
+    assert told["certified"] is True
+    assert told["compared"][0]["full"] == [0.4, 0.41]
+
+
+def test_a_study_in_the_database(nas: Nas, asked: dict[str, Any], storage: str) -> None:
+    assert nas("proxy", "cells", "--storage", storage).status == 0
+    assert asked["spec"].name == "cells"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--necks", "3"], "--necks 3: it takes at least 8"),
+        (["--seeds", "0"], "--seeds 0: it takes at least 1"),
+        (["--necks", "many"], "invalid int value: 'many'"),
+        (["--set", "full.epoch=3"], "full.epoch: unknown key; did you mean epochs?"),
+        (["--set", "full.data.kind=voc"], "full.data: is the same in both trainings: set it in task"),
+    ],
+)
+def test_wrong_words_end_with_a_sentence(nas: Nas, asked: dict[str, Any], words: list[str], sentence: str) -> None:
+    done = nas("proxy", "quickstart", *words)
+    assert done.status == 2
+    assert sentence in done.err
+    assert not asked
+
+
+def test_show_tells_what_the_proxy_is_worth(nas: Nas, storage: str) -> None:
+    assert nas("show", "cells", "--storage", storage).out.splitlines()[-1].startswith("proxy: not certified")
+    with open_store(storage, create=False) as store:
+        study = store.study("cells")
+        assert study is not None
+        store.keep_certificate(certificate(), study.task, study.spec.task.epochs)
+    assert "proxy: certified (tau 0.80" in nas("show", "cells", "--storage", storage).out
+    shown = nas("show", "cells", "--storage", storage, "--json").json
+    assert (shown["proxy"]["tau"], shown["proxy"]["certified"]) == (0.8, True)

@@ -1,0 +1,32 @@
+"""A certificate to show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas.certificate import Certificate, Compared
+
+
+def certificate(**changes: Any) -> Certificate:
+    """A good one, with some figures changed."""
+    figures: dict[str, Any] = {
+        "metric": "ap",
+        "score": "ap",
+        "tau": 0.8,
+        "low": 0.6,
+        "high": 0.9,
+        "tau_top": 0.5,
+        "regret": 0.002,
+        "noise": 0.005,
+        "spread": 0.04,
+        "cost_ratio": 0.1,
+        "necks": 24,
+        "seeds": 2,
+        "gain": 0.001,
+        "converged": True,
+        "verdict": "Trust this proxy.",
+        "proxy": {"task": "t1-abc", "spec": {}, "space": {"name": "pyramid"}},
+        "full": {"task": "t1-abc", "spec": {}},
+        "compared": (Compared(digest="n1", name="fpn", proxy=(0.3, 0.31), full=(0.4, 0.41)),),
+    }
+    return Certificate(**(figures | changes))

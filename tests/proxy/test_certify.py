@@ -1,0 +1,144 @@
+"""Certificates of a real study on the local executor, its training replaced by a sum whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas.errors import NASError, TrialFailed, UserError
+from nas.measurement import Job, Measurement, Progress
+from nas.proxy import certify, ranking
+from nas.search import launch
+from nas.storage import open_store
+from nas.tasks.base import Task
+from tests import searches
+
+NOISE = 0.002
+
+
+def trains(honest: bool) -> Any:
+    """Evaluations of which the short ones rank as the long ones do, or the other way round."""
+
+    def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        truth = searches.score(job.architecture.digest)
+        rng = np.random.default_rng([job.seed, int(job.architecture.digest[-6:], 16), job.epochs])
+        short = job.epochs < 10
+        ap = (0.5 * truth if honest or not short else 0.5 - 0.5 * truth) + float(rng.normal(0, NOISE))
+        for epoch in range(1, job.epochs + 1):
+            yield Progress(
+                epoch=epoch, epochs=job.epochs, seconds=epoch, metrics={"ap": ap * min(1, 2 * epoch / job.epochs)}
+            )
+        metrics = dict.fromkeys(task.available, ap) | {"latency_ms": 1.0, "params": 1.0}
+        yield Measurement(metrics=metrics, seconds=job.epochs, weights=job.architecture.digest.encode())
+
+    return evaluate
+
+
+def install(monkeypatch: pytest.MonkeyPatch, evaluate: Any) -> None:
+    searches.install(monkeypatch, evaluate)
+    monkeypatch.setattr("nas.trial.evaluate", evaluate)
+
+
+@pytest.fixture
+def spec() -> Any:
+    return searches.spec(full={"epochs": 30})
+
+
+def test_an_honest_proxy_is_certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    install(monkeypatch, trains(honest=True))
+    said: list[str] = []
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2, say=said.append)
+    assert found.certified
+    assert found.verdict.startswith("Trust this proxy")
+    assert (found.necks, found.seeds, found.metric, found.score) == (14, 2, "ap", "ap")  # two baselines
+    assert found.tau > 0.9
+    assert found.low <= found.tau <= found.high
+    assert found.regret < 3 * NOISE
+    assert found.noise == pytest.approx(NOISE, rel=0.8)
+    assert found.cost_ratio == pytest.approx(0.1)
+    assert found.converged
+    assert found.failed == ()
+    assert "proxy: 28 runs done" in said
+
+
+def test_a_proxy_that_ranks_backwards_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    install(monkeypatch, trains(honest=False))
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert not found.certified
+    assert found.tau < -0.8
+    assert found.verdict.startswith("Do not trust this proxy")
+    assert found.regret > found.spread
+
+
+def test_the_figures_are_those_of_the_runs_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    install(monkeypatch, trains(honest=True))
+    found = certify(spec, storage=searches.url(tmp_path), necks=8, seeds=3)
+    proxy, full = (np.array([getattr(c, half) for c in found.compared]) for half in ("proxy", "full"))
+    truth = full.mean(axis=1)
+    assert found.tau == pytest.approx(np.mean([ranking.tau(proxy[:, k], truth) for k in range(3)]))
+    assert found.spread == pytest.approx(truth.std(ddof=1))
+    assert found.noise == pytest.approx(ranking.noise(full))
+
+
+def test_it_is_kept_and_the_study_takes_its_runs_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any
+) -> None:
+    install(monkeypatch, trains(honest=True))
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    with open_store(searches.url(tmp_path), create=False) as store:
+        assert store.certificate(searches.prepared().fingerprint, 3) == found
+    install(monkeypatch, lambda task, job: pytest.fail("nothing is left to train"))
+    said: list[str] = []
+    result = launch(spec, storage=searches.url(tmp_path), say=said.append)
+    assert result.trials.complete == 6
+    assert any(line.startswith(f"proxy: certified (tau {found.tau:.2f}") for line in said)
+    assert result.proxy == found
+
+
+def test_an_interrupted_certificate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    count = 0
+
+    def stops(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        nonlocal count
+        count += 1
+        if count == 20:
+            raise KeyboardInterrupt
+        yield from trains(honest=True)(task, job)
+
+    install(monkeypatch, stops)
+    with pytest.raises(KeyboardInterrupt):
+        certify(spec, storage=searches.url(tmp_path), necks=12, seeds=1)
+    certify(spec, storage=searches.url(tmp_path), necks=12, seeds=1)
+    assert count == 2 * 14 + 1
+
+
+def test_necks_that_fail_are_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    def fails(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        if job.architecture.neck.digest == fpn and job.epochs == 30:
+            raise TrialFailed("the loss became nan")
+        yield from trains(honest=True)(task, job)
+
+    from nas.search.setup import set_up
+
+    install(monkeypatch, fails)
+    fpn = set_up(spec, lambda line: None).baselines["fpn"].digest
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert found.failed == ("fpn",)
+    assert found.necks == 13
+
+
+def test_too_few_necks_are_no_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, trains(honest=True))
+    narrow = searches.spec(space=searches.SPACE | {"finest": 2, "width": 16, "topology": "none"})
+    with pytest.raises(NASError, match="only 3 necks could be compared, and it takes 8"):
+        certify(narrow, storage=searches.url(tmp_path), necks=12, seeds=1)
+
+
+def test_a_study_without_a_trained_objective_has_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, trains(honest=True))
+    with pytest.raises(UserError, match="none depends on the training"):
+        certify(searches.spec(objectives=["params"]), storage=searches.url(tmp_path))

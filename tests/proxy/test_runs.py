@@ -1,0 +1,143 @@
+"""Runs on the local executor, with evaluations that take no time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nas.architecture import Architecture, HeadSpec
+from nas.errors import NASError, TrialFailed
+from nas.executors import Event, Failure
+from nas.executors.local import LocalExecutor
+from nas.measurement import Job, Key, Measurement, Progress
+from nas.proxy.runs import Run, Runs
+from nas.storage import Store, open_store
+from nas.topologies import fpn
+
+Step = Progress | Measurement
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
+        yield store
+
+
+def architecture(width: int) -> Architecture:
+    return Architecture(neck=fpn((3, 4, 5), width), head=HeadSpec(classes=("cat",)), image_size=64)
+
+
+def key(width: int, seed: int = 0) -> Key:
+    return Key(digest=architecture(width).digest, task="t1-abc", seed=seed, epochs=2)
+
+
+def run(width: int, seed: int = 0, weights: bool = False) -> Run:
+    return Run(f"fpn {width}", key(width, seed), architecture(width), weights)
+
+
+def told(log: list[Job]) -> Callable[[object, Job], Iterator[Step]]:
+    def evaluate(_: object, job: Job) -> Iterator[Step]:
+        log.append(job)
+        yield Progress(epoch=0, epochs=2, seconds=0, metrics=job.known)
+        for epoch in (1, 2):
+            yield Progress(epoch=epoch, epochs=2, seconds=epoch, metrics={"ap": 0.1 * epoch})
+        metrics = {"ap": 0.2, "latency_ms": job.known.get("latency_ms", 7.0)}
+        details = {} if "latency_ms" in job.known else {"latency": {}, "machine": "here"}
+        yield Measurement(metrics=metrics, seconds=2, details=details, weights=b"trained")
+
+    return evaluate
+
+
+def test_every_run_is_recorded_with_its_curve(store: Store) -> None:
+    log: list[Job] = []
+    recorded: list[int] = []
+    with LocalExecutor(told(log), None) as executor:
+        runs = Runs(store, executor, "here", lambda line: None, lambda: recorded.append(len(runs.found)))
+        runs.carry_out([run(8), run(16)], "proxy")
+    assert [job.architecture for job in log] == [architecture(8), architecture(16)]
+    assert set(runs.found) == {key(8), key(16)}
+    assert recorded == [1, 2]
+    for evaluation in runs.found.values():
+        assert store.evaluation(evaluation.key) == evaluation
+        assert [p.epoch for p in evaluation.curve] == [1, 2]
+
+
+def test_what_is_recorded_is_not_run_again(store: Store) -> None:
+    log: list[Job] = []
+    said: list[str] = []
+    with LocalExecutor(told(log), None) as executor:
+        Runs(store, executor, "here", said.append).carry_out([run(8)], "proxy")
+        again = Runs(store, executor, "here", said.append)
+        again.carry_out([run(8), run(16)], "proxy")
+    assert len(log) == 2
+    assert set(again.found) == {key(8), key(16)}
+    assert "proxy: 1 of 2 runs are in the database already" in said
+
+
+def test_weights_are_kept_where_they_are_wanted(store: Store) -> None:
+    log: list[Job] = []
+    with LocalExecutor(told(log), None) as executor:
+        runs = Runs(store, executor, "here", lambda line: None)
+        runs.carry_out([run(8)], "proxy")
+        assert store.get_artifact(str(key(8)), "weights") is None
+        runs.carry_out([run(8, weights=True)], "proxy")
+    assert len(log) == 2
+    assert store.get_artifact(str(key(8)), "weights") == b"trained"
+
+
+def test_costs_are_known_and_a_latency_is_measured_once_a_machine(store: Store) -> None:
+    log: list[Job] = []
+    with LocalExecutor(told(log), None) as executor:
+        Runs(store, executor, "here", lambda line: None).carry_out([run(8), run(8, seed=1)], "proxy")
+        Runs(store, executor, None, lambda line: None).carry_out([run(8, seed=2)], "proxy")
+    assert [job.known.get("latency_ms") for job in log] == [None, 7.0, None]
+    assert all(job.known["params"] > 0 for job in log)
+
+
+def test_a_failure_is_told_and_the_rest_goes_on(store: Store) -> None:
+    log: list[Job] = []
+    said: list[str] = []
+
+    def evaluate(context: object, job: Job) -> Iterator[Step]:
+        if job.architecture == architecture(8):
+            raise TrialFailed("the loss became nan")
+        yield from told(log)(context, job)
+
+    with LocalExecutor(evaluate, None) as executor:
+        runs = Runs(store, executor, "here", said.append)
+        runs.carry_out([run(8), run(16)], "proxy")
+    assert runs.failed == {key(8): "the loss became nan"}
+    assert set(runs.found) == {key(16)}
+    assert "fpn 8 failed: the loss became nan" in said
+
+
+def test_five_failures_in_a_row_end_the_work(store: Store) -> None:
+    def evaluate(_: object, job: Job) -> Iterator[Step]:
+        raise TrialFailed("the loss became nan")
+        yield
+
+    with LocalExecutor(evaluate, None) as executor, pytest.raises(NASError, match=r"5 runs in a row failed.*nan"):
+        Runs(store, executor, "here", lambda line: None).carry_out([run(8 * k) for k in range(1, 9)], "proxy")
+
+
+class Flaky(LocalExecutor):
+    """Loses the worker of every first attempt."""
+
+    def events(self, timeout: float) -> list[Event]:
+        events = super().events(timeout)
+        lost = [e for e in events if e.attempt == 1]
+        for event in lost:
+            self.cancel(event.job)
+        return [Event(e.job, 1, Failure("its worker died", "worker"), e.worker) for e in lost[:1]] or events
+
+
+def test_a_lost_worker_costs_an_attempt(store: Store) -> None:
+    log: list[Job] = []
+    with Flaky(told(log), None) as executor:
+        runs = Runs(store, executor, "here", lambda line: None)
+        runs.carry_out([run(8)], "proxy")
+    assert set(runs.found) == {key(8)}
+    assert runs.failed == {}
+    assert log[-1].attempt == 2

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from nas.architecture import Frame, NeckSpec
+from nas.catalog import read_space
+from nas.proxy.spread import Spread, spread
+
+FRAME = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=160)
+
+
+def size(neck: NeckSpec) -> float:
+    return float(sum(node.width**2 for node in neck.nodes))
+
+
+def chosen(count: int, seed: int = 0, **space: Any) -> list[Spread]:
+    return spread(read_space("pyramid").narrowed(space), FRAME, size, count, seed)
+
+
+def test_necks_are_distinct_and_repeat_for_the_same_seed() -> None:
+    necks = chosen(24)
+    assert len({item.digest for item in necks}) == len(necks) == 24
+    assert [item.digest for item in chosen(24)] == [item.digest for item in necks]
+    assert {item.digest for item in chosen(24, seed=1)} != {item.digest for item in necks}
+    assert all(item.digest == item.neck.digest and item.cost == size(item.neck) for item in necks)
+
+
+@pytest.mark.parametrize("count", [24, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_choice_comes_about_as_often_as_the_others(count: int, seed: int) -> None:
+    necks = chosen(count, seed)
+    for name, choices in (("finest", 3), ("topology", 3), ("conv", 2), ("widths", 2)):
+        often = Counter(item.params[name] for item in necks)
+        assert len(often) == choices
+        assert max(often.values()) - min(often.values()) <= 0.3 * count, (name, often)
+
+
+@pytest.mark.parametrize("count", [24, 60])
+def test_costs_are_spread(count: int) -> None:
+    costs = sorted(item.cost for item in chosen(count))
+    assert costs[-count // 5] > 4 * costs[count // 5]
+
+
+def test_the_first_of_a_longer_list_are_spread_too() -> None:
+    often = Counter(item.params["finest"] for item in chosen(60)[:12])
+    assert set(often) == {2, 3, 4}
+    assert max(often.values()) <= 6
+
+
+def test_a_small_space_is_taken_whole() -> None:
+    fixed = {"levels": 2, "topology": "top_down", "upsample": "nearest", "widths": "shared", "width": 16}
+    necks = chosen(24, finest=[2, 3], fusion=["add", "concat"], conv="plain", **fixed)
+    assert len(necks) == 4

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from nas.certificate import standing
+from nas.proxy.verdict import verdict
+from tests.proxy.samples import certificate
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        ({}, "Trust this proxy: it orders necks much as the full training does (tau 0.80, 95 % interval 0.60 to 0.90"),
+        ({"low": 0.2}, "This proxy looks good but is not proven: tau 0.80"),
+        ({"tau": 0.3, "low": 0.1, "high": 0.5}, "Do not trust this proxy"),
+        ({"tau": 0.6, "low": 0.4, "high": 0.8}, "This proxy is not good enough as far as can be seen"),
+        (
+            {"spread": 0.004},
+            "The necks hardly differ here: by 0.004 ap, where one neck differs from seed to seed by 0.005",
+        ),
+    ],
+)
+def test_the_first_words_say_what_to_do(changes: dict[str, float], start: str) -> None:
+    assert verdict(certificate(**changes)).startswith(start)
+
+
+def test_it_tells_the_loss_and_the_cost() -> None:
+    assert verdict(certificate()).endswith(
+        "its pick loses 0.002 ap of the best, where necks differ by 0.040, at 1/10 of the cost."
+    )
+    assert verdict(certificate(cost_ratio=0.8)).endswith("at 0.80 of the cost.")
+
+
+def test_a_full_training_that_still_gains_is_said() -> None:
+    assert "raise full.epochs" in verdict(certificate(converged=False, gain=0.02))
+    assert "raise full.epochs" not in verdict(certificate(converged=None, noise=None))
+
+
+def test_the_line_at_a_launch() -> None:
+    space = {"name": "pyramid"}
+    assert standing(None, space).startswith("proxy: not certified; `nas proxy STUDY` tells")
+    assert standing(certificate(), space) == "proxy: certified (tau 0.80, 0.60 to 0.90 over 24 necks)"
+    assert standing(certificate(), {"name": "mine"}).endswith("over 24 necks, on another search space)")
+    assert standing(certificate(tau=0.2), space).startswith("proxy: NOT to be trusted (tau 0.20")
