@@ -106,10 +106,14 @@ class DetectionTask(Task):
 
     def train(self, model: nn.Module, seed: int, epochs: int) -> Iterator[Progress]:
         assert isinstance(model, Detector)
-        yield from _Training(self, model).run(seed, epochs)
+        yield from self.session(model).run(seed, epochs)
+
+    def session(self, model: Detector) -> Session:
+        """The training of a model, for whoever takes its steps by himself."""
+        return Session(self, model)
 
 
-class _Training:
+class Session:
     """One model in training: its batches, its loss, its metrics."""
 
     def __init__(self, task: DetectionTask, model: Detector) -> None:
