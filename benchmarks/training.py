@@ -111,7 +111,7 @@ def reference(task: DetectionTask, width: int, *, frozen: bool) -> Step:
         for images, targets in loader:
             loss_dict = model(list(images), list(targets))
             losses = sum(loss_dict.values())
-            float(losses)
+            float(losses.detach())
             optimizer.zero_grad()
             losses.backward()
             optimizer.step()
@@ -142,15 +142,15 @@ def main() -> None:
         }
         return prepare(base.task.model_copy(update=changes), lambda line: None)  # type: ignore[return-value]
 
-    images = task("images")
+    images, width = task("images"), options.width
     ways: dict[str, tuple[str, Callable[[], Step]]] = {
-        "torchvision, frozen": ("torchvision, frozen", partial(reference, images, options.width, frozen=True)),
-        "torchvision, tuned": ("torchvision, tuned", partial(reference, images, options.width, frozen=False)),
-        "ours, frozen, cached features": ("torchvision, frozen", partial(ours, task("features"), options.width)),
-        "the same in float32": ("torchvision, frozen", partial(ours, task("features", precision="fp32"), options.width)),
-        "ours, frozen, cached images": ("torchvision, frozen", partial(ours, images, options.width)),
-        "ours, tuned": ("torchvision, tuned", partial(ours, task("images", "full"), options.width)),
-    }  # fmt: skip
+        "torchvision, frozen": ("torchvision, frozen", partial(reference, images, width, frozen=True)),
+        "torchvision, tuned": ("torchvision, tuned", partial(reference, images, width, frozen=False)),
+        "ours, frozen, cached features": ("torchvision, frozen", partial(ours, task("features"), width)),
+        "the same in float32": ("torchvision, frozen", partial(ours, task("features", precision="fp32"), width)),
+        "ours, frozen, cached images": ("torchvision, frozen", partial(ours, images, width)),
+        "ours, tuned": ("torchvision, tuned", partial(ours, task("images", "full"), width)),
+    }
     steps = {name: build() for name, (_, build) in ways.items()}
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     size, count = base.task.batch_size, len(images.dataset.train)
