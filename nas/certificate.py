@@ -26,7 +26,7 @@ class Compared(Value):
 
 
 class Certificate(Value):
-    """What `necks` spread necks, each trained with `seeds` seeds both ways, say of a proxy.
+    """What `necks` spread necks, each trained with `seeds` seeds under the proxy and as many others in full, say of it.
 
     Attributes:
         metric: what both trainings are judged by.

@@ -19,6 +19,10 @@ from nas.tasks.base import Task
 
 Say = Callable[[str], None]
 
+FULL_SEED = 1000
+"""What the full runs' seeds are ahead of the proxy's: at a constant rate a short run is the start of the long one with
+the same seed, and would share its luck."""
+
 Rows = dict[str, tuple[Run, ...]]
 """Of each neck by name its runs, one a seed."""
 
@@ -39,7 +43,7 @@ class Half:
 
 @dataclass(frozen=True)
 class Plan:
-    """The same necks under the same seeds in both halves, compared by `metric`."""
+    """The same necks in both halves, compared by `metric`; no seed is in both."""
 
     setup: Setup
     metric: str
@@ -59,13 +63,14 @@ def make_plan(spec: StudySpec, store: Store, necks: int, seeds: int, say: Say) -
     setup = set_up(spec, say, backbone)
     full = _full(setup, say)
     chosen = _chosen(setup, necks)
-    every = range(spec.seed, spec.seed + seeds)
+    short = range(spec.seed, spec.seed + seeds)
+    long = range(spec.seed + FULL_SEED, spec.seed + FULL_SEED + seeds)
     return Plan(
         setup,
         metric,
         # The study itself can take over the proxy's runs of its seed, if they have their weights.
-        Half(spec.task, setup.task, _rows(setup.task, spec.task.epochs, chosen, every, keep=spec.seed)),
-        Half(spec.full_task, full, _rows(full, spec.full_task.epochs, chosen, every, keep=None)),
+        Half(spec.task, setup.task, _rows(setup.task, spec.task.epochs, chosen, short, keep=spec.seed)),
+        Half(spec.full_task, full, _rows(full, spec.full_task.epochs, chosen, long, keep=None)),
     )
 
 

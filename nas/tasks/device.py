@@ -27,7 +27,8 @@ def here(device: Device) -> torch.device:
 
 
 def resolved_precision(asked: str, device: Device) -> Precision:
-    """`auto`: bf16 on a GPU that computes in it, and on CPUs with bf16 matrix units from 64 channels up.
+    """`auto`: bf16 on a GPU that computes in it and on a CPU with matrix units (AMX); from 64 channels up on one that
+    has bf16 vector instructions alone.
 
     The machine that prepares the task decides for all workers. One without a GPU cannot know theirs: fp32 then, and
     bf16 must be asked for.
@@ -37,8 +38,9 @@ def resolved_precision(asked: str, device: Device) -> Precision:
     if device == "cuda":
         known = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
         return "bf16" if known else "fp32"
-    units = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return "bf16 from 64 channels" if units else "fp32"
+    if torch.cpu._is_amx_tile_supported():
+        return "bf16"
+    return "bf16 from 64 channels" if torch.cpu._is_avx512_bf16_supported() else "fp32"
 
 
 def dtype(precision: Precision, width: int) -> torch.dtype:

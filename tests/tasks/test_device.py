@@ -23,8 +23,10 @@ def test_precision_on_a_cpu_is_as_asked_or_by_its_units(monkeypatch: pytest.Monk
     assert resolved_precision("bf16", "cpu") == "bf16"
     assert resolved_precision("fp32", "cpu") == "fp32"
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    assert resolved_precision("auto", "cpu") == "bf16 from 64 channels"
+    assert resolved_precision("auto", "cpu") == "bf16"
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert resolved_precision("auto", "cpu") == "bf16 from 64 channels"
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     assert resolved_precision("auto", "cpu") == "fp32"
 
@@ -43,7 +45,7 @@ def test_precision_on_a_gpu_is_what_it_computes_in(
     assert resolved_precision("auto", "cuda") == expected
 
 
-def test_narrow_models_gain_nothing_from_matrix_units() -> None:
+def test_narrow_models_gain_nothing_from_vector_instructions() -> None:
     assert [dtype("bf16 from 64 channels", width) for width in (63, 64)] == [torch.float32, torch.bfloat16]
     assert [dtype("bf16", 8), dtype("fp32", 256)] == [torch.bfloat16, torch.float32]
 
