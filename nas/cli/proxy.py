@@ -1,28 +1,55 @@
-"""nas proxy: does a study's short training rank necks as the full one does?"""
+"""nas proxy: does a study's short training rank necks as the full one does, and how short may it be?"""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.cli import options
 from nas.errors import UserError
 
+if TYPE_CHECKING:
+    from nas.catalog import StudyFile
+    from nas.certificate import Certificate
+    from nas.study import StudySpec
+
 HELP = "prove or refute a study's proxy: train spread necks both ways and compare the rankings"
 EXAMPLE = "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --seeds 2"
+
+LEAST = {"necks": 8, "seeds": 1}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_launched(parser)
     parser.add_argument("--necks", metavar="N", type=int, default=24, help="spread necks to train (default: 24)")
     parser.add_argument("--seeds", metavar="N", type=int, default=2, help="seeds to train each with (default: 2)")
+    parser.add_argument("--threshold", metavar="T", type=float, default=0.65, help="tau to be reached (default: 0.65)")
+    parser.add_argument(
+        "--search", action="store_true", help="find the shortest training that reaches it, and write it to the study"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="where --search writes (default: the file; a shipped one here)",
+    )
     options.add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    for name, value, least in (("necks", args.necks, 8), ("seeds", args.seeds, 1)):
-        if value < least:
-            raise UserError(f"--{name} {value}: it takes at least {least}")
-    spec = options.sound(options.launched(args))
+    for name, least in LEAST.items():
+        if getattr(args, name) < least:
+            raise UserError(f"--{name} {getattr(args, name)}: it takes at least {least}")
+    if not 0 < args.threshold <= 1:
+        raise UserError(f"--threshold {args.threshold}: it lies between 0 and 1")
+    file = options.launched(args)
+    spec = options.sound(file)
+    return _search(args, file, spec) if args.search else _certify(args, spec)
+
+
+def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
     from nas.cli.tables import certificate_lines
     from nas.proxy import certify
 
@@ -32,10 +59,65 @@ def run(args: argparse.Namespace) -> int:
         artifacts=args.artifacts,
         necks=args.necks,
         seeds=args.seeds,
+        threshold=args.threshold,
         say=options.say,
     )
     if args.json:
-        options.print_json(found.model_dump(mode="json") | {"certified": found.certified})
+        options.print_json(_facts(found))
     else:
         print(*certificate_lines(found), sep="\n")
     return 0
+
+
+def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
+    from nas.cli.tables import lengths_table
+    from nas.proxy import cheapest
+    from nas.proxy.study_file import with_length
+
+    target = _target(args, file)
+    found = cheapest(
+        spec,
+        storage=args.storage,
+        artifacts=args.artifacts,
+        necks=args.necks,
+        seeds=args.seeds,
+        threshold=args.threshold,
+        say=options.say,
+    )
+    chosen = next((c for c in found if c.certified), None)
+    if chosen is not None:
+        target.write_text(with_length(file.text, chosen, spec.full_task.epochs))
+    if args.json:
+        facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
+        lengths = [{"epochs": c.proxy["spec"]["epochs"]} | c.facts() for c in found]
+        options.print_json(facts | {"lengths": lengths})
+        return 0 if chosen is not None else 1
+    print(lengths_table(found), end="\n\n")
+    if chosen is None:
+        print(f"No shorter training reaches tau {args.threshold:g} with an interval above 0.3.")
+        return 1
+    print(chosen.verdict)
+    print(f"{target}: task.epochs is {chosen.proxy['spec']['epochs']} now")
+    return 0
+
+
+def _target(args: argparse.Namespace, file: StudyFile) -> Path:
+    """Where the study with its new length is written to.
+
+    Raises:
+        UserError: another file is there.
+    """
+    from nas.catalog import folder
+
+    source = Path(file.where)
+    own = source.is_file() and source.resolve().parent != folder("studies").resolve()
+    target = args.output or (source if own else Path(f"{source.stem if source.is_file() else args.study}.yaml"))
+    if target.exists() and not (source.is_file() and target.samefile(source)):
+        raise UserError(f"{target} exists already: name another file with -o")
+    if not target.absolute().parent.is_dir():
+        raise UserError(f"{target}: the folder {target.absolute().parent} does not exist")
+    return Path(target)
+
+
+def _facts(certificate: Certificate) -> dict[str, object]:
+    return certificate.model_dump(mode="json") | {"certified": certificate.certified}

@@ -52,6 +52,16 @@ def certificate_lines(found: Certificate) -> list[str]:
     return lines
 
 
+def lengths_table(found: Sequence[Certificate]) -> str:
+    """The proxies of every length that were compared, shortest first."""
+    rows = [["epochs", "tau", "from", "to", "top", "regret", "cost", ""]]
+    for c in found:
+        top = "-" if c.tau_top is None else f"{c.tau_top:.2f}"
+        figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
+        rows.append([str(c.proxy["spec"]["epochs"]), *figures, "certified" if c.certified else ""])
+    return table(rows)
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Columns aligned: the first to the left, numbers to the right."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]

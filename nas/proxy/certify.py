@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nas.certificate import THRESHOLD, Certificate, Compared
-from nas.errors import NASError
+from nas.certificate import THRESHOLD, Certificate
 from nas.executors import EXECUTORS
-from nas.measurement import METRICS, Evaluation, Key
-from nas.proxy import ranking
-from nas.proxy.plan import Half, Plan, make_plan
+from nas.measurement import Evaluation, Key
+from nas.proxy.evidence import of_two_halves
+from nas.proxy.plan import Plan, make_plan
 from nas.proxy.runs import Runs
-from nas.proxy.verdict import verdict
-from nas.search.driver import quiet, sum_up
+from nas.search.driver import known_study, quiet, sum_up
 from nas.storage import Store, open_store
 from nas.study import StudySpec
+from nas.tasks.base import Task
 
 Say = Callable[[str], None]
 
 NECKS = 24
 SEEDS = 2
-
-MINIMUM = 8
-"""Necks below which nothing can be said."""
-
-LATE = 2**-0.5
-"""The part of a training after which its gain tells whether it is converged: its last half octave, nearly a third."""
 
 
 def certify(
@@ -52,121 +41,46 @@ def certify(
 
     Raises:
         UserError: the study cannot be set up as asked, or no objective depends on the training.
-        NASError: fewer than MINIMUM necks could be compared.
+        NASError: too few necks could be compared.
     """
-    with open_store(storage, create=True, artifacts=artifacts) as store:
-        plan = make_plan(spec, store, necks, seeds, say)
-        found, failed = _carried_out(plan, store, say)
-        certificate = summed_up(plan, found, failed, threshold)
-        store.keep_certificate(certificate, plan.proxy.task.fingerprint, spec.task.epochs)
-        _tell_the_dashboard(store, spec.name)
-        return certificate
-
-
-def _carried_out(plan: Plan, store: Store, say: Say) -> tuple[dict[Key, Evaluation], dict[Key, str]]:
-    """All evaluations of the plan, and why some gave none. The proxy's come first: they serve the study too."""
-    from nas.trial import evaluate
-
-    spec = plan.setup.spec
-    machine = platform.node() if spec.address is None else None
-    halves = [(plan.proxy, "proxy"), (plan.full, "full training")]
+    plan = make_plan(spec, known_study(storage, spec.name)[1], necks, seeds, say)
     found: dict[Key, Evaluation] = {}
     failed: dict[Key, str] = {}
-    for task in dict.fromkeys(half.task for half, _ in halves):
-        for kind, data in task.shared().items():
-            store.put_artifact(f"task/{task.fingerprint}", kind, data)
-        with EXECUTORS[spec.executor](evaluate, task, spec.workers, spec.address) as executor:
-            runs = Runs(store, executor, machine, say)
-            for half, what in halves:
+    for task in dict.fromkeys((plan.proxy.task, plan.full.task)):
+        with runner(plan, task, storage, artifacts, say) as runs:
+            # The proxy's come first: they serve the study too.
+            for half, what in ((plan.proxy, "proxy"), (plan.full, "full training")):
                 if half.task is task:
                     runs.carry_out(half.runs, what)
         found |= runs.found
         failed |= runs.failed
-    return found, failed
+    certificate = of_two_halves(plan, found, failed).certificate(threshold)
+    with open_store(storage, create=True) as store:
+        keep(certificate, store, spec.name)
+    return certificate
 
 
-def summed_up(
-    plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[Key, str], threshold: float = THRESHOLD
-) -> Certificate:
-    """The certificate that these evaluations give.
+@contextmanager
+def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Say) -> Iterator[Runs]:
+    """Workers for a task of the plan, on the study's executor, and the database that they record to."""
+    from nas.trial import evaluate
 
-    Raises:
-        NASError: fewer than MINIMUM necks have all of theirs.
-    """
-    metric = plan.metric
-    sign = 1.0 if METRICS[metric].direction == "maximize" else -1.0
-    short, long = _evaluations(plan.proxy, found), _evaluations(plan.full, found)
-    names = [name for name in short if name in long]
-    if len(names) < MINIMUM:
-        reason = next(iter(failed.values()), "there are no more in the space; take a wider one")
-        raise NASError(f"only {len(names)} necks could be compared, and it takes {MINIMUM}: {reason}")
-    proxy, full = (_scores([half[name] for name in names], metric) for half in (short, long))
-    truth, repeats = sign * full.mean(axis=1), list(sign * proxy.T)
-    tops = [top for top in (ranking.top(r, truth) for r in repeats) if top is not None]
-    bounds, noise = ranking.interval(repeats, truth), ranking.noise(full)
-    gain = sign * float(np.mean([_late_gain(e, metric) for name in names for e in long[name]]))
-    certificate = Certificate(
-        metric=metric,
-        score=metric,
-        tau=float(np.mean([ranking.tau(r, truth) for r in repeats])),
-        low=bounds.low,
-        high=bounds.high,
-        tau_top=float(np.mean(tops)) if tops else None,
-        regret=float(np.mean([ranking.regret(r, truth) for r in repeats])),
-        noise=noise,
-        spread=float(truth.std(ddof=1)),
-        cost_ratio=_seconds(short) / _seconds(long),
-        necks=len(names),
-        seeds=full.shape[1],
-        gain=gain,
-        converged=gain < noise if noise is not None else None,
-        failed=tuple(name for name in plan.proxy.rows if name not in names),
-        threshold=threshold,
-        proxy=_told(plan.proxy) | {"space": plan.setup.space.to_dict()},
-        full=_told(plan.full),
-        compared=tuple(
-            Compared(digest=short[name][0].key.digest, name=name, proxy=tuple(p), full=tuple(f))
-            for name, p, f in zip(names, proxy.tolist(), full.tolist(), strict=True)
-        ),
-    )
-    return certificate.model_copy(update={"verdict": verdict(certificate)})
+    spec = plan.setup.spec
+    with (
+        # Before anything is written: a cluster that cannot be joined leaves no database behind.
+        EXECUTORS[spec.executor](evaluate, task, spec.workers, spec.address) as executor,
+        open_store(storage, create=True, artifacts=artifacts) as store,
+    ):
+        for kind, data in task.shared().items():
+            store.put_artifact(f"task/{task.fingerprint}", kind, data)
+        yield Runs(store, executor, platform.node() if spec.address is None else None, say)
 
 
-def _tell_the_dashboard(store: Store, name: str | None) -> None:
-    """Renew the note of the study that the proxy belongs to, if it was launched already."""
+def keep(certificate: Certificate, store: Store, name: str | None) -> None:
+    """Keep a certificate, and renew the dashboard's note of the study `name`, if it was launched already."""
     import optuna
 
+    store.keep_certificate(certificate, certificate.proxy["task"], certificate.proxy["spec"]["epochs"])
     if name is not None and store.study(name) is not None:
         with quiet(optuna), suppress(KeyError):  # killed before it had trials
             sum_up(store, optuna.load_study(study_name=name, storage=store.optuna))
-
-
-Rows = dict[str, list[Evaluation]]
-
-
-def _evaluations(half: Half, found: Mapping[Key, Evaluation]) -> Rows:
-    """The necks that have an evaluation for every seed."""
-    rows = {name: [found[run.key] for run in runs if run.key in found] for name, runs in half.rows.items()}
-    return {name: row for name, row in rows.items() if len(row) == len(half.rows[name])}
-
-
-def _scores(rows: Sequence[Sequence[Evaluation]], metric: str) -> NDArray[np.float64]:
-    """[necks, seeds]."""
-    return np.array([[evaluation.measurement.metrics[metric] for evaluation in row] for row in rows], np.float64)
-
-
-def _late_gain(evaluation: Evaluation, metric: str) -> float:
-    """What the last part of a training gained; zero where its curve has no earlier point."""
-    points = [(p.epoch, v) for p in evaluation.curve if (v := p.metrics.get(metric)) is not None]
-    last, end = points[-1]
-    earlier = [value for epoch, value in points if epoch <= LATE * last]
-    return end - earlier[-1] if earlier else 0.0
-
-
-def _seconds(rows: Rows) -> float:
-    """Seconds that the evaluations took, a latency that had to be measured included: what a trial costs."""
-    return sum(e.measurement.seconds for row in rows.values() for e in row)
-
-
-def _told(half: Half) -> dict[str, Any]:
-    return {"task": half.task.fingerprint, "spec": half.spec.to_dict()}

@@ -13,7 +13,6 @@ from nas.measurement import METRICS, Key
 from nas.proxy.runs import Run
 from nas.proxy.spread import spread
 from nas.search.setup import Setup, set_up
-from nas.storage import Store
 from nas.study import StudySpec, TaskSpec
 from nas.tasks.base import Task
 
@@ -51,15 +50,13 @@ class Plan:
     full: Half
 
 
-def make_plan(spec: StudySpec, store: Store, necks: int, seeds: int, say: Say) -> Plan:
-    """Check and prepare everything; nothing is written.
+def make_plan(spec: StudySpec, backbone: bytes | None, necks: int, seeds: int, say: Say) -> Plan:
+    """Check and prepare everything; nothing is written. `backbone` are weights that the study's trials share already.
 
     Raises:
         UserError: the study cannot be set up as asked, or no objective depends on the training.
     """
     metric = trained_metric(spec)
-    known = store.study(spec.name) if spec.name else None
-    backbone = store.get_artifact(f"task/{known.task}", "backbone") if known is not None else None
     setup = set_up(spec, say, backbone)
     full = _full(setup, say)
     chosen = _chosen(setup, necks)

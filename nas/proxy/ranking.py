@@ -18,10 +18,8 @@ LEVEL = 0.95
 
 
 def tau(x: ArrayLike, y: ArrayLike) -> float:
-    """Kendall's tau-b between two scores of the same things; nan where one of them does not tell any two apart."""
-    a, b = _order(x), _order(y)
-    with np.errstate(invalid="ignore"):
-        return float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
+    """Kendall's tau-b between two scores of the same things; 0 where one of them does not tell any two apart."""
+    return _tau(_order(x), _order(y))
 
 
 class Interval(NamedTuple):
@@ -31,22 +29,17 @@ class Interval(NamedTuple):
     high: float
 
 
-def interval(scores: Sequence[ArrayLike], truth: ArrayLike, seed: int = 0) -> Interval:
+def interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], seed: int = 0) -> Interval:
     """Bounds of tau between a score and the truth, from resampling what is ranked.
 
-    `scores` are repeats of the score; each replicate takes one of them, as a search does.
+    `pairs` are repeats of score and truth; each replicate takes one of them, as a search does.
     """
     rng = np.random.default_rng(seed)
-    n = len(np.asarray(truth))
-    b = _order(truth)
     found = []
-    for repeat in [_order(s) for s in scores]:
-        for _ in range(REPLICATES // len(scores)):
-            pick = rng.integers(n, size=n)
-            own, other = repeat[np.ix_(pick, pick)], b[np.ix_(pick, pick)]
-            scale = np.sqrt(np.sum(own * own) * np.sum(other * other))
-            if scale > 0:
-                found.append(np.sum(own * other) / scale)
+    for a, b in [(_order(score), _order(truth)) for score, truth in pairs]:
+        for _ in range(REPLICATES // len(pairs)):
+            pick = np.ix_(*2 * [rng.integers(len(a), size=len(a))])
+            found.append(_tau(a[pick], b[pick]))
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
@@ -71,6 +64,12 @@ def noise(repeats: ArrayLike) -> float | None:
     """Standard deviation of one measurement, pooled over rows of repeats [things, repeats]; None without repeats."""
     rows = np.asarray(repeats, np.float64)
     return float(np.sqrt(rows.var(axis=1, ddof=1).mean())) if rows.shape[1] > 1 else None
+
+
+def _tau(a: Floats, b: Floats) -> float:
+    """tau-b from the orders of two scores."""
+    scale = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
+    return float(np.sum(a * b)) / scale if scale > 0 else 0.0
 
 
 def _order(x: ArrayLike) -> Floats:

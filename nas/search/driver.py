@@ -65,7 +65,10 @@ def launch(
         spec = StudySpec.parse(spec, "study")
     name = spec.name or "study"
     spec = spec.model_copy(update={"name": name})
-    known, backbone = _known(storage, name)
+    known, backbone = known_study(storage, name)
+    if known is not None:
+        with open_store(storage, create=False) as store:
+            store.check_free(name)
     if known is not None:
         _check_resumed(known, spec)
     setup = set_up(spec, say, backbone)
@@ -90,18 +93,13 @@ def plan(spec: StudySpec, say: Say = _to_stderr) -> Setup:
     return set_up(spec, say)
 
 
-def _known(storage: str, name: str) -> tuple[StudyRecord | None, bytes | None]:
-    """The study of that name, if the database is there and has it, and the backbone that its trials share.
-
-    Raises:
-        UserError: the study is running.
-    """
+def known_study(storage: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
+    """The study of that name, if the database is there and has it, and the backbone that its trials share."""
     try:
         with open_store(storage, create=False) as store:
-            known = store.study(name)
+            known = store.study(name) if name is not None else None
             if known is None:
                 return None, None
-            store.check_free(name)
             return known, store.get_artifact(f"task/{known.task}", "backbone")
     except MissingDatabase:
         return None, None

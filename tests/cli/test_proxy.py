@@ -88,3 +88,41 @@ def test_show_tells_what_the_proxy_is_worth(nas: Nas, storage: str) -> None:
     assert "proxy: certified (tau 0.80" in nas("show", "cells", "--storage", storage).out
     shown = nas("show", "cells", "--storage", storage, "--json").json
     assert (shown["proxy"]["tau"], shown["proxy"]["certified"]) == (0.8, True)
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Certificates that a search gives back: of 4 epochs, which is not enough, and of 8."""
+    given = [
+        certificate(tau=0.3, proxy={"task": "t", "spec": {"epochs": 4}, "space": {}}),
+        certificate(proxy={"task": "t", "spec": {"epochs": 8}, "space": {}}),
+    ]
+    monkeypatch.setattr("nas.proxy.cheapest", lambda spec, **rest: given)
+    return given
+
+
+def test_a_search_writes_a_shipped_study_to_the_working_folder(nas: Nas, searched: list[Any]) -> None:
+    done = nas("proxy", "quickstart", "--search")
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[-1] == "quickstart.yaml: task.epochs is 8 now"
+    assert nas("validate", "./quickstart.yaml").status == 0
+    assert "  epochs: 8\n" in Path("quickstart.yaml").read_text()
+    again = nas("proxy", "quickstart", "--search")
+    assert (again.status, again.err) == (2, "nas: quickstart.yaml exists already: name another file with -o\n")
+
+
+def test_a_search_changes_a_file_of_ones_own(nas: Nas, searched: list[Any]) -> None:
+    Path("mine.yaml").write_text(TEXT)
+    told = nas("proxy", "mine.yaml", "--search", "--json").json
+    assert (told["chosen"]["tau"], told["chosen"]["certified"]) == (0.8, True)
+    assert [(c["epochs"], c["certified"]) for c in told["lengths"]] == [(4, False), (8, True)]
+    assert "epochs: 8" in Path("mine.yaml").read_text()
+
+
+def test_a_search_that_finds_nothing_writes_nothing(nas: Nas, searched: list[Any]) -> None:
+    searched.pop()
+    Path("mine.yaml").write_text(TEXT)
+    done = nas("proxy", "mine.yaml", "--search")
+    assert done.status == 1
+    assert "No shorter training reaches tau 0.65" in done.out
+    assert Path("mine.yaml").read_text() == TEXT

@@ -1,0 +1,50 @@
+"""compare: the figures of a certificate, from scores alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.proxy import ranking
+
+Floats = NDArray[np.float64]
+
+
+class Comparison(NamedTuple):
+    """See `nas.certificate.Certificate`."""
+
+    tau: float
+    low: float
+    high: float
+    tau_top: float | None
+    regret: float
+    noise: float | None
+    spread: float
+
+
+def compare(proxy: Floats, full: Floats, *, paired: bool) -> Comparison:
+    """How well `proxy` scores [necks, seeds] rank what `full` scores [necks, seeds] rank; more is better in both.
+
+    `paired`: column k of both is of one run, at an early point and at its end. Each repeat of the proxy is then judged
+    by the full scores of the other seeds, for a run knows its own luck.
+
+    Raises:
+        ValueError: paired scores of a single seed.
+    """
+    seeds = proxy.shape[1]
+    if paired and seeds < 2:
+        raise ValueError("paired scores need a second seed")
+    pairs = [(proxy[:, k], np.delete(full, k, 1).mean(1) if paired else full.mean(1)) for k in range(seeds)]
+    tops = [top for top in (ranking.top(score, truth) for score, truth in pairs) if top is not None]
+    low, high = ranking.interval(pairs)
+    return Comparison(
+        tau=float(np.mean([ranking.tau(score, truth) for score, truth in pairs])),
+        low=low,
+        high=high,
+        tau_top=float(np.mean(tops)) if tops else None,
+        regret=float(np.mean([ranking.regret(score, truth) for score, truth in pairs])),
+        noise=ranking.noise(full),
+        spread=float(full.mean(1).std(ddof=1)),
+    )

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nas.proxy.compare import compare
+
+NECKS, SEEDS = 40, 2
+
+
+def test_a_run_does_not_profit_from_its_own_luck() -> None:
+    """Necks that are all alike: what an early point has in common with its end is the luck of the run."""
+    luck = np.random.default_rng(0).normal(size=(NECKS, SEEDS))
+    assert compare(luck, luck, paired=False).tau > 0.5
+    assert abs(compare(luck, luck, paired=True).tau) < 0.2
+
+
+def test_figures_of_scores_that_agree() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.linspace(0.3, 0.5, NECKS)[:, None]
+    full = truth + rng.normal(0, 0.002, (NECKS, SEEDS))
+    found = compare(truth / 2 + np.zeros((NECKS, SEEDS)), full, paired=True)
+    assert found.tau > 0.9
+    assert found.low < found.tau < found.high
+    assert found.tau_top is not None
+    assert found.regret < 0.006
+    assert found.noise == pytest.approx(0.002, rel=0.3)
+    assert found.spread == pytest.approx(truth.std(ddof=1), rel=0.05)
+
+
+def test_one_seed_has_no_noise_and_cannot_be_paired() -> None:
+    scores = np.random.default_rng(0).normal(size=(NECKS, 1))
+    assert compare(scores, scores, paired=False).noise is None
+    with pytest.raises(ValueError, match="second seed"):
+        compare(scores, scores, paired=True)
