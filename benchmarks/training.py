@@ -31,7 +31,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from nas.catalog import read_study
 from nas.tasks import prepare
 from nas.tasks.detection import DetectionTask
-from nas.tasks.training import order
+from nas.tasks.training import Average, one_step, order
 from nas.topologies import fpn
 from nas.trial import machine
 
@@ -44,13 +44,11 @@ def ours(task: DetectionTask, width: int) -> Step:
     training = task.session(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
+    average = Average([*parameters, *model.buffers()], task.spec.average)
 
     def step(index: np.ndarray) -> None:
-        loss = training.loss(index)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 10)
-        optimizer.step()
+        one_step(training.loss, index, parameters, optimizer)
+        average.update()
 
     return step
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 
+from nas.measurement import METRICS
+from nas.study import Objective, StudySpec, TaskSpec
 from nas.value import Value
+
+NECKS = 24
+"""Spread necks that a certificate takes, unless told otherwise."""
+
+SEEDS = 2
+"""Seeds that each is trained with."""
+
+MINIMUM = 8
+"""Necks below which nothing can be said."""
 
 THRESHOLD = 0.65
 """Kendall's tau from which a proxy is trusted, as the best-known managed service asks."""
@@ -25,6 +37,13 @@ class Compared(Value):
     full: tuple[float, ...] = Field(min_length=1)
 
 
+class Trained(Value):
+    """A training: its task as asked for, and the fingerprint of all that can change its results but the epochs."""
+
+    task: TaskSpec
+    fingerprint: str
+
+
 class Certificate(Value):
     """What `necks` spread necks, each trained with `seeds` seeds under the proxy and as many others in full, say of it.
 
@@ -40,10 +59,11 @@ class Certificate(Value):
         cost_ratio: seconds of the proxy's runs over those of the full ones.
         gain: what the full scores gained, on average, over the last third of their training.
         converged: whether that is less than the noise.
-        failed: names of necks that are left out, because a run failed or collapsed.
         threshold: the tau that was asked for.
         verdict: all of it in a sentence or two.
-        proxy, full: what was compared: the study's task as the proxy and in full, with fingerprints and space.
+        failed: names of necks that are left out, each with the reason: a run failed, or collapsed.
+        proxy, full: what was compared; the epochs are part of the tasks.
+        space: the search space that the necks are from.
     """
 
     metric: str
@@ -60,16 +80,19 @@ class Certificate(Value):
     seeds: int
     gain: float
     converged: bool | None
-    failed: tuple[str, ...] = ()
+    failed: dict[str, str] = {}
     threshold: float = THRESHOLD
     verdict: str = ""
-    proxy: dict[str, Any]
-    full: dict[str, Any]
+    proxy: Trained
+    full: Trained
+    space: dict[str, Any]
     compared: tuple[Compared, ...]
 
     def facts(self) -> dict[str, Any]:
         """The figures, without the runs behind them."""
-        return self.model_dump(mode="json", exclude={"compared", "proxy", "full"}) | {"certified": self.certified}
+        return self.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"}) | {
+            "certified": self.certified
+        }
 
     @property
     def certified(self) -> bool:
@@ -77,11 +100,37 @@ class Certificate(Value):
         return self.tau >= self.threshold and self.low > LOW
 
 
+def trained_objective(spec: StudySpec) -> Objective | None:
+    """The first objective that training decides: what proxy and full training are compared by."""
+    trained = (o for o in spec.objectives if METRICS[o.metric].from_training and o.metric != "seconds")
+    return next(trained, None)
+
+
+def fitting(certificates: Sequence[Certificate], spec: StudySpec, space: dict[str, Any]) -> Certificate | None:
+    """Of a proxy's certificates the newest (the last) that a study's objective and full training are those of; one on
+    the study's own search space (`SearchSpace.to_dict`) goes before others.
+    """
+    objective = trained_objective(spec)
+    own = [
+        c
+        for c in certificates
+        if objective is not None and c.metric == objective.metric and _alike(c.full.task, spec.full_task)
+    ]
+    return max(enumerate(own), key=lambda pair: (pair[1].space == space, pair[0]), default=(0, None))[1]
+
+
+def _alike(one: TaskSpec, other: TaskSpec) -> bool:
+    """Whether two trainings are alike, wherever their files lie and whatever they run on."""
+    apart = {"data", "backbone", "device", "cache", "cache_bytes"}
+    return one.model_dump(exclude=apart) == other.model_dump(exclude=apart)
+
+
 def standing(certificate: Certificate | None, space: dict[str, Any]) -> str:
     """In one line, whether a proxy may be trusted on a search space (`SearchSpace.to_dict`)."""
     if certificate is None:
         return "proxy: not certified; `nas proxy STUDY` tells whether it ranks necks as the full training does"
     word = "certified" if certificate.certified else "NOT to be trusted"
-    where = "" if certificate.proxy.get("space") == space else ", on another search space"
+    where = "" if certificate.space == space else ", on another search space"
     figures = f"tau {certificate.tau:.2f}, {certificate.low:.2f} to {certificate.high:.2f}"
-    return f"proxy: {word} ({figures} over {certificate.necks} necks{where})"
+    full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
+    return f"proxy: {word} by {certificate.metric} ({figures}; {full}{where})"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
-from nas.certificate import Certificate
+from nas.certificate import Certificate, fitting
 from nas.errors import UserError
 from nas.measurement import Metrics, Progress
 from nas.storage import AttemptRecord, Store, StudyRecord, StudyState
@@ -134,7 +134,9 @@ def result(store: Store, name: str) -> Result:
         trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
         best=tuple(best_of(candidates, record.spec.objectives)),
         baselines=tuple(f for f in found if f.name is not None),
-        proxy=store.certificate(record.task, record.spec.task.epochs),
+        proxy=fitting(
+            store.certificates(record.task, record.spec.task.epochs), record.spec, record.provenance.get("space", {})
+        ),
     )
 
 

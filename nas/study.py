@@ -233,20 +233,17 @@ class StudySpec(Value):
         faults = [Fault(f"full.{key}", "is the same in both trainings: set it in task") for key in fixed]
         if not faults:
             try:
-                self._full()
+                self.full_task  # noqa: B018
             except SpecError as error:
                 faults = [Fault(f"full.{f.path}", f.message) for f in error.faults]
         if faults:
             raise Faulty(faults)
         return self
 
-    def _full(self) -> TaskSpec:
-        return TaskSpec.parse(self.task.model_dump() | {"epochs": FULL * self.task.epochs} | self.full)
-
     @property
     def full_task(self) -> TaskSpec:
         """The full training that the proxy stands for."""
-        return self._full()
+        return TaskSpec.parse(self.task.model_dump() | {"epochs": FULL * self.task.epochs} | self.full)
 
     @property
     def metrics_needed(self) -> set[str]:
@@ -254,8 +251,8 @@ class StudySpec(Value):
         return {o.metric for o in self.objectives} | set(self.constraints)
 
 
-RESUMABLE = ("budget", "workers", "executor", "address")
-"""What may differ when a study is launched again."""
+RESUMABLE = ("budget", "workers", "executor", "address", "full")
+"""What may differ when a study is launched again: it changes no trial."""
 
 
 def available_cpus() -> int:

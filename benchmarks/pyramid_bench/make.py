@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import table
 
 from nas.catalog import read_study
 from nas.executors.ray import RayExecutor
-from nas.measurement import EVALUATOR, Key
+from nas.measurement import EVALUATOR, Evaluation, Key
 from nas.proxy.runs import Run, Runs
 from nas.proxy.spread import Spread, spread
 from nas.search.setup import set_up
@@ -50,16 +51,25 @@ def main() -> None:
         "machine": machine(task.device), "platform": platform.machine(), "date": f"{date.today():%Y-%m-%d}",
         "precision": str(task.details()["precision"]),
     }  # fmt: skip
-    known, _, there = table.read(options.name)
-    if known and known["task"] != task.fingerprint:
-        other = f"task {known['task']}, and this is {task.fingerprint}"
-        sys.exit(f"{options.name}: the tables are of {other}; go on with the same data and weights, or delete them")
+    about_before, necks_before, there = table.read(options.name)
+    for fact in ("task", "epochs", "evaluator"):
+        if about_before and about_before[fact] != about[fact]:
+            sys.exit(
+                f"{options.name}: the tables are of {fact} {about_before[fact]}, and this is {about[fact]}; "
+                "go on with the same data and weights, or delete them"
+            )
     with open_store(options.storage, create=True) as store, RayExecutor(evaluate, task, Workers()) as executor:
         for evaluation in there:
             store.record(evaluation)
-        runs = Runs(store, executor, platform.node(), say, lambda: _write(options.name, about, task, necks, runs))
+        runs = Runs(store, executor, platform.node(), say, lambda: write())
+
+        def write() -> None:
+            evaluations = {evaluation.key: evaluation for evaluation in there} | runs.found
+            rows = necks_before | _rows(task, necks, evaluations.values())
+            table.write(options.name, about, rows.values(), evaluations.values())
+
         runs.carry_out([_run(task, neck, s, about) for s in range(options.seeds) for neck in necks], options.name)
-        _write(options.name, about, task, necks, runs)
+        write()
 
 
 def _run(task: Task, neck: Spread, seed: int, about: dict[str, Any]) -> Run:
@@ -68,16 +78,17 @@ def _run(task: Task, neck: Spread, seed: int, about: dict[str, Any]) -> Run:
     return Run(" ".join(map(str, neck.params.values())), key, architecture)
 
 
-def _write(name: str, about: dict[str, Any], task: Task, necks: list[Spread], runs: Runs) -> None:
-    rows = []
-    by_digest = {e.key.digest: e for e in runs.found.values()}
+def _rows(task: Task, necks: list[Spread], evaluations: Iterable[Evaluation]) -> dict[str, table.Neck]:
+    """What is known of the spread necks, by digest."""
+    by_digest = {evaluation.key.digest: evaluation for evaluation in evaluations}
+    rows = {}
     for neck in necks:
         digest = task.architecture(neck.neck).digest
         if digest in by_digest:
-            metrics = by_digest[digest].measurement.metrics
-            costs = {name: float(metrics[name] or 0) for name in table.COSTS}
-            rows.append(table.Neck(digest, neck.params, costs, by_digest[digest].architecture.to_dict()))
-    table.write(name, about, rows, runs.found.values())
+            found = by_digest[digest]
+            costs = {name: float(found.measurement.metrics[name] or 0) for name in table.COSTS}
+            rows[digest] = table.Neck(digest, neck.params, costs, found.architecture.to_dict())
+    return rows
 
 
 def len_train(task: Any) -> int:

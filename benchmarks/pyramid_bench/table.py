@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,17 +29,24 @@ class Neck(NamedTuple):
 
 
 def write(name: str, about: dict[str, Any], necks: Iterable[Neck], evaluations: Iterable[Evaluation]) -> None:
-    """Write both files; `about` tells what the runs have in common."""
+    """Write both files, each at once or not at all; `about` tells what the runs have in common."""
     rows = [neck._asdict() for neck in necks]
     lines = ",\n".join(json.dumps(row) for row in rows)
-    (HERE / f"{name}.necks.json").write_text(f'{{"about": {json.dumps(about)}, "necks": [\n{lines}\n]}}\n')
-    with open(HERE / f"{name}.curves.csv", "w", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["digest", "seed", "epoch", "seconds", *METRICS])
-        for evaluation in evaluations:
-            for point in evaluation.curve:
-                values = ["" if (v := point.metrics.get(m)) is None else f"{v:.4f}" for m in METRICS]
-                out.writerow([evaluation.key.digest, evaluation.key.seed, point.epoch, f"{point.seconds:.1f}", *values])
+    _replace(HERE / f"{name}.necks.json", f'{{"about": {json.dumps(about)}, "necks": [\n{lines}\n]}}\n')
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(["digest", "seed", "epoch", "seconds", *METRICS])
+    for evaluation in evaluations:
+        for point in evaluation.curve:
+            values = ["" if (v := point.metrics.get(m)) is None else f"{v:.4f}" for m in METRICS]
+            out.writerow([evaluation.key.digest, evaluation.key.seed, point.epoch, f"{point.seconds:.1f}", *values])
+    _replace(HERE / f"{name}.curves.csv", text.getvalue())
+
+
+def _replace(file: Path, text: str) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(text)
+    os.replace(part, file)
 
 
 def read(name: str) -> tuple[dict[str, Any], dict[str, Neck], list[Evaluation]]:
@@ -55,7 +64,8 @@ def read(name: str) -> tuple[dict[str, Any], dict[str, Neck], list[Evaluation]]:
                 epoch=int(row["epoch"]), epochs=about["epochs"], seconds=float(row["seconds"]), metrics=metrics
             )
             curves.setdefault((row["digest"], int(row["seed"])), []).append(point)
-    return about, necks, [_evaluation(about, necks[d], seed, points) for (d, seed), points in curves.items()]
+    whole = {k: points for k, points in curves.items() if k[0] in necks and points[-1].epoch == about["epochs"]}
+    return about, necks, [_evaluation(about, necks[d], seed, points) for (d, seed), points in whole.items()]
 
 
 def _evaluation(about: dict[str, Any], neck: Neck, seed: int, curve: list[Progress]) -> Evaluation:

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 HELP = "prove or refute a study's proxy: train spread necks both ways and compare the rankings"
 EXAMPLE = "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --seeds 2"
 
-LEAST = {"necks": 8, "seeds": 1}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_launched(parser)
-    parser.add_argument("--necks", metavar="N", type=int, default=24, help="spread necks to train (default: 24)")
-    parser.add_argument("--seeds", metavar="N", type=int, default=2, help="seeds to train each with (default: 2)")
-    parser.add_argument("--threshold", metavar="T", type=float, default=0.65, help="tau to be reached (default: 0.65)")
+    # The defaults stand in nas.certificate, which is not needed for the words of the help.
+    parser.add_argument("--necks", metavar="N", type=int, help="spread necks to train (default: 24)")
+    parser.add_argument("--seeds", metavar="N", type=int, help="seeds to train each with (default: 2)")
+    parser.add_argument("--threshold", metavar="T", type=float, help="tau to be reached (default: 0.65)")
     parser.add_argument(
         "--search", action="store_true", help="find the shortest training that reaches it, and write it to the study"
     )
@@ -39,11 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    for name, least in LEAST.items():
+    from nas.certificate import MINIMUM, NECKS, SEEDS, THRESHOLD
+
+    for name, default, least in (("necks", NECKS, MINIMUM), ("seeds", SEEDS, 1), ("threshold", THRESHOLD, 0)):
+        if getattr(args, name) is None:
+            setattr(args, name, default)
         if getattr(args, name) < least:
             raise UserError(f"--{name} {getattr(args, name)}: it takes at least {least}")
-    if not 0 < args.threshold <= 1:
-        raise UserError(f"--threshold {args.threshold}: it lies between 0 and 1")
+    if args.threshold > 1:
+        raise UserError(f"--threshold {args.threshold}: tau is at most 1")
     file = options.launched(args)
     spec = options.sound(file)
     return _search(args, file, spec) if args.search else _certify(args, spec)
@@ -89,7 +92,7 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
         target.write_text(with_length(file.text, chosen, spec.full_task.epochs))
     if args.json:
         facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
-        lengths = [{"epochs": c.proxy["spec"]["epochs"]} | c.facts() for c in found]
+        lengths = [{"epochs": c.proxy.task.epochs} | c.facts() for c in found]
         options.print_json(facts | {"lengths": lengths})
         return 0 if chosen is not None else 1
     print(lengths_table(found), end="\n\n")
@@ -97,7 +100,7 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
         print(f"No shorter training reaches tau {args.threshold:g} with an interval above 0.3.")
         return 1
     print(chosen.verdict)
-    print(f"{target}: task.epochs is {chosen.proxy['spec']['epochs']} now")
+    print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now")
     return 0
 
 

@@ -48,7 +48,7 @@ def certificate_lines(found: Certificate) -> list[str]:
     ]
     lines = [table(rows), "", table(figures), "", found.verdict]
     if found.failed:
-        lines.insert(-2, f"left out, because a run failed: {', '.join(found.failed)}")
+        lines[-2:-2] = ["", *(f"left out: {name}, {reason}" for name, reason in found.failed.items())]
     return lines
 
 
@@ -58,7 +58,7 @@ def lengths_table(found: Sequence[Certificate]) -> str:
     for c in found:
         top = "-" if c.tau_top is None else f"{c.tau_top:.2f}"
         figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
-        rows.append([str(c.proxy["spec"]["epochs"]), *figures, "certified" if c.certified else ""])
+        rows.append([str(c.proxy.task.epochs), *figures, "certified" if c.certified else ""])
     return table(rows)
 
 

@@ -25,7 +25,7 @@ class GroupNorm(nn.GroupNorm):
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": lambda width: nn.BatchNorm2d(width),
-    "group": lambda width: GroupNorm(width),
+    "batch": nn.BatchNorm2d,
+    "group": GroupNorm,
 }
 """Name -> builder(width)."""

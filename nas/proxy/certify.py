@@ -7,21 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nas.certificate import THRESHOLD, Certificate
+from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.executors import EXECUTORS
 from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import of_two_halves
 from nas.proxy.plan import Plan, make_plan
 from nas.proxy.runs import Runs
-from nas.search.driver import known_study, quiet, sum_up
+from nas.search.driver import known_study, quiet, sum_up, terminated_as_interrupted
 from nas.storage import Store, open_store
 from nas.study import StudySpec
 from nas.tasks.base import Task
 
 Say = Callable[[str], None]
-
-NECKS = 24
-SEEDS = 2
 
 
 def certify(
@@ -43,11 +40,12 @@ def certify(
         UserError: the study cannot be set up as asked, or no objective depends on the training.
         NASError: too few necks could be compared.
     """
-    plan = make_plan(spec, known_study(storage, spec.name)[1], necks, seeds, say)
+    plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     found: dict[Key, Evaluation] = {}
-    failed: dict[Key, str] = {}
+    failed: dict[str, str] = {}
     for task in dict.fromkeys((plan.proxy.task, plan.full.task)):
         with runner(plan, task, storage, artifacts, say) as runs:
+            runs.failed |= failed
             # The proxy's come first: they serve the study too.
             for half, what in ((plan.proxy, "proxy"), (plan.full, "full training")):
                 if half.task is task:
@@ -69,6 +67,7 @@ def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Sa
     with (
         # Before anything is written: a cluster that cannot be joined leaves no database behind.
         EXECUTORS[spec.executor](evaluate, task, spec.workers, spec.address) as executor,
+        terminated_as_interrupted(),
         open_store(storage, create=True, artifacts=artifacts) as store,
     ):
         for kind, data in task.shared().items():
@@ -80,7 +79,7 @@ def keep(certificate: Certificate, store: Store, name: str | None) -> None:
     """Keep a certificate, and renew the dashboard's note of the study `name`, if it was launched already."""
     import optuna
 
-    store.keep_certificate(certificate, certificate.proxy["task"], certificate.proxy["spec"]["epochs"])
+    store.keep_certificate(certificate)
     if name is not None and store.study(name) is not None:
         with quiet(optuna), suppress(KeyError):  # killed before it had trials
             sum_up(store, optuna.load_study(study_name=name, storage=store.optuna))

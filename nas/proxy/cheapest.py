@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from nas.certificate import THRESHOLD, Certificate
+from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.errors import Fault, SpecError
 from nas.measurement import Evaluation, Key
-from nas.proxy.certify import NECKS, SEEDS, keep, runner
-from nas.proxy.evidence import check_enough, complete, of_a_start, points
-from nas.proxy.plan import Half, Plan, make_plan
+from nas.proxy.certify import keep, runner
+from nas.proxy.evidence import complete, of_a_start, points
+from nas.proxy.plan import Half, Plan, make_plan, only_epochs_differ
 from nas.proxy.runs import Runs
 from nas.search.driver import known_study
 from nas.storage import open_store
@@ -43,7 +43,7 @@ def cheapest(
         NASError: too few necks could be compared.
     """
     _check(spec, seeds)
-    plan = make_plan(spec, known_study(storage, spec.name)[1], necks, seeds, say)
+    plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     with runner(plan, plan.full.task, storage, artifacts, say) as runs:
         found = _certificates(plan, runs, threshold, say)
     chosen = next((c for c in found if c.certified), None)
@@ -57,7 +57,7 @@ def _check(spec: StudySpec, seeds: int) -> None:
     faults = []
     if spec.full_task.schedule != "constant":
         faults.append(Fault("task.schedule", "only at a constant rate is a short run the start of a long one"))
-    if spec.full_task.model_copy(update={"epochs": spec.task.epochs}) != spec.task:
+    if not only_epochs_differ(spec):
         faults.append(Fault("full", "may differ from task in its epochs alone, for lengths are what is searched"))
     if seeds < 2:
         faults.append(Fault("--seeds", "it takes two or more, for a run is judged by other seeds than its own"))
@@ -80,13 +80,11 @@ def _certificates(plan: Plan, runs: Runs, threshold: float, say: Say) -> list[Ce
 
 
 def _of_lengths(
-    plan: Plan, half: Half, found: dict[Key, Evaluation], failed: dict[Key, str], threshold: float
+    plan: Plan, half: Half, found: dict[Key, Evaluation], failed: dict[str, str], threshold: float
 ) -> list[Certificate]:
-    rows = complete(half, found)
-    check_enough(list(rows), failed)
-    lost = tuple(name for name in half.rows if name not in rows)
+    rows, lost = complete(plan, half, found, failed)
     first = next(iter(rows.values()))[0]
-    lengths = [epoch for epoch, _, _ in points(first, plan.metric)][:-1]
+    lengths = [epoch for epoch, _, _ in points(first, plan.objective.metric)][:-1]
     return [of_a_start(plan, rows, epochs, lost).certificate(threshold) for epochs in lengths]
 
 

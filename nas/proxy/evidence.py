@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.certificate import Certificate, Compared
+from nas.certificate import MINIMUM, Certificate, Compared, Trained
 from nas.errors import NASError
-from nas.measurement import METRICS, Evaluation, Key
+from nas.measurement import Evaluation, Key
 from nas.proxy.compare import compare
 from nas.proxy.plan import Half, Plan
 from nas.proxy.verdict import verdict
-from nas.study import TaskSpec
 
 Floats = NDArray[np.float64]
 
 Rows = dict[str, list[Evaluation]]
 """Of each neck by name its evaluations, one a seed."""
 
-MINIMUM = 8
-"""Necks below which nothing can be said."""
-
 LATE = 2**-0.5
 """The part of a training after which its gain tells whether it is converged: its last half octave, nearly a third."""
+
+COLLAPSED = 0.5
+"""A full run with less than this part of what the neck's other seeds reached has collapsed."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,20 @@ class Evidence:
 
     plan: Plan
     rows: Rows
-    task: TaskSpec
+    trained: Trained
     proxy: Floats
     full: Floats
     seconds: float
     full_seconds: float
-    failed: tuple[str, ...]
+    failed: dict[str, str]
     paired: bool
 
     def certificate(self, threshold: float) -> Certificate:
-        plan, metric = self.plan, self.plan.metric
-        sign = 1.0 if METRICS[metric].direction == "maximize" else -1.0
+        """What it proves."""
+        plan, metric = self.plan, self.plan.objective.metric
+        sign = 1.0 if plan.objective.direction == "maximize" else -1.0
         figures = compare(sign * self.proxy, sign * self.full, paired=self.paired)
         gain = sign * float(np.mean([late_gain(e, metric) for row in self.rows.values() for e in row]))
-        task = plan.full.task if self.paired else plan.proxy.task
         certificate = Certificate(
             metric=metric,
             score=metric,
@@ -62,8 +62,9 @@ class Evidence:
             converged=gain < figures.noise if figures.noise is not None else None,
             failed=self.failed,
             threshold=threshold,
-            proxy={"task": task.fingerprint, "spec": self.task.to_dict(), "space": plan.setup.space.to_dict()},
-            full={"task": plan.full.task.fingerprint, "spec": plan.full.spec.to_dict()},
+            proxy=self.trained,
+            full=Trained(task=plan.full.spec, fingerprint=plan.full.task.fingerprint),
+            space=plan.setup.space.to_dict(),
             compared=tuple(
                 Compared(digest=row[0].key.digest, name=name, proxy=tuple(p), full=tuple(f))
                 for (name, row), p, f in zip(self.rows.items(), self.proxy.tolist(), self.full.tolist(), strict=True)
@@ -72,38 +73,38 @@ class Evidence:
         return certificate.model_copy(update={"verdict": verdict(certificate)})
 
 
-def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[Key, str]) -> Evidence:
+def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[str, str]) -> Evidence:
     """What the evaluations of both halves say.
 
     Raises:
         NASError: fewer than MINIMUM necks have all of theirs.
     """
-    short, long = complete(plan.proxy, found), complete(plan.full, found)
-    names = [name for name in short if name in long]
-    check_enough(names, failed)
-    short, long = ({name: half[name] for name in names} for half in (short, long))
+    metric = plan.objective.metric
+    long, lost = complete(plan, plan.full, found, failed)
+    short = {name: [found[run.key] for run in plan.proxy.rows[name]] for name in long}
     return Evidence(
         plan,
         long,
-        plan.proxy.spec,
-        scores(short.values(), plan.metric),
-        scores(long.values(), plan.metric),
+        Trained(task=plan.proxy.spec, fingerprint=plan.proxy.task.fingerprint),
+        scores(short.values(), metric),
+        scores(long.values(), metric),
         _seconds(short),
         _seconds(long),
-        tuple(name for name in plan.full.rows if name not in names),
+        lost,
         paired=False,
     )
 
 
-def of_a_start(plan: Plan, rows: Rows, epochs: int, failed: tuple[str, ...]) -> Evidence:
+def of_a_start(plan: Plan, rows: Rows, epochs: int, failed: dict[str, str]) -> Evidence:
     """What the first `epochs` of the full runs `rows` say of their ends."""
-    early = [[point_at(e, plan.metric, epochs) for e in row] for row in rows.values()]
+    metric = plan.objective.metric
+    early = [[point_at(e, metric, epochs) for e in row] for row in rows.values()]
     return Evidence(
         plan,
         rows,
-        plan.full.spec.model_copy(update={"epochs": epochs}),
+        Trained(task=plan.full.spec.model_copy(update={"epochs": epochs}), fingerprint=plan.full.task.fingerprint),
         np.array([[score for score, _ in row] for row in early], np.float64),
-        scores(rows.values(), plan.metric),
+        scores(rows.values(), metric),
         sum(seconds for row in early for _, seconds in row),
         _seconds(rows),
         failed,
@@ -111,17 +112,29 @@ def of_a_start(plan: Plan, rows: Rows, epochs: int, failed: tuple[str, ...]) -> 
     )
 
 
-def complete(half: Half, found: Mapping[Key, Evaluation]) -> Rows:
-    """The necks that have an evaluation for every seed."""
-    rows = {name: [found[run.key] for run in runs if run.key in found] for name, runs in half.rows.items()}
-    return {name: row for name, row in rows.items() if len(row) == len(half.rows[name])}
+def complete(
+    plan: Plan, half: Half, found: Mapping[Key, Evaluation], failed: Mapping[str, str]
+) -> tuple[Rows, dict[str, str]]:
+    """The full runs of the necks that have one for every seed, and why others are left out.
 
+    A collapsed run would drown the noise of all others, and is no end that a user would take.
 
-def check_enough(names: Sequence[str], failed: Mapping[Key, str]) -> None:
-    """Raises NASError for fewer than MINIMUM necks."""
-    if len(names) < MINIMUM:
-        reason = next(iter(failed.values()), "there are no more in the space; take a wider one")
-        raise NASError(f"only {len(names)} necks could be compared, and it takes {MINIMUM}: {reason}")
+    Raises:
+        NASError: fewer than MINIMUM are left.
+    """
+    rows: Rows = {}
+    lost = {name: reason for name, reason in failed.items() if name in half.rows}
+    for name in half.rows.keys() - lost.keys():
+        row = [found[run.key] for run in half.rows[name]]
+        values = [e.measurement.metrics[plan.objective.metric] or 0.0 for e in row]
+        if plan.objective.direction == "maximize" and min(values) < COLLAPSED * max(values):
+            lost[name] = f"a run collapsed: {min(values):.3f}, where another seed has {max(values):.3f}"
+        else:
+            rows[name] = row
+    if len(rows) < MINIMUM:
+        reason = next(iter(lost.values()), "there are no more")
+        raise NASError(f"only {len(rows)} necks could be compared, and it takes {MINIMUM}: {reason}")
+    return {name: rows[name] for name in half.rows if name in rows}, lost
 
 
 def scores(rows: Iterable[Sequence[Evaluation]], metric: str) -> Floats:
@@ -140,10 +153,10 @@ def point_at(evaluation: Evaluation, metric: str, epochs: int) -> tuple[float, f
 
 
 def late_gain(evaluation: Evaluation, metric: str) -> float:
-    """What the last part of a training gained; zero where its curve has no earlier point."""
-    last, end, _ = points(evaluation, metric)[-1]
-    earlier = [value for epoch, value, _ in points(evaluation, metric) if epoch <= LATE * last]
-    return end - earlier[-1] if earlier else 0.0
+    """What the last part of a training gained; where that began, the curve is interpolated over log(epoch)."""
+    epochs, values, _ = zip(*points(evaluation, metric), strict=True)
+    began = np.interp(math.log(LATE * epochs[-1]), np.log(epochs), values)
+    return float(values[-1] - began)
 
 
 def _seconds(rows: Rows) -> float:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from nas import tasks
 from nas.architecture import NeckSpec
+from nas.certificate import MINIMUM, trained_objective
 from nas.describe import summary
-from nas.errors import UserError
-from nas.measurement import METRICS, Key
+from nas.errors import Fault, SpecError, UserError
+from nas.measurement import Key
 from nas.proxy.runs import Run
 from nas.proxy.spread import spread
+from nas.search.constraints import broken
 from nas.search.setup import Setup, set_up
-from nas.study import StudySpec, TaskSpec
+from nas.storage import StudyRecord
+from nas.study import Objective, StudySpec, TaskSpec
 from nas.tasks.base import Task
 
 Say = Callable[[str], None]
@@ -42,64 +45,80 @@ class Half:
 
 @dataclass(frozen=True)
 class Plan:
-    """The same necks in both halves, compared by `metric`; no seed is in both."""
+    """The same necks in both halves, compared by the objective's metric; no seed is in both."""
 
     setup: Setup
-    metric: str
+    objective: Objective
     proxy: Half
     full: Half
 
 
-def make_plan(spec: StudySpec, backbone: bytes | None, necks: int, seeds: int, say: Say) -> Plan:
-    """Check and prepare everything; nothing is written. `backbone` are weights that the study's trials share already.
+def make_plan(
+    spec: StudySpec, known: tuple[StudyRecord | None, bytes | None], necks: int, seeds: int, say: Say
+) -> Plan:
+    """Check and prepare everything; nothing is written. `known` is the study as the database has it, and the backbone
+    that its trials share.
 
     Raises:
-        UserError: the study cannot be set up as asked, or no objective depends on the training.
+        UserError: the study cannot be set up as asked, no objective depends on the training, the full training is no
+            longer than the proxy, or the space has too few necks.
     """
-    metric = trained_metric(spec)
-    setup = set_up(spec, say, backbone)
-    full = _full(setup, say)
+    objective = trained_objective(spec)
+    if objective is None:
+        raise UserError("objectives: none depends on the training, so there is no proxy to certify")
+    if only_epochs_differ(spec) and spec.full_task.epochs <= spec.task.epochs:
+        message = f"should be more than the proxy's {spec.task.epochs}, not {spec.full_task.epochs}"
+        raise SpecError(spec.name or "study", [Fault("full.epochs", message)])
+    record, kept = known
+    setup = set_up(spec, say, kept if record is not None and _same_weights(record.spec.task, spec.task) else None)
+    full = _full(setup, objective, say)
     chosen = _chosen(setup, necks)
+    if len(chosen) < MINIMUM:
+        raise UserError(f"space: {len(chosen)} necks, baselines included, and it takes {MINIMUM} to compare; widen it")
+    if len(chosen) < necks:
+        say(f"the space has no more than {len(chosen)} necks, baselines included")
     short = range(spec.seed, spec.seed + seeds)
     long = range(spec.seed + FULL_SEED, spec.seed + FULL_SEED + seeds)
     return Plan(
         setup,
-        metric,
+        objective,
         # The study itself can take over the proxy's runs of its seed, if they have their weights.
         Half(spec.task, setup.task, _rows(setup.task, spec.task.epochs, chosen, short, keep=spec.seed)),
         Half(spec.full_task, full, _rows(full, spec.full_task.epochs, chosen, long, keep=None)),
     )
 
 
-def trained_metric(spec: StudySpec) -> str:
-    """The first objective that training decides.
-
-    Raises:
-        UserError: there is none.
-    """
-    for objective in spec.objectives:
-        if METRICS[objective.metric].from_training and objective.metric != "seconds":
-            return objective.metric
-    raise UserError("objectives: none depends on the training, so there is no proxy to certify")
+def only_epochs_differ(spec: StudySpec) -> bool:
+    """Whether proxy and full training are one task, trained for other numbers of epochs."""
+    return spec.full_task.model_copy(update={"epochs": spec.task.epochs}) == spec.task
 
 
-def _full(setup: Setup, say: Say) -> Task:
+def _same_weights(one: TaskSpec, other: TaskSpec) -> bool:
+    """Whether the backbone that one task's trials share is the other's too."""
+    return one.model_copy(update={"epochs": other.epochs}) == other
+
+
+def _full(setup: Setup, objective: Objective, say: Say) -> Task:
     """The full training's task: the proxy's own where the two differ in epochs alone."""
     spec = setup.spec
-    if spec.full_task.model_copy(update={"epochs": spec.task.epochs}) == spec.task:
+    if only_epochs_differ(spec):
         return setup.task
     say("preparing the full training")
+
+    def approve(task: Task) -> None:
+        if objective.metric not in task.available:
+            raise SpecError("", [Fault("full", f"the validation data cannot give {objective.metric} there")])
+
     asked = spec.full_task.model_copy(update={"device": setup.task.device})
-    return tasks.prepare(asked, say, setup.task.shared().get("backbone"))
+    return tasks.prepare(asked, say, setup.task.shared().get("backbone"), approve)
 
 
 def _chosen(setup: Setup, count: int) -> dict[str, NeckSpec]:
-    """The baselines, then `count` spread necks of the space, by names that differ; no neck twice."""
+    """The baselines, then `count` spread necks of those that meet the constraints, by names that differ; none twice."""
 
-    def params(neck: NeckSpec) -> float:
-        cost = setup.neck_costs(neck)["params"]
-        assert cost is not None
-        return cost
+    def params(neck: NeckSpec) -> float | None:
+        costs = setup.neck_costs(neck)
+        return None if broken(costs, setup.spec.constraints) else costs["params"]
 
     chosen = dict(setup.baselines)
     seen = {neck.digest for neck in chosen.values()}

@@ -23,7 +23,7 @@ EVERY_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Run:
-    """An evaluation that is wanted. `weights`: whether its trained tensors are kept."""
+    """An evaluation that is wanted of the neck `name`. `weights`: whether its trained tensors are kept."""
 
     name: str
     key: Key
@@ -42,7 +42,8 @@ class _UnderWay:
 
 
 class Runs:
-    """Carries runs out. `found` holds their evaluations, `failed` the sentences of those that gave none.
+    """Carries runs out. `found` holds their evaluations, `failed` by name why a neck has no evaluation of some run; its
+    others are not begun.
 
     `machine` is the one whose latencies hold for the executor's workers, None for others; `each` is called after every
     run that was recorded.
@@ -57,7 +58,7 @@ class Runs:
         self.say = say
         self.each = each
         self.found: dict[Key, Evaluation] = {}
-        self.failed: dict[Key, str] = {}
+        self.failed: dict[str, str] = {}
         self._under_way: dict[str, _UnderWay] = {}
         self._in_a_row = 0
 
@@ -72,7 +73,7 @@ class Runs:
             known = self._recorded(run)
             if known is not None:
                 self.found[run.key] = known
-            elif run.key not in self.failed:
+            else:
                 todo.append(run)
         had, count = len(runs) - len(todo), len(todo)
         if had:
@@ -80,6 +81,7 @@ class Runs:
         began = told = time.monotonic()
         try:
             while todo or self._under_way:
+                todo = [run for run in todo if run.name not in self.failed]
                 while todo and len(self._under_way) < self.executor.capacity:
                     self._start(todo.pop(0))
                 for event in self.executor.events(1.0):
@@ -98,9 +100,7 @@ class Runs:
 
     def _recorded(self, run: Run) -> Evaluation | None:
         evaluation = self.store.evaluation(run.key)
-        if evaluation is None or evaluation.state != "complete":
-            return None
-        return evaluation if not run.weights or self.store.has_artifact(str(run.key), "weights") else None
+        return evaluation if evaluation is not None and evaluation.state == "complete" else None
 
     def _start(self, run: Run) -> None:
         """Submit a run, with the costs that need not be measured again."""
@@ -165,7 +165,7 @@ class Runs:
             under_way.attempt += 1
             self._submit(under_way)
             return
-        self.failed[under_way.run.key] = failure.message
+        self.failed[under_way.run.name] = failure.message
         self._in_a_row += 1
         self.say(f"{under_way.run.name} failed: {failure.message}")
         if self._in_a_row >= FAILURES:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from nas.architecture import Frame, NeckSpec
 from nas.search_space import Choice, SearchSpace
 
-POOL = 8
-"""Necks looked at for each that is chosen."""
+POOL = 480
+"""Necks that are looked at: as many however few are chosen, so that the first of a longer list are a shorter one."""
 
 BINS = 5
 """Groups of cost, from the cheapest fifth to the dearest."""
@@ -27,14 +27,14 @@ class Spread(NamedTuple):
 
 
 def spread(
-    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float], count: int, seed: int = 0
+    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float | None], count: int, seed: int = 0
 ) -> list[Spread]:
     """`count` distinct necks, or all of a smaller space, in which each choice of each parameter, and each fifth of the
-    costs, comes about as often as the others. The first k of a longer list are spread likewise.
+    costs, comes about as often as the others. The first k of a longer list are the list of k.
 
-    `cost` is any measure of size, such as parameters. The same arguments give the same necks.
+    `cost` is any measure of size, such as parameters; None leaves a neck out. The same arguments give the same necks.
     """
-    pool = _pool(space, frame, cost, POOL * count, random.Random(seed))
+    pool = _pool(space, frame, cost, max(POOL, count), random.Random(seed))
     features = _features(pool)
     seen: Counter[tuple[str, Choice]] = Counter()
     chosen: list[int] = []
@@ -48,7 +48,7 @@ def spread(
 
 
 def _pool(
-    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float], size: int, rng: random.Random
+    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float | None], size: int, rng: random.Random
 ) -> list[Spread]:
     """Distinct necks drawn at random; where drawing brings nothing new any more, from a walk through the space."""
     found: dict[str, tuple[Mapping[str, Choice], NeckSpec]] = {}
@@ -62,7 +62,11 @@ def _pool(
             found.setdefault(neck.digest, (params, neck))
             if len(found) == size:
                 break
-    return [Spread(digest, dict(params), neck, cost(neck)) for digest, (params, neck) in found.items()]
+    return [
+        Spread(digest, dict(params), neck, known)
+        for digest, (params, neck) in found.items()
+        if (known := cost(neck)) is not None
+    ]
 
 
 def _features(pool: Sequence[Spread]) -> list[list[tuple[str, Choice]]]:

@@ -20,7 +20,7 @@ def with_length(text: str, certificate: Certificate, full_epochs: int) -> str:
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.indent(mapping=2, sequence=4, offset=2)
     data = yaml.load(text)
-    data["task"]["epochs"] = certificate.proxy["spec"]["epochs"]
+    data["task"]["epochs"] = certificate.proxy.task.epochs
     if "full" not in data:
         data.insert(list(data).index("task") + 1, "full", {})
     data["full"]["epochs"] = full_epochs

@@ -10,13 +10,13 @@ def verdict(c: Certificate) -> str:
     figures = f"tau {c.tau:.2f}, 95 % interval {c.low:.2f} to {c.high:.2f}, asked {c.threshold:.2f}"
     lost = f"its pick loses {c.regret:.3f} {c.metric} of the best, where necks differ by {c.spread:.3f}"
     cost = f"at {_ratio(c.cost_ratio)} of the cost"
-    if c.noise is not None and c.spread <= c.noise:
+    if c.certified:
+        sentences = [f"Trust this proxy: it orders necks much as the full training does ({figures}); {lost}, {cost}."]
+    elif c.noise is not None and c.spread <= c.noise:
         sentences = [
             f"The necks hardly differ here: by {c.spread:.3f} {c.metric}, where one neck differs from seed to seed by "
             f"{c.noise:.3f}. Take the cheapest; no proxy can rank them ({figures})."
         ]
-    elif c.certified:
-        sentences = [f"Trust this proxy: it orders necks much as the full training does ({figures}); {lost}, {cost}."]
     elif c.tau >= c.threshold:
         sentences = [f"This proxy looks good but is not proven: {figures}; {lost}, {cost}. More necks would tell."]
     elif c.high < c.threshold:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nas import catalog
-from nas.certificate import standing
+from nas.certificate import fitting, standing
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
 from nas.measurement import METRICS, Metrics
@@ -75,14 +75,15 @@ def launch(
     if known is not None:
         _check_unchanged(known, setup)
     with (
-        _terminated_as_interrupted(),
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         EXECUTORS[spec.executor](_evaluate(), setup.task, spec.workers, spec.address) as executor,
+        terminated_as_interrupted(),  # after Ray, which takes the signal for itself
         open_store(storage, create=True, artifacts=artifacts) as store,
     ):
         if known is None:
             _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
-        say(standing(store.certificate(setup.task.fingerprint, spec.task.epochs), setup.space.to_dict()))
+        space, certificates = setup.space.to_dict(), store.certificates(setup.task.fingerprint, spec.task.epochs)
+        say(standing(fitting(certificates, spec, space), space))
         with store.lease(name) as lease:
             store.update_spec(name, spec)
             return _drive(store, setup, executor, lease, say)
@@ -214,7 +215,7 @@ def quiet(optuna: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM ends a search as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -199,17 +199,18 @@ class Store:
 
     # Certificates
 
-    def keep_certificate(self, certificate: Certificate, task: str, epochs: int) -> None:
-        """Keep what was found of the proxy that trains `epochs` epochs of a task, beside earlier certificates."""
-        values = {"task": task, "epochs": epochs, "data": certificate.model_dump(mode="json")}
+    def keep_certificate(self, certificate: Certificate) -> None:
+        """Keep what was found of a proxy, beside earlier certificates of it."""
+        proxy = certificate.proxy
+        values = {"task": proxy.fingerprint, "epochs": proxy.task.epochs, "data": certificate.model_dump(mode="json")}
         with self._database.write() as connection:
             connection.execute(CERTIFICATE.insert().values(**values, made=datetime.now(UTC)))
 
-    def certificate(self, task: str, epochs: int) -> Certificate | None:
-        """The newest certificate of that proxy."""
+    def certificates(self, task: str, epochs: int) -> list[Certificate]:
+        """All certificates of that proxy, the oldest first; `nas.certificate.fitting` chooses among them."""
         where = and_(CERTIFICATE.c.task == task, CERTIFICATE.c.epochs == epochs)
-        rows = self._database.read(select(CERTIFICATE.c.data).where(where).order_by(CERTIFICATE.c.id.desc()).limit(1))
-        return Certificate.parse(rows[0].data, f"a certificate in {self._database.name}") if rows else None
+        rows = self._database.read(select(CERTIFICATE.c.data).where(where).order_by(CERTIFICATE.c.id))
+        return [Certificate.parse(row.data, f"a certificate in {self._database.name}") for row in rows]
 
     # Latency
 

@@ -151,7 +151,7 @@ ATTEMPT = Table(
     Index("ix_nas_attempt_digest", "digest"),
 )
 
-# What is certified is a task, as a proxy, with a number of epochs; the newest certificate counts.
+# What is certified is a task, as a proxy, with a number of epochs.
 CERTIFICATE = Table(
     "nas_certificate",
     METADATA,

@@ -126,6 +126,7 @@ class Session:
         for name, parameter in model.backbone.named_parameters():
             parameter.requires_grad_(name in task.tuned)
         self.assigned = None if task.targets is None else self._assign(task.targets)
+        self._train_mode()
 
     def run(self, seed: int, epochs: int) -> Iterator[Progress]:
         task, model = self.task, self.model
@@ -133,7 +134,6 @@ class Session:
             (task.backbone_rate, [p for p in model.backbone.parameters() if p.requires_grad]),
             (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
         ]
-        self._train_mode()
         buffers = [x for part in model.modules() if part.training for x in part.buffers(recurse=False)]
         yield from train(task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs)
 

@@ -126,7 +126,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = spec.lr * rate(spec, step, steps) * group["factor"]
                 with window.beside_others():
-                    losses.append(_step(loss, index, parameters, optimizer))
+                    losses.append(one_step(loss, index, parameters, optimizer))
                 if not math.isfinite(losses[-1]):
                     where = f"in epoch {epoch} (step {step + 1})"
                     raise TrialFailed(f"the loss became {losses[-1]} {where}; try a lower task.lr")
@@ -143,7 +143,7 @@ def train(
             yield Progress(epoch=epoch, epochs=epochs, seconds=time.monotonic() - started, metrics=metrics)
 
 
-def _step(
+def one_step(
     loss: Loss, index: NDArray[np.int64], parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> float:
     """One step of the optimizer; a loss that is not finite is told and not followed."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from nas.certificate import Trained
 from nas.storage import open_store
 from tests.cli.conftest import Nas
 from tests.fabricated import TEXT
-from tests.proxy.samples import certificate
+from tests.proxy.samples import certificate, trained
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ def test_a_study_in_the_database(nas: Nas, asked: dict[str, Any], storage: str) 
     [
         (["--necks", "3"], "--necks 3: it takes at least 8"),
         (["--seeds", "0"], "--seeds 0: it takes at least 1"),
+        (["--threshold", "2"], "--threshold 2.0: tau is at most 1"),
         (["--necks", "many"], "invalid int value: 'many'"),
         (["--set", "full.epoch=3"], "full.epoch: unknown key; did you mean epochs?"),
         (["--set", "full.data.kind=voc"], "full.data: is the same in both trainings: set it in task"),
@@ -84,8 +86,10 @@ def test_show_tells_what_the_proxy_is_worth(nas: Nas, storage: str) -> None:
     with open_store(storage, create=False) as store:
         study = store.study("cells")
         assert study is not None
-        store.keep_certificate(certificate(), study.task, study.spec.task.epochs)
-    assert "proxy: certified (tau 0.80" in nas("show", "cells", "--storage", storage).out
+        proxy = Trained(task=study.spec.task, fingerprint=study.task)
+        full = Trained(task=study.spec.full_task, fingerprint=study.task)
+        store.keep_certificate(certificate(proxy=proxy, full=full))
+    assert "proxy: certified by ap (tau 0.80" in nas("show", "cells", "--storage", storage).out
     shown = nas("show", "cells", "--storage", storage, "--json").json
     assert (shown["proxy"]["tau"], shown["proxy"]["certified"]) == (0.8, True)
 
@@ -94,8 +98,8 @@ def test_show_tells_what_the_proxy_is_worth(nas: Nas, storage: str) -> None:
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Certificates that a search gives back: of 4 epochs, which is not enough, and of 8."""
     given = [
-        certificate(tau=0.3, proxy={"task": "t", "spec": {"epochs": 4}, "space": {}}),
-        certificate(proxy={"task": "t", "spec": {"epochs": 8}, "space": {}}),
+        certificate(tau=0.3, proxy=trained(4)),
+        certificate(proxy=trained(8)),
     ]
     monkeypatch.setattr("nas.proxy.cheapest", lambda spec, **rest: given)
     return given

@@ -212,14 +212,13 @@ class StoreContract:
 
     # Certificates
 
-    def test_the_newest_certificate_of_a_proxy_counts(self, store: Store, reader: Store) -> None:
-        assert reader.certificate("t1-abc", 2) is None
+    def test_certificates_of_a_proxy_come_back_oldest_first(self, store: Store, reader: Store) -> None:
+        assert reader.certificates("t1-abc", 2) == []
         old, new = certificate(tau=0.5), certificate()
-        store.keep_certificate(old, "t1-abc", 2)
-        assert reader.certificate("t1-abc", 2) == old
-        store.keep_certificate(new, "t1-abc", 2)
-        assert reader.certificate("t1-abc", 2) == new
-        assert reader.certificate("t1-abc", 3) is reader.certificate("t1-xyz", 2) is None
+        store.keep_certificate(old)
+        store.keep_certificate(new)
+        assert reader.certificates("t1-abc", 2) == [old, new]
+        assert reader.certificates("t1-abc", 3) == reader.certificates("t1-xyz", 2) == []
 
     # Latency
 

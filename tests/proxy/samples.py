@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.certificate import Certificate, Compared
+from nas.certificate import Certificate, Compared, Trained
+from nas.study import TaskSpec
+
+
+def trained(epochs: int) -> Trained:
+    task = TaskSpec.parse({"kind": "detection", "data": {"kind": "digits"}, "epochs": epochs})
+    return Trained(task=task, fingerprint="t1-abc")
 
 
 def certificate(**changes: Any) -> Certificate:
@@ -25,8 +31,9 @@ def certificate(**changes: Any) -> Certificate:
         "gain": 0.001,
         "converged": True,
         "verdict": "Trust this proxy.",
-        "proxy": {"task": "t1-abc", "spec": {}, "space": {"name": "pyramid"}},
-        "full": {"task": "t1-abc", "spec": {}},
+        "proxy": trained(2),
+        "full": trained(20),
+        "space": {"name": "pyramid"},
         "compared": (Compared(digest="n1", name="fpn", proxy=(0.3, 0.31), full=(0.4, 0.41)),),
     }
     return Certificate(**(figures | changes))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.errors import NASError, TrialFailed, UserError
+from nas.errors import SpecError, TrialFailed, UserError
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import certify, ranking
 from nas.search import launch
+from nas.search.setup import set_up
 from nas.storage import open_store
 from nas.tasks.base import Task
 from tests import searches
@@ -61,7 +62,7 @@ def test_an_honest_proxy_is_certified(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found.noise == pytest.approx(NOISE, rel=0.8)
     assert found.cost_ratio == pytest.approx(0.1)
     assert found.converged
-    assert found.failed == ()
+    assert found.failed == {}
     assert "proxy: 28 runs done" in said
 
 
@@ -90,12 +91,12 @@ def test_it_is_kept_and_the_study_takes_its_runs_over(
     install(monkeypatch, trains(honest=True))
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
     with open_store(searches.url(tmp_path), create=False) as store:
-        assert store.certificate(searches.prepared().fingerprint, 3) == found
+        assert store.certificates(searches.prepared().fingerprint, 3) == [found]
     install(monkeypatch, lambda task, job: pytest.fail("nothing is left to train"))
     said: list[str] = []
     result = launch(spec, storage=searches.url(tmp_path), say=said.append)
     assert result.trials.complete == 6
-    assert any(line.startswith(f"proxy: certified (tau {found.tau:.2f}") for line in said)
+    assert any(line.startswith(f"proxy: certified by ap (tau {found.tau:.2f}") for line in said)
     assert result.proxy == found
 
 
@@ -122,20 +123,85 @@ def test_necks_that_fail_are_left_out_and_named(tmp_path: Path, monkeypatch: pyt
             raise TrialFailed("the loss became nan")
         yield from trains(honest=True)(task, job)
 
-    from nas.search.setup import set_up
-
     install(monkeypatch, fails)
     fpn = set_up(spec, lambda line: None).baselines["fpn"].digest
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
-    assert found.failed == ("fpn",)
+    assert found.failed == {"fpn": "the loss became nan"}
     assert found.necks == 13
+
+
+def test_a_collapsed_run_is_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    def collapses(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        for step in trains(honest=True)(task, job):
+            if isinstance(step, Measurement) and job.architecture.neck.digest == fpn and job.seed == 1001:
+                step = step.model_copy(update={"metrics": step.metrics | {"ap": 0.0}})
+            yield step
+
+    install(monkeypatch, collapses)
+    fpn = set_up(spec, lambda line: None).baselines["fpn"].digest
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert list(found.failed) == ["fpn"]
+    assert found.failed["fpn"].startswith("a run collapsed: 0.000, where another seed has")
+    assert found.certified
+
+
+def test_a_proxy_that_gives_all_necks_the_same_is_refuted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any
+) -> None:
+    def blind(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        for step in trains(honest=True)(task, job):
+            if job.epochs < 10:
+                step = step.model_copy(update={"metrics": step.metrics | {"ap": 0.0}})
+            yield step
+
+    install(monkeypatch, blind)
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert (found.tau, found.low, found.high) == (0, 0, 0)
+    assert not found.certified
+
+
+def test_more_necks_train_no_neck_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    jobs: list[tuple[str, int, int]] = []
+
+    def logged(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        jobs.append((job.architecture.digest, job.seed, job.epochs))
+        yield from trains(honest=True)(task, job)
+
+    install(monkeypatch, logged)
+    certify(spec, storage=searches.url(tmp_path), necks=8, seeds=1)
+    certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert len(set(jobs)) == len(jobs) == 14 * 2 * 2
+
+
+def test_the_epochs_may_stand_at_their_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, trains(honest=True))
+    task = {key: value for key, value in searches.TASK.items() if key != "epochs"}
+    found = certify(searches.spec(task=task), storage=searches.url(tmp_path), necks=8, seeds=1)
+    assert (found.proxy.task.epochs, found.full.task.epochs) == (20, 200)
+
+
+def test_constraints_hold_for_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, trains(honest=True))
+    plan = set_up(searches.spec(), lambda line: None)
+    costs = sorted(float(plan.neck_costs(neck)["params"] or 0) for _, neck in plan.space.walk(plan.task.frame))
+    tight = searches.spec(constraints={"params": costs[8]}, full={"epochs": 30})
+    found = certify(tight, storage=searches.url(tmp_path), necks=12, seeds=1)
+    assert found.necks == sum(cost <= costs[8] for cost in costs) + 2  # and the baselines
+
+
+def test_a_full_training_is_longer_than_its_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, trains(honest=True))
+    with pytest.raises(SpecError, match=r"full\.epochs: should be more than the proxy's 3, not 3"):
+        certify(searches.spec(full={"epochs": 3}), storage=searches.url(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_few_necks_are_no_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, trains(honest=True))
     narrow = searches.spec(space=searches.SPACE | {"finest": 2, "width": 16, "topology": "none"})
-    with pytest.raises(NASError, match="only 3 necks could be compared, and it takes 8"):
+    with pytest.raises(UserError, match="space: 3 necks, baselines included, and it takes 8 to compare"):
         certify(narrow, storage=searches.url(tmp_path), necks=12, seeds=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_study_without_a_trained_objective_has_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,13 +49,13 @@ def test_it_is_the_first_length_that_ranks_as_the_end(
     searches.install(monkeypatch)
     monkeypatch.setattr("nas.trial.evaluate", curves(turn))
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2)
-    assert [c.proxy["spec"]["epochs"] for c in found] == milestones(EPOCHS)[:-1]
+    assert [c.proxy.task.epochs for c in found] == milestones(EPOCHS)[:-1]
     chosen = next(c for c in found if c.certified)
-    assert chosen.proxy["spec"]["epochs"] == expected
+    assert chosen.proxy.task.epochs == expected
     assert chosen.cost_ratio == pytest.approx(expected / EPOCHS)
-    assert all(c.tau < 0 for c in found if c.proxy["spec"]["epochs"] < expected)
+    assert all(c.tau < 0 for c in found if c.proxy.task.epochs < expected)
     with open_store(searches.url(tmp_path), create=False) as store:
-        assert store.certificate(searches.prepared().fingerprint, expected) == chosen
+        assert store.certificates(searches.prepared().fingerprint, expected) == [chosen]
 
 
 def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: py
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2)
     assert not any(c.certified for c in found)
     with open_store(searches.url(tmp_path), create=False) as store:
-        assert all(store.certificate(searches.prepared().fingerprint, e) is None for e in milestones(EPOCHS))
+        assert not any(store.certificates(searches.prepared().fingerprint, e) for e in milestones(EPOCHS))
 
 
 def test_it_stops_once_the_choice_is_clear() -> None:

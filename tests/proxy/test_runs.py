@@ -80,11 +80,9 @@ def test_weights_are_kept_where_they_are_wanted(store: Store) -> None:
     log: list[Job] = []
     with LocalExecutor(told(log), None) as executor:
         runs = Runs(store, executor, "here", lambda line: None)
-        runs.carry_out([run(8)], "proxy")
-        assert store.get_artifact(str(key(8)), "weights") is None
-        runs.carry_out([run(8, weights=True)], "proxy")
-    assert len(log) == 2
-    assert store.get_artifact(str(key(8)), "weights") == b"trained"
+        runs.carry_out([run(8), run(16, weights=True)], "proxy")
+    assert store.get_artifact(str(key(8)), "weights") is None
+    assert store.get_artifact(str(key(16)), "weights") == b"trained"
 
 
 def test_costs_are_known_and_a_latency_is_measured_once_a_machine(store: Store) -> None:
@@ -107,8 +105,8 @@ def test_a_failure_is_told_and_the_rest_goes_on(store: Store) -> None:
 
     with LocalExecutor(evaluate, None) as executor:
         runs = Runs(store, executor, "here", said.append)
-        runs.carry_out([run(8), run(16)], "proxy")
-    assert runs.failed == {key(8): "the loss became nan"}
+        runs.carry_out([run(8), run(16), run(8, seed=1)], "proxy")  # nor is the other seed of what failed begun
+    assert runs.failed == {"fpn 8": "the loss became nan"}
     assert set(runs.found) == {key(16)}
     assert "fpn 8 failed: the loss became nan" in said
 

@@ -44,10 +44,17 @@ def test_costs_are_spread(count: int) -> None:
     assert costs[-count // 5] > 4 * costs[count // 5]
 
 
-def test_the_first_of_a_longer_list_are_spread_too() -> None:
-    often = Counter(item.params["finest"] for item in chosen(60)[:12])
-    assert set(often) == {2, 3, 4}
-    assert max(often.values()) <= 6
+def test_the_first_of_a_longer_list_are_the_shorter_one() -> None:
+    assert [item.digest for item in chosen(60)[:24]] == [item.digest for item in chosen(24)]
+
+
+def test_what_has_no_cost_is_left_out() -> None:
+    def small(neck: NeckSpec) -> float | None:
+        return size(neck) if len(neck.nodes) < 8 else None
+
+    necks = spread(read_space("pyramid"), FRAME, small, 24)
+    assert len(necks) == 24
+    assert all(len(item.neck.nodes) < 8 for item in necks)
 
 
 def test_a_small_space_is_taken_whole() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from nas.catalog import folder, names, open_study, parse
 from nas.proxy.study_file import remark, with_length
-from tests.proxy.samples import certificate
+from tests.proxy.samples import certificate, trained
 
-PROVED = certificate(proxy={"task": "t1-abc", "spec": {"epochs": 11}, "space": {}})
+PROVED = certificate(proxy=trained(11))
 
 
 @pytest.mark.parametrize("name", names("studies"))

@@ -39,6 +39,8 @@ def test_a_full_training_that_still_gains_is_said() -> None:
 def test_the_line_at_a_launch() -> None:
     space = {"name": "pyramid"}
     assert standing(None, space).startswith("proxy: not certified; `nas proxy STUDY` tells")
-    assert standing(certificate(), space) == "proxy: certified (tau 0.80, 0.60 to 0.90 over 24 necks)"
-    assert standing(certificate(), {"name": "mine"}).endswith("over 24 necks, on another search space)")
-    assert standing(certificate(tau=0.2), space).startswith("proxy: NOT to be trusted (tau 0.20")
+    assert standing(certificate(), space) == (
+        "proxy: certified by ap (tau 0.80, 0.60 to 0.90; 24 necks and a full training of 20 epochs)"
+    )
+    assert standing(certificate(), {"name": "mine"}).endswith("20 epochs, on another search space)")
+    assert standing(certificate(tau=0.2), space).startswith("proxy: NOT to be trusted by ap (tau 0.20")

@@ -67,14 +67,15 @@ def test_kill_minus_nine_on_ray(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupt_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
     driver = start(tmp_path)
     limit = time.monotonic() + 240
     while not complete(tmp_path):
         assert driver.poll() is None, driver.communicate()[1]
         assert time.monotonic() < limit
         time.sleep(0.3)
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(number)
     out, err = driver.communicate(timeout=120)
     assert driver.returncode == 130, err
     assert "goes on from here" in err

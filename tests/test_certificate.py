@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nas.certificate import Certificate, fitting, trained_objective
+from nas.study import StudySpec
+from tests.proxy.samples import certificate, trained
+
+SPACE = {"name": "pyramid"}
+
+
+def spec(**changes: Any) -> StudySpec:
+    task = {"kind": "detection", "data": {"kind": "digits"}, "epochs": 2}
+    return StudySpec.parse({"task": task} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "certified"), [({}, True), ({"tau": 0.64}, False), ({"low": 0.3}, False), ({"threshold": 0.9}, False)]
+)
+def test_it_takes_the_threshold_and_an_interval_above_chance(changes: dict[str, float], certified: bool) -> None:
+    assert certificate(**changes).certified is certified
+
+
+def test_the_newest_certificate_counts() -> None:
+    old, new = certificate(), certificate(tau=0.1)
+    assert fitting([], spec(), SPACE) is None
+    assert fitting([old, new], spec(), SPACE) == new
+
+
+def test_one_on_the_studys_own_space_goes_first() -> None:
+    here, elsewhere = certificate(), certificate(tau=0.1, space={"name": "mine"})
+    assert fitting([here, elsewhere], spec(), SPACE) == here
+    assert fitting([elsewhere], spec(), SPACE) == elsewhere
+
+
+@pytest.mark.parametrize(
+    "other",
+    [certificate(metric="ap_small"), certificate(full=trained(4))],
+    ids=["another metric", "a shorter full training"],
+)
+def test_what_was_proved_of_something_else_says_nothing(other: Certificate) -> None:
+    assert fitting([other], spec(), SPACE) is None
+    assert fitting([certificate(), other], spec(), SPACE) == certificate()
+
+
+def test_the_same_training_wherever_its_files_lie() -> None:
+    moved = {"kind": "detection", "data": {"kind": "voc", "root": "/elsewhere"}, "epochs": 2, "cache": "images"}
+    assert fitting([certificate()], spec(task=moved), SPACE) == certificate()
+
+
+def test_the_objective_is_the_first_that_training_decides() -> None:
+    objective = trained_objective(spec(objectives=["params", "ap50", "ap"]))
+    assert objective is not None
+    assert objective.metric == "ap50"
+    assert trained_objective(spec(objectives=["latency_ms", "seconds"])) is None
+
+
+def test_facts_are_the_figures_alone() -> None:
+    facts = certificate().facts()
+    assert {"tau", "low", "high", "tau_top", "regret", "noise", "spread", "cost_ratio", "necks", "seeds"} <= set(facts)
+    assert facts["certified"] is True
+    assert not {"compared", "proxy", "full", "space"} & set(facts)
