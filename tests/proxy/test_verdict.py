@@ -15,7 +15,7 @@ from tests.proxy.samples import certificate
         ({"tau": 0.3, "low": 0.1, "high": 0.5}, "Do not trust this proxy"),
         ({"tau": 0.6, "low": 0.4, "high": 0.8}, "This proxy is not good enough as far as can be seen"),
         (
-            {"spread": 0.004},
+            {"spread": 0.004, "tau": 0.2, "low": 0.0},
             "The necks hardly differ here: by 0.004 ap, where one neck differs from seed to seed by 0.005",
         ),
     ],
