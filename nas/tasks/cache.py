@@ -57,7 +57,10 @@ def plan(spec: TaskSpec, frame: Frame, train: int, val: int) -> Plan:
     options: list[Cache] = ["features", "images", "none"] if frozen else ["images", "none"]
     chosen = next(c for c in options if sizes[c] <= spec.cache_bytes)
     asked = ", ".join(f"{c} {_mb(sizes[c])}" for c in options if sizes[c])
-    return Plan(chosen, sizes[chosen], f"cache: {chosen} (auto; {asked}; allowed {_mb(spec.cache_bytes)})")
+    note = f"cache: {chosen} (auto; {asked}; allowed {_mb(spec.cache_bytes)})"
+    if frozen and chosen != "features":
+        note += "; features train several times as fast: allow more task.cache_bytes, or take fewer task.views"
+    return Plan(chosen, sizes[chosen], note)
 
 
 def _mb(size: float) -> str:

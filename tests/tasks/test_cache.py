@@ -34,7 +34,8 @@ def test_auto_takes_the_first_that_fits_and_says_so(allowed: float, tune: str, c
     assert (plan.cache, plan.size) == (chosen, size)
     assert plan.note.startswith(f"cache: {chosen} (auto; ")
     assert ("features" in plan.note) == (tune == "frozen")
-    assert plan.note.endswith(f"allowed {allowed / 1e6:,.0f} MB)")
+    assert f"allowed {allowed / 1e6:,.0f} MB)" in plan.note
+    assert plan.note.endswith("or take fewer task.views") == (tune == "frozen" and chosen != "features")
 
 
 def test_what_is_asked_for_is_taken_or_refused() -> None:
