@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import psutil
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from nas.errors import StoreError
 from nas.storage import open_store
@@ -84,3 +87,34 @@ def test_closing_closes_every_connection(tmp_path: Path) -> None:
     assert open_files() != []
     store.close()
     assert open_files() == []
+
+
+def test_a_reader_that_comes_while_the_tables_are_made_writes_no_version(optuna_url: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "optuna.db")) as half_made:
+        half_made.execute("DELETE FROM alembic_version")
+        half_made.commit()
+    with open_store(optuna_url, create=False) as store, pytest.raises(StoreError, match="holds no studies of Optuna"):
+        _ = store.optuna
+    with closing(sqlite3.connect(tmp_path / "optuna.db")) as connection:
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == []
+
+
+def test_who_makes_the_tables_at_the_same_time_as_another_looks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Optuna raises when another process has just written the version (seen under load)."""
+    real, calls = optuna.storages.RDBStorage, 0
+
+    def beaten(*args: object, **options: object) -> object:
+        nonlocal calls
+        calls += 1
+        storage = real(*args, **options)
+        if calls == 1:
+            storage.engine.dispose()
+            raise IntegrityError("INSERT INTO alembic_version", {}, Exception("UNIQUE constraint failed"))
+        return storage
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", beaten)
+    with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
+        assert store.optuna.get_all_studies() == []
+    assert calls == 2
