@@ -152,7 +152,7 @@ def test_an_interrupt_reaches_the_driver_alone(folder: Path, context: Context) -
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    assert process.communicate(timeout=60) == ("{'Progress'} True\n", "")
+    assert process.communicate(timeout=180) == ("{'Progress'} True\n", "")
 
 
 @pytest.mark.slow
