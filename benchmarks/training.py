@@ -11,6 +11,7 @@ backbone, an FPN, one convolution a head tower; its images lie decoded in memory
 from __future__ import annotations
 
 import argparse
+import math
 import platform
 import statistics
 import time
@@ -38,9 +39,14 @@ from nas.trial import machine
 Step = Callable[[np.ndarray], None]
 
 
-def ours(task: DetectionTask, width: int) -> Step:
-    """One step of our loop, as `nas.tasks.training` takes it."""
+def ours(task: DetectionTask, width: int, *, plain_norm: bool = False) -> Step:
+    """One step of our loop, as `nas.tasks.training` takes it; with `plain_norm`, torch's GroupNorm of 32 groups."""
     model = task.build(task.architecture(fpn(task.frame.levels, width)))
+    if plain_norm:
+        for tower in (model.head.classification.conv, model.head.regression.conv):
+            for i, layer in enumerate(tower):
+                if isinstance(layer, nn.GroupNorm):
+                    tower[i] = nn.GroupNorm(math.gcd(32, width), width)
     training = task.session(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
@@ -118,7 +124,7 @@ def reference(task: DetectionTask, width: int, *, frozen: bool) -> Step:
 
 
 def _collate(batch: list[tuple[Tensor, dict[str, Tensor]]]) -> tuple[tuple[Tensor, ...], ...]:
-    return tuple(zip(*batch, strict=True))  # type: ignore[return-value]
+    return tuple(zip(*batch, strict=True))
 
 
 def main() -> None:
@@ -138,13 +144,17 @@ def main() -> None:
             "precision": precision,
             "backbone": base.task.backbone.model_copy(update={"tune": tune}),
         }
-        return prepare(base.task.model_copy(update=changes), lambda line: None)  # type: ignore[return-value]
+        return prepare(base.task.model_copy(update=changes), lambda line: None)
 
     images, width = task("images"), options.width
     ways: dict[str, tuple[str, Callable[[], Step]]] = {
         "torchvision, frozen": ("torchvision, frozen", partial(reference, images, width, frozen=True)),
         "torchvision, tuned": ("torchvision, tuned", partial(reference, images, width, frozen=False)),
         "ours, frozen, cached features": ("torchvision, frozen", partial(ours, task("features"), width)),
+        "the same, torch's GroupNorm of 32 groups": (
+            "torchvision, frozen",
+            partial(ours, task("features"), width, plain_norm=True),
+        ),
         "the same in float32": ("torchvision, frozen", partial(ours, task("features", precision="fp32"), width)),
         "ours, frozen, cached images": ("torchvision, frozen", partial(ours, images, width)),
         "ours, tuned": ("torchvision, tuned", partial(ours, task("images", "full"), width)),

@@ -23,7 +23,6 @@ MINIMUM = 8
 THRESHOLD = 0.65
 """Kendall's tau from which a proxy is trusted, as the best-known managed service asks."""
 
-
 LOW = 0.3
 """What the lower bound of its interval must pass."""
 
@@ -49,7 +48,6 @@ class Certificate(Value):
 
     Attributes:
         metric: what both trainings are judged by.
-        score: what the proxy ranks by: the metric itself, or a prediction of the full one from the short run.
         tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, the mean over
             seeds, averaged over the proxy's seeds; with the bounds of its bootstrap interval of 95 %.
         tau_top: tau among the best quarter by the full score; None if that is fewer than four necks.
@@ -67,7 +65,6 @@ class Certificate(Value):
     """
 
     metric: str
-    score: str
     tau: float
     low: float
     high: float
@@ -90,9 +87,8 @@ class Certificate(Value):
 
     def facts(self) -> dict[str, Any]:
         """The figures, without the runs behind them."""
-        return self.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"}) | {
-            "certified": self.certified
-        }
+        figures = self.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"})
+        return figures | {"certified": self.certified}
 
     @property
     def certified(self) -> bool:

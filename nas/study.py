@@ -233,7 +233,7 @@ class StudySpec(Value):
         faults = [Fault(f"full.{key}", "is the same in both trainings: set it in task") for key in fixed]
         if not faults:
             try:
-                self.full_task  # noqa: B018
+                _full_of(self.task, self.full)
             except SpecError as error:
                 faults = [Fault(f"full.{f.path}", f.message) for f in error.faults]
         if faults:
@@ -243,12 +243,16 @@ class StudySpec(Value):
     @property
     def full_task(self) -> TaskSpec:
         """The full training that the proxy stands for."""
-        return TaskSpec.parse(self.task.model_dump() | {"epochs": FULL * self.task.epochs} | self.full)
+        return _full_of(self.task, self.full)
 
     @property
     def metrics_needed(self) -> set[str]:
         """Metrics that the search cannot do without."""
         return {o.metric for o in self.objectives} | set(self.constraints)
+
+
+def _full_of(task: TaskSpec, changes: dict[str, Any]) -> TaskSpec:
+    return TaskSpec.parse(task.model_dump() | {"epochs": FULL * task.epochs} | changes)
 
 
 RESUMABLE = ("budget", "workers", "executor", "address", "full")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.cli import options
 from nas.errors import UserError
@@ -56,15 +56,7 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
     from nas.cli.tables import certificate_lines
     from nas.proxy import certify
 
-    found = certify(
-        spec,
-        storage=args.storage,
-        artifacts=args.artifacts,
-        necks=args.necks,
-        seeds=args.seeds,
-        threshold=args.threshold,
-        say=options.say,
-    )
+    found = certify(spec, **_words(args))
     if args.json:
         options.print_json(_facts(found))
     else:
@@ -73,20 +65,13 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
+    from nas.certificate import LOW
     from nas.cli.tables import lengths_table
     from nas.proxy import cheapest
     from nas.proxy.study_file import with_length
 
     target = _target(args, file)
-    found = cheapest(
-        spec,
-        storage=args.storage,
-        artifacts=args.artifacts,
-        necks=args.necks,
-        seeds=args.seeds,
-        threshold=args.threshold,
-        say=options.say,
-    )
+    found = cheapest(spec, **_words(args))
     chosen = next((c for c in found if c.certified), None)
     if chosen is not None:
         target.write_text(with_length(file.text, chosen, spec.full_task.epochs))
@@ -97,11 +82,17 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
         return 0 if chosen is not None else 1
     print(lengths_table(found), end="\n\n")
     if chosen is None:
-        print(f"No shorter training reaches tau {args.threshold:g} with an interval above 0.3.")
+        print(f"No shorter training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
         return 1
     print(chosen.verdict)
     print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now")
     return 0
+
+
+def _words(args: argparse.Namespace) -> dict[str, Any]:
+    """What both questions take."""
+    names = ("storage", "artifacts", "necks", "seeds", "threshold")
+    return {name: getattr(args, name) for name in names} | {"say": options.say}
 
 
 def _target(args: argparse.Namespace, file: StudyFile) -> Path:

@@ -53,7 +53,6 @@ class Evidence:
         gain = sign * float(np.mean([late_gain(e, metric) for row in self.rows.values() for e in row]))
         certificate = Certificate(
             metric=metric,
-            score=metric,
             **figures._asdict(),
             cost_ratio=self.seconds / self.full_seconds,
             necks=len(self.rows),

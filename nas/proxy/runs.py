@@ -139,9 +139,6 @@ class Runs:
 
     def _measured(self, job: str, under_way: _UnderWay, measurement: Measurement) -> None:
         run = under_way.run
-        latency = measurement.metrics.get("latency_ms")
-        if latency is not None and "latency" in measurement.details:
-            self.store.record_latency(run.key.digest, str(measurement.details["machine"]), "torch", latency)
         if not run.weights:
             measurement = measurement.model_copy(update={"weights": None})
         evaluation = Evaluation(

@@ -288,9 +288,6 @@ class Loop:
             names = ", ".join(objective.metric for objective in self.spec.objectives)
             self._failed(run, Failure(f"not all of {names} were measured", "trial"))
             return
-        latency = measurement.metrics.get("latency_ms")
-        if latency is not None and "latency" in measurement.details:
-            self.store.record_latency(run.key.digest, str(measurement.details["machine"]), "torch", latency)
         self._record(run, "complete", measurement)
 
     def _record(self, run: Running, state: Literal["complete", "pruned"], measurement: Measurement) -> None:

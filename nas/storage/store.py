@@ -134,10 +134,14 @@ class Store:
     # Evaluations
 
     def record(self, evaluation: Evaluation) -> None:
-        """Keep an evaluation, its curve, and its weights as an artifact.
+        """Keep an evaluation, its curve, its weights as an artifact, and the latency if it was measured on the way.
 
         A complete one that is kept already stays as it is, but for weights that were dropped; a pruned one is replaced.
         """
+        measurement = evaluation.measurement
+        latency = measurement.metrics.get("latency_ms")
+        if latency is not None and "latency" in measurement.details:
+            self.record_latency(evaluation.key.digest, str(measurement.details["machine"]), "torch", latency)
         evaluations.record(self._database, self._artifacts, evaluation)
 
     def evaluation(self, key: Key) -> Evaluation | None:

@@ -210,6 +210,17 @@ class StoreContract:
         store.attempt_ended(samples.key(), 1, "complete")
         assert [attempt.state for attempt in store.attempts(samples.key())] == ["running", "complete"]
 
+    def test_a_latency_measured_on_the_way_is_kept_with_its_evaluation(self, store: Store, reader: Store) -> None:
+        given = samples.evaluation(8)
+        measured = given.measurement.model_copy(
+            update={"metrics": {"ap": 0.3, "latency_ms": 7.5}, "details": {"latency": {}, "machine": "here"}}
+        )
+        known = measured.model_copy(update={"details": {"machine": "here"}})
+        store.record(given.model_copy(update={"measurement": known}))
+        assert reader.latency(given.key.digest, "here", "torch") is None  # it was told, not measured
+        store.record(given.model_copy(update={"measurement": measured}))
+        assert reader.latency(given.key.digest, "here", "torch") == 7.5
+
     # Certificates
 
     def test_certificates_of_a_proxy_come_back_oldest_first(self, store: Store, reader: Store) -> None:

@@ -17,7 +17,6 @@ def certificate(**changes: Any) -> Certificate:
     """A good one, with some figures changed."""
     figures: dict[str, Any] = {
         "metric": "ap",
-        "score": "ap",
         "tau": 0.8,
         "low": 0.6,
         "high": 0.9,

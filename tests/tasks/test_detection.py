@@ -78,6 +78,12 @@ def test_the_loss_falls_over_a_longer_run(task: DetectionTask) -> None:
     assert [p.epoch for p in progress] == list(range(1, 13))
 
 
+def test_a_short_run_is_bit_for_bit_the_start_of_a_longer_one(task: DetectionTask) -> None:
+    short, long = metrics(trained(task, epochs=4)), metrics(trained(task, epochs=6))
+    assert short[-1]["ap"] is not None
+    assert short == long[:4]
+
+
 def test_bf16_runs_repeats_and_differs_from_fp32() -> None:
     bf16 = prepared(precision="bf16")
     first = metrics(trained(bf16))

@@ -8,9 +8,9 @@ from pathlib import Path
 from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.errors import Fault, SpecError
 from nas.measurement import Evaluation, Key
-from nas.proxy.certify import keep, runner
 from nas.proxy.evidence import complete, of_a_start, points
 from nas.proxy.plan import Half, Plan, make_plan, only_epochs_differ
+from nas.proxy.proof import keep, runner
 from nas.proxy.runs import Runs
 from nas.search.driver import known_study
 from nas.storage import open_store

@@ -12,7 +12,7 @@ import pytest
 from nas.errors import SpecError
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import cheapest
-from nas.proxy.cheapest import settled
+from nas.proxy.lengths import settled
 from nas.storage import open_store
 from nas.tasks.base import Task
 from nas.tasks.training import milestones
