@@ -172,7 +172,7 @@ _KNOWN: dict[str, tuple[str, ...] | range] = {
     "upsample": tuple(words.UPSAMPLINGS),
     "widths": ("shared", "level"),
     "width": range(1, 4097),
-    "conv": tuple(name for name in words.BLOCKS if name != "identity"),
+    "conv": tuple(name for name in words.BLOCKS if name not in ("identity", "ppm")),
     "norm": tuple(words.NORMS),
 }
 """Parameters of the pyramid template and what each may be."""

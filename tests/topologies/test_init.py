@@ -83,5 +83,5 @@ def test_the_templates_topologies_are_what_they_say() -> None:
 
 
 def test_options_are_the_parameters_with_their_defaults() -> None:
-    assert options_of("fpn") == {"width": 256, "extra": 0, "upsample": "nearest"}
+    assert options_of("fpn") == {"width": 256, "extra": 0, "upsample": "nearest", "extra_on": "pool"}
     assert options_of("bifpn")["repeats"] == 3
