@@ -29,6 +29,10 @@ class Draft:
         self.nodes.append(NodeSpec(level=level, width=width, inputs=inputs, fuse=fuse, block=block))
         return len(self.inputs) + len(self.nodes) - 1
 
+    def level_of(self, index: int) -> int:
+        n = len(self.inputs)
+        return self.inputs[index] if index < n else self.nodes[index - n].level
+
     def extend(self, outs: dict[int, int], width: int, extra: int, on: str, lateral: int) -> None:
         """Put `extra` coarse levels on top of the pyramid `outs`.
 

@@ -27,7 +27,7 @@ def unet(
     maps = {inputs[-1]: len(inputs) - 1}
     for level in range(inputs[-1] - 1, finest - 1, -1):
         channels = width * growth ** (level - finest)
-        edges = [Edge(source=maps[level + 1], up=upsample), *([skips[level]] if level in skips else [])]
+        edges = [Edge(source=i, up=upsample) for i in (maps[level + 1], skips.get(level)) if i is not None]
         first = draft.add(level, channels, edges, "concat", block)
         maps[level] = draft.add(level, channels, [first], block=block)
     return draft.neck(maps)

@@ -76,7 +76,7 @@ def test_every_proposal_is_a_neck_that_fits() -> None:
 def test_the_shipped_space_holds_what_it_promises() -> None:
     parameters = read_space("pyramid").parameters
     assert {"add", "concat", "attention"} <= set(parameters["fusion"]) <= set(FUSIONS)
-    assert set(parameters["upsample"]) == set(UPSAMPLINGS)
+    assert {"nearest", "bilinear", "deconv", "pixel_shuffle"} <= set(parameters["upsample"]) <= set(UPSAMPLINGS)
     assert set(parameters["topology"]) == {"none", "top_down", "bidirectional"}
     assert set(parameters["widths"]) == {"shared", "level"}
 
