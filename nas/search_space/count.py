@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import statistics
+from itertools import islice
 from typing import NamedTuple
 
 from nas.architecture import MAX_LEVEL, Frame
 from nas.search_space.choosing import Chooser, Draw
 from nas.search_space.space import TEMPLATES, SearchSpace
 
-WALKED = 3_000
+WALKED = 5_000
 """Proposals that are looked at one by one: seconds."""
 
 DRAWN = 20_000
@@ -32,18 +33,15 @@ def count(space: SearchSpace, frame: Frame, walked: int = WALKED, drawn: int = D
     is the number of proposals (Knuth, "Estimating the efficiency of backtrack programs", 1975), that of 1 / (p m) the
     number of necks; both without bias. m comes from the template, which knows what its encodings have in common.
     """
-    digests = set()
-    for walk, (_, neck) in enumerate(space.walk(frame), start=1):
-        if walk > walked:
-            break
-        digests.add(neck.digest)
-    else:
-        return Count(walk, len(digests), True, 0.0)
+    template = TEMPLATES[space.template]
+    if len(list(islice(template.plans(space.parameters, frame), walked + 1))) <= walked:
+        digests = [neck.digest for _, neck in space.walk(frame)]
+        return Count(len(digests), len(set(digests)), True, 0.0)
     rng = random.Random(seed)
     encodings, necks = [], []
     for _ in range(drawn):
         trial = Draw(rng)
-        plan = TEMPLATES[space.template].plan(Chooser(space.parameters, trial), frame)
+        plan = template.plan(Chooser(space.parameters, trial), frame)
         encodings.append(trial.ways)
         necks.append(trial.ways / plan.encodings(space.parameters))
     error = statistics.stdev(necks) / drawn**0.5

@@ -49,7 +49,8 @@ class MergingPlan:
     def encodings(self, parameters: Mapping[str, Values]) -> int:
         """Cells in another order, their inputs the other way round, an addend taken or left over; unused resampling."""
         count = _sequences(self) * _orders_of_outputs(self)
-        count *= 2 ** sum(_swaps(self, cell) for cell in self.cells)
+        for cell in self.cells:
+            count *= 2 if _swaps(self, cell) else 1
         steps = [self.level_of(i) - cell.level for cell in self.cells for i in (cell.first, cell.second)]
         if max(steps) <= 0:
             count *= len(parameters["upsample"])
@@ -103,9 +104,9 @@ def _orders_of_outputs(plan: MergingPlan) -> int:
 
 
 def _pairs(plan: MergingPlan, k: int) -> list[tuple[int, int]]:
-    """Pairs that an output may take while the rest is left over for it: in a sum, maps of its level that no other takes.
+    """Pairs that a cell of the outputs may take while the rest is left over for it; its own among them.
 
-    One of them is what it takes.
+    Only a sum may give a map up: one of its level that no other cell takes.
     """
     level, first, second, fuse = plan.cells[k]
     if fuse != "add":

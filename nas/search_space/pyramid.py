@@ -96,12 +96,11 @@ def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
 
 
 def _faults(parameters: Mapping[str, Values]) -> list[Fault]:
-    for topology in parameters.get("topology", ()):
-        if not any(_fuses(topology, str(f)) for f in parameters.get("fusion", ())):
-            return [
-                Fault("fusion", f"{topology} fuses more inputs than {', '.join(map(str, parameters['fusion']))} take")
-            ]
-    return []
+    fusions = [str(f) for f in parameters["fusion"]]
+    topology = "fully_connected"
+    if topology not in parameters["topology"] or any(_fuses(topology, f) for f in fusions):
+        return []
+    return [Fault("fusion", f"{topology} fuses any number of maps, which {', '.join(fusions)} cannot: add another")]
 
 
 PYRAMID = Template(

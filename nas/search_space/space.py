@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
-from nas.search_space.choosing import Choice, Chooser, Draw, Script, Trial, Values, all_values
+from nas.search_space.choosing import Choice, Chooser, Draw, Trial, Values, all_values
 from nas.search_space.merging import MERGING_CELLS
 from nas.search_space.pyramid import PYRAMID
 from nas.search_space.template import SMALLEST_MAP, Template, fits
@@ -86,12 +86,8 @@ class SearchSpace(Value):
 
     def walk(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
         """Every proposal of the space, once, with its parameters."""
-        script: list[int] | None = []
-        while script is not None:
-            trial = Script(script)
-            neck = self.suggest(trial, frame)
-            yield trial.params, neck
-            script = trial.next()
+        for params, plan in TEMPLATES[self.template].plans(self.parameters, frame):
+            yield params, plan.neck()
 
     def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:
         """A proposal drawn evenly choice by choice, with its parameters."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nas.architecture import MAX_LEVEL, Frame, NeckSpec
 from nas.errors import Fault
-from nas.search_space.choosing import Chooser, Values
+from nas.search_space.choosing import Choice, Chooser, Script, Values
 
 SMALLEST_MAP = 2
 """Cells a side that the coarsest level must have: BatchNorm and 3x3 convolutions make no sense on less."""
@@ -38,6 +38,15 @@ class Template:
     unasked: Mapping[str, Any]
     plan: Callable[[Chooser, Frame], Plan]
     faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
+
+    def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:
+        """Every proposal, once, with its answers."""
+        script: list[int] | None = []
+        while script is not None:
+            trial = Script(script)
+            plan = self.plan(Chooser(parameters, trial), frame)
+            yield trial.params, plan
+            script = trial.next()
 
 
 def fits(frame: Frame, finest: Any, levels: Any) -> bool:

@@ -10,7 +10,6 @@ import pytest
 from nas.architecture import Frame
 from nas.catalog import names, read_space
 from nas.search_space import TEMPLATES, SearchSpace, count, nominal_frame
-from nas.search_space.choosing import Chooser, Script
 
 FRAME = Frame(channels={3: 8, 4: 8, 5: 16}, image_size=256)
 
@@ -53,17 +52,12 @@ def made(name: str) -> SearchSpace:
 def test_a_template_knows_how_many_encodings_a_neck_has(name: str) -> None:
     """Every proposal of the space is built, and those with one digest are counted."""
     space = made(name)
-    template = TEMPLATES[space.template]
-    script: list[int] | None = []
     said: dict[str, set[int]] = {}
     found: Counter[str] = Counter()
-    while script is not None:
-        trial = Script(script)
-        plan = template.plan(Chooser(space.parameters, trial), FRAME)
+    for _, plan in TEMPLATES[space.template].plans(space.parameters, FRAME):
         digest = plan.neck().digest
         found[digest] += 1
         said.setdefault(digest, set()).add(plan.encodings(space.parameters))
-        script = trial.next()
     assert said == {digest: {n} for digest, n in found.items()}
     assert max(found.values()) > 1
 
