@@ -15,7 +15,7 @@ def preset(
     """A published neck over the plain backbone of stride-2 convolutions; `.neck` is the NeckSpec.
 
     Args:
-        name: `fpn`, `panet`, `bifpn`, `seed_fpn`. `fpn` is torchvision's: biased convolutions, no norm, no activation.
+        name: one of `nas.topologies.TOPOLOGIES`. `fpn` is torchvision's: biased convolutions, no norm, no activation.
         levels: number of the backbone's maps that the neck takes.
         width: channels of every map of the pyramid.
         finest: level of the finest map, with stride 2^level: 3, or 1 for `seed_fpn`.

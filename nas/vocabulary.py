@@ -28,6 +28,7 @@ FUSIONS: dict[str, Fusion] = {
     "attention": Fusion("softmax over the inputs a channel, from globally pooled context (SKNet)"),
     "fast_attention": Fusion("sum relu(w_i) x_i / (sum relu(w) + 1e-4) (EfficientDet)"),
     "softmax_attention": Fusion("sum softmax(w)_i x_i, one weight an input (EfficientDet)"),
+    "global_gate": Fusion("x_0 + x_1 sigmoid(global max of x_0), the coarser first (NAS-FPN)", False, max_inputs=2),
 }
 
 
@@ -42,6 +43,7 @@ class Resampling:
 UPSAMPLINGS: dict[str, Resampling] = {
     "nearest": Resampling("nearest neighbour to the receiver's size"),
     "bilinear": Resampling("bilinear to the receiver's size"),
+    "bilinear_aligned": Resampling("bilinear, the corners of both maps on each other"),
     "deconv": Resampling("ConvTranspose2d(2, stride 2) for every factor of two", learned=True),
     "pixel_shuffle": Resampling("1x1 convolution to four times the channels, then PixelShuffle(2)", learned=True),
 }
@@ -49,12 +51,14 @@ UPSAMPLINGS: dict[str, Resampling] = {
 DOWNSAMPLINGS: dict[str, Resampling] = {
     "conv": Resampling("3x3 convolution with stride 2 for every factor of two", learned=True),
     "max_pool": Resampling("3x3 max pooling with stride 2"),
+    "max_pool_2x2": Resampling("2x2 max pooling with stride 2 (NAS-FPN)"),
     "subsample": Resampling("every second pixel (torchvision's LastLevelMaxPool)"),
 }
 
 BLOCKS: dict[str, str] = {
     "plain": "a convolution",
     "separable": "a depthwise convolution, then a 1x1",
+    "ppm": "pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)",
     "identity": "no convolution, norm and activation alone",
 }
 

@@ -43,8 +43,9 @@ def nodes(draw: Callable[..., object], maps: int) -> NodeSpec:
     """Any node on top of `maps` maps."""
     # The last maps more often: rewrites are about chains.
     recent = st.integers(max(0, maps - 3), maps - 1)
-    sources = draw(st.lists(st.integers(0, maps - 1) | recent, min_size=1, max_size=3))
     fuse = draw(st.sampled_from(list(FUSIONS)))
+    most = FUSIONS[fuse].max_inputs or 3
+    sources = draw(st.lists(st.integers(0, maps - 1) | recent, min_size=1, max_size=most))
     reduces = FUSIONS[fuse].concatenates and len(sources) > 1
     return NodeSpec(
         level=draw(st.integers(3, 5)),

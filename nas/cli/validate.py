@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from nas.cli import options
 from nas.errors import SpecError, UserError
@@ -20,9 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     kind = "search space" if _is_space(args.file) else "study"
+    counted: dict[str, Any] = {}
     try:
         if kind == "search space":
-            _check_space(args.file, args.sets)
+            counted = _check_space(args.file, args.sets)
         else:
             _check_study(args.file, args.sets)
     except SpecError as error:
@@ -32,18 +34,28 @@ def run(args: argparse.Namespace) -> int:
         options.print_json({"file": error.where, "kind": kind, "valid": False, "faults": faults})
         return error.exit_status
     if args.json:
-        options.print_json({"file": args.file, "kind": kind, "valid": True, "faults": []})
+        options.print_json({"file": args.file, "kind": kind, "valid": True, "faults": []} | counted)
     else:
-        print(f"{args.file}: a valid {kind}")
+        print(f"{args.file}: a valid {kind}" + (f" of {_told(**counted)}" if counted else ""))
     return 0
 
 
-def _check_space(file: str, sets: list[str]) -> None:
+def _check_space(file: str, sets: list[str]) -> dict[str, Any]:
+    """How many necks the space holds, on a backbone with its levels to P5 and large images."""
     from nas.catalog import read_space
+    from nas.search_space import count, nominal_frame
 
     if sets:
         raise UserError(f"--set changes a study, and {file} is a search space")
-    read_space(file)
+    space = read_space(file)
+    return count(space, nominal_frame(space))._asdict()
+
+
+def _told(encodings: int, necks: int, exact: bool, error: float) -> str:
+    """`216 necks in 240 encodings`, or about so many with the standard error."""
+    if exact:
+        return f"{necks:,} necks in {encodings:,} encodings"
+    return f"about {necks:.3g} necks (standard error {error:.1g}) in about {encodings:.3g} encodings"
 
 
 def _check_study(file: str, sets: list[str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from nas.architecture import Conv
 from nas.models.norms import NORMS
@@ -26,6 +28,32 @@ def _separable(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, 
     return OrderedDict(depthwise=depthwise, pointwise=nn.Conv2d(cin, cout, 1, bias=bias))
 
 
+class PyramidPooling(nn.Module):
+    """(N, cin, H, W) -> (N, cin + 4 cout, H, W): the map, and its means over grids of 1, 2, 3 and 6 cells a side.
+
+    Each grid passes through a 1x1 convolution, dressed as `conv`, and is interpolated back.
+    Source: Zhao et al., "Pyramid Scene Parsing Network" (2017), section 3.2.
+    """
+
+    GRIDS = (1, 2, 3, 6)
+
+    def __init__(self, conv: Conv, cin: int, cout: int) -> None:
+        super().__init__()
+        pooled = conv.model_copy(update={"kind": "plain", "kernel": 1})
+        self.branches = nn.ModuleList(block(pooled, cin, cout) for _ in self.GRIDS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.shape[-2:]
+        means = [branch(F.adaptive_avg_pool2d(x, n)) for n, branch in zip(self.GRIDS, self.branches, strict=True)]
+        return torch.cat([x, *(F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in means)], 1)
+
+
+def _ppm(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    pool = PyramidPooling(conv, cin, cout)
+    reduce = nn.Conv2d(cin + len(pool.GRIDS) * cout, cout, conv.kernel, padding=conv.kernel // 2, bias=bias)
+    return OrderedDict(pool=pool, conv=reduce)
+
+
 def _identity(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict()
 
@@ -33,6 +61,7 @@ def _identity(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, n
 BLOCKS: dict[str, Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]] = {
     "plain": _plain,
     "separable": _separable,
+    "ppm": _ppm,
     "identity": _identity,
 }
 

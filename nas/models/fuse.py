@@ -92,11 +92,23 @@ class ChannelAttention(nn.Module):
         return y
 
 
+class GlobalGate(nn.Module):
+    """y = x_0 + x_1 sigmoid(global max of x_0): what the coarser map x_0 holds tells which channels of x_1 count.
+
+    Source: Ghiasi et al., "NAS-FPN" (2019), figure 5, as its public TPU implementation computes it.
+    """
+
+    def forward(self, xs: Sequence[Tensor]) -> Tensor:
+        context, x = xs
+        return context + x * torch.sigmoid(context.amax((2, 3), keepdim=True))
+
+
 FUSIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "add": lambda width, inputs: Add(),
     "concat": lambda width, inputs: Concat(),
     "attention": lambda width, inputs: ChannelAttention(width, inputs),
     "fast_attention": lambda width, inputs: FastAttention(inputs),
     "softmax_attention": lambda width, inputs: SoftmaxAttention(inputs),
+    "global_gate": lambda width, inputs: GlobalGate(),
 }
 """Name -> builder(width, number of inputs)."""

@@ -21,7 +21,7 @@ def fit(x: Tensor, size: Size) -> Tensor:
 
 
 class Interpolate(nn.Module):
-    """Nearest or bilinear, without weights."""
+    """Nearest or bilinear, with corners aligned or not; without weights."""
 
     def __init__(self, mode: str) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Interpolate(nn.Module):
     def forward(self, x: Tensor, size: Size) -> Tensor:
         if self.mode == "nearest":
             return F.interpolate(x, size=size, mode="nearest")
-        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=self.mode == "bilinear_aligned")
 
 
 class Steps(nn.Module):
@@ -48,7 +48,7 @@ class Steps(nn.Module):
 
 
 class Pool(nn.Module):
-    """Max pooling (kernel 3) or every second pixel (kernel 1), once for every factor of two."""
+    """Max pooling (kernel 3 or 2) or every second pixel (kernel 1), once for every factor of two."""
 
     def __init__(self, kernel: int, factor: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Pool(nn.Module):
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         for _ in range(self.factor):
-            x = F.max_pool2d(x, self.kernel, stride=2, padding=self.kernel // 2)
+            x = F.max_pool2d(x, self.kernel, stride=2, padding=(self.kernel - 1) // 2, ceil_mode=self.kernel == 2)
         return fit(x, size)
 
 
@@ -80,6 +80,7 @@ Builder = Callable[[int, int, int], nn.Module]
 UPSAMPLINGS: dict[str, Builder] = {
     "nearest": lambda cin, cout, factor: Interpolate("nearest"),
     "bilinear": lambda cin, cout, factor: Interpolate("bilinear"),
+    "bilinear_aligned": lambda cin, cout, factor: Interpolate("bilinear_aligned"),
     "deconv": _deconv,
     "pixel_shuffle": _pixel_shuffle,
 }
@@ -87,5 +88,6 @@ UPSAMPLINGS: dict[str, Builder] = {
 DOWNSAMPLINGS: dict[str, Builder] = {
     "conv": _strided,
     "max_pool": lambda cin, cout, factor: Pool(3, factor),
+    "max_pool_2x2": lambda cin, cout, factor: Pool(2, factor),
     "subsample": lambda cin, cout, factor: Pool(1, factor),
 }

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from itertools import islice
 
 import torch
 
@@ -24,6 +25,9 @@ STATIC = ("params", "macs", "neck_params", "neck_macs")
 
 PROBES = 1_000
 """Necks whose costs are looked at before a constraint gets the benefit of the doubt."""
+
+WALKED = 4 * PROBES
+"""Necks of which the smallest are taken: free graphs are too many to see them all."""
 
 
 def excess(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, float]:
@@ -69,10 +73,9 @@ def check_reachable(
 
 
 def _narrow(space: SearchSpace, frame: Frame) -> list[NeckSpec]:
-    """Every neck at the least width, few nodes first: costs rise with the width and, mostly, with the nodes."""
-    least = min(w for w in space.parameters["width"] if isinstance(w, int))
-    narrow = space.model_copy(update={"parameters": space.parameters | {"width": (least,), "widths": ("shared",)}})
-    return sorted((neck for _, neck in narrow.walk(frame)), key=lambda neck: len(neck.nodes))
+    """Necks at the least width, few nodes first: costs rise with the width and, mostly, with the nodes."""
+    necks = (neck for _, neck in space.narrowest().walk(frame))
+    return sorted(islice(necks, WALKED), key=lambda neck: len(neck.nodes))
 
 
 def check_latency(space: SearchSpace, task: Task, bound: float) -> None:

@@ -42,16 +42,30 @@ def test_a_sound_study_and_a_sound_space(nas: Nas) -> None:
     Path("mine.yaml").write_text(TEXT)
     Path("space.yaml").write_text(SPACE)
     assert nas("validate", "mine.yaml").out == "mine.yaml: a valid study\n"
-    assert nas("validate", "space.yaml").out == "space.yaml: a valid search space\n"
-    assert nas("validate", "pyramid", "--json").json == {
-        "file": "pyramid",
+    assert nas("validate", "space.yaml").out == "space.yaml: a valid search space of 4 necks in 4 encodings\n"
+    assert nas("validate", "space.yaml", "--json").json == {
+        "file": "space.yaml",
         "kind": "search space",
         "valid": True,
         "faults": [],
+        "encodings": 4,
+        "necks": 4,
+        "exact": True,
+        "error": 0.0,
     }
 
 
+@pytest.mark.slow
+def test_a_large_space_is_estimated(nas: Nas) -> None:
+    told = nas("validate", "merging_cells", "--json").json
+    assert told["exact"] is False
+    assert told["error"] > 0
+    assert 1e6 < told["necks"] - 4 * told["error"] < told["encodings"]
+    assert " necks (standard error " in nas("validate", "merging_cells").out
+
+
 @pytest.mark.parametrize("name", names("search_spaces"))
+@pytest.mark.slow
 def test_every_shipped_space_is_valid(name: str, nas: Nas) -> None:
     assert nas("validate", name).status == 0
 

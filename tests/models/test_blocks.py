@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from nas import vocabulary as words
@@ -52,3 +53,15 @@ def test_convolutions_start_as_torchvisions_pyramid() -> None:
     bound = (3 / (16 * 9)) ** 0.5  # He-uniform with gain 1: sqrt(3 / fan in)
     assert not conv.bias.any()
     assert 0.9 * bound < conv.weight.abs().max() <= bound
+
+
+def test_pyramid_pooling_by_hand() -> None:
+    """What each grid says is spread over its cells: maps of a multiple of six cells, one value a cell of the grid."""
+    ppm = block(Conv(kind="ppm", kernel=1, norm="none"), 2, 3).eval()
+    x = torch.randn(1, 2, 12, 12)
+    parts = [x]
+    for n, branch in zip((1, 2, 3, 6), ppm.pool.branches, strict=True):
+        mean = x.unflatten(3, (n, -1)).unflatten(2, (n, -1)).mean((3, 5))
+        parts.append(F.interpolate(branch.conv(mean), size=(12, 12), mode="bilinear"))
+    torch.testing.assert_close(ppm(x), ppm.conv(torch.cat(parts, 1)))
+    assert sum(p.numel() for p in ppm.parameters()) == 4 * (2 * 3 + 3) + (2 + 4 * 3) * 3 + 3

@@ -21,6 +21,7 @@ def test_every_word_of_the_vocabulary_has_a_builder() -> None:
 @pytest.mark.parametrize("name", WORDS)
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_vocabulary_tells_the_channels(name: str, count: int) -> None:
+    count = min(count, WORDS[name].max_inputs or count)
     fused = FUSIONS[name](8, count)(maps(count))
     assert fused.shape == (2, 8 * count if WORDS[name].concatenates else 8, 5, 7)
 
@@ -90,3 +91,9 @@ def test_commutative_fusions_do_not_care_for_the_order_at_the_start(name: str) -
     a, b, c = maps(3)
     fuse = FUSIONS[name](8, 3)
     torch.testing.assert_close(fuse([a, b, c]), fuse([c, a, b]))
+
+
+def test_a_global_gate_opens_by_the_maximum_of_its_first_input() -> None:
+    a, b = maps(2)
+    expected = a + b * torch.sigmoid(a.flatten(2).max(2).values)[..., None, None]
+    torch.testing.assert_close(FUSIONS["global_gate"](8, 2)([a, b]), expected)

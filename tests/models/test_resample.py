@@ -71,3 +71,12 @@ def test_fit_crops_or_stretches() -> None:
     assert torch.equal(fit(x, (3, 6)), x[..., :3, :])
     assert torch.equal(fit(x, (4, 6)), x)
     assert fit(x, (5, 5)).shape == (1, 1, 5, 5)
+
+
+def test_aligned_corners_and_pools_of_two() -> None:
+    x = torch.rand(1, 2, 4, 4)
+    up = UPSAMPLINGS["bilinear_aligned"](2, 2, 1)(x, (8, 8))
+    torch.testing.assert_close(up[..., :: up.shape[-2] - 1, :: up.shape[-1] - 1], x[..., ::3, ::3])
+    assert torch.equal(DOWNSAMPLINGS["max_pool_2x2"](2, 2, 2)(x, (1, 1)), x.amax((2, 3), keepdim=True))
+    odd = torch.rand(1, 2, 5, 5)
+    assert torch.equal(DOWNSAMPLINGS["max_pool_2x2"](2, 2, 1)(odd, (3, 3))[..., 2, 2], odd[..., 4, 4])

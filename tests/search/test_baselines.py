@@ -46,7 +46,7 @@ def test_all_that_does_not_fit_is_said_at_once() -> None:
     with pytest.raises(SpecError) as error:
         necks({"name": "fpn", "repeats": 2}, "seed_fpn", {"name": "far", "topology": "fpn", "extra": 3}, "panet")
     said = [str(fault) for fault in error.value.faults]
-    assert said[0] == "baselines[0]: fpn: has no option 'repeats'; it has width, extra, upsample"
+    assert said[0] == "baselines[0]: fpn: has no option 'repeats'; it has width, extra, upsample, extra_on"
     assert said[1].startswith("baselines[1]: seed_fpn does not fit the task: nodes[0]: add of unequal widths")
     assert {fault.split(":")[0] for fault in said} == {"baselines[0]", "baselines[1]", "baselines[2]"}
     assert "less than or equal to 7, not 8" in said[-1]

@@ -64,20 +64,20 @@ def test_walk_yields_every_proposal_once(image_size: int, levels: list[int]) -> 
 
 def test_every_proposal_is_a_neck_that_fits() -> None:
     """Also the pyramid space's own: its parameters at their ends."""
-    narrow = read_space("pyramid").narrowed({"width": [16, 96], "widths": "shared"})
+    narrow = read_space("pyramid").narrowed({"width": [16, 96], "widths": "shared", "fusion": "add"})
     seen = set()
     for params, neck in narrow.walk(FRAME):
         neck.check(FRAME.channels)
         assert FRAME.map_size(max(neck.output_levels)) >= 2
         seen |= set(params)
-    assert seen == {"finest", "levels", "topology", "fusion", "upsample", "width", "conv"}
+    assert seen == {"finest", "levels", "topology", "upsample", "downsample", "repeats", "width", "conv"}
 
 
 def test_the_shipped_space_holds_what_it_promises() -> None:
     parameters = read_space("pyramid").parameters
     assert {"add", "concat", "attention"} <= set(parameters["fusion"]) <= set(FUSIONS)
-    assert set(parameters["upsample"]) == set(UPSAMPLINGS)
-    assert set(parameters["topology"]) == {"none", "top_down", "bidirectional"}
+    assert {"nearest", "bilinear", "deconv", "pixel_shuffle"} <= set(parameters["upsample"]) <= set(UPSAMPLINGS)
+    assert {"none", "top_down", "bidirectional"} <= set(parameters["topology"])
     assert set(parameters["widths"]) == {"shared", "level"}
 
 
@@ -187,3 +187,23 @@ def test_a_frame_in_which_nothing_fits_is_a_sentence() -> None:
     with pytest.raises(SpecError, match=said):
         space().check(tiny)
     space().check(FRAME)
+
+
+def test_an_unknown_template_is_a_sentence() -> None:
+    with pytest.raises(SpecError, match=r"template: unknown 'tree'; one of pyramid, merging_cells"):
+        SearchSpace.parse({"name": "mine", "template": "tree", "parameters": SMALL})
+
+
+def test_choices_that_do_not_go_together_are_a_sentence() -> None:
+    said = r"^space\.fusion: fully_connected fuses any number of maps, which global_gate cannot: add another$"
+    with pytest.raises(SpecError, match=said):
+        space().narrowed({"topology": ["top_down", "fully_connected"], "fusion": "global_gate"})
+
+
+def test_parameters_of_one_choice_are_not_asked_for() -> None:
+    """So that samplers of older studies see no difference."""
+    own = space(act="relu", order="pre", context="ppm", downsample="max_pool", repeats=2)
+    dressed = own.sample(FRAME, random.Random(5))
+    plain = space().sample(FRAME, random.Random(5))
+    assert dressed[0] == plain[0]
+    assert dressed[1] != plain[1]

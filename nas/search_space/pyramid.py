@@ -1,0 +1,126 @@
+"""The `pyramid` template: levels, topology, fusion, resampling and widths, chosen once for the whole neck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nas import topologies
+from nas import vocabulary as words
+from nas.architecture import Frame, NeckSpec
+from nas.errors import Fault
+from nas.search_space.choosing import Chooser, Values
+from nas.search_space.template import Template, choose_levels
+
+_CONVS = ("plain", "separable")
+
+
+@dataclass(frozen=True)
+class PyramidPlan:
+    """Arguments of `topologies.pyramid`."""
+
+    inputs: tuple[int, ...]
+    widths: Mapping[int, int]
+    topology: str
+    fusion: str
+    upsample: str
+    conv: str
+    norm: str
+    act: str
+    order: str
+    downsample: str
+    context: str
+    repeats: int
+
+    def neck(self) -> NeckSpec:
+        options = {name: getattr(self, name) for name in _PASSED}
+        return topologies.pyramid(self.inputs, tuple(self.widths), self.widths, **options)
+
+    def encodings(self, parameters: Mapping[str, Values]) -> int:
+        """Widths that happen to be equal are one shared width; over a single input nothing is fused."""
+        equal = len(set(self.widths.values())) == 1
+        count = len(parameters["widths"]) if equal else 1
+        if len(self.inputs) == 1 and (self.repeats == 1 or len(self.widths) == 1):
+            count *= _ways_to_fuse(parameters, self.repeats)
+        return count
+
+
+_PASSED = ("topology", "fusion", "upsample", "conv", "norm", "act", "order", "downsample", "context", "repeats")
+
+
+def _ways_to_fuse(parameters: Mapping[str, Values], repeats: int) -> int:
+    """Answers about fusion, of which a pyramid over one input knows nothing."""
+    total = 0
+    for topology in parameters["topology"]:
+        if topology == "none":
+            total += repeats == 1
+        elif repeats in parameters["repeats"]:
+            ways = sum(_fuses(topology, str(f)) for f in parameters["fusion"]) * len(parameters["upsample"])
+            total += ways * (len(parameters["downsample"]) if topology in _GOES_UP else 1)
+    return total
+
+
+_GOES_UP = ("bidirectional", "fully_connected")
+
+
+def _fuses(topology: str | int, fusion: str) -> bool:
+    return topology != "fully_connected" or words.FUSIONS[fusion].max_inputs is None
+
+
+def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
+    levels = choose_levels(choose, frame)
+    topology = choose("topology")
+    fusing = topology != "none"
+    fusion = choose("fusion", lambda f: _fuses(topology, f)) if fusing else "add"
+    upsample = choose("upsample") if fusing else "nearest"
+    shared = choose("widths") != "level" or len(levels) == 1
+    if shared:
+        widths = dict.fromkeys(levels, choose("width"))
+    else:
+        widths = {level: choose("width", ask=f"width_p{level}") for level in levels}
+    conv, norm, act = choose("conv"), choose("norm"), choose("act")
+    return PyramidPlan(
+        inputs=tuple(level for level in frame.levels if level in levels),
+        widths=widths,
+        topology=topology,
+        fusion=fusion,
+        upsample=upsample,
+        conv=conv,
+        norm=norm,
+        act=act,
+        order=choose("order") if act != "none" else "post",
+        downsample=choose("downsample") if topology in _GOES_UP else "conv",
+        context=choose("context"),
+        repeats=choose("repeats") if fusing else 1,
+    )
+
+
+def _faults(parameters: Mapping[str, Values]) -> list[Fault]:
+    fusions = [str(f) for f in parameters["fusion"]]
+    topology = "fully_connected"
+    if topology not in parameters["topology"] or any(_fuses(topology, f) for f in fusions):
+        return []
+    return [Fault("fusion", f"{topology} fuses any number of maps, which {', '.join(fusions)} cannot: add another")]
+
+
+PYRAMID = Template(
+    known={
+        "finest": range(1, 8),
+        "levels": range(1, 8),
+        "topology": ("none", "top_down", "bidirectional", "fully_connected"),
+        "fusion": tuple(words.FUSIONS),
+        "upsample": tuple(words.UPSAMPLINGS),
+        "widths": ("shared", "level"),
+        "width": range(1, 4097),
+        "conv": _CONVS,
+        "norm": tuple(words.NORMS),
+        "act": tuple(words.ACTIVATIONS),
+        "order": tuple(words.ORDERS),
+        "downsample": tuple(words.DOWNSAMPLINGS),
+        "context": ("none", "ppm"),
+        "repeats": range(1, 9),
+    },
+    unasked={"norm": "none", "act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1},
+    plan=_plan,
+    faults=_faults,
+)

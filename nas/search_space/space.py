@@ -1,0 +1,108 @@
+"""SearchSpace: which necks may be proposed. A template asks for its parameters, a trial answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from nas.architecture import Frame, NeckSpec
+from nas.errors import Fault, SpecError
+from nas.search_space.choosing import Choice, Chooser, Draw, Trial, Values, all_values
+from nas.search_space.merging import MERGING_CELLS
+from nas.search_space.pyramid import PYRAMID
+from nas.search_space.template import SMALLEST_MAP, Template, fits
+from nas.value import Faulty, Value
+
+TEMPLATES: dict[str, Template] = {"pyramid": PYRAMID, "merging_cells": MERGING_CELLS}
+
+
+class SearchSpace(Value):
+    """Parameters of a template, each with its choices."""
+
+    name: str
+    version: int = Field(1, ge=1)
+    template: str = "pyramid"
+    parameters: dict[str, Values]
+
+    @field_validator("template")
+    @classmethod
+    def _known(cls, template: str) -> str:
+        if template not in TEMPLATES:
+            raise ValueError(f"unknown {template!r}; one of {', '.join(TEMPLATES)}")
+        return template
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _choices(cls, given: Any, info: ValidationInfo) -> Any:
+        template = info.data.get("template")
+        if not isinstance(given, Mapping) or template is None:
+            return given
+        values, faults = all_values({**TEMPLATES[template].unasked, **given})
+        faults += [fault for fault in _faults(template, values) if fault.path not in {f.path for f in faults}]
+        if faults:
+            raise Faulty(faults)
+        return values
+
+    def narrowed(self, space: Mapping[str, Any]) -> SearchSpace:
+        """This space with some parameters narrowed or fixed, as a study's `space:` says.
+
+        Raises:
+            SpecError: an unknown parameter, an empty range, a value that the template does not know.
+        """
+        values, faults = all_values(space)
+        parameters = self.parameters | values
+        faults += _faults(self.template, parameters)
+        if faults:
+            raise SpecError("", [Fault(f"space.{fault.path}", fault.message) for fault in faults])
+        return self.model_copy(update={"parameters": parameters})
+
+    def narrowest(self) -> SearchSpace:
+        """This space at its least width."""
+        least: dict[str, Values] = {"width": (min(self.parameters["width"]),)}
+        shared: dict[str, Values] = {"widths": ("shared",)} if "widths" in self.parameters else {}
+        return self.model_copy(update={"parameters": self.parameters | least | shared})
+
+    def check(self, frame: Frame) -> None:
+        """Check that some neck of the space fits the frame.
+
+        Raises:
+            SpecError: none does.
+        """
+        if not any(fits(frame, f, n) for f in self.parameters["finest"] for n in self.parameters["levels"]):
+            have = ", ".join(f"P{x}" for x in frame.levels)
+            message = (
+                f"finest {list(self.parameters['finest'])} and levels {list(self.parameters['levels'])}: nothing fits; "
+                f"the backbone gives {have}, and the coarsest map of an image of {frame.image_size} pixels "
+                f"must have {SMALLEST_MAP} cells a side"
+            )
+            raise SpecError("", [Fault("space.levels", message)])
+
+    def suggest(self, trial: Trial, frame: Frame) -> NeckSpec:
+        """The neck that `trial` proposes; only parameters that matter to it are asked for."""
+        return TEMPLATES[self.template].plan(Chooser(self.parameters, trial), frame).neck()
+
+    def walk(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
+        """Every proposal of the space, once, with its parameters."""
+        for params, plan in TEMPLATES[self.template].plans(self.parameters, frame):
+            yield params, plan.neck()
+
+    def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:
+        """A proposal drawn evenly choice by choice, with its parameters."""
+        trial = Draw(rng)
+        return trial.params, self.suggest(trial, frame)
+
+
+def _faults(template: str, parameters: Mapping[str, Values]) -> list[Fault]:
+    table = TEMPLATES[template].known
+    faults = [Fault(name, f"unknown parameter; one of {', '.join(table)}") for name in parameters if name not in table]
+    faults += [Fault(name, "is missing") for name in table if name not in parameters]
+    for name, values in parameters.items():
+        known = table.get(name)
+        for value in values if known is not None else ():
+            if value not in known:  # type: ignore[operator]
+                what = f"{known[0]} to {known[-1]}" if isinstance(known, range) else ", ".join(map(str, known or ()))
+                faults.append(Fault(name, f"{value!r} is not one of {what}"))
+    return faults or TEMPLATES[template].faults(parameters)

@@ -1,0 +1,62 @@
+"""Template: how a space's parameters make a neck. And the levels, which all templates choose alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nas.architecture import MAX_LEVEL, Frame, NeckSpec
+from nas.errors import Fault
+from nas.search_space.choosing import Choice, Chooser, Script, Values
+
+SMALLEST_MAP = 2
+"""Cells a side that the coarsest level must have: BatchNorm and 3x3 convolutions make no sense on less."""
+
+
+class Plan(Protocol):
+    """Everything that was chosen for one neck."""
+
+    def neck(self) -> NeckSpec: ...
+
+    def encodings(self, parameters: Mapping[str, Values]) -> int:
+        """How many proposals of the space make the same neck, this one included."""
+        ...
+
+
+def no_more(parameters: Mapping[str, Values]) -> list[Fault]:
+    return []
+
+
+@dataclass(frozen=True)
+class Template:
+    """`known`: parameters and what each may be; `unasked`: those that a file may leave out, and what they are then;
+    `plan` asks for what matters; `faults` finds choices that do not go together.
+    """
+
+    known: Mapping[str, tuple[str, ...] | range]
+    unasked: Mapping[str, Any]
+    plan: Callable[[Chooser, Frame], Plan]
+    faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
+
+    def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:
+        """Every proposal, once, with its answers."""
+        script: list[int] | None = []
+        while script is not None:
+            trial = Script(script)
+            plan = self.plan(Chooser(parameters, trial), frame)
+            yield trial.params, plan
+            script = trial.next()
+
+
+def fits(frame: Frame, finest: Any, levels: Any) -> bool:
+    """Whether a pyramid of so many levels can start there."""
+    coarsest = finest + levels - 1
+    return finest in frame.channels and coarsest <= MAX_LEVEL and frame.map_size(coarsest) >= SMALLEST_MAP
+
+
+def choose_levels(choose: Chooser, frame: Frame) -> range:
+    """The pyramid's levels."""
+    finest = choose("finest", lambda f: any(fits(frame, f, n) for n in choose.parameters["levels"]))
+    count = choose("levels", lambda n: fits(frame, finest, n))
+    return range(finest, finest + count)

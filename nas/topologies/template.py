@@ -1,0 +1,100 @@
+"""The template of the `pyramid` search space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nas.architecture import Conv, Edge, NeckSpec
+from nas.topologies.draft import Draft
+from nas.vocabulary import DOWNSAMPLINGS, FUSIONS, UPSAMPLINGS
+
+
+def pyramid(
+    inputs: Sequence[int],
+    levels: Sequence[int],
+    widths: Mapping[int, int],
+    topology: str = "top_down",
+    fusion: str = "add",
+    upsample: str = "nearest",
+    conv: str = "plain",
+    norm: str = "none",
+    act: str = "none",
+    order: str = "post",
+    downsample: str = "conv",
+    context: str = "none",
+    repeats: int = 1,
+) -> NeckSpec:
+    """The template of the `pyramid` space.
+
+    Args:
+        inputs: the backbone's levels that are used, fine to coarse.
+        levels: the pyramid's levels; those beyond the backbone's are strided convolutions of the one before.
+        widths: channels by level.
+        topology: `none` (a lateral and an output convolution a level), `top_down`, `bidirectional` (a bottom-up
+            path added), or `fully_connected` (every level takes all).
+        fusion: a name of `vocabulary.FUSIONS`; concatenations are reduced by a 1x1 convolution with `norm`, or with
+            BatchNorm where that is `none`: unnormalised sums over many channels make runs collapse.
+        upsample: a name of `vocabulary.UPSAMPLINGS`.
+        conv: `plain` or `separable`, the kind of the output convolutions.
+        norm: what follows every convolution; a name of `vocabulary.NORMS`.
+        act: the activation of the output convolutions, in their `order`.
+        downsample: how maps go up from fine to coarse; a name of `vocabulary.DOWNSAMPLINGS`.
+        context: `ppm` puts pyramid pooling in the place of the coarsest lateral.
+        repeats: how often all levels are fused; each time but the first from the pyramid before.
+    """
+    draft = Draft(inputs)
+    reduces = FUSIONS[fusion].concatenates
+    post = Conv(kernel=1, norm="batch" if norm == "none" else norm) if reduces else None
+    lateral = Conv(kernel=1, norm=norm)
+    smooth = Conv(kind=conv, norm=norm, act=act, order=order)
+
+    def resampled(source: int, start: int, level: int) -> Edge:
+        """An edge from a map of level `start`; unequal widths are projected, unless the resampling does it."""
+        learned = UPSAMPLINGS[upsample].learned if start > level else DOWNSAMPLINGS[downsample].learned
+        unequal = widths[start] != widths[level] and not learned
+        return Edge(source=source, project=lateral if unequal else None, up=upsample, down=downsample)
+
+    def fused(level: int, edges: list[Edge]) -> int:
+        # Where the order matters, the coarser comes first.
+        edges = edges if FUSIONS[fusion].commutative else sorted(edges, key=lambda e: -draft.level_of(e.source))
+        return draft.add(level, widths[level], edges, fusion, post)
+
+    def all_to_all(maps: Mapping[int, int]) -> dict[int, int]:
+        if len(maps) == 1:
+            return dict(maps)
+        return {level: fused(level, [resampled(i, start, level) for start, i in maps.items()]) for level in maps}
+
+    def way_up(maps: Mapping[int, int]) -> dict[int, int]:
+        made = dict(maps)
+        for level in sorted(maps)[1:]:
+            both = fused(level, [Edge(source=maps[level]), resampled(made[level - 1], level - 1, level)])
+            made[level] = draft.add(level, widths[level], [both], block=smooth)
+        return made
+
+    inner: dict[int, int] = {}
+    for i, level in reversed(list(enumerate(inputs))):
+        edge = Edge(source=i, project=lateral)
+        if context == "ppm" and level == inputs[-1]:
+            inner[level] = draft.add(level, widths[level], [i], block=Conv(kind="ppm", norm=norm, act=act))
+        elif topology in ("none", "fully_connected") or level == inputs[-1]:
+            inner[level] = draft.add(level, widths[level], [edge])
+        else:
+            inner[level] = fused(level, [edge, resampled(inner[level + 1], level + 1, level)])
+    inner = all_to_all(inner) if topology == "fully_connected" else inner
+    outs = {level: draft.add(level, widths[level], [inner[level]], block=smooth) for level in inputs}
+    for level in [x for x in levels if x > inputs[-1]]:
+        step = Edge(source=outs[level - 1], down="conv")
+        outs[level] = draft.add(level, widths[level], [step], block=Conv(kind="identity", norm=norm))
+    if topology == "bidirectional":
+        outs |= way_up({level: outs[level] for level in inputs})
+    for _ in range(repeats - 1 if topology != "none" else 0):
+        if topology == "fully_connected":
+            inner = all_to_all(outs)
+        else:
+            inner = {max(outs): outs[max(outs)]}
+            for level in sorted(outs, reverse=True)[1:]:
+                edges = [Edge(source=outs[level]), resampled(inner[level + 1], level + 1, level)]
+                inner[level] = fused(level, edges)
+        outs = {level: draft.add(level, widths[level], [inner[level]], block=smooth) for level in sorted(outs)}
+        outs = way_up(outs) if topology == "bidirectional" else outs
+    return draft.neck({level: outs[level] for level in levels})
