@@ -15,7 +15,7 @@ from nas.architecture import Conv, NeckSpec
 from nas.describe import drawing, map_names, summary
 from nas.layout import Layout, Link, layout
 
-HEIGHT, GAP, LANE, MARGIN, LEFT = 46, 62, 9, 20, 96
+HEIGHT, GAP, LANE, MARGIN, LEFT = 54, 62, 9, 20, 96
 _GLYPHS = {"add": "+", "sum": "+", "concat": "‖"}
 _COLOURS = {"same": "#4d5663", "up": "#c2410c", "down": "#1d4ed8"}
 _DASHES = {
@@ -31,7 +31,7 @@ class _Map(NamedTuple):
     """What is written on a map, and where it is: x and y of its middle."""
 
     name: str
-    facts: str
+    facts: tuple[str, ...]
     kind: str
     about: str
     x: float
@@ -43,7 +43,7 @@ def svg(neck: NeckSpec) -> str:
     neck = neck.canonical()
     grid = layout(neck)
     words = _words(neck)
-    box = max(58.0, *(6.1 * max(len(name) + 1, len(facts)) + 14 for name, facts, _, _ in words))
+    box = max(58.0, *(6.2 * max(map(len, (name + " ", *facts))) + 16 for name, facts, _, _ in words))
     ys = _rows(grid)
     maps = [
         _Map(*word, LEFT + box / 2 + column * (box + GAP), ys[row])
@@ -71,26 +71,30 @@ def svg(neck: NeckSpec) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _words(neck: NeckSpec) -> list[tuple[str, str, str, str]]:
+def _words(neck: NeckSpec) -> list[tuple[str, tuple[str, ...], str, str]]:
     """Name, facts, kind and description of every map, the merged one last."""
     names = map_names(neck)
     lines = drawing(neck).splitlines()
-    words = []
+    words: list[tuple[str, tuple[str, ...], str, str]] = []
     for i, name in enumerate(names):
         node, kind = neck.node(i), "output" if i in neck.outputs else "between"
         if node is None:
             level = neck.level_of(i)
             shown = f"{name} = P{level}" if kind == "output" else name
-            words.append((shown, "backbone", "output" if kind == "output" else "backbone", f"level {level}"))
+            words.append((shown, ("backbone",), "output" if kind == "output" else "backbone", f"level {level}"))
         else:
             fuse = _glyph(node.fuse) if len(node.inputs) > 1 else ""
-            facts = " · ".join(filter(None, (fuse, _short(node.block), str(node.width))))
-            words.append((name, facts, kind, lines[i - len(neck.inputs)]))
+            words.append((name, _facts(fuse, node.block, node.width), kind, lines[i - len(neck.inputs)]))
     if neck.merge is not None:
         merge = neck.merge
-        facts = " · ".join(filter(None, (_glyph(merge.kind), _short(merge.block), str(merge.width))))
-        words.append(("out", facts, "output", lines[-1]))
+        words.append(("out", _facts(_glyph(merge.kind), merge.block, merge.width), "output", lines[-1]))
     return words
+
+
+def _facts(fuse: str, block: Conv | None, width: int) -> tuple[str, ...]:
+    """At most two lines: the fusion, then convolution and width."""
+    made = " · ".join(filter(None, (_short(block), str(width))))
+    return (fuse, made) if fuse else (made,)
 
 
 def _glyph(fuse: str) -> str:
@@ -209,12 +213,17 @@ def _row(level: int, y: float, width: float) -> str:
 
 
 def _box(m: _Map, box: float) -> str:
+    first = m.y + 5 - 7 * len(m.facts)
+    facts = "".join(
+        f'<text x="{m.x:.1f}" y="{first + 14 * k:.1f}" font-size="11" fill="#374151" text-anchor="middle">'
+        f"{escape(fact)}</text>"
+        for k, fact in enumerate(m.facts, start=1)
+    )
     return (
         f'<g class="map {m.kind}"><title>{escape(m.about)}</title><rect x="{m.x - box / 2:.1f}" '
         f'y="{m.y - HEIGHT / 2:.1f}" width="{box:.1f}" height="{HEIGHT}" rx="6" fill="{_FILLS[m.kind]}" '
-        f'stroke="#374151"/><text x="{m.x:.1f}" y="{m.y - 3:.1f}" font-size="13" font-weight="bold" fill="#111827" '
-        f'text-anchor="middle">{escape(m.name)}</text><text x="{m.x:.1f}" y="{m.y + 13:.1f}" font-size="11" '
-        f'fill="#374151" text-anchor="middle">{escape(m.facts)}</text></g>'
+        f'stroke="#374151"/><text x="{m.x:.1f}" y="{first:.1f}" font-size="13" font-weight="bold" fill="#111827" '
+        f'text-anchor="middle">{escape(m.name)}</text>{facts}</g>'
     )
 
 
