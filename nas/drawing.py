@@ -59,7 +59,7 @@ def svg(neck: NeckSpec) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" font-family="{_FONT}" role="img">',
         f"<title>{escape(summary(neck))}</title>",
-        f'<defs>{"".join(_arrow(kind, colour) for kind, colour in _COLOURS.items())}</defs>',
+        f"<defs>{''.join(_arrow(kind, colour) for kind, colour in _COLOURS.items())}</defs>",
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
         *(_row(level, y, width) for level, y in zip(grid.levels, ys, strict=True)),
         *_edges(grid, maps, styles, box, ys),
