@@ -44,8 +44,8 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         _bullets([_data(spec), *_weights(spec, files)]),
         "## Where it comes from",
         _bullets(_origin(config)),
-        f"To search again, save this as `{config.study}.yaml` and run `nas launch {config.study}.yaml`; paths in it are "
-        f"relative to where it was. Then `nas export {config.study} --trial {config.trial} -o DIR`.",
+        f"To search again, save this as `{config.study}.yaml` and run `nas launch {config.study}.yaml`; paths in "
+        f"it are relative to where it was. Then `nas export {config.study} --trial {config.trial} -o DIR`.",
         f"~~~yaml\n{record.text.rstrip()}\n~~~",
     ]
     return "\n\n".join(sections) + "\n"
