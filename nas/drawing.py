@@ -16,7 +16,7 @@ from nas.describe import drawing, map_names, summary
 from nas.layout import Layout, Link, layout
 
 HEIGHT, GAP, LANE, MARGIN, LEFT = 54, 62, 9, 20, 96
-_GLYPHS = {"add": "+", "sum": "+", "concat": "‖"}
+_GLYPHS = {"add": "+", "sum": "+"}
 _COLOURS = {"same": "#4d5663", "up": "#c2410c", "down": "#1d4ed8"}
 _DASHES = {
     "same": ("",),
@@ -49,8 +49,8 @@ def svg(neck: NeckSpec) -> str:
         _Map(*word, LEFT + box / 2 + column * (box + GAP), ys[row])
         for word, (row, column) in zip(words, grid.cells, strict=True)
     ]
-    styles = _styles(neck, grid)
-    legend = _legend(neck, grid, styles)
+    styles = _styles(grid)
+    legend = _legend(grid, styles)
     bottom = ys[-1] + HEIGHT / 2 + MARGIN
     width = max(LEFT + grid.columns * (box + GAP) - GAP + MARGIN, MARGIN + 2 * 190 + MARGIN)
     per_line = max(1, int((width - 2 * MARGIN) // 190))
@@ -129,7 +129,7 @@ def _word(grid: Layout, link: Link) -> tuple[str, str]:
     return kind, {"up": link.edge.up, "down": link.edge.down, "same": ""}[kind]
 
 
-def _styles(neck: NeckSpec, grid: Layout) -> dict[tuple[str, str], str]:
+def _styles(grid: Layout) -> dict[tuple[str, str], str]:
     """Colour by kind and dashes by name, for the words that occur."""
     styles: dict[tuple[str, str], str] = {}
     for kind, dashes in _DASHES.items():
@@ -227,7 +227,7 @@ def _box(m: _Map, box: float) -> str:
     )
 
 
-def _legend(neck: NeckSpec, grid: Layout, styles: dict[tuple[str, str], str]) -> list[str]:
+def _legend(grid: Layout, styles: dict[tuple[str, str], str]) -> list[str]:
     """A sample and a word for all that occurs."""
     text = '<text x="42" y="4" font-size="11" fill="#374151">{}</text>'
     entries = [
@@ -239,8 +239,4 @@ def _legend(neck: NeckSpec, grid: Layout, styles: dict[tuple[str, str], str]) ->
         entries.append('<rect x="14" y="-3" width="6" height="6" fill="#374151"/>' + text.format("projected first"))
     swatch = f'<rect x="8" y="-6" width="18" height="12" rx="2" fill="{_FILLS["output"]}" stroke="#374151"/>'
     entries.append(swatch + text.format("output"))
-    if any(node.fuse == "concat" and len(node.inputs) > 1 for node in neck.nodes) or (
-        neck.merge is not None and neck.merge.kind == "concat"
-    ):
-        entries.append('<text x="14" y="4" font-size="11" fill="#374151">‖</text>' + text.format("concatenated"))
     return entries

@@ -53,7 +53,7 @@ def test_an_fpn() -> None:
 def test_a_merged_map_and_a_map_that_is_given_on() -> None:
     text = svg(seed_fpn((1, 2, 3)))
     shown = [words(m) for m in classed(text, "map")]
-    assert shown[-1] == ["out", "‖", "3×3 · 16"]
+    assert shown[-1] == ["out", "concat", "3×3 · 16"]
     assert ["C3 = P3", "backbone"] in shown
 
 

@@ -35,7 +35,7 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         "## What was found",
         _table(config, found),
         f"All were trained for {spec.task.epochs} epochs on the same task, each once: a difference may be the noise of "
-        "the seed. Arrows say which way is better; `*` marks an objective.",
+        "the seed. Arrows say which way is better.",
         standing(found.proxy, record.provenance.get("space", {})),
         "## How to use it",
         _bullets([f"`{name}`: {about}" for name, about in _FILES.items() if name in files]),
@@ -97,8 +97,10 @@ def _use(files: Sequence[str]) -> str:
 
 def _data(spec: StudySpec) -> str:
     data = spec.task.data
+    if data.kind == "digits":
+        return "data: scenes made of scikit-learn's digits (UCI, Optical Recognition of Handwritten Digits, CC BY 4.0)"
     if data.root is None:
-        return f"data: `{data.kind}`, made by this tool; licence: that of its sources, which the tool's own page names"
+        return f"data: `{data.kind}`; licence: unknown to this tool"
     return f"data: `{data.kind}` at `{data.root}`; licence: unknown to this tool"
 
 
