@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
-from nas.measurement import CONSTRAINED, METRICS, Direction
+from nas.measurement import CONSTRAINED, METRICS, QUALITY, Direction
 from nas.topologies import TOPOLOGIES
 from nas.value import Faulty, Value
 
@@ -204,6 +204,14 @@ class StudySpec(Value):
     address: str | None = None
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_kept)] = 5
     seed: int = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_objectives(cls, data: Any) -> Any:
+        kind = data["task"].get("kind") if isinstance(data, dict) and isinstance(data.get("task"), dict) else None
+        if kind in QUALITY and "objectives" not in data:
+            return data | {"objectives": [QUALITY[kind]]}
+        return data
 
     @field_validator("objectives")
     @classmethod

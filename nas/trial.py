@@ -14,8 +14,8 @@ import torch
 from nas.architecture import Architecture
 from nas.errors import TrialFailed
 from nas.measurement import Job, Measurement, Metrics, Progress, finite
+from nas.models import Headed
 from nas.models.cost import RUNS, latency, static_costs
-from nas.models.detector import Detector
 from nas.models.window import Window
 from nas.tasks.base import Task
 from nas.tasks.device import Device
@@ -38,7 +38,7 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         costs = dict(job.known) or dict(static_costs(job.architecture))
         details = task.details() | machine(task.device)
         if "latency_ms" not in costs:
-            assert isinstance(model, Detector)
+            assert isinstance(model, Headed)
             measured, reference = timed(task, model)
             costs["latency_ms"] = measured
             details["latency"] = {"runs": RUNS, "reference": "fpn", "reference_ms": round(reference, 3)}
@@ -55,10 +55,10 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=task.weights(model))
 
 
-def timed(task: Task, model: Detector) -> tuple[float, float]:
+def timed(task: Task, model: Headed) -> tuple[float, float]:
     """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds; alone on the machine."""
     reference = task.build(reference_of(task))
-    assert isinstance(reference, Detector)
+    assert isinstance(reference, Headed)
     with closing(Window()) as window, window.alone():
         result = latency(model, reference)
     return result.model, result.reference

@@ -16,22 +16,23 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.architecture import Architecture, BackboneSpec
 from nas.measurement import Metrics
+from nas.models import Headed, with_head
 from nas.models.backbone import Backbone
-from nas.models.detector import Detector, used
+from nas.models.pyramid import used
 
 RUNS = 30
 """Timed passes of a latency, after a warm-up."""
 
 
 def static_costs(architecture: Architecture) -> Metrics:
-    """`params`, `macs` of the deployed detector without NMS, and `neck_params`, `neck_macs` of its neck, for one image.
+    """`params`, `macs` of the deployed model without NMS, and `neck_params`, `neck_macs` of its neck, for one image.
 
     Nothing is allocated: the model is built on the meta device. A fused multiply-add counts once.
     """
     assert architecture.image_size is not None
     backbone = _backbone_cost(used(architecture), architecture.image_size)
     with torch.device("meta"):
-        model = Detector(architecture, backbone.module).eval()
+        model = with_head(architecture, backbone.module).eval()
         features = OrderedDict((name, torch.empty(shape)) for name, shape in backbone.maps.items())
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
@@ -77,8 +78,8 @@ class Latency(NamedTuple):
     reference: float
 
 
-def latency(model: Detector, reference: Detector | None = None, runs: int = RUNS) -> Latency:
-    """Time a detector without NMS: batch 1, one thread, fp32, at its image size.
+def latency(model: Headed, reference: Headed | None = None, runs: int = RUNS) -> Latency:
+    """Time a model without NMS: batch 1, one thread, fp32, at its image size.
 
     The reference is timed pass by pass beside it, so that a machine's slow moments show in both.
     """

@@ -14,7 +14,7 @@ from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
 from nas.measurement import Metrics
 from nas.models.cost import RUNS, one_thread, synchronise
-from nas.models.detector import Pyramid
+from nas.models.pyramid import Pyramid
 from nas.models.window import Window
 from nas.search_space import SearchSpace
 from nas.tasks.base import Task
