@@ -127,7 +127,8 @@ def _head(head: HeadSpec) -> str:
     width = f", width {head.width}" if head.width is not None else ""
     listed = f"{_count(len(head.classes), 'class', 'es')} ({', '.join(head.classes[:10])}"
     more = ", ..." if len(head.classes) > 10 else ""
-    return f"{head.kind}, {_count(head.convs, 'conv')} a tower{width}, {listed}{more})"
+    part = "stage" if head.kind == "panoptic_fpn" else "tower"
+    return f"{head.kind}, {_count(head.convs, 'conv')} a {part}{width}, {listed}{more})"
 
 
 def _outputs(neck: NeckSpec) -> str:

@@ -9,7 +9,7 @@ from nas.certificate import Certificate
 from nas.results import Found, Result, best_of
 from nas.study import Objective
 
-_COLUMNS = ("ap", "params", "latency_ms", "seconds")
+_COLUMNS = ("ap", "miou", "params", "latency_ms", "seconds")
 """Metrics shown beside the objectives, where they were measured."""
 
 _NOISE = "Each was trained once: a difference may be the noise of the seed."

@@ -221,7 +221,7 @@ def test_the_frame_is_what_the_backbone_offers(task: DetectionTask) -> None:
 
 
 def test_all_faults_of_a_task_at_once() -> None:
-    wrong = spec(kind="segmentation", data={"kind": "zip"}, backbone={"name": "test_vit", "checkpoint": "absent"})
+    wrong = spec(kind="captioning", data={"kind": "zip"}, backbone={"name": "test_vit", "checkpoint": "absent"})
     faults = check(wrong)
     assert [fault.path for fault in faults] == [
         "task.data.kind",
