@@ -19,7 +19,7 @@ from tests.tasks.tiny import checkpoint, metrics, trained
 class TaskContract:
     make: ClassVar[Any]
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def task(self) -> SupervisedTask[Any]:
         return type(self).make()
 
