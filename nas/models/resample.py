@@ -120,8 +120,23 @@ def _pixel_shuffle(cin: int, cout: int, factor: int) -> nn.Module:
     return Steps(list(steps))
 
 
+class Strided(nn.Conv2d):
+    """3x3 convolution with stride 2. Of a single cell only the middle weights count, and are taken alone.
+
+    (torch 2.14's bfloat16 gradient of all nine is not finite there, on CPUs.)
+    """
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__(cin, cout, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] == (1, 1):
+            return F.conv2d(x, self.weight[:, :, 1:2, 1:2], self.bias)
+        return super().forward(x)
+
+
 def _strided(cin: int, cout: int, factor: int) -> nn.Module:
-    return Steps([nn.Conv2d(cout if i else cin, cout, 3, stride=2, padding=1) for i in range(factor)])
+    return Steps([Strided(cout if i else cin, cout) for i in range(factor)])
 
 
 def _space_to_depth(cin: int, cout: int, factor: int) -> nn.Module:
