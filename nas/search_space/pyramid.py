@@ -123,4 +123,5 @@ PYRAMID = Template(
     unasked={"norm": "none", "act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1},
     plan=_plan,
     faults=_faults,
+    written=("norm",),
 )
