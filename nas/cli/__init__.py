@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from nas import __version__
-from nas.cli import dashboard, export, launch, ls, predict, proxy, show, validate
+from nas.cli import dashboard, draw, export, launch, ls, predict, proxy, show, validate
 from nas.errors import NASError, UserError
 
 INTERRUPTED = 130
@@ -34,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "dashboard": dashboard,
     "export": export,
     "predict": predict,
+    "draw": draw,
 }
 
 

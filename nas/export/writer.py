@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nas.architecture import Architecture
+from nas.drawing import svg
 from nas.errors import UserError
+from nas.export.card import CARD, DRAWING, card
 from nas.export.config import CONFIG, ExportConfig
 from nas.export.folder import check_folder, write_folder
 from nas.export.weights import WEIGHTS, merged
@@ -17,7 +19,7 @@ from nas.results import TrialFacts, result, study_record, trial_facts
 from nas.storage import Store
 
 FORMATS = {"config": CONFIG, "weights": WEIGHTS}
-"""What an export may consist of, and the file each is; the config is always there."""
+"""What an export may consist of, and the file each is; config, card and drawing are always there."""
 
 
 def export_study(
@@ -49,7 +51,8 @@ def export_study(
     if unknown:
         raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
     check_folder(directory)
-    spec = study_record(store, name).spec
+    record = study_record(store, name)
+    spec = record.spec
     facts = trained(store, name, trial)
     architecture = canonical(Architecture.parse(facts.architecture))
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
@@ -67,6 +70,8 @@ def export_study(
         details=evaluation.measurement.details if evaluation is not None else {},
     )
     files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
+    files[DRAWING] = svg(architecture.neck).encode()
+    files[CARD] = card(config, record, result(store, name), list(files)).encode()
     write_folder(directory, files, FORMATS.values())
     return {
         "study": name,

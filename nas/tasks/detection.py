@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -33,6 +34,9 @@ PRETRAINED_RATE = 0.1
 """Part of the rate at which weights that come with a backbone are tuned: the full rate would soon undo them."""
 
 _BATCH = 32
+
+_ASSIGNMENTS = 8
+"""Assignments that a worker keeps: each takes seconds to make, and trials share them."""
 
 
 class Targets(NamedTuple):
@@ -113,6 +117,9 @@ class DetectionTask(Task):
         return Session(self, model)
 
 
+_assignments: WeakKeyDictionary[DetectionTask, dict[tuple[tuple[int, ...], float], Tensor]] = WeakKeyDictionary()
+
+
 class Session:
     """One model in training: its batches, its loss, its metrics."""
 
@@ -125,7 +132,7 @@ class Session:
         self.dtype = dtype(task.precision, max(model.neck.out_channels))
         for name, parameter in model.backbone.named_parameters():
             parameter.requires_grad_(name in task.tuned)
-        self.assigned = None if task.targets is None else self._assign(task.targets)
+        self.assigned = None if task.targets is None else self._assigned(task.targets)
         self._train_mode()
 
     def run(self, seed: int, epochs: int) -> Iterator[Progress]:
@@ -144,8 +151,18 @@ class Session:
             if own and not any(p.requires_grad for p in own):
                 module.eval()  # what is not tuned keeps the statistics of its BatchNorms too
 
+    def _assigned(self, targets: Targets) -> Tensor:
+        """Which box each point answers for, in every cached view: what only the levels of a head decide."""
+        head = self.model.head
+        known = _assignments.setdefault(self.task, {})
+        key = (head.levels, head.scale)
+        if key not in known:
+            if len(known) >= _ASSIGNMENTS:
+                del known[next(iter(known))]
+            known[key] = self._assign(targets)
+        return known[key]
+
     def _assign(self, targets: Targets) -> Tensor:
-        """Which box each point answers for, in every cached view: boxes and points do not change in training."""
         boxes, _, valid = targets
         rows = range(0, len(boxes), _BATCH)
         parts = [

@@ -24,16 +24,22 @@ def test_the_best_trial(nas: Nas, pets: str) -> None:
     done = nas("export", "pets", "-o", "best", "--storage", pets)
     assert done.out.splitlines() == [
         "trial 1 of pets, written to best:",
+        "  README.md",
         "  config.yaml",
+        "  drawing.svg",
         "  weights.safetensors",
     ]
-    assert {file.name for file in Path("best").iterdir()} == {"config.yaml", "weights.safetensors"}
+    assert [f"  {name}" for name in sorted(file.name for file in Path("best").iterdir())] == done.out.splitlines()[1:]
 
 
 def test_another_trial_and_format_as_json(nas: Nas, pets: str) -> None:
     done = nas("export", "pets", "-o", "it", "--storage", pets, "--trial", "0", "--format", "config", "--json")
-    assert (done.json["study"], done.json["trial"], done.json["files"]) == ("pets", 0, ["config.yaml"])
-    assert [file.name for file in Path("it").iterdir()] == ["config.yaml"]
+    assert (done.json["study"], done.json["trial"], done.json["files"]) == (
+        "pets",
+        0,
+        ["README.md", "config.yaml", "drawing.svg"],
+    )
+    assert not Path("it/weights.safetensors").exists()
 
 
 @pytest.mark.parametrize(

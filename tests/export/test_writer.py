@@ -23,7 +23,7 @@ def test_the_best_trial_is_exported_with_all_that_is_needed_to_use_it(pets: Made
         "digest": WINNER.digest,
         "metrics": {"ap": 0.4, "params": 5e4},
         "directory": str(tmp_path / "out"),
-        "files": ["config.yaml", "weights.safetensors"],
+        "files": ["README.md", "config.yaml", "drawing.svg", "weights.safetensors"],
     }
     config = load_yaml((tmp_path / "out/config.yaml").read_text(), "")
     assert (config["study"], config["trial"], config["baseline"], config["digest"]) == ("pets", 1, None, WINNER.digest)
@@ -97,7 +97,11 @@ def test_a_tuned_backbone_is_the_trials_own(tmp_path: Path) -> None:
 
 def test_the_config_alone_can_be_exported_and_replaces_the_weights(exported: Path, pets: Made) -> None:
     report = export_study(pets.store, "pets", exported, trial=0, formats=["config"])
-    assert report["files"] == [path.name for path in exported.iterdir()] == ["config.yaml"]
+    assert (
+        report["files"]
+        == sorted(path.name for path in exported.iterdir())
+        == ["README.md", "config.yaml", "drawing.svg"]
+    )
     with pytest.raises(UserError, match="exported without weights"):
         load(exported)
 

@@ -18,7 +18,7 @@ def test_every_word_of_the_vocabulary_has_a_builder() -> None:
 @pytest.mark.parametrize("name", words.UPSAMPLINGS)
 @pytest.mark.parametrize(("steps", "size"), [(1, (10, 14)), (1, (9, 13)), (2, (20, 28)), (2, (17, 26)), (1, (11, 15))])
 def test_upsampling_gives_the_size_and_the_channels(name: str, steps: int, size: tuple[int, int]) -> None:
-    learned = words.UPSAMPLINGS[name].learned
+    learned = words.UPSAMPLINGS[name].projects
     resample = UPSAMPLINGS[name](8, 6, steps)
     assert resample(torch.rand(1, 8, 5, 7), size).shape == (1, 6 if learned else 8, *size)
     assert any(True for _ in resample.parameters()) == learned
@@ -27,7 +27,7 @@ def test_upsampling_gives_the_size_and_the_channels(name: str, steps: int, size:
 @pytest.mark.parametrize("name", words.DOWNSAMPLINGS)
 @pytest.mark.parametrize(("steps", "size"), [(1, (5, 7)), (2, (3, 4)), (2, (2, 3))])
 def test_downsampling_gives_the_size_and_the_channels(name: str, steps: int, size: tuple[int, int]) -> None:
-    learned = words.DOWNSAMPLINGS[name].learned
+    learned = words.DOWNSAMPLINGS[name].projects
     resample = DOWNSAMPLINGS[name](8, 6, steps)
     assert resample(torch.rand(1, 8, 9, 13), size).shape == (1, 6 if learned else 8, *size)
     assert any(True for _ in resample.parameters()) == learned

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
 from nas.study import DataSpec
-from nas.tasks.data import coco, digits, voc
+from nas.tasks.data import coco, digits, voc, yolo
 from nas.tasks.data.dataset import Dataset, Split
 from nas.tasks.data.faults import Faults
 
@@ -26,6 +26,7 @@ DATA: dict[str, Loader] = {
     "digits": Loader(digits.check, digits.load),
     "voc": Loader(voc.check, voc.load),
     "coco": Loader(coco.check, coco.load),
+    "yolo": Loader(yolo.check, yolo.load),
 }
 
 
