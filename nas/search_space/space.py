@@ -73,6 +73,12 @@ class SearchSpace(Value):
         shared: dict[str, Values] = {"widths": ("shared",)} if "widths" in self.parameters else {}
         return self.model_copy(update={"parameters": self.parameters | least | shared})
 
+    def coarsest_input(self, frame: Frame) -> int:
+        """The level up to which every neck of the space needs the backbone."""
+        finest, counts = ([int(x) for x in self.choices[name]] for name in ("finest", "levels"))
+        ranges = [range(f, f + n) for f in finest for n in counts if fits(frame, f, n)]
+        return min(max(level for level in frame.levels if level in levels) for levels in ranges)
+
     def check(self, frame: Frame) -> None:
         """Check that some neck of the space fits the frame.
 

@@ -196,6 +196,13 @@ def test_what_is_left_out_is_not_stored() -> None:
     assert space().narrowed({"repeats": [1, 2]}).choices["repeats"] == (1, 2)
 
 
+@pytest.mark.parametrize("image_size", [48, 128])
+def test_the_level_that_every_neck_needs(image_size: int) -> None:
+    frame = FRAME.model_copy(update={"image_size": image_size})
+    for own in (space(), space(finest=[3, 2], levels=[3, 2])):
+        assert own.coarsest_input(frame) == min(max(neck.inputs) for _, neck in own.walk(frame))
+
+
 def test_an_unknown_template_is_a_sentence() -> None:
     with pytest.raises(SpecError, match=r"template: unknown 'tree'; one of pyramid, merging_cells"):
         SearchSpace.parse({"name": "mine", "template": "tree", "parameters": SMALL})
