@@ -1,14 +1,11 @@
 """The words a neck is written in, and what the canonical form must know of each.
 
-Builders for these names stand in `nas.models`; a test proves that the two lists agree. Words of third parties
-(`nas.plugins`) name theirs as `module:name`.
+Builders for these names stand in `nas.models`; a test proves that the two lists agree.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from nas.plugins import plugged
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,6 @@ class Fusion:
     commutative: bool = True
     concatenates: bool = False
     max_inputs: int | None = None
-    builder: str | None = None
 
 
 FUSIONS: dict[str, Fusion] = {
@@ -48,7 +44,6 @@ class Resampling:
 
     about: str
     projects: bool = False
-    builder: str | None = None
 
 
 UPSAMPLINGS: dict[str, Resampling] = {
@@ -71,22 +66,13 @@ DOWNSAMPLINGS: dict[str, Resampling] = {
     "space_to_depth": Resampling("2x2 cells as channels, then a 1x1 convolution", projects=True),
 }
 
-
-@dataclass(frozen=True)
-class Block:
-    """The convolution of a `Conv`."""
-
-    about: str
-    builder: str | None = None
-
-
-BLOCKS: dict[str, Block] = {
-    "plain": Block("a convolution"),
-    "separable": Block("a depthwise convolution, then a 1x1"),
-    "ppm": Block("pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)"),
-    "bottleneck": Block("1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)"),
-    "csp": Block("half the width through a bottleneck, half past it, then a 1x1 (CSPNet)"),
-    "identity": Block("no convolution, norm and activation alone"),
+BLOCKS: dict[str, str] = {
+    "plain": "a convolution",
+    "separable": "a depthwise convolution, then a 1x1",
+    "ppm": "pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)",
+    "bottleneck": "1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)",
+    "csp": "half the width through a bottleneck, half past it, then a 1x1 (CSPNet)",
+    "identity": "no convolution, norm and activation alone",
 }
 
 NORMS: dict[str, str] = {
@@ -111,8 +97,3 @@ MERGES: dict[str, str] = {
     "sum": "maps brought to one level and summed",
     "concat": "maps brought to one level and concatenated, reduced by the merge's block",
 }
-
-FUSIONS |= plugged("fusions", Fusion, FUSIONS)
-UPSAMPLINGS |= plugged("upsamplings", Resampling, UPSAMPLINGS)
-DOWNSAMPLINGS |= plugged("downsamplings", Resampling, DOWNSAMPLINGS)
-BLOCKS |= plugged("blocks", Block, BLOCKS)

@@ -9,10 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas import vocabulary as words
 from nas.architecture import Conv
 from nas.models.norms import NORMS
-from nas.plugins import resolved
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
@@ -124,8 +122,6 @@ BLOCKS: dict[str, Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]]
     "csp": _csp,
     "identity": _identity,
 }
-
-BLOCKS |= {name: resolved(word.builder, name) for name, word in words.BLOCKS.items() if name not in BLOCKS}
 
 
 def init_convolutions(module: nn.Module) -> None:

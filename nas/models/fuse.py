@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from nas import vocabulary as words
 from nas.models.attention import AFF, ASFF, GAU, IAFF, ChannelAttention, GlobalGate, SqueezeExcite
-from nas.plugins import resolved
 
 
 class Add(nn.Module):
@@ -91,5 +89,3 @@ FUSIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "asff": lambda width, inputs: ASFF(width, inputs),
 }
 """Name -> builder(width, number of inputs)."""
-
-FUSIONS |= {name: resolved(word.builder, name) for name, word in words.FUSIONS.items() if name not in FUSIONS}

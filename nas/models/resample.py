@@ -8,10 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas import vocabulary as words
 from nas.models.blocks import init_convolutions
 from nas.models.content import Carafe, DySample
-from nas.plugins import resolved
 
 Size = tuple[int, int]
 
@@ -179,6 +177,3 @@ DOWNSAMPLINGS: dict[str, Builder] = {
     "blur_pool": lambda cin, cout, factor: BlurPool(cin, factor),
     "space_to_depth": _space_to_depth,
 }
-
-UPSAMPLINGS |= {n: resolved(word.builder, n) for n, word in words.UPSAMPLINGS.items() if n not in UPSAMPLINGS}
-DOWNSAMPLINGS |= {n: resolved(word.builder, n) for n, word in words.DOWNSAMPLINGS.items() if n not in DOWNSAMPLINGS}

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
-from nas.plugins import plugged
 from nas.study import DataSpec
 from nas.tasks.data import coco, digits, voc, yolo
 from nas.tasks.data.dataset import Dataset, Split
@@ -29,8 +28,6 @@ DATA: dict[str, Loader] = {
     "coco": Loader(coco.check, coco.load),
     "yolo": Loader(yolo.check, yolo.load),
 }
-
-DATA |= plugged("data", Loader, DATA)
 
 
 def check(spec: DataSpec) -> list[Fault]:
