@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
+from nas.plugins import Table
 from nas.study import DataSpec
 from nas.tasks.data import coco, digits, voc, yolo
 from nas.tasks.data.dataset import Dataset, Split
@@ -22,7 +23,7 @@ class Loader(NamedTuple):
     load: Callable[[DataSpec, int, float], Dataset]
 
 
-DATA: dict[str, Loader] = {
+DATA = Table("data", Loader) | {
     "digits": Loader(digits.check, digits.load),
     "voc": Loader(voc.check, voc.load),
     "coco": Loader(coco.check, coco.load),
