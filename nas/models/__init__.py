@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from nas.models.detector import Detector
 from nas.models.neck import Neck
 from nas.models.pyramid import Headed, Pyramid, head_of
 from nas.models.segmenter import Segmenter
+from nas.plugins import Table
 
 __all__ = ["Detector", "Headed", "Neck", "Pyramid", "Segmenter", "build", "build_neck", "neck_of", "with_head"]
 
-HEADS: dict[str, type[Headed]] = {"fcos": Detector, "panoptic_fpn": Segmenter}
-"""Head kind -> builder(architecture, backbone)."""
+HEADS = Table[Callable[..., Headed]]("heads") | {"fcos": Detector, "panoptic_fpn": Segmenter}
+"""Head kind -> builder(architecture, backbone=None)."""
 
 
 def build(architecture: Architecture) -> nn.Module:
@@ -41,7 +42,7 @@ def with_head(architecture: Architecture, backbone: Backbone | None = None) -> H
     kind = head_of(architecture)[0].kind
     if kind not in HEADS:
         raise UserError(f"head {kind!r}: unknown; one of {', '.join(HEADS)}")
-    return HEADS[kind](architecture, backbone)
+    return HEADS[kind](architecture) if backbone is None else HEADS[kind](architecture, backbone)
 
 
 def build_neck(neck: NeckSpec | Architecture | Mapping[str, Any] | str | Path, in_channels: Sequence[int]) -> Neck:

@@ -96,7 +96,7 @@ class _Context(nn.Module):
 
     def __init__(self, width: int, reduction: int = 4) -> None:
         super().__init__()
-        hidden = max(width // reduction, 1)
+        hidden = max(width // reduction, 8)
         self.local = nn.Sequential(
             nn.Conv2d(width, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
@@ -146,7 +146,7 @@ class IAFF(nn.Module):
 
 
 class ASFF(nn.Module):
-    """y = sum_i softmax_i(conv1_i(x_i)) x_i, the softmax at every pixel.
+    """y = sum_i softmax_i(conv1_i(x_i)) x_i, the softmax at every pixel. It starts as the mean.
 
     Source: Liu et al., "Learning Spatial Fusion for Single-Shot Object Detection" (2019), section 3.2.
     """
@@ -154,6 +154,8 @@ class ASFF(nn.Module):
     def __init__(self, width: int, inputs: int) -> None:
         super().__init__()
         self.weights = nn.ModuleList(nn.Conv2d(width, 1, 1) for _ in range(inputs))
+        for parameter in self.weights.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, xs: Sequence[Tensor]) -> Tensor:
         logits = torch.cat([conv(x) for conv, x in zip(self.weights, xs, strict=True)], 1)

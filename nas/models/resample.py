@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.models.blocks import init_convolutions
 from nas.models.content import Carafe, DySample
+from nas.plugins import Table
 
 Size = tuple[int, int]
 
@@ -120,8 +121,23 @@ def _pixel_shuffle(cin: int, cout: int, factor: int) -> nn.Module:
     return Steps(list(steps))
 
 
+class Strided(nn.Conv2d):
+    """3x3 convolution with stride 2. Of a single cell only the middle weights count, and are taken alone.
+
+    (torch 2.14's bfloat16 gradient of all nine is not finite there, on CPUs.)
+    """
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__(cin, cout, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] == (1, 1):
+            return F.conv2d(x, self.weight[:, :, 1:2, 1:2], self.bias)
+        return super().forward(x)
+
+
 def _strided(cin: int, cout: int, factor: int) -> nn.Module:
-    return Steps([nn.Conv2d(cout if i else cin, cout, 3, stride=2, padding=1) for i in range(factor)])
+    return Steps([Strided(cout if i else cin, cout) for i in range(factor)])
 
 
 def _space_to_depth(cin: int, cout: int, factor: int) -> nn.Module:
@@ -143,7 +159,7 @@ def _dysample(cin: int, cout: int, factor: int) -> nn.Module:
 Builder = Callable[[int, int, int], nn.Module]
 """(channels in, channels out, log2 of the factor) -> module; those that do not project keep the channels."""
 
-UPSAMPLINGS: dict[str, Builder] = {
+UPSAMPLINGS = Table[Builder]("upsampling_builders") | {
     "nearest": lambda cin, cout, factor: Interpolate("nearest"),
     "bilinear": lambda cin, cout, factor: Interpolate("bilinear"),
     "bilinear_aligned": lambda cin, cout, factor: Interpolate("bilinear_aligned"),
@@ -153,7 +169,7 @@ UPSAMPLINGS: dict[str, Builder] = {
     "dysample": _dysample,
 }
 
-DOWNSAMPLINGS: dict[str, Builder] = {
+DOWNSAMPLINGS = Table[Builder]("downsampling_builders") | {
     "conv": _strided,
     "max_pool": lambda cin, cout, factor: Pool(3, factor),
     "max_pool_2x2": lambda cin, cout, factor: Pool(2, factor),

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
+from nas.plugins import Table
 from nas.study import DataSpec
 from nas.tasks.data import coco, coco_masks, digits, masks, voc, yolo
-from nas.tasks.data.dataset import Dataset, Split
+from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults
 
 __all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "check", "load"]
@@ -22,7 +23,7 @@ class Loader(NamedTuple):
     load: Callable[[DataSpec, int, float], Dataset]
 
 
-DATA: dict[str, Loader] = {
+DATA = Table("data", Loader) | {
     "digits": Loader(digits.check, digits.load),
     "voc": Loader(voc.check, voc.load),
     "coco": Loader(coco.check, coco.load),
@@ -30,7 +31,7 @@ DATA: dict[str, Loader] = {
 }
 """Kinds that have boxes."""
 
-MASKS: dict[str, Loader] = {
+MASKS = Table("masks", Loader) | {
     "digits": Loader(digits.check, digits.load_masks),
     "masks": Loader(masks.check, masks.load),
     "coco": Loader(coco.check, coco_masks.load),
@@ -62,4 +63,5 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf, kinds: Mapping
     faults = check(spec, kinds)
     if faults:
         raise SpecError("data", faults)
-    return kinds[spec.kind].load(spec, image_size, held)
+    dataset = kinds[spec.kind].load(spec, image_size, held)
+    return dataset if spec.fraction == 1 else fewer(dataset, spec.fraction, spec.seed)
