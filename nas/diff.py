@@ -5,14 +5,18 @@ nodes that both have.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
 
 from nas.architecture import Edge, NeckSpec, NodeSpec
 from nas.describe import Row, conv_words, edge_words, facts, map_names, node_rows
 from nas.value import Value
 
 _ALONE = 0.6
-"""Cost of leaving a node without a counterpart; two nodes that share no kind of input cost as much as leaving both."""
+"""Cost of a node without a counterpart: nodes are one another's only if they share at least half of their inputs."""
+
+_ELSE = 0.05
+"""Cost of another fusion, another block, another part in the pyramid."""
 
 
 class Fact(Value):
@@ -52,8 +56,8 @@ class NeckDiff(Value):
 def diff(a: NeckSpec, b: NeckSpec) -> NeckDiff:
     """How `b` differs from `a`. `kept` counts the nodes of both in which nothing changed.
 
-    Nodes are matched level by level, in the order of computation, so that as many as possible have inputs of the same
-    kinds in both.
+    Nodes are matched level by level in the order of computation, and are counterparts where they take mostly the same
+    inputs; see `match`.
     """
     if a.digest == b.digest:
         return NeckDiff(same=True, kept=len(a.canonical().nodes))
@@ -83,7 +87,11 @@ def match(a: NeckSpec, b: NeckSpec) -> dict[int, int]:
     pairs: dict[int, int] = {}
     for level in {node.level for node in a.nodes}:
         pairs |= _aligned(a, _at(a, level), b, _at(b, level))
-    return dict(sorted(pairs.items()))
+    while True:  # a pair that falls takes with it those that were alike only through it
+        held = {i: j for i, j in pairs.items() if _distance(_ends(a, i, pairs), _ends(b, j)) <= _ALONE}
+        if held == pairs:
+            return dict(sorted(pairs.items()))
+        pairs = held
 
 
 def _at(neck: NeckSpec, level: int) -> list[int]:
@@ -99,7 +107,7 @@ def _aligned(a: NeckSpec, some: Sequence[int], b: NeckSpec, others: Sequence[int
             if m and n:
                 cost, pairs = best[m - 1, n - 1]
                 i, j = some[m - 1], others[n - 1]
-                ways.append((cost + _distance(a, i, b, j), pairs | {i: j}))
+                ways.append((cost + _distance(_kinds(a, i), _kinds(b, j)), pairs | {i: j}))
             if m:
                 ways.append((best[m - 1, n][0] + _ALONE, best[m - 1, n][1]))
             if n:
@@ -109,18 +117,39 @@ def _aligned(a: NeckSpec, some: Sequence[int], b: NeckSpec, others: Sequence[int
     return best[len(some), len(others)][1]
 
 
-def _distance(a: NeckSpec, i: int, b: NeckSpec, j: int) -> float:
-    """How unlike two nodes are: by the kinds of their inputs first, by all else where those leave a choice."""
-    x, y = _node(a, i), _node(b, j)
-    kinds_x, kinds_y = _kinds(a, x), _kinds(b, y)
-    shared, all_kinds = (kinds_x & kinds_y).total(), (kinds_x | kinds_y).total()
-    unlike = (x.fuse != y.fuse) + (x.block != y.block) + ((i in a.outputs) != (j in b.outputs))
-    return 2 * _ALONE * (1 - shared / all_kinds) + 0.1 * unlike
+class _Ends(NamedTuple):
+    """What two nodes are compared by: whence their inputs come, and all else."""
+
+    sources: Counter[Hashable]
+    rest: tuple[object, ...]
 
 
-def _kinds(neck: NeckSpec, node: NodeSpec) -> Counter[tuple[int, bool]]:
-    """Level of each input, and whether it is the backbone's."""
-    return Counter((neck.level_of(edge.source), edge.source < len(neck.inputs)) for edge in node.inputs)
+def _kinds(neck: NeckSpec, i: int) -> _Ends:
+    """A source by its level, and whether it is the backbone's: all that is known before nodes are matched."""
+    sources = (edge.source for edge in _node(neck, i).inputs)
+    return _Ends(Counter((neck.level_of(s), s < len(neck.inputs)) for s in sources), _rest(neck, i))
+
+
+def _ends(neck: NeckSpec, i: int, pairs: Mapping[int, int] | None = None) -> _Ends:
+    """A source by its level if it is the backbone's, else by its number: that of its counterpart, given `pairs`."""
+    found: Counter[Hashable] = Counter()
+    for edge in _node(neck, i).inputs:
+        ours = edge.source < len(neck.inputs)
+        number = edge.source if pairs is None else pairs.get(edge.source, ("none", edge.source))
+        found[("C", neck.inputs[edge.source]) if ours else number] += 1
+    return _Ends(found, _rest(neck, i))
+
+
+def _rest(neck: NeckSpec, i: int) -> tuple[object, ...]:
+    node = _node(neck, i)
+    return node.fuse, node.block, i in neck.outputs
+
+
+def _distance(x: _Ends, y: _Ends) -> float:
+    """How unlike two nodes are: by their inputs first, by all else where those leave a choice."""
+    shared, either = (x.sources & y.sources).total(), (x.sources | y.sources).total()
+    unlike = sum(a != b for a, b in zip(x.rest, y.rest, strict=True))
+    return 2 * _ALONE * (1 - shared / either) + _ELSE * unlike
 
 
 def _changes(

@@ -37,7 +37,7 @@ METRICS: dict[str, Metric] = {
     "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False),
     "neck_params": Metric("parameters of the neck", "minimize", False),
     "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False),
-    "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32, without weights", "minimize", False),
+    "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False),
     "latency_ms": Metric("milliseconds an image: batch 1, one thread, fp32, median", "minimize", False),
     "seconds": Metric("seconds the evaluation took", "minimize"),
 }

@@ -62,8 +62,8 @@ class TaskSpec(Value):
     the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
     to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
     far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
-    may hold, in bytes; `device: auto` is a GPU where the workers have one. `latency_target` is what `latency_ms` is timed
-    on: `torch`, on the device; `onnxruntime`, on the CPU.
+    may hold, in bytes; `device: auto` is a GPU where the workers have one. `latency_target` is what `latency_ms` is
+    timed on: `torch`, on the device; `onnxruntime`, on the CPU.
     """
 
     kind: str

@@ -61,8 +61,9 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
 
 
 def timed(task: Task, model: Detector) -> tuple[float, float]:
-    """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds, on the task's target; alone
-    on the machine.
+    """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds on the task's target.
+
+    They are alone on the machine for the while.
     """
     reference = task.build(reference_of(task))
     assert isinstance(reference, Detector)

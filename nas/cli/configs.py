@@ -67,10 +67,10 @@ def config_of(word: str, sets: Sequence[str] = (), storage: str | None = None) -
     if word in TOPOLOGIES and not path.is_file():
         built = _preset(word, sets)
         return Config(word, built.neck, built)
-    if sets:
-        raise UserError(f"--set changes a preset, and {word} is none")
-    trial = re.fullmatch(r"(.+):(\d+)", word)
-    if trial and not path.is_file() and storage is not None:
+    trial = re.fullmatch(r"(.+):(\d+)", word) if storage is not None and not path.is_file() else None
+    if sets and (trial or path.is_file()):
+        raise UserError(f"--set changes a preset, and {word} is a {'trial' if trial else 'file'}")
+    if trial and storage is not None:
         return _trial(word, trial[1], int(trial[2]), storage)
     if not path.is_file():
         raise UserError(f"{word} is neither a file nor an export nor a preset; presets are {', '.join(TOPOLOGIES)}")

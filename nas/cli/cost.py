@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nas.cli import configs, options
 from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.architecture import Architecture
+    from nas.models import Detector, Pyramid
     from nas.models.cost import Cost, Part
 
 HELP = "tell what a model costs: parameters, multiply-accumulates, memory, latency; by level and by node"
@@ -18,15 +19,13 @@ EXAMPLE = "nas cost bifpn --set width=64 --backbone tf_efficientnet_lite0 --imag
 
 TARGETS = ("torch-cpu", "torch-cuda", "onnxruntime")
 
-_WORDS = 100
-"""Columns of the widest line."""
+_COLUMNS = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help=configs.HELP)
-    parser.add_argument(
-        "--latency", metavar="TARGET", choices=TARGETS, help=f"time it too, on {', '.join(TARGETS)}: batch 1, one thread"
-    )
+    about = f"time it too, batch 1, one thread; {', '.join(TARGETS)}"
+    parser.add_argument("--latency", metavar="TARGET", choices=TARGETS, help=about)
     configs.add_arguments(parser)
 
 
@@ -62,9 +61,9 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
         raise UserError("this machine has no GPU that torch can use: take --latency torch-cpu")
     levels = architecture.backbone.levels
     reference = architecture.model_copy(update={"neck": fpn(levels, REFERENCE_WIDTH)})
-    models: list[Any] = [build(each).to(device, memory_format=torch.channels_last) for each in (architecture, reference)]
+    model, beside = (cast("Detector | Pyramid", build(each).to(device)) for each in (architecture, reference))
     with closing(Window()) as window:
-        found = latency(*models, target=target.partition("-")[0], quiet=window.alone())
+        found = latency(model, beside, target=target.partition("-")[0], quiet=window.alone())
     return {
         "latency_ms": found.model,
         "reference_ms": found.reference,
@@ -119,14 +118,16 @@ def _parts(found: Cost) -> list[str]:
     from nas.cli.tables import table
 
     head = ["part", "size", "params", "macs", "share"]
-    figures = table([head, *([p.name, _size(p), *_cells(p.params, p.macs, found)] for p in found.parts])).splitlines()
+    rows = [[part.name, _size(part), *_cells(part.params, part.macs, found)] for part in found.parts]
+    figures = table([head, *rows]).splitlines()
     width = max(map(len, figures))
     made = ["made of", *(part.made for part in found.parts)]
-    return [f"{line:<{width}}  {_shortened(words, _WORDS - width - 2)}" for line, words in zip(figures, made, strict=True)]
+    room = _COLUMNS - width - 2
+    return [f"{line:<{width}}  {_shortened(words, room)}" for line, words in zip(figures, made, strict=True)]
 
 
 def _size(part: Part) -> str:
-    return " x ".join(map(str, part.shape)) if part.shape is not None else "-"
+    return "x".join(map(str, part.shape)) if part.shape is not None else "-"
 
 
 def _cells(params: int, macs: int, found: Cost) -> Sequence[str]:

@@ -65,11 +65,9 @@ def _pair(args: argparse.Namespace) -> tuple[configs.Config, configs.Config]:
 
 
 def _words(found: NeckDiff, a: str, b: str) -> list[str]:
-    from nas.cli.tables import table
-
     differ = [fact for fact in found.facts if fact.a != fact.b]
     alike = [f"{fact.word} {fact.a}" for fact in found.facts if fact.a == fact.b and fact.a != "-"]
-    lines = [table([["", a, b], *([fact.word, fact.a, fact.b] for fact in differ)])] if differ else []
+    lines = _facts([("", a, b), *((fact.word, fact.a, fact.b) for fact in differ)]) if differ else []
     if alike:
         lines += [*([""] if differ else []), *_wrapped(f"alike: {', '.join(alike)}", "  ")]
     for label, nodes in ((a, found.only_a), (b, found.only_b)):
@@ -78,9 +76,14 @@ def _words(found: NeckDiff, a: str, b: str) -> list[str]:
     if found.changes:
         lines += ["", "in both, but changed:", *(line for change in found.changes for line in _change(change))]
     total = found.kept + len({pair for change in found.changes for pair in change.nodes})
-    if total:
-        lines += ["", f"{found.kept} of the {total} nodes that both have are unchanged"]
-    return lines
+    shared = f"{found.kept} of the {total} nodes that both have are unchanged" if total else "no node is in both"
+    return [*lines, "", shared]
+
+
+def _facts(rows: list[tuple[str, str, str]]) -> list[str]:
+    """Words, which stand to the left, in columns."""
+    first, second = (max(len(row[k]) for row in rows) for k in range(2))
+    return [f"{word:<{first}}  {a:<{second}}  {b}".rstrip() for word, a, b in rows]
 
 
 def _nodes(nodes: tuple[Node, ...]) -> list[str]:
@@ -108,9 +111,14 @@ def _numbers(label_a: str, label_b: str, a: dict[str, Any], b: dict[str, Any]) -
         before, after = a.get(name), b.get(name)
         if before is None and after is None:
             continue
-        part = "-" if not before or after is None else f"{100 * (after / before - 1):+.1f} %"
-        rows.append([name, shown(name, before), shown(name, after), part])
+        rows.append([name, shown(name, before), shown(name, after), _part(before, after)])
     return [table(rows)]
+
+
+def _part(before: float | None, after: float | None) -> str:
+    if before == after:
+        return "same"
+    return f"{100 * (after / before - 1):+.1f} %" if before and after is not None else "-"
 
 
 def _where(backbones: list[str], sizes: list[int | None]) -> str:

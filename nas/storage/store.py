@@ -220,7 +220,7 @@ class Store:
     # Latency
 
     def latency(self, digest: str, machine: str, target: str) -> float | None:
-        """Milliseconds an image of an architecture on a machine, measured earlier for `target` (`torch`, `onnxruntime`)."""
+        """Milliseconds an image of an architecture on a machine, measured for `target` (`torch`, `onnxruntime`)."""
         where = and_(LATENCY.c.digest == digest, LATENCY.c.machine == machine, LATENCY.c.target == target)
         rows = self._database.read(select(LATENCY.c.milliseconds).where(where))
         return cast(float, rows[0].milliseconds) if rows else None

@@ -11,11 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class ActivationMemory(TorchDispatchMode):
+class ActivationMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Bytes of the tensors that operations inside the mode make, from their making until Python lets them go.
 
-    A storage counts once, whatever views there are of it. Weights were made outside, and so do not count; nor do the
-    buffers that a kernel takes and returns while it runs, which differ from device to device.
+    A storage counts once, whatever views there are of it. Weights were made outside, and so do not count; nor does
+    the room that a kernel takes while it runs, which differs from device to device.
 
     Attributes:
         alive: bytes held now.
@@ -23,7 +23,7 @@ class ActivationMemory(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive = 0
         self.peak = 0
         self._held: dict[int, weakref.ref[Any]] = {}

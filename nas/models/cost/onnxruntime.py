@@ -37,7 +37,7 @@ def session(model: Detector | Pyramid, image: Tensor) -> Any:
         raise UserError(missing)
     import onnxruntime
 
-    plain = _Raw(copy.deepcopy(model).to("cpu", memory_format=torch.contiguous_format)).eval()
+    plain = _Raw(copy.deepcopy(model).to("cpu")).eval()
     program = torch.onnx.export(plain, (image,), dynamo=True, verbose=False, input_names=[INPUT])
     assert program is not None
     options = onnxruntime.SessionOptions()

@@ -42,9 +42,9 @@ class Part(Value):
 class Cost(Value):
     """A model's parts in the order of computation, and the memory of one pass.
 
-    `backbone_bytes` and `rest_bytes` are the most that the image and all maps take at a time while the backbone runs, and
-    while neck and head do: one image in float32, as eager PyTorch holds tensors; without weights, and without what
-    kernels use while they run.
+    `backbone_bytes` and `rest_bytes` are the most that the image and all maps take at a time while the backbone runs,
+    and while neck and head do: one image in float32, as eager PyTorch holds tensors; without weights, and without
+    what kernels use while they run.
     """
 
     image_size: int
@@ -109,7 +109,7 @@ def cost(architecture: Architecture) -> Cost:
             else:
                 model.neck(body.maps(), (size, size))
             del image
-    parts = [body.part, *_neck_parts(architecture, model.neck, scopes)]
+    parts = [body.part, *_neck_parts(model.neck, scopes)]
     if isinstance(model, Detector):
         parts += _adaptors(model, scopes)
         head = model.head
@@ -170,7 +170,7 @@ def _scopes(model: Pyramid | Detector, counter: FlopCounterMode) -> Iterator[dic
         shape = (out.shape[1], out.shape[2], out.shape[3]) if isinstance(out, Tensor) else None
         scopes[module] = _Scope(_macs(counter.get_total_flops() - begun[module]), shape)
 
-    modules = [*model.neck.nodes, *([model.neck.merge] if model.neck.merge is not None else [])]
+    modules: list[nn.Module] = [*model.neck.nodes, *([model.neck.merge] if model.neck.merge is not None else [])]
     if isinstance(model, Detector):
         modules += [*model.adapt, model.head]
     handles = [hook for m in modules for hook in (m.register_forward_pre_hook(enter), m.register_forward_hook(leave))]
@@ -181,14 +181,11 @@ def _scopes(model: Pyramid | Detector, counter: FlopCounterMode) -> Iterator[dic
             handle.remove()
 
 
-def _neck_parts(architecture: Architecture, neck: Neck, scopes: dict[nn.Module, _Scope]) -> list[Part]:
-    rows, shared = node_rows(neck.spec), set[str]()
+def _neck_parts(neck: Neck, scopes: dict[nn.Module, _Scope]) -> list[Part]:
+    rows = node_rows(neck.spec)
     parts = []
-    for row, node, spec in zip(rows, neck.nodes, neck.spec.nodes, strict=False):
-        first = {edge.key for edge in node.edges if edge.key is not None} - shared
-        shared |= first
-        params = parameters(node) + sum(parameters(neck.shared[key]) for key in first)
-        found = scopes[node]
+    for row, owned, spec in zip(rows, neck.owned(), neck.spec.nodes, strict=False):
+        found, params = scopes[owned[0]], sum(map(parameters, owned))
         part = Part(
             name=row.name,
             kind="node",
