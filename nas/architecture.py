@@ -138,8 +138,8 @@ class NeckSpec(Value):
     def width_into(self, node: NodeSpec, edge: Edge, channels: Mapping[int, int]) -> int:
         """Channels that `edge` brings to `node`: a projection or a learned resampling gives the node's width."""
         level = self.level_of(edge.source)
-        learned = (level > node.level and words.UPSAMPLINGS[edge.up].learned) or (
-            level < node.level and words.DOWNSAMPLINGS[edge.down].learned
+        learned = (level > node.level and words.UPSAMPLINGS[edge.up].projects) or (
+            level < node.level and words.DOWNSAMPLINGS[edge.down].projects
         )
         projected = edge.project is not None and edge.project.convolves
         return node.width if projected or learned else self.width_of(edge.source, channels)

@@ -14,7 +14,7 @@ from nas.architecture import Architecture, Conv, Edge, HeadSpec, Merge, NeckSpec
 
 _NORMS = {"none": "", "batch": "BN", "group": "GN"}
 _ACTS = {"none": "", "relu": "ReLU", "silu": "SiLU", "gelu": "GELU"}
-_CONVS = {"plain": "conv", "separable": "sep conv", "ppm": "PPM"}
+_CONVS = {"plain": "conv", "separable": "sep conv", "ppm": "PPM", "bottleneck": "bottleneck", "csp": "CSP block"}
 
 
 def summary(neck: NeckSpec) -> str:

@@ -1,11 +1,14 @@
 """The words a neck is written in, and what the canonical form must know of each.
 
-Builders for these names stand in `nas.models`; a test proves that the two lists agree.
+Builders for these names stand in `nas.models`; a test proves that the two lists agree. Words of third parties
+(`nas.plugins`) name theirs as `module:name`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from nas.plugins import plugged
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Fusion:
     commutative: bool = True
     concatenates: bool = False
     max_inputs: int | None = None
+    builder: str | None = None
 
 
 FUSIONS: dict[str, Fusion] = {
@@ -28,38 +32,61 @@ FUSIONS: dict[str, Fusion] = {
     "attention": Fusion("softmax over the inputs a channel, from globally pooled context (SKNet)"),
     "fast_attention": Fusion("sum relu(w_i) x_i / (sum relu(w) + 1e-4) (EfficientDet)"),
     "softmax_attention": Fusion("sum softmax(w)_i x_i, one weight an input (EfficientDet)"),
+    "mean": Fusion("mean of the inputs"),
+    "se_attention": Fusion("sum of the inputs, each channel gated from its pooled context (SENet)"),
     "global_gate": Fusion("x_0 + x_1 sigmoid(global max of x_0), the coarser first (NAS-FPN)", False, max_inputs=2),
+    "gau": Fusion("x_0 + conv3(x_1) sigmoid(conv1(global mean of x_0)), the coarser first (PAN)", False, max_inputs=2),
+    "aff": Fusion("2 g x_0 + 2 (1 - g) x_1, g from local and global context (AFF)", False, max_inputs=2),
+    "iaff": Fusion("AFF whose context is fused by AFF first (iAFF)", False, max_inputs=2),
+    "asff": Fusion("a softmax over the inputs at every pixel (ASFF)"),
 }
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """`learned`: has weights, and maps the source's channels to the receiver's width by itself."""
+    """`projects`: maps the source's channels to the receiver's width by itself; others keep the channels."""
 
     about: str
-    learned: bool = False
+    projects: bool = False
+    builder: str | None = None
 
 
 UPSAMPLINGS: dict[str, Resampling] = {
     "nearest": Resampling("nearest neighbour to the receiver's size"),
     "bilinear": Resampling("bilinear to the receiver's size"),
     "bilinear_aligned": Resampling("bilinear, the corners of both maps on each other"),
-    "deconv": Resampling("ConvTranspose2d(2, stride 2) for every factor of two", learned=True),
-    "pixel_shuffle": Resampling("1x1 convolution to four times the channels, then PixelShuffle(2)", learned=True),
+    "deconv": Resampling("ConvTranspose2d(2, stride 2) for every factor of two", projects=True),
+    "pixel_shuffle": Resampling("1x1 convolution to four times the channels, then PixelShuffle(2)", projects=True),
+    "carafe": Resampling("cells of 5x5 weighted by what is there, for every factor of two (CARAFE)"),
+    "dysample": Resampling("bilinear at learned places, for every factor of two (DySample)"),
 }
 
 DOWNSAMPLINGS: dict[str, Resampling] = {
-    "conv": Resampling("3x3 convolution with stride 2 for every factor of two", learned=True),
+    "conv": Resampling("3x3 convolution with stride 2 for every factor of two", projects=True),
     "max_pool": Resampling("3x3 max pooling with stride 2"),
     "max_pool_2x2": Resampling("2x2 max pooling with stride 2 (NAS-FPN)"),
     "subsample": Resampling("every second pixel (torchvision's LastLevelMaxPool)"),
+    "avg_pool": Resampling("2x2 average pooling with stride 2"),
+    "blur_pool": Resampling("3x3 binomial blur with stride 2 (BlurPool)"),
+    "space_to_depth": Resampling("2x2 cells as channels, then a 1x1 convolution", projects=True),
 }
 
-BLOCKS: dict[str, str] = {
-    "plain": "a convolution",
-    "separable": "a depthwise convolution, then a 1x1",
-    "ppm": "pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)",
-    "identity": "no convolution, norm and activation alone",
+
+@dataclass(frozen=True)
+class Block:
+    """The convolution of a `Conv`."""
+
+    about: str
+    builder: str | None = None
+
+
+BLOCKS: dict[str, Block] = {
+    "plain": Block("a convolution"),
+    "separable": Block("a depthwise convolution, then a 1x1"),
+    "ppm": Block("pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)"),
+    "bottleneck": Block("1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)"),
+    "csp": Block("half the width through a bottleneck, half past it, then a 1x1 (CSPNet)"),
+    "identity": Block("no convolution, norm and activation alone"),
 }
 
 NORMS: dict[str, str] = {
@@ -84,3 +111,8 @@ MERGES: dict[str, str] = {
     "sum": "maps brought to one level and summed",
     "concat": "maps brought to one level and concatenated, reduced by the merge's block",
 }
+
+FUSIONS |= plugged("fusions", Fusion, FUSIONS)
+UPSAMPLINGS |= plugged("upsamplings", Resampling, UPSAMPLINGS)
+DOWNSAMPLINGS |= plugged("downsamplings", Resampling, DOWNSAMPLINGS)
+BLOCKS |= plugged("blocks", Block, BLOCKS)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 
 from nas.architecture import Conv, Edge, Merge, NeckSpec, NodeSpec
-from nas.vocabulary import ACTIVATIONS, DOWNSAMPLINGS, FUSIONS, NORMS, ORDERS, UPSAMPLINGS
+from nas.vocabulary import ACTIVATIONS, BLOCKS, DOWNSAMPLINGS, FUSIONS, NORMS, ORDERS, UPSAMPLINGS
 
 WIDTH = 8
 CHANNELS = dict.fromkeys(range(8), WIDTH)
 
-_BLOCKS = ("plain", "separable")
+_BLOCKS = tuple(name for name in BLOCKS if name != "identity")
 _IDENTITY = ("identity",)
 _UPS, _DOWNS = st.sampled_from(list(UPSAMPLINGS)), st.sampled_from(list(DOWNSAMPLINGS))
 

@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas import vocabulary as words
 from nas.architecture import Conv
 from nas.models.norms import NORMS
+from nas.plugins import resolved
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
@@ -54,6 +56,62 @@ def _ppm(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Mod
     return OrderedDict(pool=pool, conv=reduce)
 
 
+class Bottleneck(nn.Module):
+    """x + conv1(convk(conv1(x))) at half the width in between; no shortcut where the channels change.
+
+    The first two convolutions are dressed as `conv` is, with ReLU where it has no activation.
+    Source: He et al., "Deep Residual Learning" (2016), section 4.1.
+    """
+
+    def __init__(self, conv: Conv, cin: int, cout: int, bias: bool) -> None:
+        super().__init__()
+        inner = inside(conv)
+        hidden = max(cout // 2, 1)
+        self.reduce = block(inner.model_copy(update={"kernel": 1}), cin, hidden)
+        self.conv = block(inner, hidden, hidden)
+        self.expand = nn.Conv2d(hidden, cout, 1, bias=bias)
+        self.shortcut = cin == cout
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.expand(self.conv(self.reduce(x)))
+        return x + y if self.shortcut else y
+
+
+class CrossStagePartial(nn.Module):
+    """conv1(concat(bottleneck(conv1(x)), conv1(x))): half the width goes through a bottleneck, half past it.
+
+    Source: Wang et al., "CSPNet" (2020), section 3.2, in the form of three convolutions that detectors use.
+    """
+
+    def __init__(self, conv: Conv, cin: int, cout: int, bias: bool) -> None:
+        super().__init__()
+        inner = inside(conv)
+        first = inner.model_copy(update={"kernel": 1})
+        hidden = max(cout // 2, 1)
+        self.through = block(first, cin, hidden)
+        self.past = block(first, cin, hidden)
+        self.bottleneck = Bottleneck(conv, hidden, hidden, bias)
+        self.join = nn.Conv2d(2 * hidden, cout, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.join(torch.cat([self.bottleneck(self.through(x)), self.past(x)], 1))
+        return y
+
+
+def inside(conv: Conv) -> Conv:
+    """The dress of a convolution within a block: plain, its activation behind it."""
+    act = "relu" if conv.act == "none" else conv.act
+    return conv.model_copy(update={"kind": "plain", "act": act, "order": "post", "bias": None})
+
+
+def _bottleneck(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(body=Bottleneck(conv, cin, cout, bias))
+
+
+def _csp(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(body=CrossStagePartial(conv, cin, cout, bias))
+
+
 def _identity(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict()
 
@@ -62,8 +120,12 @@ BLOCKS: dict[str, Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]]
     "plain": _plain,
     "separable": _separable,
     "ppm": _ppm,
+    "bottleneck": _bottleneck,
+    "csp": _csp,
     "identity": _identity,
 }
+
+BLOCKS |= {name: resolved(word.builder, name) for name, word in words.BLOCKS.items() if name not in BLOCKS}
 
 
 def init_convolutions(module: nn.Module) -> None:

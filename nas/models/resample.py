@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas import vocabulary as words
 from nas.models.blocks import init_convolutions
+from nas.models.content import Carafe, DySample
+from nas.plugins import resolved
 
 Size = tuple[int, int]
 
@@ -34,7 +38,7 @@ class Interpolate(nn.Module):
 
 
 class Steps(nn.Module):
-    """One learned module for every factor of two; the first maps the channels."""
+    """One module with weights for every factor of two; where it projects, the first maps the channels."""
 
     def __init__(self, steps: list[nn.Module]) -> None:
         super().__init__()
@@ -61,6 +65,54 @@ class Pool(nn.Module):
         return fit(x, size)
 
 
+class AvgPool(nn.Module):
+    """Average pooling of 2x2 cells, once for every factor of two; cells at an odd edge are averaged alone."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        for _ in range(self.factor):
+            x = F.avg_pool2d(x, 2, stride=2, ceil_mode=True, count_include_pad=False)
+        return fit(x, size)
+
+
+class BlurPool(nn.Module):
+    """A binomial blur of 3x3 cells with stride 2, once for every factor of two; without weights.
+
+    Source: Zhang, "Making Convolutional Networks Shift-Invariant Again" (2019), section 3.
+    """
+
+    def __init__(self, width: int, factor: int) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("kernel", (row[:, None] * row).expand(width, 1, 3, 3).clone(), persistent=False)
+        self.kernel: Tensor
+        self.factor = factor
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        for _ in range(self.factor):
+            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, stride=2, groups=len(self.kernel))
+        return fit(x, size)
+
+
+class SpaceToDepth(nn.Module):
+    """2x2 cells side by side as channels, then a 1x1 convolution; an odd edge is repeated.
+
+    Source: Sunkara and Luo, "No More Strided Convolutions or Pooling" (2022), section 3.
+    """
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4 * cin, cout, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w = x.shape[-2:]
+        y: Tensor = self.conv(F.pixel_unshuffle(F.pad(x, (0, w % 2, 0, h % 2), mode="replicate"), 2))
+        return y
+
+
 def _deconv(cin: int, cout: int, factor: int) -> nn.Module:
     return Steps([nn.ConvTranspose2d(cout if i else cin, cout, 2, stride=2) for i in range(factor)])
 
@@ -70,12 +122,43 @@ def _pixel_shuffle(cin: int, cout: int, factor: int) -> nn.Module:
     return Steps(list(steps))
 
 
+class Strided(nn.Conv2d):
+    """3x3 convolution with stride 2. Of a single cell only the middle weights count, and are taken alone.
+
+    (torch 2.14's bfloat16 gradient of all nine is not finite there, on CPUs.)
+    """
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__(cin, cout, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] == (1, 1):
+            return F.conv2d(x, self.weight[:, :, 1:2, 1:2], self.bias)
+        return super().forward(x)
+
+
 def _strided(cin: int, cout: int, factor: int) -> nn.Module:
-    return Steps([nn.Conv2d(cout if i else cin, cout, 3, stride=2, padding=1) for i in range(factor)])
+    return Steps([Strided(cout if i else cin, cout) for i in range(factor)])
+
+
+def _space_to_depth(cin: int, cout: int, factor: int) -> nn.Module:
+    return Steps([SpaceToDepth(cout if i else cin, cout) for i in range(factor)])
+
+
+def _carafe(cin: int, cout: int, factor: int) -> nn.Module:
+    return Steps([Carafe(cin) for _ in range(factor)])
+
+
+def _dysample(cin: int, cout: int, factor: int) -> nn.Module:
+    steps = Steps([DySample(cin) for _ in range(factor)])
+    for step in steps.steps:
+        assert isinstance(step, DySample)
+        step.start()
+    return steps
 
 
 Builder = Callable[[int, int, int], nn.Module]
-"""(channels in, channels out, log2 of the factor) -> module; those without weights keep the channels."""
+"""(channels in, channels out, log2 of the factor) -> module; those that do not project keep the channels."""
 
 UPSAMPLINGS: dict[str, Builder] = {
     "nearest": lambda cin, cout, factor: Interpolate("nearest"),
@@ -83,6 +166,8 @@ UPSAMPLINGS: dict[str, Builder] = {
     "bilinear_aligned": lambda cin, cout, factor: Interpolate("bilinear_aligned"),
     "deconv": _deconv,
     "pixel_shuffle": _pixel_shuffle,
+    "carafe": _carafe,
+    "dysample": _dysample,
 }
 
 DOWNSAMPLINGS: dict[str, Builder] = {
@@ -90,4 +175,10 @@ DOWNSAMPLINGS: dict[str, Builder] = {
     "max_pool": lambda cin, cout, factor: Pool(3, factor),
     "max_pool_2x2": lambda cin, cout, factor: Pool(2, factor),
     "subsample": lambda cin, cout, factor: Pool(1, factor),
+    "avg_pool": lambda cin, cout, factor: AvgPool(factor),
+    "blur_pool": lambda cin, cout, factor: BlurPool(cin, factor),
+    "space_to_depth": _space_to_depth,
 }
+
+UPSAMPLINGS |= {n: resolved(word.builder, n) for n, word in words.UPSAMPLINGS.items() if n not in UPSAMPLINGS}
+DOWNSAMPLINGS |= {n: resolved(word.builder, n) for n, word in words.DOWNSAMPLINGS.items() if n not in DOWNSAMPLINGS}

@@ -22,9 +22,6 @@ STATIC = ("params", "macs", "neck_params", "neck_macs", "activation_bytes")
 PROBES = 1_000
 """Necks whose costs are looked at before a constraint gets the benefit of the doubt."""
 
-WALKED = 4 * PROBES
-"""Necks of which the smallest are taken: free graphs are too many to see them all."""
-
 
 def excess(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, float]:
     """By how much each known metric is above its bound, as a part of the bound; negative where it is met."""
@@ -69,9 +66,12 @@ def check_reachable(
 
 
 def _narrow(space: SearchSpace, frame: Frame) -> list[NeckSpec]:
-    """Necks at the least width, few nodes first: costs rise with the width and, mostly, with the nodes."""
+    """Necks at the least width, few nodes first: costs rise with the width and, mostly, with the nodes.
+
+    One more than are looked at, no more: free graphs are too many to see them all.
+    """
     necks = (neck for _, neck in space.narrowest().walk(frame))
-    return sorted(islice(necks, WALKED), key=lambda neck: len(neck.nodes))
+    return sorted(islice(necks, PROBES + 1), key=lambda neck: len(neck.nodes))
 
 
 def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
@@ -85,7 +85,7 @@ def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
     frame, device = task.frame, here(task.device)
     if device.type != task.device:
         return
-    coarsest = min(max(neck.inputs) for neck in _narrow(space, frame))
+    coarsest = space.coarsest_input(frame)
     neck = NeckSpec(inputs=(coarsest,), outputs=(0,))
     model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).to(device)
     with closing(Window()) as window:

@@ -34,16 +34,16 @@ def count(space: SearchSpace, frame: Frame, walked: int = WALKED, drawn: int = D
     number of necks; both without bias. m comes from the template, which knows what its encodings have in common.
     """
     template = TEMPLATES[space.template]
-    if len(list(islice(template.plans(space.parameters, frame), walked + 1))) <= walked:
+    if len(list(islice(template.plans(space.choices, frame), walked + 1))) <= walked:
         digests = [neck.digest for _, neck in space.walk(frame)]
         return Count(len(digests), len(set(digests)), True, 0.0)
     rng = random.Random(seed)
     encodings, necks = [], []
     for _ in range(drawn):
         trial = Draw(rng)
-        plan = template.plan(Chooser(space.parameters, trial), frame)
+        plan = template.plan(Chooser(space.choices, trial), frame)
         encodings.append(trial.ways)
-        necks.append(trial.ways / plan.encodings(space.parameters))
+        necks.append(trial.ways / plan.encodings(space.choices))
     error = statistics.stdev(necks) / drawn**0.5
     return Count(round(statistics.fmean(encodings)), round(statistics.fmean(necks)), False, error)
 

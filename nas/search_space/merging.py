@@ -15,6 +15,7 @@ from nas import topologies
 from nas import vocabulary as words
 from nas.architecture import Frame, NeckSpec
 from nas.search_space.choosing import Chooser, Values
+from nas.search_space.pyramid import CONVS
 from nas.search_space.template import Template, choose_levels
 from nas.topologies import Cell
 
@@ -148,7 +149,7 @@ MERGING_CELLS = Template(
         "fusion": tuple(words.FUSIONS),
         "width": range(1, 4097),
         "repeats": range(1, 9),
-        "conv": ("plain", "separable"),
+        "conv": CONVS,
         "norm": tuple(words.NORMS),
         "upsample": tuple(words.UPSAMPLINGS),
         "downsample": tuple(words.DOWNSAMPLINGS),

@@ -12,7 +12,8 @@ from nas.errors import Fault
 from nas.search_space.choosing import Chooser, Values
 from nas.search_space.template import Template, choose_levels
 
-_CONVS = ("plain", "separable")
+CONVS = tuple(name for name in words.BLOCKS if name not in ("identity", "ppm"))
+"""Blocks that stand for an output convolution."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ PYRAMID = Template(
         "upsample": tuple(words.UPSAMPLINGS),
         "widths": ("shared", "level"),
         "width": range(1, 4097),
-        "conv": _CONVS,
+        "conv": CONVS,
         "norm": tuple(words.NORMS),
         "act": tuple(words.ACTIVATIONS),
         "order": tuple(words.ORDERS),
@@ -123,4 +124,5 @@ PYRAMID = Template(
     unasked={"norm": "none", "act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1},
     plan=_plan,
     faults=_faults,
+    written=("norm",),
 )

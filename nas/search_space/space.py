@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -40,11 +41,18 @@ class SearchSpace(Value):
         template = info.data.get("template")
         if not isinstance(given, Mapping) or template is None:
             return given
-        values, faults = all_values({**TEMPLATES[template].unasked, **given})
+        values, faults = all_values(
+            {name: TEMPLATES[template].unasked[name] for name in TEMPLATES[template].written} | {**given}
+        )
         faults += [fault for fault in _faults(template, values) if fault.path not in {f.path for f in faults}]
         if faults:
             raise Faulty(faults)
         return values
+
+    @cached_property
+    def choices(self) -> dict[str, Values]:
+        """The choices of every parameter that the template knows, those that were left out included."""
+        return {name: (value,) for name, value in TEMPLATES[self.template].unasked.items()} | self.parameters
 
     def narrowed(self, space: Mapping[str, Any]) -> SearchSpace:
         """This space with some parameters narrowed or fixed, as a study's `space:` says.
@@ -65,6 +73,12 @@ class SearchSpace(Value):
         shared: dict[str, Values] = {"widths": ("shared",)} if "widths" in self.parameters else {}
         return self.model_copy(update={"parameters": self.parameters | least | shared})
 
+    def coarsest_input(self, frame: Frame) -> int:
+        """The level up to which every neck of the space needs the backbone."""
+        finest, counts = ([int(x) for x in self.choices[name]] for name in ("finest", "levels"))
+        ranges = [range(f, f + n) for f in finest for n in counts if fits(frame, f, n)]
+        return min(max(level for level in frame.levels if level in levels) for levels in ranges)
+
     def check(self, frame: Frame) -> None:
         """Check that some neck of the space fits the frame.
 
@@ -82,11 +96,11 @@ class SearchSpace(Value):
 
     def suggest(self, trial: Trial, frame: Frame) -> NeckSpec:
         """The neck that `trial` proposes; only parameters that matter to it are asked for."""
-        return TEMPLATES[self.template].plan(Chooser(self.parameters, trial), frame).neck()
+        return TEMPLATES[self.template].plan(Chooser(self.choices, trial), frame).neck()
 
     def walk(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
         """Every proposal of the space, once, with its parameters."""
-        for params, plan in TEMPLATES[self.template].plans(self.parameters, frame):
+        for params, plan in TEMPLATES[self.template].plans(self.choices, frame):
             yield params, plan.neck()
 
     def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:
@@ -96,9 +110,9 @@ class SearchSpace(Value):
 
 
 def _faults(template: str, parameters: Mapping[str, Values]) -> list[Fault]:
-    table = TEMPLATES[template].known
+    table, unasked = TEMPLATES[template].known, TEMPLATES[template].unasked
     faults = [Fault(name, f"unknown parameter; one of {', '.join(table)}") for name in parameters if name not in table]
-    faults += [Fault(name, "is missing") for name in table if name not in parameters]
+    faults += [Fault(name, "is missing") for name in table if name not in {*parameters, *unasked}]
     for name, values in parameters.items():
         known = table.get(name)
         for value in values if known is not None else ():

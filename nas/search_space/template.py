@@ -30,14 +30,17 @@ def no_more(parameters: Mapping[str, Values]) -> list[Fault]:
 
 @dataclass(frozen=True)
 class Template:
-    """`known`: parameters and what each may be; `unasked`: those that a file may leave out, and what they are then;
-    `plan` asks for what matters; `faults` finds choices that do not go together.
+    """`known`: parameters and what each may be; `unasked`: those that a file may leave out, and what they are then.
+
+    `plan` asks for what matters; `faults` finds choices that do not go together. `written` names the unasked ones that
+    every space holds: studies are stored with their space, and those of old have them.
     """
 
     known: Mapping[str, tuple[str, ...] | range]
-    unasked: Mapping[str, Any]
+    unasked: Mapping[str, Choice]
     plan: Callable[[Chooser, Frame], Plan]
     faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
+    written: tuple[str, ...] = ()
 
     def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:
         """Every proposal, once, with its answers."""

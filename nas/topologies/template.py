@@ -50,7 +50,7 @@ def pyramid(
 
     def resampled(source: int, start: int, level: int) -> Edge:
         """An edge from a map of level `start`; unequal widths are projected, unless the resampling does it."""
-        learned = UPSAMPLINGS[upsample].learned if start > level else DOWNSAMPLINGS[downsample].learned
+        learned = UPSAMPLINGS[upsample].projects if start > level else DOWNSAMPLINGS[downsample].projects
         unequal = widths[start] != widths[level] and not learned
         return Edge(source=source, project=lateral if unequal else None, up=upsample, down=downsample)
 

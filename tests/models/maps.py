@@ -38,9 +38,10 @@ def without_gradient(module: nn.Module) -> list[str]:
 
 
 def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
-    """The module with no parameter at a special start: attention leaves its zeros, norms their ones."""
+    """The module with no parameter at a special start: attention leaves its zeros, norms their ones; ReLUs are open."""
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in module.parameters():
-            p.add_(0.1 * torch.rand(p.shape, generator=rng))
+            noise = 0.2 * torch.rand(p.shape, generator=rng)
+            p.add_(noise - 0.1 if p.ndim > 1 else noise)
     return module

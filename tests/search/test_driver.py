@@ -349,3 +349,15 @@ class TestWeights:
         assert baselines | {result.best[0].digest} <= kept
         assert len(keys) == 14
         assert len(kept - baselines) <= 2
+
+
+@pytest.mark.slow
+def test_free_graphs_are_searched_from_asking_to_telling(tmp_path: Path) -> None:
+    cells = {"finest": 2, "levels": [2, 3], "cells": [0, 1], "width": [16, 32], "repeats": 1}
+    limits = {"neck_params": 60_000}
+    study = spec(
+        search_space="merging_cells", space=cells, sampler="tpe", constraints=limits, baselines=["nas_fpn", "gfpn"]
+    )
+    result = run(tmp_path, study)
+    assert result.state == "done"
+    assert result.trials.complete >= 3

@@ -54,10 +54,10 @@ def test_a_template_knows_how_many_encodings_a_neck_has(name: str) -> None:
     space = made(name)
     said: dict[str, set[int]] = {}
     found: Counter[str] = Counter()
-    for _, plan in TEMPLATES[space.template].plans(space.parameters, FRAME):
+    for _, plan in TEMPLATES[space.template].plans(space.choices, FRAME):
         digest = plan.neck().digest
         found[digest] += 1
-        said.setdefault(digest, set()).add(plan.encodings(space.parameters))
+        said.setdefault(digest, set()).add(plan.encodings(space.choices))
     assert said == {digest: {n} for digest, n in found.items()}
     assert max(found.values()) > 1
 

@@ -64,20 +64,20 @@ def test_walk_yields_every_proposal_once(image_size: int, levels: list[int]) -> 
 
 def test_every_proposal_is_a_neck_that_fits() -> None:
     """Also the pyramid space's own: its parameters at their ends."""
-    narrow = read_space("pyramid").narrowed({"width": [16, 96], "widths": "shared", "fusion": "add"})
+    narrow = read_space("pyramid").narrowed({"width": [16, 96], "widths": "shared"})
     seen = set()
     for params, neck in narrow.walk(FRAME):
         neck.check(FRAME.channels)
         assert FRAME.map_size(max(neck.output_levels)) >= 2
         seen |= set(params)
-    assert seen == {"finest", "levels", "topology", "upsample", "downsample", "repeats", "width", "conv"}
+    assert seen == {"finest", "levels", "topology", "fusion", "upsample", "width", "conv"}
 
 
 def test_the_shipped_space_holds_what_it_promises() -> None:
     parameters = read_space("pyramid").parameters
     assert {"add", "concat", "attention"} <= set(parameters["fusion"]) <= set(FUSIONS)
     assert {"nearest", "bilinear", "deconv", "pixel_shuffle"} <= set(parameters["upsample"]) <= set(UPSAMPLINGS)
-    assert {"none", "top_down", "bidirectional"} <= set(parameters["topology"])
+    assert set(parameters["topology"]) == {"none", "top_down", "bidirectional"}
     assert set(parameters["widths"]) == {"shared", "level"}
 
 
@@ -187,6 +187,20 @@ def test_a_frame_in_which_nothing_fits_is_a_sentence() -> None:
     with pytest.raises(SpecError, match=said):
         space().check(tiny)
     space().check(FRAME)
+
+
+def test_what_is_left_out_is_not_stored() -> None:
+    """A study is resumed only on the space that it was stored with; `norm` has always been written out."""
+    assert set(space().to_dict()["parameters"]) == {*SMALL, "norm"}
+    assert space().choices["repeats"] == (1,)
+    assert space().narrowed({"repeats": [1, 2]}).choices["repeats"] == (1, 2)
+
+
+@pytest.mark.parametrize("image_size", [48, 128])
+def test_the_level_that_every_neck_needs(image_size: int) -> None:
+    frame = FRAME.model_copy(update={"image_size": image_size})
+    for own in (space(), space(finest=[3, 2], levels=[3, 2])):
+        assert own.coarsest_input(frame) == min(max(neck.inputs) for _, neck in own.walk(frame))
 
 
 def test_an_unknown_template_is_a_sentence() -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import nas
-from nas.topologies import pyramid
+from nas.search_space.pyramid import CONVS
+from nas.topologies import Cell, merging_cells, pyramid
 from nas.vocabulary import DOWNSAMPLINGS, FUSIONS
 from tests.models.maps import features, randomised, weighted_sum, without_gradient
 
@@ -47,6 +48,20 @@ def test_a_width_a_level_trains(topology: str, downsample: str, fusion: str) -> 
     assert [x.shape[1] for x in maps.values()] == list(WIDTHS.values())
     weighted_sum(maps).backward()
     assert without_gradient(model) == []
+
+
+@pytest.mark.parametrize("conv", CONVS)
+@pytest.mark.parametrize("order", ["post", "pre"])
+def test_every_block_trains(conv: str, order: str) -> None:
+    cells = [Cell(3, 0, 1, "add"), Cell(4, 0, 2, "concat"), Cell(5, 3, 4, "global_gate")]
+    necks = [
+        made("bidirectional", conv=conv, act="relu", order=order, norm="batch"),
+        merging_cells((3, 4, 5), (3, 4, 5), 8, cells, 2, conv),
+    ]
+    for neck in necks:
+        model = randomised(nas.build_neck(neck, list(CHANNELS.values())))
+        weighted_sum(model(features(CHANNELS, 64))).backward()
+        assert without_gradient(model) == []
 
 
 @pytest.mark.parametrize("topology", ["top_down", "bidirectional"])

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
+from nas.plugins import plugged
 from nas.study import DataSpec
-from nas.tasks.data import coco, digits, voc
+from nas.tasks.data import coco, digits, voc, yolo
 from nas.tasks.data.dataset import Dataset, Split
 from nas.tasks.data.faults import Faults
 
@@ -26,7 +27,10 @@ DATA: dict[str, Loader] = {
     "digits": Loader(digits.check, digits.load),
     "voc": Loader(voc.check, voc.load),
     "coco": Loader(coco.check, coco.load),
+    "yolo": Loader(yolo.check, yolo.load),
 }
+
+DATA |= plugged("data", Loader, DATA)
 
 
 def check(spec: DataSpec) -> list[Fault]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from nas.study import DataSpec
 from nas.tasks.data.dataset import Dataset, Images, Split, digest_of
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.letterbox import Decoded, TooLarge, decode, threads
+
+T = TypeVar("T")
 
 _SLACK = 1.0
 """Pixels that a box may reach beyond the image: rounding, or counting from 0 where others count from 1."""
@@ -55,6 +57,18 @@ def check_root(spec: DataSpec) -> list[Fault]:
     if not Path(spec.root).is_dir():
         return [Fault("root", f"there is no folder {spec.root}")]
     return []
+
+
+def seeded(items: Sequence[T], spec: DataSpec) -> tuple[list[T], list[T], str]:
+    """`items` in train and val by the seed, and how they came apart."""
+    count = round(len(items) * spec.val_fraction)
+    chosen = set(np.random.default_rng(spec.seed).permutation(len(items))[:count].tolist())
+    percent = 100 * spec.val_fraction
+    return (
+        [item for i, item in enumerate(items) if i not in chosen],
+        [item for i, item in enumerate(items) if i in chosen],
+        f"seeded {100 - percent:g}/{percent:g}, seed {spec.seed}",
+    )
 
 
 def build(spec: DataSpec, read: Read, image_size: int, held: float, faults: Faults) -> Dataset:

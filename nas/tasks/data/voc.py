@@ -18,7 +18,7 @@ from nas.errors import Fault
 from nas.study import DataSpec
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, Box, Read, build, check_root
+from nas.tasks.data.folder import Annotated, Box, Read, build, check_root, seeded
 
 _LISTS = "ImageSets/Main"
 
@@ -94,14 +94,7 @@ def _parts(spec: DataSpec, root: Path, faults: Faults) -> tuple[list[str], list[
             faults.add("image in train and val", f"{_LISTS}/val.txt, {name}")
         return train, [name for name in val if name not in set(train)], _LISTS
     names = sorted(path.stem for path in (root / "Annotations").glob("*.xml"))
-    count = round(len(names) * spec.val_fraction)
-    chosen = set(np.random.default_rng(spec.seed).permutation(len(names))[:count].tolist())
-    percent = 100 * spec.val_fraction
-    return (
-        [name for i, name in enumerate(names) if i not in chosen],
-        [name for i, name in enumerate(names) if i in chosen],
-        f"seeded {100 - percent:g}/{percent:g}, seed {spec.seed}",
-    )
+    return seeded(names, spec)
 
 
 def _names(path: Path) -> list[str]:

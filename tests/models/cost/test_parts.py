@@ -54,6 +54,74 @@ def test_the_neck_by_hand(node: NodeSpec, params: int, macs: int) -> None:
     assert (found["neck_params"], found["neck_macs"]) == (params, macs)
 
 
+H = W // 2
+INTO = C3 * W + W, C4 * W + W
+"""Parameters of projections."""
+
+
+@pytest.mark.parametrize(
+    ("node", "params", "macs"),
+    [
+        # 12 channels compressed to 12, weights of 25 cells for 4 outputs, and their product with 25 cells.
+        (
+            one(3, source=1, project=Conv(kernel=1), up="carafe"),
+            INTO[1] + W * W + W + 9 * W * 100 + 100,
+            (C4 * W + W * W + 9 * W * 100 + 4 * 25 * W) * P4,
+        ),
+        (
+            one(3, source=1, project=Conv(kernel=1), up="dysample"),
+            INTO[1] + 32 * W + 32,
+            (C4 * W + 32 * W) * P4,
+        ),
+        (one(4, source=0, down="space_to_depth"), 4 * C3 * W + W, 4 * C3 * W * P4),
+        (one(4, source=0, project=Conv(kernel=1), down="blur_pool"), INTO[0], C3 * W * P3 + 9 * W * P4),
+        (one(4, source=0, project=Conv(kernel=1), down="avg_pool"), INTO[0], C3 * W * P3),
+        (
+            one(3, Conv(kind="bottleneck"), source=0),
+            C3 * H + H + 9 * H * H + H + H * W + W,
+            (C3 * H + 9 * H * H + H * W) * P3,
+        ),
+        (
+            one(3, Conv(kind="csp"), source=0),
+            2 * (C3 * H + H) + (H * 3 + 3 + 9 * 9 + 3 + 3 * H + H) + 2 * H * W + W,
+            (2 * C3 * H + H * 3 + 9 * 9 + 3 * H + 2 * H * W) * P3,
+        ),
+        (
+            one(3, Conv(kind="ppm", kernel=1), source=0),
+            4 * (C3 * W + W) + (C3 + 4 * W) * W + W,
+            (1 + 4 + 9 + 36) * C3 * W + (C3 + 4 * W) * W * P3,
+        ),
+    ],
+    ids=["carafe", "dysample", "space_to_depth", "blur_pool", "avg_pool", "bottleneck", "csp", "ppm"],
+)
+def test_further_operators_by_hand(node: NodeSpec, params: int, macs: int) -> None:
+    found = costs(node)
+    assert (found["neck_params"], found["neck_macs"]) == (params, macs)
+
+
+@pytest.mark.parametrize(
+    ("fuse", "params", "macs"),
+    [
+        ("add", 0, 0),
+        ("mean", 0, 0),
+        ("fast_attention", 2, 0),
+        ("softmax_attention", 2, 0),
+        ("global_gate", 0, 0),
+        ("attention", W * 8 + 8 + 2 * (8 * W + W), W * 8 + 2 * 8 * W),
+        ("se_attention", W * 8 + 8 + 8 * W + W, 2 * W * 8),
+        ("gau", 9 * W * W + W + W * W + W, 9 * W * W * P3 + W * W),
+        ("aff", 4 * W * 8 + 2 * 8 + 2 * W + 8 + W, 2 * W * 8 * (P3 + 1)),
+        ("iaff", 2 * (4 * W * 8 + 2 * 8 + 2 * W + 8 + W), 4 * W * 8 * (P3 + 1)),
+        ("asff", 2 * (W + 1), 2 * W * P3),
+    ],
+)
+def test_fusions_by_hand(fuse: str, params: int, macs: int) -> None:
+    edges = tuple(Edge(source=i, project=Conv(kernel=1)) for i in range(2))
+    found = costs(NodeSpec(level=3, width=W, inputs=edges, fuse=fuse))
+    assert found["neck_params"] == sum(INTO) + params
+    assert found["neck_macs"] == C3 * W * P3 + C4 * W * P4 + macs
+
+
 def test_the_whole_by_hand() -> None:
     # P4, which no output needs, is no part of the deployed model.
     found = costs(one(3, Conv(), source=0), classes=3)
@@ -114,30 +182,10 @@ def of(neck: NeckSpec, backbone: BackboneSpec = SAME, size: int = SIZE, head: He
     return cost(Architecture(backbone=backbone, neck=neck, head=head, image_size=size))
 
 
-@pytest.mark.parametrize(
-    ("fuse", "block", "params", "macs"),
-    [
-        ("add", None, 0, 0),
-        ("concat", Conv(kernel=1), 2 * W * W + W, 2 * W * W * P3),
-        # One global mean passes W -> 8 -> 2 W channels; a softmax over two weights a channel costs no convolution.
-        ("attention", None, W * 8 + 8 + 8 * 2 * W + 2 * W, W * 8 + 8 * 2 * W),
-        ("fast_attention", None, 2, 0),
-        ("softmax_attention", None, 2, 0),
-        ("global_gate", None, 0, 0),
-    ],
-)
-def test_fusions_by_hand(fuse: str, block: Conv | None, params: int, macs: int) -> None:
-    node = NodeSpec(level=3, width=W, inputs=(1, 0), fuse=fuse, block=block)
+def test_a_concatenation_costs_what_reduces_it() -> None:
+    node = NodeSpec(level=3, width=W, inputs=(1, 0), fuse="concat", block=Conv(kernel=1))
     found = of(NeckSpec(inputs=(3, 4), nodes=(node,), outputs=(2,)))
-    assert (found.metrics["neck_params"], found.metrics["neck_macs"]) == (params, macs)
-
-
-def test_pyramid_pooling_by_hand() -> None:
-    found = costs(one(3, Conv(kind="ppm"), source=0))
-    branches, cells = 4 * (C3 * W + W), 1 + 4 + 9 + 36
-    reduced = 9 * (C3 + 4 * W) * W
-    assert found["neck_params"] == branches + reduced + W
-    assert found["neck_macs"] == C3 * W * cells + reduced * P3
+    assert (found.metrics["neck_params"], found.metrics["neck_macs"]) == (2 * W * W + W, 2 * W * W * P3)
 
 
 @pytest.mark.parametrize("word", ["max_pool", "max_pool_2x2", "subsample"])

@@ -14,7 +14,7 @@ from nas.tasks.data import check, load
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
-        ({"kind": "yolk"}, "kind: unknown 'yolk'; one of digits, voc, coco"),
+        ({"kind": "yolk"}, "kind: unknown 'yolk'; one of digits, voc, coco, yolo"),
         ({"kind": "voc"}, "root: is missing: name the folder of the voc data"),
         ({"kind": "coco", "root": "/nowhere"}, "root: there is no folder /nowhere"),
         ({"kind": "voc", "root": "/nowhere"}, "root: there is no folder /nowhere"),
