@@ -44,6 +44,7 @@ METRICS: dict[str, Metric] = {
     "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False),
     "neck_params": Metric("parameters of the neck", "minimize", False),
     "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False),
+    "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False),
     "latency_ms": Metric("milliseconds an image: batch 1, one thread, fp32, median", "minimize", False),
     "seconds": Metric("seconds the evaluation took", "minimize"),
 }
@@ -51,7 +52,7 @@ METRICS: dict[str, Metric] = {
 QUALITY = {"detection": "ap", "segmentation": "miou"}
 """Task kind -> what a study of it asks for unless it says otherwise."""
 
-CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "latency_ms")
+CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms")
 """Metrics that a study may bound."""
 
 Metrics = dict[str, float | None]

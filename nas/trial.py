@@ -41,7 +41,12 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
             assert isinstance(model, Headed)
             measured, reference = timed(task, model)
             costs["latency_ms"] = measured
-            details["latency"] = {"runs": RUNS, "reference": "fpn", "reference_ms": round(reference, 3)}
+            details["latency"] = {
+                "target": task.spec.latency_target,
+                "runs": RUNS,
+                "reference": "fpn",
+                "reference_ms": round(reference, 3),
+            }
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         last: Metrics = {}
         for progress in task.train(model, job.seed, job.epochs):
@@ -56,11 +61,14 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
 
 
 def timed(task: Task, model: Headed) -> tuple[float, float]:
-    """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds; alone on the machine."""
+    """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds on the task's target.
+
+    They are alone on the machine for the while.
+    """
     reference = task.build(reference_of(task))
     assert isinstance(reference, Headed)
-    with closing(Window()) as window, window.alone():
-        result = latency(model, reference)
+    with closing(Window()) as window:
+        result = latency(model, reference, target=task.spec.latency_target, quiet=window.alone())
     return result.model, result.reference
 
 

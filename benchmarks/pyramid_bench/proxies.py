@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,13 +108,14 @@ def without_training(b: Bench) -> Iterator[Judged]:
             rows = {row["digest"]: row for row in csv.DictReader(lines)}
         for signal in signals.SIGNALS:
             yield b.judged(signal, 0, np.array([float(rows[d][signal]) for d in b.digests]))
-    yield b.judged("ridge on structure and cost", 0, _per_seed(b, lambda s: b.structure, forecasts.ridge))
-    yield b.judged("the same, Gaussian process", 0, _per_seed(b, lambda s: b.structure, forecasts.gaussian_process))
+    structure = [b.structure] * len(b.seeds)
+    yield b.judged("ridge on structure and cost", 0, _learnt(b, structure, forecasts.ridge))
+    yield b.judged("the same, Gaussian process", 0, _learnt(b, structure, forecasts.gaussian_process))
 
 
-def _per_seed(b: Bench, features, model) -> Floats:  # type: ignore[no-untyped-def]
-    """Predictions [necks, seeds], learnt on the truth that the seed is judged by, fold by fold."""
-    return np.stack([model(features(s), b.truth[:, s]) for s in range(b.truth.shape[1])], 1)
+def _learnt(b: Bench, features: Sequence[Floats], model: Callable[[Floats, Floats], Floats]) -> Floats:
+    """Predictions [necks, seeds] from features [necks, n] by seed, learnt on the truth that the seed is judged by."""
+    return np.stack([model(own, b.truth[:, s]) for s, own in enumerate(features)], 1)
 
 
 def from_curves(b: Bench) -> Iterator[Judged]:
@@ -138,11 +139,11 @@ def from_curves(b: Bench) -> Iterator[Judged]:
             ):
                 yield b.judged(f"{now}: {name}", cost, np.stack([law(points, start[:, s], full) for s in seeds], 1))
         yield b.judged(f"{now}: loss", cost, -b.loss[:, :, k])
-        ridge = _per_seed(b, lambda s: start[:, s], forecasts.ridge)
-        yield b.judged(f"{now}: ridge on the curve", cost, ridge)
-        both = lambda s: np.concatenate([start[:, s], b.structure], 1)  # noqa: E731
-        yield b.judged(f"{now}: ridge on curve, structure, cost", cost, _per_seed(b, both, forecasts.ridge))
-        yield b.judged(f"{now}: the same, Gaussian process", cost, _per_seed(b, both, forecasts.gaussian_process))
+        curves = [start[:, s] for s in seeds]
+        both = [np.concatenate([curve, b.structure], 1) for curve in curves]
+        yield b.judged(f"{now}: ridge on the curve", cost, _learnt(b, curves, forecasts.ridge))
+        yield b.judged(f"{now}: ridge on curve, structure, cost", cost, _learnt(b, both, forecasts.ridge))
+        yield b.judged(f"{now}: the same, Gaussian process", cost, _learnt(b, both, forecasts.gaussian_process))
 
 
 def from_variants(b: Bench) -> Iterator[Judged]:
@@ -192,11 +193,9 @@ def main() -> None:
     for name in parser.parse_args().names:
         b = Bench(name)
         noise = ranking.noise(b.scores[:, :, -1])
-        print(
-            f"{name}: {len(b.digests)} necks, {len(b.seeds)} seed(s) of {b.epochs[-1]} epochs; best {b.full.max():.3f}, ",
-            end="",
-        )
-        print(f"spread {b.full.std(ddof=1):.3f}, noise {'-' if noise is None else f'{noise:.4f}'}\n")
+        about = f"{len(b.digests)} necks, {len(b.seeds)} seed(s) of {b.epochs[-1]} epochs"
+        spread = f"spread {b.full.std(ddof=1):.3f}, noise {'-' if noise is None else f'{noise:.4f}'}"
+        print(f"{name}: {about}; best {b.full.max():.3f}, {spread}\n")
         for kind in (without_training, from_curves, from_variants):
             rows = [line(j) for j in kind(b)]
             if rows:

@@ -3,9 +3,9 @@
     python benchmarks/pyramid_bench/signals.py digits
     python benchmarks/pyramid_bench/signals.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
-Writes NAME.signals.csv: `grad_norm`, the norm of the gradient; `snip`, the sum of |weight x gradient| (Lee et al., 2019);
-`synflow`, that sum with absolute weights, inputs of ones and the sum of outputs for a loss (Tanaka et al., 2020), as
-its logarithm. All over neck and head, which alone are trained.
+Writes NAME.signals.csv: `grad_norm`, the norm of the gradient; `snip`, the sum of |weight x gradient| (Lee et al.,
+2019); `synflow`, that sum with absolute weights, inputs of ones and the sum of outputs for a loss (Tanaka et al.,
+2020), as its logarithm. All over neck and head, which alone are trained.
 """
 
 from __future__ import annotations

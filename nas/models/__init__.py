@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from nas.architecture import Architecture, NeckSpec
 from nas.errors import Fault, SpecError, UserError
 from nas.models.backbone import Backbone
@@ -24,21 +22,19 @@ HEADS = Table[Callable[..., Headed]]("heads") | {"fcos": Detector, "panoptic_fpn
 """Head kind -> builder(architecture, backbone=None)."""
 
 
-def build(architecture: Architecture) -> nn.Module:
+def build(architecture: Architecture, backbone: Backbone | None = None) -> Headed | Pyramid:
     """The model of an architecture, from images in [0, 1]: a detector or segmenter, or without a head the pyramid.
+
+    `backbone` may be given ready made.
 
     Raises:
         SpecError, UserError: the parts do not fit together.
     """
-    return Pyramid(architecture) if architecture.head is None else with_head(architecture)
+    return Pyramid(architecture, backbone) if architecture.head is None else with_head(architecture, backbone)
 
 
 def with_head(architecture: Architecture, backbone: Backbone | None = None) -> Headed:
-    """The model of an architecture that has a head; its backbone may be given ready made.
-
-    Raises:
-        SpecError, UserError: the parts do not fit together.
-    """
+    """The model of an architecture that has a head; see `build`."""
     kind = head_of(architecture)[0].kind
     if kind not in HEADS:
         raise UserError(f"head {kind!r}: unknown; one of {', '.join(HEADS)}")

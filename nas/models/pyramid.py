@@ -31,17 +31,25 @@ def used(architecture: Architecture) -> BackboneSpec:
 
 
 class Pyramid(nn.Module):
-    """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps, fine to coarse, or the merged map, a Tensor."""
+    """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps, fine to coarse, or the merged map, a Tensor.
 
-    def __init__(self, architecture: Architecture) -> None:
+    `backbone` may be given ready made. `raw` is the same call, as of a `Headed`.
+    """
+
+    def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__()
-        self.backbone = Backbone(used(architecture))
+        self.backbone = backbone or Backbone(used(architecture))
         self.neck = Neck(architecture.neck.canonical(), self.backbone.channels)
+        self.image_size = architecture.image_size
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
         size = images.shape[-2], images.shape[-1]
         maps: OrderedDict[str, Tensor] | Tensor = self.neck(self.backbone(images), size)
         return maps
+
+    def raw(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
+        """See the class."""
+        return self.forward(images)
 
 
 class Headed(nn.Module, ABC):
