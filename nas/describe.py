@@ -118,7 +118,7 @@ def _conv(conv: Conv) -> str:
     words = [_NORMS[conv.norm]]
     if conv.convolves:
         bias = {None: "", True: " with bias", False: " without bias"}[conv.bias]
-        words.insert(0, f"{conv.kernel}x{conv.kernel} {_CONVS[conv.kind]}{bias}")
+        words.insert(0, f"{conv.kernel}x{conv.kernel} {_CONVS.get(conv.kind, conv.kind)}{bias}")
     words.insert(0 if conv.order == "pre" else len(words), _ACTS[conv.act])
     return ", ".join(word for word in words if word)
 

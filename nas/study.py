@@ -17,7 +17,8 @@ class DataSpec(Value):
     """Images with their annotations. `classes` None: all that the data names.
 
     `train`, `val` and `seed` are the numbers of scenes and the seed of `digits`; `val_fraction` and `seed` make the
-    split of a folder that has none. `strict` refuses data with any fault instead of leaving the faults out.
+    split of a folder that has none. `fraction` is the part of the training images that is used, drawn by `seed`.
+    `strict` refuses data with any fault instead of leaving the faults out.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class DataSpec(Value):
     val: int = Field(192, ge=8)
     val_fraction: float = Field(0.25, gt=0, lt=1)
     seed: int = Field(0, ge=0)
+    fraction: float = Field(1.0, gt=0, le=1)
 
 
 class BackboneTask(Value):

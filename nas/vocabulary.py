@@ -1,14 +1,13 @@
 """The words a neck is written in, and what the canonical form must know of each.
 
-Builders for these names stand in `nas.models`; a test proves that the two lists agree. Words of third parties
-(`nas.plugins`) name theirs as `module:name`.
+Builders for these names stand in `nas.models`; a test proves that the two lists agree.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nas.plugins import plugged
+from nas.plugins import Table
 
 
 @dataclass(frozen=True)
@@ -23,10 +22,9 @@ class Fusion:
     commutative: bool = True
     concatenates: bool = False
     max_inputs: int | None = None
-    builder: str | None = None
 
 
-FUSIONS: dict[str, Fusion] = {
+FUSIONS = Table("fusions", Fusion) | {
     "add": Fusion("sum of the inputs (FPN)"),
     "concat": Fusion("channels side by side, reduced by the node's block (PAN, U-Net)", concatenates=True),
     "attention": Fusion("softmax over the inputs a channel, from globally pooled context (SKNet)"),
@@ -48,10 +46,9 @@ class Resampling:
 
     about: str
     projects: bool = False
-    builder: str | None = None
 
 
-UPSAMPLINGS: dict[str, Resampling] = {
+UPSAMPLINGS = Table("upsamplings", Resampling) | {
     "nearest": Resampling("nearest neighbour to the receiver's size"),
     "bilinear": Resampling("bilinear to the receiver's size"),
     "bilinear_aligned": Resampling("bilinear, the corners of both maps on each other"),
@@ -61,7 +58,7 @@ UPSAMPLINGS: dict[str, Resampling] = {
     "dysample": Resampling("bilinear at learned places, for every factor of two (DySample)"),
 }
 
-DOWNSAMPLINGS: dict[str, Resampling] = {
+DOWNSAMPLINGS = Table("downsamplings", Resampling) | {
     "conv": Resampling("3x3 convolution with stride 2 for every factor of two", projects=True),
     "max_pool": Resampling("3x3 max pooling with stride 2"),
     "max_pool_2x2": Resampling("2x2 max pooling with stride 2 (NAS-FPN)"),
@@ -71,22 +68,13 @@ DOWNSAMPLINGS: dict[str, Resampling] = {
     "space_to_depth": Resampling("2x2 cells as channels, then a 1x1 convolution", projects=True),
 }
 
-
-@dataclass(frozen=True)
-class Block:
-    """The convolution of a `Conv`."""
-
-    about: str
-    builder: str | None = None
-
-
-BLOCKS: dict[str, Block] = {
-    "plain": Block("a convolution"),
-    "separable": Block("a depthwise convolution, then a 1x1"),
-    "ppm": Block("pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)"),
-    "bottleneck": Block("1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)"),
-    "csp": Block("half the width through a bottleneck, half past it, then a 1x1 (CSPNet)"),
-    "identity": Block("no convolution, norm and activation alone"),
+BLOCKS = Table("blocks", str) | {
+    "plain": "a convolution",
+    "separable": "a depthwise convolution, then a 1x1",
+    "ppm": "pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)",
+    "bottleneck": "1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)",
+    "csp": "half the width through a bottleneck, half past it, then a 1x1 (CSPNet)",
+    "identity": "no convolution, norm and activation alone",
 }
 
 NORMS: dict[str, str] = {
@@ -111,8 +99,3 @@ MERGES: dict[str, str] = {
     "sum": "maps brought to one level and summed",
     "concat": "maps brought to one level and concatenated, reduced by the merge's block",
 }
-
-FUSIONS |= plugged("fusions", Fusion, FUSIONS)
-UPSAMPLINGS |= plugged("upsamplings", Resampling, UPSAMPLINGS)
-DOWNSAMPLINGS |= plugged("downsamplings", Resampling, DOWNSAMPLINGS)
-BLOCKS |= plugged("blocks", Block, BLOCKS)

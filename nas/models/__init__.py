@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from nas.architecture import Architecture, NeckSpec
 from nas.errors import Fault, SpecError, UserError
 from nas.models.detector import Detector, Pyramid
 from nas.models.neck import Neck
+from nas.plugins import Table
 
 __all__ = ["Detector", "Neck", "Pyramid", "build", "build_neck", "neck_of"]
 
-HEADS = {"fcos": Detector}
+HEADS = Table[Callable[[Architecture], nn.Module]]("heads") | {"fcos": Detector}
 """Head kind -> builder(architecture)."""
 
 

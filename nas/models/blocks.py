@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas import vocabulary as words
 from nas.architecture import Conv
 from nas.models.norms import NORMS
-from nas.plugins import resolved
+from nas.plugins import Table
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
@@ -116,7 +115,7 @@ def _identity(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, n
     return OrderedDict()
 
 
-BLOCKS: dict[str, Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]] = {
+BLOCKS = Table[Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]]("block_builders") | {
     "plain": _plain,
     "separable": _separable,
     "ppm": _ppm,
@@ -124,8 +123,6 @@ BLOCKS: dict[str, Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]]
     "csp": _csp,
     "identity": _identity,
 }
-
-BLOCKS |= {name: resolved(word.builder, name) for name, word in words.BLOCKS.items() if name not in BLOCKS}
 
 
 def init_convolutions(module: nn.Module) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from nas import vocabulary as words
 from nas.models.attention import AFF, ASFF, GAU, IAFF, ChannelAttention, GlobalGate, SqueezeExcite
-from nas.plugins import resolved
+from nas.plugins import Table
 
 
 class Add(nn.Module):
@@ -76,7 +75,7 @@ class SoftmaxAttention(nn.Module):
         return y
 
 
-FUSIONS: dict[str, Callable[[int, int], nn.Module]] = {
+FUSIONS = Table[Callable[[int, int], nn.Module]]("fusion_builders") | {
     "add": lambda width, inputs: Add(),
     "concat": lambda width, inputs: Concat(),
     "attention": lambda width, inputs: ChannelAttention(width, inputs),
@@ -91,5 +90,3 @@ FUSIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "asff": lambda width, inputs: ASFF(width, inputs),
 }
 """Name -> builder(width, number of inputs)."""
-
-FUSIONS |= {name: resolved(word.builder, name) for name, word in words.FUSIONS.items() if name not in FUSIONS}

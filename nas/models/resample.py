@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas import vocabulary as words
 from nas.models.blocks import init_convolutions
 from nas.models.content import Carafe, DySample
-from nas.plugins import resolved
+from nas.plugins import Table
 
 Size = tuple[int, int]
 
@@ -160,7 +159,7 @@ def _dysample(cin: int, cout: int, factor: int) -> nn.Module:
 Builder = Callable[[int, int, int], nn.Module]
 """(channels in, channels out, log2 of the factor) -> module; those that do not project keep the channels."""
 
-UPSAMPLINGS: dict[str, Builder] = {
+UPSAMPLINGS = Table[Builder]("upsampling_builders") | {
     "nearest": lambda cin, cout, factor: Interpolate("nearest"),
     "bilinear": lambda cin, cout, factor: Interpolate("bilinear"),
     "bilinear_aligned": lambda cin, cout, factor: Interpolate("bilinear_aligned"),
@@ -170,7 +169,7 @@ UPSAMPLINGS: dict[str, Builder] = {
     "dysample": _dysample,
 }
 
-DOWNSAMPLINGS: dict[str, Builder] = {
+DOWNSAMPLINGS = Table[Builder]("downsampling_builders") | {
     "conv": _strided,
     "max_pool": lambda cin, cout, factor: Pool(3, factor),
     "max_pool_2x2": lambda cin, cout, factor: Pool(2, factor),
@@ -179,6 +178,3 @@ DOWNSAMPLINGS: dict[str, Builder] = {
     "blur_pool": lambda cin, cout, factor: BlurPool(cin, factor),
     "space_to_depth": _space_to_depth,
 }
-
-UPSAMPLINGS |= {n: resolved(word.builder, n) for n, word in words.UPSAMPLINGS.items() if n not in UPSAMPLINGS}
-DOWNSAMPLINGS |= {n: resolved(word.builder, n) for n, word in words.DOWNSAMPLINGS.items() if n not in DOWNSAMPLINGS}

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
-from nas.plugins import plugged
+from nas.plugins import Table
 from nas.study import DataSpec
 from nas.tasks.data import coco, digits, voc, yolo
-from nas.tasks.data.dataset import Dataset, Split
+from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults
 
 __all__ = ["DATA", "Dataset", "Faults", "Loader", "Split", "check", "load"]
@@ -23,14 +23,12 @@ class Loader(NamedTuple):
     load: Callable[[DataSpec, int, float], Dataset]
 
 
-DATA: dict[str, Loader] = {
+DATA = Table("data", Loader) | {
     "digits": Loader(digits.check, digits.load),
     "voc": Loader(voc.check, voc.load),
     "coco": Loader(coco.check, coco.load),
     "yolo": Loader(yolo.check, yolo.load),
 }
-
-DATA |= plugged("data", Loader, DATA)
 
 
 def check(spec: DataSpec) -> list[Fault]:
@@ -54,4 +52,5 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     faults = check(spec)
     if faults:
         raise SpecError("data", faults)
-    return DATA[spec.kind].load(spec, image_size, held)
+    dataset = DATA[spec.kind].load(spec, image_size, held)
+    return dataset if spec.fraction == 1 else fewer(dataset, spec.fraction, spec.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,22 @@ class Split:
         """Boxes [K, 4], labels [K] and crowd flags [K] of image `i`."""
         own = slice(self.first[i], self.first[i + 1])
         return self.boxes[own], self.labels[own], self.crowd[own]
+
+    def part(self, index: Ints) -> Split:
+        """The images `index` alone."""
+        own = [np.arange(self.first[i], self.first[i + 1]) for i in index]
+        objects = np.concatenate(own)
+        return replace(
+            self,
+            images=self.images[index] if self.images is not None else None,
+            paths=tuple(self.paths[i] for i in index) if self.paths else (),
+            names=tuple(self.names[i] for i in index),
+            sizes=self.sizes[index],
+            boxes=self.boxes[objects],
+            labels=self.labels[objects],
+            crowd=self.crowd[objects],
+            first=np.concatenate([[0], np.cumsum([len(x) for x in own])]).astype(np.int64),
+        )
 
     def batch(self, indices: Sequence[int] | Ints) -> Images:
         """Images as uint8 [B, S, S, 3], a copy.
@@ -104,3 +120,12 @@ def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequenc
         for array in (split.boxes, split.labels, split.crowd, split.first):
             total.update(np.ascontiguousarray(array).tobytes())
     return total.hexdigest()[:16]
+
+
+def fewer(dataset: Dataset, fraction: float, seed: int) -> Dataset:
+    """The data set with a part of its training images, drawn by `seed`; at least one, in their order."""
+    count = max(1, round(fraction * len(dataset.train)))
+    index = np.sort(np.random.default_rng(seed).permutation(len(dataset.train))[:count])
+    told = hashlib.sha256(f"{dataset.digest} {index.tolist()}".encode()).hexdigest()[:16]
+    split = f"{dataset.split}, {fraction:g} of the training images"
+    return replace(dataset, train=dataset.train.part(index), digest=told, split=split)
