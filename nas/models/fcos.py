@@ -144,11 +144,16 @@ class FCOS(nn.Module):
 
     def detect(self, outputs: Outputs, points: Points, *, threshold: float, most: int = 100) -> list[Detections]:
         """Boxes of each image: score sqrt(class * centerness), 1,000 candidates a level, NMS at IoU .6 a class."""
+        boxes, scores = self.decoded(outputs, points)
+        return [self._detect(b, s, points.counts, threshold, most) for b, s in zip(boxes, scores, strict=True)]
+
+    def decoded(self, outputs: Outputs, points: Points) -> tuple[Tensor, Tensor]:
+        """Boxes (N, P, 4) in pixels and scores (N, P, classes) at all points."""
         x1y1 = points.centres - outputs.distances[..., :2] * points.strides[:, None]
         x2y2 = points.centres + outputs.distances[..., 2:] * points.strides[:, None]
         boxes = torch.cat((x1y1, x2y2), dim=-1).clamp(0, self.image_size)
         scores = (outputs.logits.sigmoid() * outputs.centerness.sigmoid()[..., None]).sqrt()
-        return [self._detect(b, s, points.counts, threshold, most) for b, s in zip(boxes, scores, strict=True)]
+        return boxes, scores
 
     def _detect(self, boxes: Tensor, scores: Tensor, counts: Sequence[int], threshold: float, most: int) -> Detections:
         kept = []
