@@ -26,7 +26,7 @@ class TaskContract:
     def test_an_evaluation_gives_costs_and_all_metrics_that_the_data_can_give(self, task: SupervisedTask[Any]) -> None:
         architecture = task.architecture(fpn(task.frame.levels, 8))
         first, *_, last = evaluate(task, Job(id="a", architecture=architecture, seed=0, epochs=1))
-        assert {"params", "macs", "neck_params", "neck_macs", "latency_ms"} == first.metrics.keys()
+        assert {"params", "macs", "neck_params", "neck_macs", "latency_ms"} <= first.metrics.keys()
         assert isinstance(last, Measurement)
         assert task.available <= {name for name, value in last.metrics.items() if value is not None}
         assert task.quality[0] in task.available
