@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +24,10 @@ class Deployed(nn.Module):
     points of all levels. A model of another head gives what its `raw` gives.
     """
 
-    def __init__(self, model: Detector) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = deepcopy(model).to("cpu", memory_format=torch.contiguous_format).eval()
+        copied: Any = deepcopy(model)
+        self.model = copied.to("cpu", memory_format=torch.contiguous_format)
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
         self.eval()
@@ -34,8 +36,9 @@ class Deployed(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         outputs = self.model.raw(images)
         if isinstance(outputs, Outputs):
-            return self.model.head.decoded(outputs, self.model.head.points(self.model.sizes(), images.device))
-        return (outputs,)
+            head = self.model.head
+            outputs = head.decoded(outputs, head.points(self.model.sizes(), images.device))
+        return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def example(self, batch: int) -> Tensor:
         """Noise, the same at each call."""

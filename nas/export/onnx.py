@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import torch
 
 from nas.errors import UserError
@@ -12,21 +10,8 @@ from nas.export.deployed import INPUT, Deployed, compared
 ONNX = "model.onnx"
 ONNX_NMS = "model-nms.onnx"
 
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-
 IOU = 0.6
 MOST = 100
-
-
-def check_installed() -> None:
-    """Whether the extra is there.
-
-    Raises:
-        UserError: it is not; with the command that installs it.
-    """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise UserError(f'--format onnx needs {", ".join(missing)}: pip install "pyramid-nas[onnx]"')
 
 
 def onnx(model: Deployed) -> bytes:
@@ -55,7 +40,13 @@ def onnx_nms(model: Deployed) -> bytes:
 
     Each row is an image, a class and a point whose box is kept: for each image and class at most 100 boxes, the best
     first, that score above the detector's threshold and overlap no better one by an IoU of more than .6.
+
+    Raises:
+        UserError: the model gives no boxes.
+        NASError: onnxruntime gives something else.
     """
+    if "boxes" not in model.names:
+        raise UserError("onnx-nms is for models that give boxes, and this one gives none: take onnx")
     from onnx import TensorProto, helper, load_from_string
 
     proto = load_from_string(onnx(model))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nas import catalog, executors, tasks
 from nas.errors import Fault, SpecError, UserError
+from nas.models import onnx
 from nas.search import pruners, samplers
 from nas.study import StudySpec
 from nas.tasks.device import here
@@ -20,6 +21,7 @@ def check(spec: StudySpec) -> list[Fault]:
         *pruners.check(spec),
         *executors.check(spec),
         *_device(spec),
+        *_export(spec),
     ]
 
 
@@ -44,6 +46,11 @@ def _device(spec: StudySpec) -> list[Fault]:
         known = here("cuda").type == "cuda"
         return [] if known else [Fault("task.device", "this machine has no GPU that torch can use: take cpu or auto")]
     return [] if spec.workers.gpus else [Fault("task.device", "workers without a GPU have no cuda: set workers.gpus")]
+
+
+def _export(spec: StudySpec) -> list[Fault]:
+    missing = onnx.fault() if any(name.startswith("onnx") for name in spec.export) else None
+    return [Fault("export", missing)] if missing is not None else []
 
 
 def _baselines(spec: StudySpec) -> list[Fault]:
