@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
-from nas.measurement import CONSTRAINED, METRICS, Direction
+from nas.measurement import CONSTRAINED, METRICS, QUALITY, Direction
 from nas.topologies import TOPOLOGIES
 from nas.value import Faulty, Value
 
@@ -17,7 +17,8 @@ class DataSpec(Value):
     """Images with their annotations. `classes` None: all that the data names.
 
     `train`, `val` and `seed` are the numbers of scenes and the seed of `digits`; `val_fraction` and `seed` make the
-    split of a folder that has none. `strict` refuses data with any fault instead of leaving the faults out.
+    split of a folder that has none. `fraction` is the part of the training images that is used, drawn by `seed`.
+    `strict` refuses data with any fault instead of leaving the faults out.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class DataSpec(Value):
     val: int = Field(192, ge=8)
     val_fraction: float = Field(0.25, gt=0, lt=1)
     seed: int = Field(0, ge=0)
+    fraction: float = Field(1.0, gt=0, le=1)
 
 
 class BackboneTask(Value):
@@ -62,7 +64,8 @@ class TaskSpec(Value):
     the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
     to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
     far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
-    may hold, in bytes; `device: auto` is a GPU where the workers have one.
+    may hold, in bytes; `device: auto` is a GPU where the workers have one. `latency_target` is what `latency_ms` is
+    timed on: `torch`, on the device; `onnxruntime`, on the CPU.
     """
 
     kind: str
@@ -80,6 +83,7 @@ class TaskSpec(Value):
     cache: Literal["auto", "features", "images", "none"] = "auto"
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    latency_target: Literal["torch", "onnxruntime"] = "torch"
     head_convs: int = Field(1, ge=0, le=8)
     head_scale: float = Field(1.0, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -210,6 +214,14 @@ class StudySpec(Value):
     export: tuple[Format, ...] = ()
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_kept)] = 5
     seed: int = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_objectives(cls, data: Any) -> Any:
+        kind = data["task"].get("kind") if isinstance(data, dict) and isinstance(data.get("task"), dict) else None
+        if kind in QUALITY and "objectives" not in data:
+            return data | {"objectives": [QUALITY[kind]]}
+        return data
 
     @field_validator("objectives")
     @classmethod

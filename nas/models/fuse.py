@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.models.attention import AFF, ASFF, GAU, IAFF, ChannelAttention, GlobalGate, SqueezeExcite
+from nas.plugins import Table
 
 
 class Add(nn.Module):
@@ -74,7 +75,7 @@ class SoftmaxAttention(nn.Module):
         return y
 
 
-FUSIONS: dict[str, Callable[[int, int], nn.Module]] = {
+FUSIONS = Table[Callable[[int, int], nn.Module]]("fusion_builders") | {
     "add": lambda width, inputs: Add(),
     "concat": lambda width, inputs: Concat(),
     "attention": lambda width, inputs: ChannelAttention(width, inputs),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.models.blocks import init_convolutions
 from nas.models.content import Carafe, DySample
+from nas.plugins import Table
 
 Size = tuple[int, int]
 
@@ -158,7 +159,7 @@ def _dysample(cin: int, cout: int, factor: int) -> nn.Module:
 Builder = Callable[[int, int, int], nn.Module]
 """(channels in, channels out, log2 of the factor) -> module; those that do not project keep the channels."""
 
-UPSAMPLINGS: dict[str, Builder] = {
+UPSAMPLINGS = Table[Builder]("upsampling_builders") | {
     "nearest": lambda cin, cout, factor: Interpolate("nearest"),
     "bilinear": lambda cin, cout, factor: Interpolate("bilinear"),
     "bilinear_aligned": lambda cin, cout, factor: Interpolate("bilinear_aligned"),
@@ -168,7 +169,7 @@ UPSAMPLINGS: dict[str, Builder] = {
     "dysample": _dysample,
 }
 
-DOWNSAMPLINGS: dict[str, Builder] = {
+DOWNSAMPLINGS = Table[Builder]("downsampling_builders") | {
     "conv": _strided,
     "max_pool": lambda cin, cout, factor: Pool(3, factor),
     "max_pool_2x2": lambda cin, cout, factor: Pool(2, factor),

@@ -141,7 +141,8 @@ class Store:
         measurement = evaluation.measurement
         latency = measurement.metrics.get("latency_ms")
         if latency is not None and "latency" in measurement.details:
-            self.record_latency(evaluation.key.digest, str(measurement.details["machine"]), "torch", latency)
+            machine, target = measurement.details["machine"], measurement.details["latency"].get("target", "torch")
+            self.record_latency(evaluation.key.digest, str(machine), str(target), latency)
         evaluations.record(self._database, self._artifacts, evaluation)
 
     def evaluation(self, key: Key) -> Evaluation | None:
@@ -219,7 +220,7 @@ class Store:
     # Latency
 
     def latency(self, digest: str, machine: str, target: str) -> float | None:
-        """Milliseconds an image of an architecture on a machine, measured earlier for `target` (`torch`, `onnx`)."""
+        """Milliseconds an image of an architecture on a machine, measured for `target` (`torch`, `onnxruntime`)."""
         where = and_(LATENCY.c.digest == digest, LATENCY.c.machine == machine, LATENCY.c.target == target)
         rows = self._database.read(select(LATENCY.c.milliseconds).where(where))
         return cast(float, rows[0].milliseconds) if rows else None

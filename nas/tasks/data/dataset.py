@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,9 @@ class Split:
         crowd: bool [M], regions that are neither to be found nor counted as errors.
         first: int64 [N + 1], image i has the boxes first[i] to first[i + 1].
         image_size: S.
+        masks: uint8 [N, S, S], 0 the background, k class k - 1, 255 void (the padding too); None for data of boxes.
+        territories: uint8 [N, S, S], what size the object has that is nearest to a pixel: 1 small, 2 medium, 3 large,
+            0 in an image without objects; of validation images with masks alone.
     """
 
     images: Images | None
@@ -45,6 +48,8 @@ class Split:
     crowd: Bools
     first: Ints
     image_size: int
+    masks: Images | None = None
+    territories: Images | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,6 +58,24 @@ class Split:
         """Boxes [K, 4], labels [K] and crowd flags [K] of image `i`."""
         own = slice(self.first[i], self.first[i + 1])
         return self.boxes[own], self.labels[own], self.crowd[own]
+
+    def part(self, index: Ints) -> Split:
+        """The images `index` alone."""
+        own = [np.arange(self.first[i], self.first[i + 1]) for i in index]
+        objects = np.concatenate(own)
+        return replace(
+            self,
+            images=self.images[index] if self.images is not None else None,
+            paths=tuple(self.paths[i] for i in index) if self.paths else (),
+            names=tuple(self.names[i] for i in index),
+            sizes=self.sizes[index],
+            boxes=self.boxes[objects],
+            labels=self.labels[objects],
+            crowd=self.crowd[objects],
+            first=np.concatenate([[0], np.cumsum([len(x) for x in own])]).astype(np.int64),
+            masks=self.masks[index] if self.masks is not None else None,
+            territories=self.territories[index] if self.territories is not None else None,
+        )
 
     def batch(self, indices: Sequence[int] | Ints) -> Images:
         """Images as uint8 [B, S, S, 3], a copy.
@@ -83,7 +106,7 @@ class Dataset:
     Attributes:
         classes: names, in the order of the labels.
         faults: what was left out or repaired.
-        digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, classes and image size.
+        digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, masks, classes and image size.
         split: how train and val came apart: "ImageSets/Main", "seeded 75/25, seed 0", ...
     """
 
@@ -103,4 +126,16 @@ def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequenc
     for split in splits:
         for array in (split.boxes, split.labels, split.crowd, split.first):
             total.update(np.ascontiguousarray(array).tobytes())
+        for masks in (split.masks, split.territories):
+            if masks is not None:
+                total.update(masks.tobytes())
     return total.hexdigest()[:16]
+
+
+def fewer(dataset: Dataset, fraction: float, seed: int) -> Dataset:
+    """The data set with a part of its training images, drawn by `seed`; at least one, in their order."""
+    count = max(1, round(fraction * len(dataset.train)))
+    index = np.sort(np.random.default_rng(seed).permutation(len(dataset.train))[:count])
+    told = hashlib.sha256(f"{dataset.digest} {index.tolist()}".encode()).hexdigest()[:16]
+    split = f"{dataset.split}, {fraction:g} of the training images"
+    return replace(dataset, train=dataset.train.part(index), digest=told, split=split)

@@ -1,0 +1,213 @@
+"""Train necks of the bench for a short while under other settings, to be judged by their full scores.
+
+    python benchmarks/pyramid_bench/variants.py digits
+    python benchmarks/pyramid_bench/variants.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
+
+`--only NAME` (repeatable) takes some of VARIANTS. Runs that the table NAME.variants.csv holds are not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+import table
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nas.architecture import Architecture
+from nas.catalog import read_study
+from nas.executors.ray import RayExecutor
+from nas.measurement import Key
+from nas.models.cost import intra_op_threads
+from nas.models.detector import Detector
+from nas.proxy.runs import Run, Runs
+from nas.search.setup import set_up
+from nas.storage import open_store
+from nas.study import Workers, available_cpus
+from nas.tasks.base import Task
+from nas.tasks.detection import DetectionTask
+from nas.topologies import pyramid
+from nas.trial import evaluate
+
+SEED = 500
+"""A seed that no full run of the bench has."""
+
+
+class Variant(NamedTuple):
+    """Settings of the task against the bench's, and how many of its epochs cost as much as one of the bench's."""
+
+    sets: dict[str, Any]
+    epochs: float = 1.0
+    inherits: str | None = None
+
+
+VARIANTS: dict[str, Variant] = {
+    "as the full run": Variant({}),
+    "average over 0.3": Variant({"task.average": 0.3}),
+    "average over 0.5": Variant({"task.average": 0.5}),
+    "no average": Variant({"task.average": 0}),
+    "one cycle": Variant({"task.schedule": "one_cycle", "task.average": 0}),
+    "rate x 2": Variant({"task.lr": 1e-2}),
+    "rate / 2": Variant({"task.lr": 2.5e-3}),
+    "batch of 8": Variant({"task.batch_size": 8, "task.lr": 3.5e-3}, 0.85),
+    "batch of 4": Variant({"task.batch_size": 4, "task.lr": 2.5e-3}, 0.75),
+    "half the data": Variant({"task.data.fraction": 0.5}, 2),
+    "a quarter of the data": Variant({"task.data.fraction": 0.25}, 4),
+    "images of 96 px": Variant({"task.image_size": 96}, 2.5),
+    "no augmentation": Variant({"task.views": 1}),
+    "two views": Variant({"task.views": 2}),
+    "head inherited": Variant({}, 1, "head"),
+    "head and laterals inherited": Variant({}, 1, "all"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=["digits", "bccd", "nuclei"])
+    parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--epochs", type=int, default=8, help="of the bench's own setting; others get what costs as much"
+    )
+    parser.add_argument("--only", action="append", choices=list(VARIANTS))
+    parser.add_argument("--storage", default="sqlite:///pyramid_bench_variants.db")
+    options = parser.parse_args()
+    necks = chosen(options.name)
+    for name in options.only or VARIANTS:
+        rows = read(options.name)
+        if {(row["variant"], row["digest"]) for row in rows} >= {(name, neck.digest) for neck in necks}:
+            continue
+        say(f"{options.name}: {name}")
+        new = trained(options, VARIANTS[name], [Architecture.model_validate(neck.architecture) for neck in necks])
+        write(options.name, [row for row in rows if row["variant"] != name] + [{"variant": name} | row for row in new])
+
+
+def chosen(name: str) -> list[table.Neck]:
+    """The best quarter of the bench's necks by their full scores, and every third of the others."""
+    _, necks, evaluations = table.read(name)
+    full: dict[str, list[float]] = {}
+    for e in evaluations:
+        full.setdefault(e.key.digest, []).append(e.measurement.metrics["ap"] or 0.0)
+    order = sorted(full, key=lambda d: -float(np.mean(full[d])))
+    best = len(order) // 4
+    return [necks[d] for d in order[:best] + order[best::3]]
+
+
+def trained(
+    options: argparse.Namespace, variant: Variant, architectures: Sequence[Architecture]
+) -> list[dict[str, Any]]:
+    """A row for every point of every curve."""
+    sets = [*options.sets, *(f"{key}={value}" for key, value in variant.sets.items())]
+    spec, _ = read_study(str(table.HERE / f"{options.name}.yaml"), sets)
+    task = set_up(spec, say).task
+    assert isinstance(task, DetectionTask)
+    epochs = round(options.epochs * variant.epochs)
+    if variant.inherits:
+        task = inheriting(task, variant.inherits)
+    with open_store(options.storage, create=True) as store, RayExecutor(evaluate, task, Workers()) as executor:
+        runs = Runs(store, executor, platform.node(), say)
+        wanted = [_run(task, a, epochs) for a in architectures]
+        runs.carry_out(wanted, options.name)
+    return [
+        {"digest": a.digest, "epoch": p.epoch, "seconds": f"{p.seconds:.2f}", "ap": f"{p.metrics['ap']:.4f}"}
+        for a, run in zip(architectures, wanted, strict=True)
+        if run.key in runs.found
+        for p in runs.found[run.key].curve
+        if "ap" in p.metrics
+    ]
+
+
+def _run(task: Task, architecture: Architecture, epochs: int) -> Run:
+    own = task.architecture(architecture.neck)
+    return Run(own.digest, Key(digest=own.digest, task=task.fingerprint, seed=SEED, epochs=epochs), own)
+
+
+@dataclass(frozen=True, eq=False)
+class Inheriting(DetectionTask):
+    """A task whose models start from slices of a donor's weights: the head's, or laterals and outputs too."""
+
+    donor: dict[str, NDArray[np.generic]]
+    what: str
+
+    def build(self, architecture: Architecture) -> Detector:
+        model = super().build(architecture)
+        given = {k: torch.from_numpy(np.array(v)) for k, v in self.donor.items()}
+        with torch.no_grad():
+            for name, value in model.head.state_dict().items():
+                _inherit(value, given.get(f"head.{name}"))
+            if self.what == "all":
+                for node, built in zip(model.neck.spec.nodes, model.neck.nodes, strict=True):
+                    for edge, made in zip(node.inputs, built.edges, strict=True):
+                        if made.project is not None and edge.source < len(model.neck.spec.inputs):
+                            level = model.neck.spec.inputs[edge.source]
+                            _inherit(made.project.conv.weight, given.get(f"lateral.{level}"))
+                    conv = getattr(built.block, "conv", None)
+                    if isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3):
+                        _inherit(conv.weight, given.get(f"output.{node.level}"))
+        return model
+
+
+def _inherit(value: torch.Tensor, donor: torch.Tensor | None) -> None:
+    """Take the first channels of the donor's tensor where it is large enough."""
+    if (
+        donor is not None
+        and donor.dim() == value.dim()
+        and all(a <= b for a, b in zip(value.shape, donor.shape, strict=True))
+    ):
+        value.copy_(donor[tuple(slice(n) for n in value.shape)])
+
+
+def inheriting(task: DetectionTask, what: str, epochs: int = 20, width: int = 64) -> Inheriting:
+    """The task with a donor trained on it: an FPN on all levels, `epochs` long."""
+    levels = task.frame.levels
+    with torch.random.fork_rng(), intra_op_threads(available_cpus()):
+        torch.manual_seed(0)
+        model = task.build(task.architecture(pyramid(levels, levels, dict.fromkeys(levels, width))))
+        *_, last = task.train(model, 0, epochs)
+    say(f"donor: AP {last.metrics['ap']:.3f} after {epochs} epochs")
+    donor = {f"head.{k}": v for k, v in model.head.state_dict().items()}
+    for node, built in zip(model.neck.spec.nodes, model.neck.nodes, strict=True):
+        for edge, made in zip(node.inputs, built.edges, strict=True):
+            if made.project is not None and edge.source < len(levels):
+                donor[f"lateral.{levels[edge.source]}"] = made.project.conv.weight
+        if built.block is not None:
+            donor[f"output.{node.level}"] = built.block.conv.weight
+    arrays = {k: v.detach().numpy().copy() for k, v in donor.items()}
+    given = {f.name: getattr(task, f.name) for f in fields(task)}
+    return Inheriting(**given | {"donor": arrays, "what": what, "fingerprint": f"{task.fingerprint}-{what}"})
+
+
+COLUMNS = ("variant", "digest", "epoch", "seconds", "ap")
+
+
+def read(name: str) -> list[dict[str, Any]]:
+    file = table.HERE / f"{name}.variants.csv"
+    if not file.is_file():
+        return []
+    with open(file, newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
+    with open(table.HERE / f"{name}.variants.csv", "w", newline="") as lines:
+        out = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
+        out.writeheader()
+        out.writerows(rows)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""nas data: what a folder of images holds, and the pyramid that the sizes of its objects suggest."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nas.cli import options
+
+if TYPE_CHECKING:
+    from nas.tasks.data.summary import Summary
+
+HELP = "tell what a folder of annotated images holds, and propose levels and anchors"
+EXAMPLE = "nas data FOLDER --image-size 320"
+
+_BAR = 50
+_CLASSES = 20
+_PLACES = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", help="a folder in the form of voc, coco or yolo")
+    parser.add_argument("--kind", help="how to read it (default: guessed from its layout)")
+    parser.add_argument(
+        "--classes", metavar="A,B,...", help="names of the classes (default: those that the data names)"
+    )
+    parser.add_argument(
+        "--image-size", metavar="PIXELS", type=int, help="side of the letterboxed images (default: 160)"
+    )
+    options.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from nas.study import TaskSpec
+    from nas.tasks.data.summary import kinds_of, summarise
+
+    classes = tuple(args.classes.split(",")) if args.classes is not None else None
+    kind, *others = (args.kind,) if args.kind is not None else kinds_of(args.folder, classes)
+    if others:
+        options.say(f"{args.folder} is read as {kind}; --kind {' or '.join(others)} would fit its layout too")
+    source = {"kind": kind, "root": args.folder, "classes": classes}
+    size = {} if args.image_size is None else {"image_size": args.image_size}
+    task = TaskSpec.parse({"kind": "detection", "data": source} | size)
+    found = summarise(task.data, task.image_size)
+    if args.json:
+        options.print_json(found.model_dump(mode="json") | {"study": found.study})
+    else:
+        print(*_lines(found), sep="\n")
+    return 0
+
+
+def _lines(found: Summary) -> Iterator[str]:
+    yield f"{found.root}: {found.kind}; train and val: {found.split}"
+    yield from ("", *_parts(found), "", *_classes(found), "", *_sizes(found))
+    if found.faults:
+        yield from ("", *_faults(found))
+    yield from ("", *_pyramid(found), "", *_anchors(found), "", *_study(found))
+
+
+def _parts(found: Summary) -> list[str]:
+    from nas.cli.tables import table
+
+    rows = [["", "images", "without objects", "objects", "crowd or difficult"]]
+    for name, part in (("train", found.train), ("val", found.val)):
+        rows.append([name, *(f"{n:,}" for n in (part.images, part.empty, part.boxes, part.crowd))])
+    return table(rows).splitlines()
+
+
+def _classes(found: Summary) -> list[str]:
+    from nas.cli.tables import table
+
+    rows = [["class", "train", "val"]]
+    rows += [[c.name[:60], f"{c.train:,}", f"{c.val:,}"] for c in found.classes[:_CLASSES]]
+    more = len(found.classes) - _CLASSES
+    return table(rows).splitlines() + ([f"and {more} classes more, see --json"] if more > 0 else [])
+
+
+def _sizes(found: Summary) -> list[str]:
+    from nas.cli.tables import table
+
+    width, height = found.median_size
+    most, total = max(b.boxes for b in found.bins), sum(b.boxes for b in found.bins)
+    rows = [
+        [f"{b.low:.0f} to {b.high:.0f}", f"{b.boxes:,}", _percent(b.boxes / total), _bar(b.boxes / most)]
+        for b in found.bins
+    ]
+    at = f"at {found.image_size} x {found.image_size} (the median image has {width} x {height})"
+    return [f"sqrt(area) of the objects, in pixels {at}:", *table(rows).splitlines()]
+
+
+def _faults(found: Summary) -> Iterator[str]:
+    """Every kind of fault with its count, and the first places."""
+    left = _PLACES
+    yield f"{sum(found.faults.values()):,} faults, left out or repaired:"
+    for kind, count in found.faults.items():
+        yield f"  {count:,} x {kind}"
+        places = found.examples[kind][:left]
+        yield from (f"      {place}" for place in places)
+        if places and count > len(places):
+            yield "      ..."
+        left -= len(places)
+
+
+def _pyramid(found: Summary) -> Iterator[str]:
+    from nas.cli.tables import table
+
+    pyramid = found.pyramid
+    yield f"proposed: {pyramid.levels} levels from P{pyramid.finest}, head_scale {pyramid.head_scale:g}"
+    rows = [["level", "long side in pixels", "share", "at head_scale 1"]]
+    for k, (share, published) in enumerate(zip(pyramid.shares, found.published.shares, strict=True)):
+        low, high = pyramid.side_range(pyramid.finest + k)
+        rows.append([f"P{pyramid.finest + k}", f"{low:.0f} to {high:.0f}", _percent(share), _percent(published)])
+    yield from table(rows).splitlines()
+    yield f"{_percent(pyramid.covered)} of the training objects lie in these ranges; the outer levels take the rest"
+    if pyramid.smaller > 0.1:
+        yield f"{_percent(pyramid.smaller)} are smaller: they need larger images (--image-size)"
+
+
+def _anchors(found: Summary) -> Iterator[str]:
+    sizes = [f"{w:.3g} x {h:.3g}" for w, h in found.anchors.sizes]
+    yield f"anchors (k-means by IoU), with a mean best IoU of {found.anchors.mean_best_iou:.2f}:"
+    yield from ("  " + ", ".join(sizes[k : k + 6]) for k in range(0, len(sizes), 6))
+
+
+def _study(found: Summary) -> Iterator[str]:
+    from nas.yaml12 import dump_yaml
+
+    yield "# a study to start from: arithmetic on sizes, which only training can confirm"
+    yield dump_yaml(found.study).rstrip()
+
+
+def _percent(share: float) -> str:
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
+def _bar(share: float) -> str:
+    """At least one mark where there is anything."""
+    return "#" * (max(1, round(_BAR * share)) if share else 0)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nas.cli import data
+from nas.study import DataSpec, TaskSpec
+from nas.tasks.data.summary import summarise
+from tests.cli.conftest import Nas
+from tests.tasks.data.folders import voc_object, write_voc
+
+HELP_SIZE = f"(default: {TaskSpec.model_fields['image_size'].default})"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    large, small, bad = (voc_object("cat", (1, 1, n, n)) for n in (40, 9, 1))
+    return write_voc(tmp_path / "cats", {"a": [large, small, bad], "b": [large], "c": [large]}, val=["c"])
+
+
+def test_the_figures_are_printed(folder: Path, nas: Nas) -> None:
+    done = nas("data", folder, "--image-size", "64")
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == f"{folder}: voc; train and val: ImageSets/Main"
+    assert max(map(len, lines[1:])) <= 100
+    assert "cat        3    1" in lines
+    assert "32 to 45  3  75 %  ##################################################" in lines
+    assert " 8 to 11  1  25 %  #################" in lines
+    assert "23 to 32  0   0 %" in lines
+    assert "      Annotations/a.xml, object 3 (cat)" in lines
+
+
+def test_the_proposed_study_can_be_launched_as_it_is(folder: Path, nas: Nas) -> None:
+    out = nas("data", folder).out
+    Path("cats.yaml").write_text(out[out.index("# a study to start from") :])
+    assert nas("validate", "cats.yaml").out == "cats.yaml: a valid study\n"
+
+
+def test_json_holds_the_summary(folder: Path, nas: Nas) -> None:
+    told = nas("data", folder, "--json").json
+    found = summarise(DataSpec(kind="voc", root=str(folder)), 160)
+    assert told == found.model_dump(mode="json") | {"study": found.study}
+
+
+def test_a_kind_can_be_said_and_another_that_fits_is_told(tmp_path: Path, folder: Path, nas: Nas) -> None:
+    (folder / "images").mkdir()
+    (folder / "classes.txt").write_text("cat\n")
+    assert nas("data", folder).err == f"{folder} is read as voc; --kind yolo would fit its layout too\n"
+    assert nas("data", folder, "--kind", "voc").err == ""
+
+
+def test_the_help_tells_the_default_of_a_task(nas: Nas, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        nas("data", "--help")
+    assert HELP_SIZE in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none"], "there is no folder none"),
+        (["."], ". is a data set of no known kind (name the one meant by --kind): "),
+        (["none", "--kind", "voc"], "data: root: there is no folder none"),
+        ([".", "--kind", "vok"], "data: kind: unknown 'vok'; one of "),
+        ([".", "--kind", "voc", "--image-size", "100"], "image_size: should be a multiple of 32, not 100"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(words: list[str], message: str, refused: Callable[..., str]) -> None:
+    assert refused("data", *words).startswith(message)
+
+
+def test_many_faults_and_classes_are_cut_short(tmp_path: Path, nas: Nas) -> None:
+    objects = [voc_object(f"class {n}", (1, 1, 20, 20)) for n in range(data._CLASSES + 3)]
+    bad = voc_object("cat", (9, 9, 9, 9))
+    root = write_voc(tmp_path / "many", {"a": [*objects, *[bad] * 30], "b": objects[:1]}, val=["b"])
+    out = nas("data", root).out
+    assert "\nand 3 classes more, see --json\n" in out
+    assert "\n  30 x degenerate box\n" in out
+    assert out.count("object ") < data._PLACES

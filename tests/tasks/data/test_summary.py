@@ -1,0 +1,83 @@
+"""A data set in figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.errors import SpecError, UserError
+from nas.study import DataSpec, StudySpec
+from nas.tasks.data.summary import Summary, kinds_of, summarise
+from tests.tasks.data.folders import coco_file, voc_object, write_coco, write_image, write_voc
+
+CAT = voc_object("cat", (1, 1, 16, 16))
+DOG = voc_object("dog", (1, 1, 32, 32))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three training images, one of them empty and one with a difficult object and a degenerate box; one for val."""
+    bad = voc_object("cat", (9, 9, 9, 20))
+    images = {"a": [CAT, CAT, DOG], "b": [], "c": [CAT, voc_object("dog", (1, 1, 9, 9), difficult=1), bad], "d": [DOG]}
+    return write_voc(tmp_path / "cats", images, val=["d"])
+
+
+def summary(root: Path, **changes: object) -> Summary:
+    return summarise(DataSpec.parse({"kind": "voc", "root": str(root)} | changes), 64)
+
+
+def test_counts(folder: Path) -> None:
+    found = summary(folder)
+    assert found.train.model_dump() == {"images": 3, "empty": 1, "boxes": 4, "crowd": 1}
+    assert found.val.model_dump() == {"images": 1, "empty": 0, "boxes": 1, "crowd": 0}
+    assert [(c.name, c.train, c.val) for c in found.classes] == [("cat", 3, 0), ("dog", 1, 1)]
+    assert found.median_size == (64, 48)
+    assert found.faults == {"degenerate box": 1}
+    assert found.examples == {"degenerate box": ("Annotations/c.xml, object 3 (cat)",)}
+
+
+def test_sizes_are_counted_by_half_octaves(folder: Path) -> None:
+    bins = [(b.low, b.high, b.boxes) for b in summary(folder).bins]
+    assert bins == [(16, 2**4.5, 3), (2**4.5, 32, 0), (32, 2**5.5, 2)]
+
+
+def test_the_proposal_is_a_study(folder: Path) -> None:
+    found = summary(folder, classes=["dog"])
+    spec = StudySpec.parse(found.study)
+    assert spec.task.data == DataSpec(kind="voc", root=str(folder), classes=("dog",))
+    assert (spec.task.image_size, spec.task.head_scale) == (64, found.pyramid.head_scale)
+    assert spec.space == {"finest": found.pyramid.finest, "levels": found.pyramid.levels}
+
+
+def test_proposals_come_from_the_training_objects(folder: Path, tmp_path: Path) -> None:
+    other = write_voc(tmp_path / "other", {"a": [CAT], "d": [DOG, DOG, DOG]}, val=["d"])
+    found = summary(other)
+    assert found.anchors.sizes == ((16, 16),)
+    assert (found.pyramid.covered, sum(b.boxes for b in found.bins)) == (1, 4)
+
+
+def test_a_layout_is_known_by_what_its_kind_checks(folder: Path, tmp_path: Path) -> None:
+    coco = write_coco(tmp_path / "coco", *[coco_file([(1, (0, 0, 9, 9))], {1: "cat"})] * 2)
+    yolo = tmp_path / "yolo"
+    write_image(yolo / "images" / "a.png")
+    assert kinds_of(str(folder)) == ("voc",)
+    assert kinds_of(str(coco)) == ("coco",)
+    assert kinds_of(str(coco), ("cat",)) == ("coco", "yolo")  # without labels, but images/{train,val} are there
+    assert kinds_of(str(yolo), ("cat",)) == ("yolo",)
+    with pytest.raises(SpecError, match="data set of no known kind") as caught:
+        kinds_of(str(yolo))
+    assert {fault.path for fault in caught.value.faults} == {"voc", "coco", "yolo"}
+    with pytest.raises(UserError, match="there is no folder"):
+        kinds_of(str(tmp_path / "none"))
+
+
+def test_blood_cells(bccd: Path) -> None:
+    found = summarise(DataSpec(kind="voc", root=str(bccd)), 160)
+    assert [c.name for c in found.classes] == ["RBC", "WBC", "Platelets"]
+    assert sum(b.boxes for b in found.bins) == found.train.boxes + found.val.boxes == 3941
+    # Most cells are 20 to 30 pixels wide: the published ranges leave all of them to P2.
+    assert found.pyramid.head_scale < 1
+    assert found.pyramid.covered > 0.9
+    assert np.argmax(found.published.shares) == 0
