@@ -1,24 +1,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from nas.errors import UserError
-from nas.export import evaluate, load
+from nas.export import evaluate, load, predict
 from nas.study import DataSpec
 from nas.tasks import coco_metrics, data
 from nas.tasks.cache import to_tensor
 from tests.export.studies import CLASSES, SIZE
-from tests.tasks.data.folders import voc_object, write_voc
+from tests.tasks.data.folders import Corners, voc_object, write_voc
 
 
 @pytest.fixture
-def animals(tmp_path: Path) -> str:
-    """Four images, two of them for validation; every class in both parts."""
-    objects = [voc_object(name, (4 + 12 * i, 6, 24 + 12 * i, 40)) for i, name in enumerate(CLASSES)]
-    return str(write_voc(tmp_path / "animals", dict.fromkeys("abcd", objects), val=["c", "d"]))
+def animals(exported: Path, tmp_path: Path) -> str:
+    """Four images, two of them for validation, with boxes that the export finds: one of every class."""
+    images = write_voc(tmp_path / "images", dict.fromkeys("abcd", ())) / "JPEGImages"
+    found = {name: predict(exported, [images / f"{name}.png"], threshold=0.0)[0]["boxes"] for name in "abcd"}
+    objects = {name: [voc_object(label, largest(boxes, label)) for label in CLASSES] for name, boxes in found.items()}
+    return str(write_voc(tmp_path / "animals", objects, val=["c", "d"]))
+
+
+def largest(boxes: list[dict[str, Any]], label: str) -> Corners:
+    """Of the boxes of a class the one that is least a sliver, in pixels counted from 1 as VOC counts them."""
+    own = [box["box"] for box in boxes if box["class"] == label]
+    x0, y0, x1, y1 = max(own, key=lambda box: min(box[2] - box[0], box[3] - box[1]))
+    return x0 + 1, y0 + 1, x1, y1
 
 
 @pytest.mark.parametrize("split", ["val", "train"])
