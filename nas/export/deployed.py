@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from nas.errors import NASError
-from nas.models import Detector
+from nas.models import Detector, Headed
 from nas.models.fcos import Outputs
 
 INPUT = "images"
@@ -23,9 +24,9 @@ class Deployed(nn.Module):
     points of all levels. A model of another head gives what its `raw` gives.
     """
 
-    def __init__(self, model: Detector) -> None:
+    def __init__(self, model: Headed) -> None:
         super().__init__()
-        self.model = deepcopy(model).to("cpu", memory_format=torch.contiguous_format).eval()
+        self.model = deepcopy(model).cpu().to(memory_format=torch.contiguous_format).eval()
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
         self.eval()
@@ -34,7 +35,8 @@ class Deployed(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         outputs = self.model.raw(images)
         if isinstance(outputs, Outputs):
-            return self.model.head.decoded(outputs, self.model.head.points(self.model.sizes(), images.device))
+            detector = cast(Detector, self.model)
+            return detector.head.decoded(outputs, detector.head.points(detector.sizes(), images.device))
         return (outputs,)
 
     def example(self, batch: int) -> Tensor:

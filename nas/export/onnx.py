@@ -8,6 +8,7 @@ import torch
 
 from nas.errors import UserError
 from nas.export.deployed import INPUT, Deployed, compared
+from nas.models import Detector
 
 ONNX = "model.onnx"
 ONNX_NMS = "model-nms.onnx"
@@ -55,7 +56,13 @@ def onnx_nms(model: Deployed) -> bytes:
 
     Each row is an image, a class and a point whose box is kept: for each image and class at most 100 boxes, the best
     first, that score above the detector's threshold and overlap no better one by an IoU of more than .6.
+
+    Raises:
+        UserError: the model gives no boxes.
+        NASError: onnxruntime gives something else.
     """
+    if not isinstance(model.model, Detector):
+        raise UserError("post-processing is of boxes, and this model gives class maps: export it as it is")
     from onnx import TensorProto, helper, load_from_string
 
     proto = load_from_string(onnx(model))
