@@ -186,9 +186,14 @@ FULL = 10
 """Epochs of the full training in those of the proxy, unless a study says more."""
 
 
+Format = Literal["config", "weights", "python", "onnx", "onnx-nms", "pt2"]
+"""What an export may consist of."""
+
+
 class StudySpec(Value):
     """A study. Only `task` has no default.
 
+    `export` lists what is to be exported beside config and weights; what that needs is checked before the search.
     `full` is what differs in the full training that the task stands for: by default ten times the epochs.
     """
 
@@ -206,6 +211,7 @@ class StudySpec(Value):
     workers: Workers = Workers()
     executor: str = "ray"
     address: str | None = None
+    export: tuple[Format, ...] = ()
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_kept)] = 5
     seed: int = Field(0, ge=0, lt=2**31)
 
@@ -267,7 +273,7 @@ def _full_of(task: TaskSpec, changes: dict[str, Any]) -> TaskSpec:
     return TaskSpec.parse(task.model_dump() | {"epochs": FULL * task.epochs} | changes)
 
 
-RESUMABLE = ("budget", "workers", "executor", "address", "full")
+RESUMABLE = ("budget", "workers", "executor", "address", "full", "export")
 """What may differ when a study is launched again: it changes no trial."""
 
 

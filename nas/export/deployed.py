@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,8 @@ class Deployed(nn.Module):
 
     def __init__(self, model: Headed) -> None:
         super().__init__()
-        self.model = deepcopy(model).cpu().to(memory_format=torch.contiguous_format).eval()
+        copied: Any = deepcopy(model)
+        self.model = copied.to("cpu", memory_format=torch.contiguous_format)
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
         self.eval()
@@ -35,9 +36,9 @@ class Deployed(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         outputs = self.model.raw(images)
         if isinstance(outputs, Outputs):
-            detector = cast(Detector, self.model)
-            return detector.head.decoded(outputs, detector.head.points(detector.sizes(), images.device))
-        return (outputs,)
+            head = self.model.head
+            outputs = head.decoded(outputs, head.points(self.model.sizes(), images.device))
+        return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def example(self, batch: int) -> Tensor:
         """Noise, the same at each call."""

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import torch
 
 from nas.errors import UserError
 from nas.export.deployed import INPUT, Deployed, compared
-from nas.models import Detector
 
 ONNX = "model.onnx"
 ONNX_NMS = "model-nms.onnx"
 
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-
 IOU = 0.6
 MOST = 100
-
-
-def check_installed() -> None:
-    """Whether the extra is there.
-
-    Raises:
-        UserError: it is not; with the command that installs it.
-    """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise UserError(f'--format onnx needs {", ".join(missing)}: pip install "pyramid-nas[onnx]"')
 
 
 def onnx(model: Deployed) -> bytes:
@@ -61,8 +45,8 @@ def onnx_nms(model: Deployed) -> bytes:
         UserError: the model gives no boxes.
         NASError: onnxruntime gives something else.
     """
-    if not isinstance(model.model, Detector):
-        raise UserError("post-processing is of boxes, and this model gives class maps: export it as it is")
+    if "boxes" not in model.names:
+        raise UserError("onnx-nms is for models that give boxes, and this one gives none: take onnx")
     from onnx import TensorProto, helper, load_from_string
 
     proto = load_from_string(onnx(model))

@@ -133,10 +133,11 @@ class _Writer:
         ]
         given = ", ".join(self.maps[: len(spec.inputs)]) if len(spec.inputs) > 1 else f"({self.maps[0]},)"
         below = any(level < spec.inputs[0] for level in self.sized)
-        image = ", image: tuple[int, int] | None = None" if below else ""
+        taken = ["self", "maps: Mapping[str, Tensor] | Sequence[Tensor]"]
+        taken += ["image: tuple[int, int] | None = None"] if below else []
         gives = "OrderedDict[str, Tensor]" if spec.merge is None else "Tensor"
         lines += [
-            f"    def forward(self, maps: Mapping[str, Tensor] | Sequence[Tensor]{image}) -> {gives}:",
+            *laid_out("def ", call("forward", *taken), 4, f" -> {gives}:"),
             *(['        """`image` is its height and width; without it they are taken for even."""'] if below else []),
             f"        {given} = maps.values() if isinstance(maps, Mapping) else maps",
             *(f"        {line}" for line in self._sizes()),
