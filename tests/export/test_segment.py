@@ -13,6 +13,9 @@ import nas
 from nas.errors import UserError
 from nas.export import export_study, predict
 from nas.export.config import read_config
+from nas.export.deployed import Deployed
+from nas.export.onnx import onnx, onnx_nms
+from nas.export.pt2 import pt2
 from nas.export.segment import indexed, overlay
 from nas.models import Segmenter, with_head
 from nas.tasks.data.letterbox import decode
@@ -100,3 +103,15 @@ def test_pictures_by_hand() -> None:
     mixed = np.asarray(overlay(pixels, labels, CLASSES)).astype(int)
     assert mixed[0, 0].tolist() == [100] * 3
     assert np.abs(mixed[0, 1] - (100 + colours[0, 1].astype(int)) / 2).max() <= 0.5
+
+
+@pytest.mark.slow
+def test_it_is_written_for_onnxruntime_and_as_pt2(model: Segmenter) -> None:
+    """Both compare what they wrote with the model before they give it."""
+    deployed = Deployed(model)
+    assert deployed.names == ("logits",)
+    assert deployed.expected(deployed.example(2))[0].shape == (2, 1 + len(CLASSES), SIZE, SIZE)
+    assert len(onnx(deployed)) > 1000
+    assert len(pt2(deployed)) > 1000
+    with pytest.raises(UserError, match="post-processing is of boxes"):
+        onnx_nms(deployed)

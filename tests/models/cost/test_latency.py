@@ -11,7 +11,8 @@ import torch
 from nas.architecture import Architecture, BackboneSpec, HeadSpec, NeckSpec
 from nas.errors import UserError
 from nas.models.cost import TARGETS, fault_of_target, latency, one_thread, onnxruntime
-from nas.models.detector import Detector, Pyramid
+from nas.models.detector import Detector
+from nas.models.pyramid import Pyramid
 from nas.study import TaskSpec
 from nas.topologies import bifpn, fpn, seed_fpn
 

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from nas.architecture import Architecture, BackboneSpec, Conv, Edge, HeadSpec, Merge, NeckSpec, NodeSpec
 from nas.errors import SpecError, UserError
 from nas.models.cost import Cost, cost, parameters, static_costs
-from nas.models.detector import Detector, Pyramid
+from nas.models.detector import Detector
+from nas.models.pyramid import Pyramid
 from nas.topologies import bifpn, fpn, panet, pyramid
 from tests.strategies import WIDTH, necks
 
