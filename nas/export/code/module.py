@@ -22,6 +22,7 @@ from nas.export.code.texts import BLOCK, IMPORTS, LOAD
 from nas.models import blocks
 from nas.models.neck import Neck
 
+
 def source(neck: NeckSpec, channels: Mapping[int, int], title: str = "A neck", usage: str = "") -> str:
     """The text of `model.py`.
 
