@@ -82,6 +82,7 @@ class TaskSpec(Value):
     cache: Literal["auto", "features", "images", "none"] = "auto"
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    head: str = "fcos"
     head_convs: int = Field(1, ge=0, le=8)
     head_scale: float = Field(1.0, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -11,13 +11,13 @@ from torch import nn
 
 from nas.architecture import Architecture, NeckSpec
 from nas.errors import Fault, SpecError, UserError
-from nas.models.detector import Detector, Pyramid
+from nas.models.detector import DENSE, Detector, Pyramid
 from nas.models.neck import Neck
 from nas.plugins import Table
 
 __all__ = ["Detector", "Neck", "Pyramid", "build", "build_neck", "neck_of"]
 
-HEADS = Table[Callable[[Architecture], nn.Module]]("heads") | {"fcos": Detector}
+HEADS = Table[Callable[[Architecture], nn.Module]]("heads") | dict.fromkeys(DENSE, Detector)
 """Head kind -> builder(architecture)."""
 
 

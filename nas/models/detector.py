@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +13,13 @@ from torch import Tensor, nn
 from nas.architecture import Architecture, BackboneSpec
 from nas.errors import UserError
 from nas.models.backbone import Backbone, channels
-from nas.models.fcos import FCOS, Detections, Outputs
+from nas.models.dense import DenseHead, Detections
+from nas.models.fcos import FCOS
 from nas.models.neck import Neck
+from nas.models.retinanet import RetinaNet
+
+DENSE: dict[str, type[DenseHead]] = {"fcos": FCOS, "retinanet": RetinaNet}
+"""Head kind -> builder, with the arguments of `DenseHead`."""
 
 GREY = 114 / 255
 """What letterboxed images are padded with."""
@@ -45,7 +51,7 @@ class Pyramid(nn.Module):
 
 
 class Detector(nn.Module):
-    """Backbone, neck and FCOS head; levels of other widths are brought to the head's by a 1x1 convolution.
+    """Backbone, neck and dense head; levels of other widths are brought to the head's by a 1x1 convolution.
 
     Called as torchvision's detectors are: a list of images (C, H, W) in [0, 1], of any size, gives a list of dicts
     `boxes` (K, 4) in the pixels of each image, `scores` (K,), `labels` (K,) from 0. Images are letterboxed to
@@ -58,6 +64,8 @@ class Detector(nn.Module):
         head, size = architecture.head, architecture.image_size
         if head is None or size is None:
             raise UserError("a detector needs a head and image_size")
+        if head.kind not in DENSE:
+            raise UserError(f"a detector has no head {head.kind!r}; one of {', '.join(DENSE)}")
         if architecture.neck.merge is not None:
             raise UserError(f"the {head.kind} head takes a pyramid, and this neck merges its maps into one")
         self.architecture = architecture
@@ -68,7 +76,7 @@ class Detector(nn.Module):
             nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in self.neck.out_channels
         )
         levels = architecture.neck.output_levels
-        self.head = FCOS(width, len(head.classes), levels, head.convs, size, head.scale)
+        self.head = DENSE[head.kind](width, len(head.classes), levels, head.convs, size, head.scale)
         self.classes = head.classes
         self.image_size = size
         self.threshold = 0.05
@@ -78,18 +86,17 @@ class Detector(nn.Module):
         maps: OrderedDict[str, Tensor] = self.neck(features)
         return [adapt(x) for adapt, x in zip(self.adapt, maps.values(), strict=True)]
 
-    def raw(self, images: Tensor) -> Outputs:
+    def raw(self, images: Tensor) -> Any:
         """Images (N, C, S, S) in [0, 1], S the image size -> the head's outputs."""
-        outputs: Outputs = self.head(self.pyramid(self.backbone(images)))
-        return outputs
+        return self.head(self.pyramid(self.backbone(images)))
 
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of the maps, one a level."""
         return [(-(-self.image_size // 2**level),) * 2 for level in self.head.levels]
 
-    def detect(self, outputs: Outputs) -> list[Detections]:
+    def detect(self, outputs: Any) -> list[Detections]:
         """Boxes in the pixels of the letterboxed image."""
-        points = self.head.points(self.sizes(), outputs.logits.device)
+        points = self.head.points(self.sizes(), outputs[0].device)
         return self.head.detect(outputs, points, threshold=self.threshold)
 
     def forward(self, images: Sequence[Tensor] | Tensor) -> list[dict[str, Tensor]]:

@@ -29,8 +29,11 @@ def check(spec: TaskSpec) -> list[Fault]:
     faults = [Fault(f"task.data.{f.path}", f.message) for f in data.check(spec.data)]
     if spec.kind not in TASKS:
         faults.append(Fault("task.kind", f"unknown {spec.kind!r}; one of {', '.join(TASKS)}"))
+    from nas.models.detector import DENSE
     from nas.tasks.weights import check_backbone
 
+    if spec.head not in DENSE:
+        faults.append(Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(DENSE)}"))
     return faults + check_backbone(spec)
 
 

@@ -1,4 +1,4 @@
-"""The proxy task `detection`: a backbone, the neck under test and an FCOS head on the user's images."""
+"""The proxy task `detection`: a backbone, the neck under test and a head on the user's images."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from nas.architecture import Architecture, BackboneSpec, Frame, HeadSpec, NeckSpec
 from nas.measurement import Metrics, Progress
 from nas.models.backbone import load_state
+from nas.models.dense import Detections
 from nas.models.detector import Detector
-from nas.models.fcos import Detections
 from nas.models.window import Window
 from nas.study import TaskSpec
 from nas.tasks import coco_metrics
@@ -35,8 +35,8 @@ PRETRAINED_RATE = 0.1
 
 _BATCH = 32
 
-_ASSIGNMENTS = 8
-"""Assignments that a worker keeps: each takes seconds to make, and trials share them."""
+_ASSIGNMENTS = 2**28
+"""Bytes of assignments that a worker keeps: each takes seconds to make, and trials share them."""
 
 
 class Targets(NamedTuple):
@@ -80,7 +80,8 @@ class DetectionTask(Task):
     available: frozenset[str]
 
     def architecture(self, neck: NeckSpec) -> Architecture:
-        head = HeadSpec(classes=self.dataset.classes, convs=self.spec.head_convs, scale=self.spec.head_scale)
+        kind, convs, scale = self.spec.head, self.spec.head_convs, self.spec.head_scale
+        head = HeadSpec(kind=kind, classes=self.dataset.classes, convs=convs, scale=scale)
         backbone = self.backbone.model_copy(update={"levels": neck.inputs})
         return Architecture(backbone=backbone, neck=neck, head=head, image_size=self.spec.image_size)
 
@@ -117,7 +118,7 @@ class DetectionTask(Task):
         return Session(self, model)
 
 
-_assignments: WeakKeyDictionary[DetectionTask, dict[tuple[tuple[int, ...], float], Tensor]] = WeakKeyDictionary()
+_assignments: WeakKeyDictionary[DetectionTask, dict[tuple[str, tuple[int, ...], float], Tensor]] = WeakKeyDictionary()
 
 
 class Session:
@@ -152,14 +153,14 @@ class Session:
                 module.eval()  # what is not tuned keeps the statistics of its BatchNorms too
 
     def _assigned(self, targets: Targets) -> Tensor:
-        """Which box each point answers for, in every cached view: what only the levels of a head decide."""
+        """Which box each point answers for, in every cached view: what only kind and levels of a head decide."""
         head = self.model.head
         known = _assignments.setdefault(self.task, {})
-        key = (head.levels, head.scale)
+        key = (type(head).__name__, head.levels, head.scale)
         if key not in known:
-            if len(known) >= _ASSIGNMENTS:
-                del known[next(iter(known))]
             known[key] = self._assign(targets)
+            while len(known) > 1 and sum(x.nbytes for x in known.values()) > _ASSIGNMENTS:
+                del known[next(iter(known))]
         return known[key]
 
     def _assign(self, targets: Targets) -> Tensor:
