@@ -64,7 +64,8 @@ class TaskSpec(Value):
     the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
     to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
     far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
-    may hold, in bytes; `device: auto` is a GPU where the workers have one.
+    may hold, in bytes; `head` is `fcos` or `retinanet`, with `head_convs` convolutions a tower and object sizes a level
+    scaled by `head_scale`; `device: auto` is a GPU where the workers have one.
     """
 
     kind: str
