@@ -2,6 +2,7 @@
 
     python benchmarks/proxy_sanity.py quickstart
     python benchmarks/proxy_sanity.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
+    python benchmarks/proxy_sanity.py nuclei --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
 Each neck is trained with several seeds under the study's own task, and as often five times longer; mean, standard
 deviation over the seeds and cost go into one table. Runs are resumed from --keep, a JSON file.
@@ -46,12 +47,12 @@ def necks(task: Task, width: int) -> dict[str, NeckSpec]:
 
 
 Runs = dict[str, tuple[float, float]]
-"""Run -> its AP and its seconds."""
+"""Run -> its quality, by the metric of the study's first objective, and its seconds."""
 
 
-def run_all(task: Task, jobs: list[Job], keep: Path) -> Runs:
+def run_all(task: Task, jobs: list[Job], metric: str, keep: Path) -> Runs:
     """Run the jobs that `keep` does not hold, on Ray, one a core; keep each as it ends."""
-    runs: Runs = {name: (ap, s) for name, (ap, s) in _read(keep).get(task.fingerprint, {}).items()}
+    runs: Runs = {name: (quality, s) for name, (quality, s) in _read(keep).get(task.fingerprint, {}).items()}
     todo = [job for job in jobs if job.id not in runs]
     with RayExecutor(evaluate, task, Workers()) as executor:
         while todo or executor.running:
@@ -61,10 +62,12 @@ def run_all(task: Task, jobs: list[Job], keep: Path) -> Runs:
                 if isinstance(event.what, Failure):
                     sys.exit(f"{event.job}: {event.what.message}")
                 if isinstance(event.what, Measurement):
-                    ap = event.what.metrics["ap"]
-                    assert ap is not None
-                    runs[event.job] = ap, event.what.seconds
-                    print(f"{event.job}: AP {ap:.3f}, {event.what.seconds:.0f} s", file=sys.stderr, flush=True)
+                    quality = event.what.metrics[metric]
+                    assert quality is not None
+                    runs[event.job] = quality, event.what.seconds
+                    print(
+                        f"{event.job}: {metric} {quality:.3f}, {event.what.seconds:.0f} s", file=sys.stderr, flush=True
+                    )
                     keep.write_text(json.dumps(_read(keep) | {task.fingerprint: runs}, indent=1))
     return runs
 
@@ -73,15 +76,15 @@ def _read(keep: Path) -> dict[str, Runs]:
     return json.loads(keep.read_text()) if keep.is_file() else {}
 
 
-def table(names: list[str], lengths: list[int], seeds: int, runs: Runs) -> list[str]:
-    """Rows of mean AP (standard deviation) and mean seconds, a column a length, and what FPN has over no fusion."""
-    head = "".join(f" {e} epochs: AP (sd) | seconds |" for e in lengths)
+def table(names: list[str], lengths: list[int], seeds: int, metric: str, runs: Runs) -> list[str]:
+    """Rows of mean quality (standard deviation) and seconds, a column a length, and what FPN has over no fusion."""
+    head = "".join(f" {e} epochs: {metric} (sd) | seconds |" for e in lengths)
     lines = [f"| neck |{head}", "| --- |" + " --- | --- |" * len(lengths)]
     for name in names:
         row = f"| {name} |"
         for epochs in lengths:
-            aps, seconds = zip(*(runs[f"{name}/{epochs}/{seed}"] for seed in range(seeds)), strict=True)
-            row += f" {statistics.mean(aps):.3f} ({statistics.stdev(aps):.3f}) | {statistics.mean(seconds):.0f} |"
+            found, seconds = zip(*(runs[f"{name}/{epochs}/{seed}"] for seed in range(seeds)), strict=True)
+            row += f" {statistics.mean(found):.3f} ({statistics.stdev(found):.3f}) | {statistics.mean(seconds):.0f} |"
         lines.append(row)
     for epochs in lengths:
         fpn, none = ([runs[f"{n}/{epochs}/{s}"][0] for s in range(seeds)] for n in ("FPN (add)", "no fusion"))
@@ -113,10 +116,13 @@ def main() -> None:
         for seed in range(options.seeds)
         for name, neck in chosen.items()
     ]  # fmt: skip
-    runs = run_all(task, jobs, options.keep)
+    metric = spec.objectives[0].metric
+    if metric not in task.available:
+        sys.exit(f"the first objective is {metric}, and the validation data cannot give it")
+    runs = run_all(task, jobs, metric, options.keep)
     where = f"{platform.machine()}, {platform.node()}, {date.today():%Y-%m-%d}"
     print(f"{options.study}: width {options.width}, {options.seeds} seeds, {where}\n")
-    print("\n".join(table(list(chosen), lengths, options.seeds, runs)))
+    print("\n".join(table(list(chosen), lengths, options.seeds, metric, runs)))
 
 
 if __name__ == "__main__":

@@ -193,10 +193,11 @@ class BackboneSpec(Value):
 
 
 class HeadSpec(Value):
-    """A dense head on the pyramid, with `convs` convolutions a tower.
+    """A dense head on the pyramid, with `convs` convolutions a tower (of `panoptic_fpn`: a stage).
 
-    `scale` scales the box sizes that each level answers for (1: as published). `width` is what every level is brought
-    to; None: the pyramid's widest.
+    `classes` are those of the foreground: label 0 of a semantic head is the background. `scale` scales the box sizes
+    that each level answers for (1: as published). `width` is what every level is brought to; None: the pyramid's
+    widest.
     """
 
     kind: str = "fcos"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from nas.architecture import Architecture, Conv, Edge, HeadSpec, Merge, NeckSpec, NodeSpec
 
@@ -48,6 +49,9 @@ def shown(metric: str, value: float | None) -> str:
     """A metric with the digits that mean something: `0.412`, `5.12 M`, `12.34`."""
     if value is None:
         return "-"
+    if metric == "activation_bytes":
+        number = shown("params", value)
+        return f"{number}B" if number[-1].isalpha() else f"{number} B"
     if metric in ("params", "macs", "neck_params", "neck_macs"):
         for unit, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
             if value >= unit:
@@ -58,19 +62,51 @@ def shown(metric: str, value: float | None) -> str:
     return f"{value:.2f}" if metric == "latency_ms" else f"{value:.3f}"
 
 
-def drawing(neck: NeckSpec) -> str:
-    """The pyramid as text, one line a node in the order of computation: name, channels, what it is made of."""
+def facts(neck: NeckSpec) -> dict[str, str]:
+    """What `summary` tells, by name; `-` where there is no such thing."""
+    neck = neck.canonical()
+    steps = [(neck.level_of(edge.source) - node.level, edge) for node in neck.nodes for edge in node.inputs]
+    merge = neck.merge
+    told = {
+        "inputs": _levels(neck.inputs, "C"),
+        "levels": _levels(neck.output_levels),
+        "width": _widths(neck).removeprefix("widths ").removeprefix("width "),
+        "fusion": ", ".join(_unique(node.fuse for node in neck.nodes if len(node.inputs) > 1)),
+        "upsampling": ", ".join(_unique(edge.up for step, edge in steps if step > 0)),
+        "downsampling": ", ".join(_unique(edge.down for step, edge in steps if step < 0)),
+        "merged": f"{merge.kind} at level {merge.level}, width {merge.width}" if merge is not None else "",
+        "nodes": str(len(neck.nodes)),
+    }
+    return {word: fact or "-" for word, fact in told.items()}
+
+
+class Row(NamedTuple):
+    """A node in words: its name, its channels, what it is made of."""
+
+    name: str
+    width: int
+    made: str
+
+
+def node_rows(neck: NeckSpec) -> list[Row]:
+    """The canonical nodes in the order of computation, and last, where there is one, the merge, called `out`."""
     neck = neck.canonical()
     names = map_names(neck)
     rows = [
-        (name, str(node.width), _node(neck, node, names))
+        Row(name, node.width, _node(neck, node, names))
         for name, node in zip(names[len(neck.inputs) :], neck.nodes, strict=True)
     ]
     if neck.merge is not None:
-        rows.append(("out", str(neck.merge.width), _merge(neck, neck.merge, names)))
-    name_column = max((len(name) for name, _, _ in rows), default=0)
-    width_column = max((len(width) for _, width, _ in rows), default=0)
-    return "\n".join(f"{name:<{name_column}} {width:>{width_column}} <- {made}" for name, width, made in rows)
+        rows.append(Row("out", neck.merge.width, _merge(neck, neck.merge, names)))
+    return rows
+
+
+def drawing(neck: NeckSpec) -> str:
+    """The pyramid as text, one line a node in the order of computation: name, channels, what it is made of."""
+    rows = node_rows(neck)
+    name_column = max((len(row.name) for row in rows), default=0)
+    width_column = max((len(str(row.width)) for row in rows), default=0)
+    return "\n".join(f"{row.name:<{name_column}} {row.width:>{width_column}} <- {row.made}" for row in rows)
 
 
 def map_names(neck: NeckSpec) -> list[str]:
@@ -85,6 +121,16 @@ def map_names(neck: NeckSpec) -> list[str]:
         seen[node.level] += 1
         names.append(f"M{node.level}" + (f".{seen[node.level]}" if several[node.level] > 1 else ""))
     return names
+
+
+def edge_words(neck: NeckSpec, node: NodeSpec, edge: Edge, names: Sequence[str]) -> str:
+    """An input of a node: `up(M4, nearest)`, `C3 [1x1 conv]`."""
+    return _edge(edge, neck.level_of(edge.source) - node.level, names[edge.source])
+
+
+def conv_words(conv: Conv | None) -> str:
+    """A convolution with its dress, or `nothing`."""
+    return "nothing" if conv is None else _conv(conv)
 
 
 def _node(neck: NeckSpec, node: NodeSpec, names: Sequence[str]) -> str:
@@ -127,7 +173,8 @@ def _head(head: HeadSpec) -> str:
     width = f", width {head.width}" if head.width is not None else ""
     listed = f"{_count(len(head.classes), 'class', 'es')} ({', '.join(head.classes[:10])}"
     more = ", ..." if len(head.classes) > 10 else ""
-    return f"{head.kind}, {_count(head.convs, 'conv')} a tower{width}, {listed}{more})"
+    part = "stage" if head.kind == "panoptic_fpn" else "tower"
+    return f"{head.kind}, {_count(head.convs, 'conv')} a {part}{width}, {listed}{more})"
 
 
 def _outputs(neck: NeckSpec) -> str:

@@ -33,15 +33,26 @@ METRICS: dict[str, Metric] = {
     "ap_small": Metric("ap of small objects (area ranges are stated with the result)"),
     "ap_medium": Metric("ap of medium objects"),
     "ap_large": Metric("ap of large objects"),
+    "miou": Metric("mean intersection over union of the classes, the background among them"),
+    "accuracy": Metric("share of pixels with the right class"),
+    "miou_small": Metric(
+        "miou of the foreground classes around small objects (area ranges are stated with the result)"
+    ),
+    "miou_medium": Metric("miou of the foreground classes around medium objects"),
+    "miou_large": Metric("miou of the foreground classes around large objects"),
     "params": Metric("parameters of the deployed model", "minimize", False),
     "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False),
     "neck_params": Metric("parameters of the neck", "minimize", False),
     "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False),
+    "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False),
     "latency_ms": Metric("milliseconds an image: batch 1, one thread, fp32, median", "minimize", False),
     "seconds": Metric("seconds the evaluation took", "minimize"),
 }
 
-CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "latency_ms")
+QUALITY = {"detection": "ap", "segmentation": "miou"}
+"""Task kind -> what a study of it asks for unless it says otherwise."""
+
+CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms")
 """Metrics that a study may bound."""
 
 Metrics = dict[str, float | None]

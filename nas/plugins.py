@@ -7,8 +7,8 @@
 
 A word of the vocabulary needs two entries: what the ground floor must know, in `fusions`, `upsamplings`,
 `downsamplings` or `blocks`; and its builder, in `fusion_builders`, `upsampling_builders`, `downsampling_builders` or
-`block_builders`. One is enough in `heads`, `backbones`, `pretrained` and `data`. What a value is, is written at the
-table. An entry is imported when its name is looked up, so that a broken one troubles only those who use it.
+`block_builders`. One is enough in `heads`, `backbones`, `pretrained`, `data` and `masks`. What a value is, is written
+at the table. An entry is imported when its name is looked up, so that a broken one troubles only those who use it.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import torch
 from nas.architecture import Architecture
 from nas.errors import TrialFailed
 from nas.measurement import Job, Measurement, Metrics, Progress, finite
+from nas.models import Headed
 from nas.models.cost import RUNS, latency, static_costs
-from nas.models.detector import Detector
 from nas.models.window import Window
 from nas.tasks.base import Task
 from nas.tasks.device import Device
@@ -38,10 +38,15 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         costs = dict(job.known) or dict(static_costs(job.architecture))
         details = task.details() | machine(task.device)
         if "latency_ms" not in costs:
-            assert isinstance(model, Detector)
+            assert isinstance(model, Headed)
             measured, reference = timed(task, model)
             costs["latency_ms"] = measured
-            details["latency"] = {"runs": RUNS, "reference": "fpn", "reference_ms": round(reference, 3)}
+            details["latency"] = {
+                "target": task.spec.latency_target,
+                "runs": RUNS,
+                "reference": "fpn",
+                "reference_ms": round(reference, 3),
+            }
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         last: Metrics = {}
         for progress in task.train(model, job.seed, job.epochs):
@@ -55,12 +60,15 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=task.weights(model))
 
 
-def timed(task: Task, model: Detector) -> tuple[float, float]:
-    """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds; alone on the machine."""
+def timed(task: Task, model: Headed) -> tuple[float, float]:
+    """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds on the task's target.
+
+    They are alone on the machine for the while.
+    """
     reference = task.build(reference_of(task))
-    assert isinstance(reference, Detector)
-    with closing(Window()) as window, window.alone():
-        result = latency(model, reference)
+    assert isinstance(reference, Headed)
+    with closing(Window()) as window:
+        result = latency(model, reference, target=task.spec.latency_target, quiet=window.alone())
     return result.model, result.reference
 
 

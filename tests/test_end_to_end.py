@@ -12,9 +12,10 @@ from PIL import Image
 
 import nas
 from nas.cli import main
+from nas.models import Segmenter
 from nas.models.detector import Detector
 from nas.study import DataSpec
-from nas.tasks import coco_metrics, data
+from nas.tasks import coco_metrics, data, segmentation_metrics
 from nas.tasks.cache import to_tensor
 
 SMALL = [
@@ -79,3 +80,33 @@ def test_blood_cells_from_the_shipped_study(
     launched = json.loads(run(capsys, *words))
     assert launched["best"][0]["values"]["ap"] > 0.05
     assert launched["best"][0]["architecture"]["head"]["classes"] == ["Platelets", "RBC", "WBC"]
+
+
+@pytest.mark.slow
+def test_class_maps_from_launch_to_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    storage = ("--storage", f"sqlite:///{tmp_path / 'nas.db'}")
+    words = ["--set", "task.kind=segmentation", "--set", "objectives=[miou]", "--set", "task.data.classes=['0', '1']"]
+    launched = json.loads(
+        run(capsys, "launch", "quickstart", *SMALL, *words, "--trials", "2", "--executor", "local", "--json", *storage)
+    )
+    best = launched["best"][0]
+    assert best["values"]["miou"] > 0.35  # the ground alone: .33
+    assert "miou" in run(capsys, "show", "quickstart", *storage)
+
+    export = tmp_path / "export"
+    run(capsys, "export", "quickstart", "-o", str(export), *storage)
+    segmenter = nas.load(export)
+    assert isinstance(segmenter, Segmenter)
+    val = data.load(DataSpec(kind="digits", train=64, val=32, classes=("0", "1")), 96, kinds=data.MASKS).val
+    with torch.inference_mode():
+        found = segmenter.raw(to_tensor(val.batch(range(32)), torch.device("cpu"))).argmax(1).numpy()
+    total = segmentation_metrics.counts(val.masks, found, val.territories, 3)
+    # The search measured on features rounded to float16, this on images.
+    assert segmentation_metrics.metrics(total)["miou"] == pytest.approx(best["values"]["miou"], abs=0.01)
+
+    picture = tmp_path / "scene.png"
+    Image.fromarray(val.batch([0])[0]).save(picture)
+    told = json.loads(run(capsys, "predict", str(export), str(picture), "--draw", str(tmp_path / "drawn")))
+    drawn = np.asarray(Image.open(tmp_path / "drawn" / "scene-classes.png"))
+    assert (drawn == found[0]).mean() > 0.999
+    assert sum(c["pixels"] for c in told["images"][0]["classes"]) == 96**2

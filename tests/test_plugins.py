@@ -125,7 +125,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 from nas.models.backbone import Body
-from nas.models.detector import Pyramid
+from nas.models.pyramid import Pyramid
 from nas.tasks.data import Loader
 
 class Median(nn.Module):

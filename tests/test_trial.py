@@ -12,7 +12,7 @@ import torch
 from nas.architecture import Architecture
 from nas.errors import TrialFailed
 from nas.measurement import Job, Measurement, Progress
-from nas.models.cost import static_costs
+from nas.models.cost import Latency, static_costs
 from nas.tasks.cache import to_tensor
 from nas.tasks.coco_metrics import evaluate as evaluate_boxes
 from nas.tasks.detection import DetectionTask
@@ -45,7 +45,7 @@ def test_costs_come_first_then_the_epochs_then_the_measurement(task: DetectionTa
     progress, measurement = run(task, job(task))
     costs, *epochs = progress
     assert costs.epoch == 0
-    assert set(costs.metrics) == {"params", "macs", "neck_params", "neck_macs", "latency_ms"}
+    assert set(costs.metrics) == {"params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms"}
     static = static_costs(job(task).architecture)
     assert static.items() <= costs.metrics.items()
     assert costs.metrics["latency_ms"] > 0
@@ -57,10 +57,26 @@ def test_costs_come_first_then_the_epochs_then_the_measurement(task: DetectionTa
     assert [p.seconds for p in progress] == sorted(p.seconds for p in progress)
 
 
+def test_the_latency_is_of_the_tasks_target(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def spy(model: object, reference: object, *, target: str, quiet: object) -> Latency:
+        asked.append(target)
+        return Latency(1.5, 2.5)
+
+    monkeypatch.setattr("nas.trial.latency", spy)
+    other = replace(task, spec=task.spec.model_copy(update={"latency_target": "onnxruntime"}))
+    _, measurement = run(other, job(other))
+    assert asked == ["onnxruntime"]
+    assert measurement.metrics["latency_ms"] == 1.5
+    assert measurement.details["latency"]["target"] == "onnxruntime"
+
+
 def test_what_the_numbers_rest_on_is_told(task: DetectionTask) -> None:
     _, measurement = run(task, job(task))
     details = measurement.details
     assert details["latency"]["reference"] == "fpn"
+    assert details["latency"]["target"] == "torch"
     assert details["latency"]["runs"] >= 30
     assert details["latency"]["reference_ms"] > 0
     assert {"small", "medium", "large"} == set(details["area_ranges"])

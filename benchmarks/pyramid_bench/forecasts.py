@@ -24,7 +24,7 @@ FOLDS = 10
 
 
 def last_slope(epochs: Floats, scores: Floats, full: int, steps: float = 1.0) -> Floats:
-    """The last score and `steps` times its last gain: a straight line over log(epoch), where points are half octaves."""
+    """The last score and `steps` times its last gain: a line over log(epoch), where points are half octaves."""
     return scores[:, -1] + steps * (scores[:, -1] - scores[:, -2])
 
 

@@ -28,14 +28,16 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_set(parser: argparse.ArgumentParser) -> None:
+def add_set(
+    parser: argparse.ArgumentParser, about: str = "change a value of the study file, written in YAML; may be repeated"
+) -> None:
     parser.add_argument(
         "--set",
         dest="sets",
         metavar="KEY.PATH=VALUE",
         action="append",
         default=[],
-        help="change a value of the study file, written in YAML; may be repeated",
+        help=about,
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from nas.certificate import Certificate
+from nas.describe import shown
 from nas.results import Found, Result, best_of
 from nas.study import Objective
 
-_COLUMNS = ("ap", "params", "latency_ms", "seconds")
+_COLUMNS = ("ap", "miou", "params", "latency_ms", "seconds")
 """Metrics shown beside the objectives, where they were measured."""
 
 _NOISE = "Each was trained once: a difference may be the noise of the seed."
@@ -79,6 +80,8 @@ def metric(name: str, value: float | None) -> str:
     """A metric with the digits that mean something."""
     if value is None:
         return "-"
+    if name == "activation_bytes":
+        return shown(name, value)
     if name in ("params", "macs", "neck_params", "neck_macs"):
         return _large(value)
     if name == "seconds":

@@ -18,6 +18,10 @@ DRAWING = "drawing.svg"
 _FILES = {
     "config.yaml": "the architecture, its metrics, and all that is needed to prepare an image",
     "weights.safetensors": "the weights of backbone, neck and head",
+    "model.py": "the neck as code that needs only torch; `load()` gives it the weights above",
+    "model.onnx": "the model for onnxruntime and its like: a batch `images` in [0, 1], letterboxed as the config says",
+    "model-nms.onnx": "the same with non-maximum suppression: `selected` lists image, class and point of each box",
+    "model.pt2": "the same model as a program for `torch.export.load`",
     DRAWING: "the neck as a picture",
 }
 
@@ -39,7 +43,7 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         standing(found.proxy, record.provenance.get("space", {})),
         "## How to use it",
         _bullets([f"`{name}`: {about}" for name, about in _FILES.items() if name in files]),
-        _use(files),
+        _use(config, files),
         "## Data and weights",
         _bullets([_data(spec), *_weights(spec, files)]),
         "## Where it comes from",
@@ -88,10 +92,11 @@ def _table(config: ExportConfig, found: Result) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _use(files: Sequence[str]) -> str:
+def _use(config: ExportConfig, files: Sequence[str]) -> str:
     if "weights.safetensors" not in files:
         return "The weights were not exported: `nas export` with `--format config,weights` adds them."
-    code = 'import nas\n\ndetector = nas.load("DIR")  # images (C, H, W) in [0, 1] -> boxes, scores, labels'
+    gives = "class maps (H, W)" if config.score_threshold is None else "boxes, scores, labels"
+    code = f'import nas\n\nmodel = nas.load("DIR")  # images (C, H, W) in [0, 1] -> {gives}'
     return f"~~~python\n{code}\n~~~\n\nOn the command line: `nas predict DIR photo.jpg --draw pictures`."
 
 

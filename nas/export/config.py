@@ -17,13 +17,17 @@ from nas.catalog import dump_yaml, load_yaml, read
 from nas.describe import drawing, summary
 from nas.errors import UserError
 from nas.measurement import Metrics
+from nas.models import HEADS, Segmenter
 from nas.tasks.data.letterbox import PAD
 from nas.value import Value
 
 CONFIG = "config.yaml"
 
-HEADER = "# An exported detector of pyramid-nas: nas.load(DIR), nas predict DIR IMAGE...\n"
+HEADER = "# An exported model of pyramid-nas: nas.load(DIR), nas predict DIR IMAGE...\n"
 """First line of every config.yaml, by which a folder is known as an export."""
+
+_HEADERS = (HEADER, HEADER.replace("model", "detector"))
+"""That of this version and of earlier ones."""
 
 SCORE_THRESHOLD = 0.5
 """Boxes below this score are not shown in use. Average precision is measured down to `Detector.threshold`, far too low
@@ -50,6 +54,7 @@ class Letterbox(Value):
 
 class ExportConfig(Value):
     """The content of config.yaml. `weights` is the SHA-256 of weights.safetensors; None where they are not exported.
+    `score_threshold` is None where there are no boxes.
 
     `digest`, `classes`, `normalisation` and `letterbox` repeat the architecture's, for readers.
     """
@@ -65,7 +70,7 @@ class ExportConfig(Value):
     classes: tuple[str, ...]
     normalisation: Normalisation
     letterbox: Letterbox
-    score_threshold: float = Field(SCORE_THRESHOLD, ge=0, lt=1)
+    score_threshold: float | None = Field(SCORE_THRESHOLD, ge=0, lt=1)
     weights: str | None
     details: dict[str, Any]
     versions: dict[str, str]
@@ -76,6 +81,8 @@ class ExportConfig(Value):
     @classmethod
     def of(cls, architecture: Architecture, **facts: Any) -> Self:
         """The config of an architecture, exported here and now by this software."""
+        if not _gives_boxes(architecture):
+            facts = {"score_threshold": None} | facts
         return cls(
             **_repeated(architecture),
             **facts,
@@ -107,7 +114,7 @@ def head_of(architecture: Architecture) -> tuple[HeadSpec, int]:
         UserError: the architecture has none.
     """
     if architecture.head is None or architecture.image_size is None:
-        raise UserError("only detectors can be exported, and this architecture has no head")
+        raise UserError("only models with a head can be exported, and this architecture has none")
     return architecture.head, architecture.image_size
 
 
@@ -130,7 +137,11 @@ def read_config(directory: Path) -> ExportConfig:
 def is_export(directory: Path) -> bool:
     """Whether an earlier export lies here, whole or damaged."""
     path = directory / CONFIG
-    return path.is_file() and path.read_bytes().startswith(HEADER.encode())
+    return path.is_file() and path.read_bytes().startswith(tuple(header.encode() for header in _HEADERS))
+
+
+def _gives_boxes(architecture: Architecture) -> bool:
+    return architecture.head is None or HEADS.get(architecture.head.kind) is not Segmenter
 
 
 def _repeated(architecture: Architecture) -> dict[str, Any]:

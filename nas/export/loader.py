@@ -1,4 +1,4 @@
-"""load: an exported detector, as it was measured."""
+"""load: an exported model, as it was measured."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from safetensors import SafetensorError
 from nas.errors import UserError
 from nas.export.config import ExportConfig, read_config
 from nas.export.weights import WEIGHTS
-from nas.models import Detector
+from nas.models import Headed, with_head
 from nas.tasks.weights import unpacked
 
 
-def load(directory: str | Path) -> Detector:
-    """The detector of an export, in eval mode, with the weights and so the outputs of the one that was measured.
+def load(directory: str | Path) -> Headed:
+    """The model of an export, in eval mode, with the weights and so the outputs of the one that was measured.
 
-    It takes a list of images (C, H, W) in [0, 1] of any size and gives a list of dicts `boxes`, `scores`, `labels`;
-    `classes` names the labels. Nothing in the folder is run.
+    It takes a list of images (C, H, W) in [0, 1] of any size. A detector gives a list of dicts `boxes`, `scores`,
+    `labels`, whose names are `classes`; a segmenter a list of class maps (H, W), 0 the background and k class k - 1.
+    Nothing in the folder is run.
 
     Raises:
         UserError: there is no export, it has no weights, or it is damaged.
     """
     directory = Path(directory)
-    return detector(directory, read_config(directory))
+    return loaded(directory, read_config(directory))
 
 
-def detector(directory: Path, config: ExportConfig) -> Detector:
+def loaded(directory: Path, config: ExportConfig) -> Headed:
     """See `load`."""
     data = _checked(directory / WEIGHTS, config)
-    model = Detector(config.architecture)
+    model = with_head(config.architecture)
     try:
         model.load_state_dict(unpacked(data))
     except (SafetensorError, RuntimeError) as error:

@@ -7,31 +7,38 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from nas.architecture import Architecture, NeckSpec
 from nas.errors import Fault, SpecError, UserError
-from nas.models.detector import DENSE, Detector, Pyramid
+from nas.models.backbone import Backbone
+from nas.models.detector import DENSE, Detector
 from nas.models.neck import Neck
+from nas.models.pyramid import Headed, Pyramid, head_of
+from nas.models.segmenter import Segmenter
 from nas.plugins import Table
 
-__all__ = ["Detector", "Neck", "Pyramid", "build", "build_neck", "neck_of"]
+__all__ = ["Detector", "Headed", "Neck", "Pyramid", "Segmenter", "build", "build_neck", "neck_of", "with_head"]
 
-HEADS = Table[Callable[[Architecture], nn.Module]]("heads") | dict.fromkeys(DENSE, Detector)
-"""Head kind -> builder(architecture)."""
+HEADS = Table[Callable[..., Headed]]("heads") | dict.fromkeys(DENSE, Detector) | {"panoptic_fpn": Segmenter}
+"""Head kind -> builder(architecture, backbone=None)."""
 
 
-def build(architecture: Architecture) -> nn.Module:
-    """The model of an architecture, from images in [0, 1]: a detector, or without a head the pyramid.
+def build(architecture: Architecture, backbone: Backbone | None = None) -> Headed | Pyramid:
+    """The model of an architecture, from images in [0, 1]: a detector or segmenter, or without a head the pyramid.
+
+    `backbone` may be given ready made.
 
     Raises:
         SpecError, UserError: the parts do not fit together.
     """
-    if architecture.head is None:
-        return Pyramid(architecture)
-    if architecture.head.kind not in HEADS:
-        raise UserError(f"head {architecture.head.kind!r}: unknown; one of {', '.join(HEADS)}")
-    return HEADS[architecture.head.kind](architecture)
+    return Pyramid(architecture, backbone) if architecture.head is None else with_head(architecture, backbone)
+
+
+def with_head(architecture: Architecture, backbone: Backbone | None = None) -> Headed:
+    """The model of an architecture that has a head; see `build`."""
+    kind = head_of(architecture)[0].kind
+    if kind not in HEADS:
+        raise UserError(f"head {kind!r}: unknown; one of {', '.join(HEADS)}")
+    return HEADS[kind](architecture) if backbone is None else HEADS[kind](architecture, backbone)
 
 
 def build_neck(neck: NeckSpec | Architecture | Mapping[str, Any] | str | Path, in_channels: Sequence[int]) -> Neck:

@@ -32,16 +32,15 @@ def _separable(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, 
 class PyramidPooling(nn.Module):
     """(N, cin, H, W) -> (N, cin + 4 cout, H, W): the map, and its means over grids of 1, 2, 3 and 6 cells a side.
 
-    Each grid passes through a 1x1 convolution, dressed as `conv`, and is interpolated back.
+    Each grid passes through its branch, a 1x1 convolution to cout channels, and is interpolated back.
     Source: Zhao et al., "Pyramid Scene Parsing Network" (2017), section 3.2.
     """
 
     GRIDS = (1, 2, 3, 6)
 
-    def __init__(self, conv: Conv, cin: int, cout: int) -> None:
+    def __init__(self, branches: list[nn.Module]) -> None:
         super().__init__()
-        pooled = conv.model_copy(update={"kind": "plain", "kernel": 1})
-        self.branches = nn.ModuleList(block(pooled, cin, cout) for _ in self.GRIDS)
+        self.branches = nn.ModuleList(branches)
 
     def forward(self, x: Tensor) -> Tensor:
         size = x.shape[-2:]
@@ -50,26 +49,24 @@ class PyramidPooling(nn.Module):
 
 
 def _ppm(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    pool = PyramidPooling(conv, cin, cout)
+    pooled = conv.model_copy(update={"kind": "plain", "kernel": 1})
+    pool = PyramidPooling([block(pooled, cin, cout) for _ in PyramidPooling.GRIDS])
     reduce = nn.Conv2d(cin + len(pool.GRIDS) * cout, cout, conv.kernel, padding=conv.kernel // 2, bias=bias)
     return OrderedDict(pool=pool, conv=reduce)
 
 
 class Bottleneck(nn.Module):
-    """x + conv1(convk(conv1(x))) at half the width in between; no shortcut where the channels change.
+    """x + expand(conv(reduce(x))), at half the width in between; no shortcut where the channels change.
 
-    The first two convolutions are dressed as `conv` is, with ReLU where it has no activation.
     Source: He et al., "Deep Residual Learning" (2016), section 4.1.
     """
 
-    def __init__(self, conv: Conv, cin: int, cout: int, bias: bool) -> None:
+    def __init__(self, reduce: nn.Module, conv: nn.Module, expand: nn.Module, shortcut: bool) -> None:
         super().__init__()
-        inner = inside(conv)
-        hidden = max(cout // 2, 1)
-        self.reduce = block(inner.model_copy(update={"kernel": 1}), cin, hidden)
-        self.conv = block(inner, hidden, hidden)
-        self.expand = nn.Conv2d(hidden, cout, 1, bias=bias)
-        self.shortcut = cin == cout
+        self.reduce = reduce
+        self.conv = conv
+        self.expand = expand
+        self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.expand(self.conv(self.reduce(x)))
@@ -77,20 +74,17 @@ class Bottleneck(nn.Module):
 
 
 class CrossStagePartial(nn.Module):
-    """conv1(concat(bottleneck(conv1(x)), conv1(x))): half the width goes through a bottleneck, half past it.
+    """join(concat(bottleneck(through(x)), past(x))): half the width goes through a bottleneck, half past it.
 
     Source: Wang et al., "CSPNet" (2020), section 3.2, in the form of three convolutions that detectors use.
     """
 
-    def __init__(self, conv: Conv, cin: int, cout: int, bias: bool) -> None:
+    def __init__(self, through: nn.Module, past: nn.Module, bottleneck: nn.Module, join: nn.Module) -> None:
         super().__init__()
-        inner = inside(conv)
-        first = inner.model_copy(update={"kernel": 1})
-        hidden = max(cout // 2, 1)
-        self.through = block(first, cin, hidden)
-        self.past = block(first, cin, hidden)
-        self.bottleneck = Bottleneck(conv, hidden, hidden, bias)
-        self.join = nn.Conv2d(2 * hidden, cout, 1, bias=bias)
+        self.through = through
+        self.past = past
+        self.bottleneck = bottleneck
+        self.join = join
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.join(torch.cat([self.bottleneck(self.through(x)), self.past(x)], 1))
@@ -104,11 +98,28 @@ def inside(conv: Conv) -> Conv:
 
 
 def _bottleneck(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    return OrderedDict(body=Bottleneck(conv, cin, cout, bias))
+    """The first two convolutions are dressed as `conv` is, with ReLU where it has no activation."""
+    inner = inside(conv)
+    hidden = max(cout // 2, 1)
+    body = Bottleneck(
+        reduce=block(inner.model_copy(update={"kernel": 1}), cin, hidden),
+        conv=block(inner, hidden, hidden),
+        expand=nn.Conv2d(hidden, cout, 1, bias=bias),
+        shortcut=cin == cout,
+    )
+    return OrderedDict(body=body)
 
 
 def _csp(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    return OrderedDict(body=CrossStagePartial(conv, cin, cout, bias))
+    first = inside(conv).model_copy(update={"kernel": 1})
+    hidden = max(cout // 2, 1)
+    body = CrossStagePartial(
+        through=block(first, cin, hidden),
+        past=block(first, cin, hidden),
+        bottleneck=_bottleneck(conv, hidden, hidden, bias)["body"],
+        join=nn.Conv2d(2 * hidden, cout, 1, bias=bias),
+    )
+    return OrderedDict(body=body)
 
 
 def _identity(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:

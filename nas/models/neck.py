@@ -42,6 +42,16 @@ class Neck(nn.Module):
             self.merge = _Merge(spec, self.out_channels)
             self.out_channels = [spec.merge.width]
 
+    def owned(self) -> list[list[nn.Module]]:
+        """The modules of each node; a shared projection belongs to the first node that takes it, which computes it."""
+        owned: list[list[nn.Module]] = []
+        taken: set[str] = set()
+        for node in self.nodes:
+            keys = {m.key for m in node.modules() if isinstance(m, _Edge) and m.key is not None} - taken
+            taken |= keys
+            owned.append([node, *(self.shared[key] for key in sorted(keys))])
+        return owned
+
     def forward(self, features: Mapping[str, Tensor], image: Size | None = None) -> OrderedDict[str, Tensor] | Tensor:
         """`image` is the height and width of the images: without it, levels below the backbone's are taken for even."""
         given = dict(zip(self.given, features.items(), strict=True))

@@ -102,7 +102,7 @@ class RetinaNet(DenseHead):
 
     def decoded(self, outputs: Outputs, points: Anchors) -> tuple[Tensor, Tensor]:
         offsets = outputs.offsets
-        boxes = self._coder.decode_single(offsets.flatten(0, 1), points.boxes.repeat(len(offsets), 1))
+        boxes = self._coder.decode_single(offsets.flatten(0, 1), points.boxes.repeat(offsets.shape[0], 1))
         return boxes.view_as(offsets).clamp(0, self.image_size), outputs.logits.sigmoid()
 
 

@@ -72,7 +72,9 @@ def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Sa
     ):
         for kind, data in task.shared().items():
             store.put_artifact(f"task/{task.fingerprint}", kind, data)
-        yield Runs(store, executor, platform.node() if spec.address is None else None, say)
+        yield Runs(
+            store, executor, platform.node() if spec.address is None else None, say, target=spec.task.latency_target
+        )
 
 
 def keep(certificate: Certificate, store: Store, name: str | None) -> None:

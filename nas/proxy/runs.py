@@ -45,16 +45,23 @@ class Runs:
     """Carries runs out. `found` holds their evaluations, `failed` by name why a neck has no evaluation of some run; its
     others are not begun.
 
-    `machine` is the one whose latencies hold for the executor's workers, None for others; `each` is called after every
-    run that was recorded.
+    `machine` is the one whose latencies on `target` hold for the executor's workers, None for others; `each` is called
+    after every run that was recorded.
     """
 
     def __init__(
-        self, store: Store, executor: Executor, machine: str | None, say: Say, each: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        executor: Executor,
+        machine: str | None,
+        say: Say,
+        each: Callable[[], None] = lambda: None,
+        target: str = "torch",
     ) -> None:
         self.store = store
         self.executor = executor
         self.machine = machine
+        self.target = target
         self.say = say
         self.each = each
         self.found: dict[Key, Evaluation] = {}
@@ -106,7 +113,7 @@ class Runs:
         """Submit a run, with the costs that need not be measured again."""
         from nas.models.cost import static_costs
 
-        latency = self.store.latency(run.key.digest, self.machine, "torch") if self.machine else None
+        latency = self.store.latency(run.key.digest, self.machine, self.target) if self.machine else None
         known = static_costs(run.architecture) | ({"latency_ms": latency} if latency is not None else {})
         self._submit(_UnderWay(run, known))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nas import catalog, executors, tasks
 from nas.errors import Fault, SpecError, UserError
+from nas.models.cost import fault_of_target
 from nas.search import pruners, samplers
 from nas.study import StudySpec
 from nas.tasks.device import here
@@ -20,6 +21,8 @@ def check(spec: StudySpec) -> list[Fault]:
         *pruners.check(spec),
         *executors.check(spec),
         *_device(spec),
+        *_target(spec),
+        *_export(spec),
     ]
 
 
@@ -44,6 +47,18 @@ def _device(spec: StudySpec) -> list[Fault]:
         known = here("cuda").type == "cuda"
         return [] if known else [Fault("task.device", "this machine has no GPU that torch can use: take cpu or auto")]
     return [] if spec.workers.gpus else [Fault("task.device", "workers without a GPU have no cuda: set workers.gpus")]
+
+
+def _target(spec: StudySpec) -> list[Fault]:
+    """Whether latencies can be timed here; what the machines of another cluster have is not known."""
+    fault = fault_of_target(spec.task.latency_target) if spec.address is None else None
+    return [] if fault is None else [Fault("task.latency_target", fault)]
+
+
+def _export(spec: StudySpec) -> list[Fault]:
+    """Whether what is asked for can be exported: every word of the vocabulary can, given the packages."""
+    fault = fault_of_target("onnxruntime") if any(name.startswith("onnx") for name in spec.export) else None
+    return [] if fault is None else [Fault("export", fault)]
 
 
 def _baselines(spec: StudySpec) -> list[Fault]:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import islice
 
-import torch
-
 from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
 from nas.measurement import Metrics
-from nas.models.cost import RUNS, one_thread, synchronise
-from nas.models.detector import Pyramid
+from nas.models.cost import latency
+from nas.models.pyramid import Pyramid
 from nas.models.window import Window
 from nas.search_space import SearchSpace
 from nas.tasks.base import Task
 from nas.tasks.device import here
 
-STATIC = ("params", "macs", "neck_params", "neck_macs")
+STATIC = ("params", "macs", "neck_params", "neck_macs", "activation_bytes")
 """Metrics known without a machine."""
 
 PROBES = 1_000
@@ -91,18 +87,9 @@ def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
         return
     coarsest = space.coarsest_input(frame)
     neck = NeckSpec(inputs=(coarsest,), outputs=(0,))
-    model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).to(device).eval()
-    image = torch.rand(1, model.backbone.spec.in_channels, frame.image_size, frame.image_size, device=device)
-    times = []
-    with closing(Window()) as window, window.alone(), one_thread(), torch.inference_mode():
-        for run in range(-3, RUNS):
-            synchronise(device)
-            started = time.perf_counter()
-            model.backbone(image)
-            synchronise(device)
-            if run >= 0:
-                times.append(1e3 * (time.perf_counter() - started))
-    least = statistics.median(times)
+    model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).to(device)
+    with closing(Window()) as window:
+        least = latency(model, target=task.spec.latency_target, quiet=window.alone()).model
     if least > bound:
         message = f"no neck can meet {bound:g} ms: the backbone alone, up to P{coarsest}, takes {least:.1f} ms here"
         raise SpecError("", [Fault("constraints.latency_ms", message)])

@@ -209,7 +209,7 @@ class Loop:
     def _known(self, architecture: Architecture, key: Key) -> Metrics:
         """Costs that need no training: the static ones, and a latency if this machine will run the trial."""
         here = self.spec.address is None
-        latency = self.store.latency(key.digest, self.narrator.machine, "torch") if here else None
+        latency = self.store.latency(key.digest, self.narrator.machine, self.spec.task.latency_target) if here else None
         return self.setup.costs(architecture) | ({"latency_ms": latency} if latency is not None else {})
 
     def _evaluate(self, run: Running) -> None:
@@ -233,6 +233,12 @@ class Loop:
         evaluation = self.store.evaluation(key)
         if evaluation is None:
             return None
+        if not self.spec.metrics_needed <= evaluation.measurement.metrics.keys():
+            # Measured before there was such a cost, which needs no training.
+            costs = self.setup.costs(evaluation.architecture)
+            measurement = evaluation.measurement
+            measurement = measurement.model_copy(update={"metrics": costs | measurement.metrics})
+            evaluation = evaluation.model_copy(update={"measurement": measurement})
         if evaluation.state == "complete":
             return evaluation if self.store.has_artifact(str(key), "weights") else None
         ours = evaluation.measurement.details.get("pruned_by") == self.name

@@ -16,6 +16,9 @@ from nas.study import StudySpec
 EVERY_SECONDS = 20.0
 """Seconds between two lines about trials under way."""
 
+_TOLD = ("ap", "ap50", "miou", "latency_ms", "params")
+"""Metrics told of a trial beside the objective, where they were measured."""
+
 
 class Narrator:
     """Says what happens: trials running and done, the best so far against the best baseline, the time left."""
@@ -44,7 +47,7 @@ class Narrator:
     def progressed(self, number: int, progress: Progress) -> None:
         if time.monotonic() - self.quiet_since < EVERY_SECONDS:
             return
-        self._say(f"trial {number}: epoch {progress.epoch} of {progress.epochs}, {_metrics(progress.metrics)}")
+        self._say(f"trial {number}: epoch {progress.epoch} of {progress.epochs}, {self._metrics(progress.metrics)}")
 
     def retried(self, number: int, attempt: int, reason: str) -> None:
         self._say(f"trial {number} lost its worker ({reason}); attempt {attempt}")
@@ -68,7 +71,7 @@ class Narrator:
         who = f"trial {number}" + (f" (baseline {baseline})" if baseline else "")
         broken = "" if feasible else ", breaks a constraint"
         total = f" of {self.spec.budget.trials}" if self.spec.budget.trials else ""
-        line = f"{who} {state}: {_metrics(metrics)}{broken} | {trained}{total} done, {running} running"
+        line = f"{who} {state}: {self._metrics(metrics)}{broken} | {trained}{total} done, {running} running"
         self._say(f"{line}{self._standing()}{self._left(trained)}")
 
     def asked_last(self) -> None:
@@ -113,14 +116,14 @@ class Narrator:
         left = max(0, self.spec.budget.trials - trained) * pace
         return f" | about {_span(left)} left" if left else ""
 
+    def _metrics(self, metrics: Metrics) -> str:
+        names = dict.fromkeys(("loss", self.objective.metric, *_TOLD))
+        told = (name for name in names if metrics.get(name) is not None)
+        return ", ".join(f"{name} {_number(name, metrics[name])}" for name in told)
+
     def _say(self, line: str) -> None:
         self.quiet_since = time.monotonic()
         self.say(line)
-
-
-def _metrics(metrics: Metrics) -> str:
-    names = [name for name in ("loss", "ap", "ap50", "latency_ms", "params") if metrics.get(name) is not None]
-    return ", ".join(f"{name} {_number(name, metrics[name])}" for name in names)
 
 
 def _number(name: str, value: float | None) -> str:

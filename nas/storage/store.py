@@ -141,7 +141,8 @@ class Store:
         measurement = evaluation.measurement
         latency = measurement.metrics.get("latency_ms")
         if latency is not None and "latency" in measurement.details:
-            self.record_latency(evaluation.key.digest, str(measurement.details["machine"]), "torch", latency)
+            machine, target = measurement.details["machine"], measurement.details["latency"].get("target", "torch")
+            self.record_latency(evaluation.key.digest, str(machine), str(target), latency)
         evaluations.record(self._database, self._artifacts, evaluation)
 
     def evaluation(self, key: Key) -> Evaluation | None:
@@ -153,6 +154,11 @@ class Store:
         return evaluations.find(self._database, EVALUATION.c.task == task)
 
     # Trials, and the attempts to evaluate what they propose
+
+    def architecture(self, digest: str) -> Architecture | None:
+        """The architecture of that name, if a trial or an evaluation has one."""
+        rows = self._database.read(select(ARCHITECTURE.c.data).where(ARCHITECTURE.c.digest == digest))
+        return Architecture.model_validate(rows[0].data) if rows else None
 
     def bind(self, study: str, number: int, key: Key, architecture: Architecture, baseline: str | None) -> None:
         """Tell what Optuna's trial `number` stands for, once and for all: right after it was asked for.
@@ -219,7 +225,7 @@ class Store:
     # Latency
 
     def latency(self, digest: str, machine: str, target: str) -> float | None:
-        """Milliseconds an image of an architecture on a machine, measured earlier for `target` (`torch`, `onnx`)."""
+        """Milliseconds an image of an architecture on a machine, measured for `target` (`torch`, `onnxruntime`)."""
         where = and_(LATENCY.c.digest == digest, LATENCY.c.machine == machine, LATENCY.c.target == target)
         rows = self._database.read(select(LATENCY.c.milliseconds).where(where))
         return cast(float, rows[0].milliseconds) if rows else None

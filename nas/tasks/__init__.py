@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
 from nas.study import TaskSpec
@@ -15,19 +16,48 @@ Prepare = Callable[[TaskSpec, Say, bytes | None, Approve], Task]
 
 
 def _detection(spec: TaskSpec, say: Say, backbone: bytes | None, approve: Approve) -> Task:
-    from nas.tasks.preparation import prepare_detection
+    from nas.tasks.detection import DetectionTask
+    from nas.tasks.preparation import prepare_task
 
-    return prepare_detection(spec, say, backbone, approve)
+    return prepare_task(DetectionTask, spec, say, backbone, approve)
 
 
-TASKS: dict[str, Prepare] = {"detection": _detection}
-"""Task kind -> preparation."""
+def _segmentation(spec: TaskSpec, say: Say, backbone: bytes | None, approve: Approve) -> Task:
+    from nas.tasks.preparation import prepare_task
+    from nas.tasks.segmentation import SegmentationTask
+
+    return prepare_task(SegmentationTask, spec, say, backbone, approve)
+
+
+class Kind(NamedTuple):
+    """A kind of task: its preparation, the data that have its labels, and what no study of it may ask for."""
+
+    prepare: Prepare
+    data: Mapping[str, data.Loader]
+    check: Callable[[TaskSpec], list[Fault]]
+
+
+def _no_boxes(spec: TaskSpec) -> list[Fault]:
+    """The keys that speak of boxes."""
+    message = "scales the boxes that a level answers for, and segmentation has none: leave it out"
+    return [Fault("task.head_scale", message)] if spec.head_scale != 1 else []
+
+
+TASKS: dict[str, Kind] = {
+    "detection": Kind(_detection, data.DATA, lambda spec: []),
+    "segmentation": Kind(_segmentation, data.MASKS, _no_boxes),
+}
+"""Task kind -> what it is."""
 
 
 def check(spec: TaskSpec) -> list[Fault]:
     """What is wrong with a task, seen without reading images or building models; paths from the study's root."""
-    faults = [Fault(f"task.data.{f.path}", f.message) for f in data.check(spec.data)]
-    if spec.kind not in TASKS:
+    kind = TASKS.get(spec.kind)
+    kinds = data.DATA if kind is None else kind.data
+    faults = [Fault(f"task.data.{f.path}", f.message) for f in data.check(spec.data, kinds)]
+    if kind is not None:
+        faults += kind.check(spec)
+    else:
         faults.append(Fault("task.kind", f"unknown {spec.kind!r}; one of {', '.join(TASKS)}"))
     from nas.models.detector import DENSE
     from nas.tasks.weights import check_backbone
@@ -50,4 +80,4 @@ def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None, approve: Ap
     faults = check(spec)
     if faults:
         raise SpecError("", faults)
-    return TASKS[spec.kind](spec, say, backbone, approve)
+    return TASKS[spec.kind].prepare(spec, say, backbone, approve)

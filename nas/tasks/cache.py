@@ -31,8 +31,10 @@ class Plan(NamedTuple):
     note: str
 
 
-def plan(spec: TaskSpec, frame: Frame, train: int, val: int) -> Plan:
+def plan(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) -> Plan:
     """Choose among `features` (a frozen backbone alone), `images` and `none`, whichever fits `cache_bytes` first.
+
+    `target` is what the labels of an image take, in bytes; they are held whatever is chosen.
 
     Raises:
         SpecError: the cache asked for does not fit, or needs a frozen backbone.
@@ -40,8 +42,8 @@ def plan(spec: TaskSpec, frame: Frame, train: int, val: int) -> Plan:
     pixels = 3 * spec.image_size**2
     a_map = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
     sizes: dict[Cache, int] = {
-        "features": a_map * (train * spec.views + val),
-        "images": pixels * (train + val),
+        "features": (a_map + target) * (train * spec.views + val),
+        "images": (pixels + target) * (train + val),
         "none": 0,
     }
     frozen = spec.backbone.tune == "frozen"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nas.measurement import Metrics
 from nas.tasks.data import Split
+from nas.tasks.data.territories import bounds
 
 Detections = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.integer]]
 """Of one image: boxes [K, 4] as x0 y0 x1 y1 in letterboxed pixels, scores [K], labels [K]."""
@@ -21,7 +22,6 @@ MAX_DETECTIONS = 100
 
 _ALL = "all"
 _WHOLE = 1e10
-_REFERENCE = 640
 _METRICS: dict[str, tuple[str, float | None]] = {
     "ap": (_ALL, None),
     "ap50": (_ALL, 0.5),
@@ -34,7 +34,7 @@ _METRICS: dict[str, tuple[str, float | None]] = {
 
 def area_ranges(image_size: int) -> dict[str, tuple[float, float]]:
     """COCO's bounds of 32^2 and 96^2 square pixels, times (image_size / 640)^2: COCO's images are 640 pixels wide."""
-    small, large = ((side * image_size / _REFERENCE) ** 2 for side in (32, 96))
+    small, large = bounds(image_size)
     return {"small": (0.0, small), "medium": (small, large), "large": (large, _WHOLE)}
 
 

@@ -1,4 +1,4 @@
-"""Preparing a detection task: data, backbone, cache; once a study, in the driver."""
+"""Preparing a task: data, backbone, cache; once a study, in the driver."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,14 +16,14 @@ from nas.measurement import EVALUATOR
 from nas.models.backbone import Backbone
 from nas.models.cost import intra_op_threads
 from nas.study import TaskSpec, available_cpus
-from nas.tasks import cache, coco_metrics, data, weights
+from nas.tasks import cache, data, weights
 from nas.tasks.data import Dataset, Split
-from nas.tasks.detection import PRETRAINED_RATE, DetectionTask, padded
 from nas.tasks.device import Device, Precision, here, resolved, resolved_precision
-from nas.tasks.views import view
+from nas.tasks.supervised import PRETRAINED_RATE, SupervisedTask
 from nas.topologies import fpn
 
 Say = Callable[[str], None]
+A = TypeVar("A", bound=SupervisedTask[Any])
 
 _CHUNK = 128
 
@@ -30,20 +31,18 @@ WARM_UP_WIDTH = 48
 """Width of the FPN with which a backbone without weights is warmed up."""
 
 
-def prepare_detection(
-    spec: TaskSpec, say: Say, kept: bytes | None, approve: Callable[[DetectionTask], None]
-) -> DetectionTask:
+def prepare_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, approve: Callable[[A], None]) -> A:
     """See `nas.tasks.prepare`."""
     backbone, known = weights.loaded(spec, kept)
-    dataset = data.load(spec.data, spec.image_size, held=spec.cache_bytes)
-    say(_about(dataset))
+    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds)
+    say(_about(dataset, kind.labels_of(dataset)))
     for line in dataset.faults.summary().splitlines():
         say(f"data: {line}")
     frame = Frame(channels=backbone.channels, image_size=spec.image_size)
     device = resolved(spec.device)
-    plan = cache.plan(spec, frame, len(dataset.train), len(dataset.val))
+    plan = cache.plan(spec, frame, len(dataset.train), len(dataset.val), kind.target_bytes(spec))
     say(plan.note)
-    task = DetectionTask(
+    task = kind(
         spec=spec,
         dataset=_held(dataset) if plan.cache == "images" else dataset,
         backbone=backbone.spec,
@@ -58,7 +57,7 @@ def prepare_detection(
         val_maps=None,
         fingerprint="",
         frame=frame,
-        available=frozenset(coco_metrics.available(dataset.val)),
+        available=frozenset(kind.metrics_of(dataset.val)),
     )
     approve(task)
     if not known and spec.backbone.tune == "frozen":
@@ -85,7 +84,7 @@ def fingerprint(
     `dataset` and `backbone` are digests of content. Cached features are float16 and
     give other numbers than fresh images.
     """
-    apart = {"epochs", "cache", "cache_bytes", "data", "backbone", "device", "precision"}
+    apart = {"epochs", "cache", "cache_bytes", "data", "backbone", "device", "precision", "latency_target"}
     if spec.head == "fcos":
         apart.add("head")  # tasks of old have no such key
     told = {
@@ -97,13 +96,14 @@ def fingerprint(
         "features": kind == "features",
         "evaluator": EVALUATOR,
     }
+    if spec.latency_target != "torch":  # left out otherwise: evaluations from before there was a choice keep their key
+        told["latency_target"] = spec.latency_target
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _about(dataset: Dataset) -> str:
+def _about(dataset: Dataset, labels: str) -> str:
     counts = f"{len(dataset.train)} training and {len(dataset.val)} validation images ({dataset.split})"
-    boxes = len(dataset.train.boxes) + len(dataset.val.boxes)
-    return f"data: {counts}, {boxes:,} boxes, {len(dataset.classes)} classes: {_listed(dataset.classes)}"
+    return f"data: {counts}, {labels}, {len(dataset.classes)} classes: {_listed(dataset.classes)}"
 
 
 def _listed(classes: tuple[str, ...]) -> str:
@@ -119,28 +119,29 @@ def _held(dataset: Dataset) -> Dataset:
     return replace(dataset, train=held(dataset.train), val=held(dataset.val))
 
 
-def _with_features(task: DetectionTask, backbone: Backbone, say: Say) -> DetectionTask:
+def _with_features(task: A, backbone: Backbone, say: Say) -> A:
     """The task with its feature maps in place of its images."""
     spec, train, val = task.spec, task.dataset.train, task.dataset.val
     device = here(task.device)
     backbone = backbone.to(device)
     train_maps, val_maps = cache.room(task.frame, spec.views * len(train)), cache.room(task.frame, len(val))
-    boxes = []
+    labels = []
     with intra_op_threads(available_cpus()):
         for v in range(spec.views):
             for index in _chunks(len(train)):
                 pixels = train.batch(index)
-                seen = [view(train, int(i), pixels[k], v, spec.flip) for k, i in enumerate(index)]
+                seen = [task.viewed(int(i), pixels[k], v) for k, i in enumerate(index)]
                 first = v * len(train) + int(index[0])
                 cache.extract(backbone, np.stack([p for p, _ in seen]), device, train_maps, first)
-                boxes += [b for _, b in seen]
+                labels += [own for _, own in seen]
         for index in _chunks(len(val)):
             cache.extract(backbone, val.batch(index), device, val_maps, int(index[0]))
     rows = np.tile(np.arange(len(train)), spec.views)
     without = replace(task.dataset, train=replace(train, images=None), val=replace(val, images=None))
     size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
     say(f"cache: {spec.views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
-    return replace(task, dataset=without, targets=padded(train, rows, boxes), train_maps=train_maps, val_maps=val_maps)
+    targets = task.gathered(rows, labels)
+    return replace(task, dataset=without, targets=targets, train_maps=train_maps, val_maps=val_maps)
 
 
 def _chunks(count: int) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
@@ -148,7 +149,7 @@ def _chunks(count: int) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
         yield np.arange(start, min(start + _CHUNK, count), dtype=np.int64)
 
 
-def _warmed_up(task: DetectionTask, backbone: Backbone, say: Say) -> Backbone:
+def _warmed_up(task: SupervisedTask[Any], backbone: Backbone, say: Say) -> Backbone:
     """Train a backbone that has no weights on the task, under an FPN, so that all trials can share it frozen."""
     epochs = task.spec.backbone.warmup
     say(f"backbone: {task.spec.backbone.name} has no weights; warming it up on the task for {epochs} epochs")
@@ -161,6 +162,7 @@ def _warmed_up(task: DetectionTask, backbone: Backbone, say: Say) -> Backbone:
         model = warm.build(warm.architecture(fpn(task.frame.levels, WARM_UP_WIDTH)))
     with intra_op_threads(available_cpus()):
         *_, last = warm.train(model, 0, epochs)
-    say(f"backbone: warmed up, AP {last.metrics['ap']:.3f} under an FPN")
+    metric, name = task.quality
+    say(f"backbone: warmed up, {name} {last.metrics[metric]:.3f} under an FPN")
     backbone.load_state_dict(model.backbone.state_dict())
     return backbone.eval().requires_grad_(False)

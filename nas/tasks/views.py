@@ -1,4 +1,4 @@
-"""Views: augmented copies of images with their boxes, the same in all trials."""
+"""Views: augmented copies of images with their boxes or class maps, the same in all trials."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from PIL import Image
 
 from nas.tasks.data.dataset import Split
 from nas.tasks.data.letterbox import PAD
+from nas.tasks.data.painted import VOID
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
+Mask = NDArray[np.uint8]
 
 ZOOM = 1.25
 """Views are zoomed by a factor from 1/ZOOM to ZOOM."""
@@ -29,14 +31,34 @@ def view(split: Split, i: int, pixels: Pixels, v: int, flip: bool) -> tuple[Pixe
         pixels = pixels[:, ::-1]
         boxes[:, 0::2] = size - boxes[:, 2::-2]
     if v >= (2 if flip else 1):
-        rng = np.random.default_rng((v, i))
-        zoom = float(np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM))))
-        x0, y0 = rng.uniform(0, 1, 2) * (size - size / zoom)
-        extent = (x0, y0, x0 + size / zoom, y0 + size / zoom)
-        pixels = _cut(pixels, extent, size)
+        zoom, x0, y0 = _zoomed(v, i, size)
+        pixels = _cut(pixels, (x0, y0, x0 + size / zoom, y0 + size / zoom), size)
         boxes = (boxes - np.array([x0, y0, x0, y0], np.float32)) * np.float32(zoom)
         boxes = boxes.clip(0, size)
     return np.ascontiguousarray(pixels), boxes
+
+
+def view_of_mask(mask: Mask, i: int, v: int, flip: bool) -> Mask:
+    """What view `v` of image `i` shows of its class map (S, S); void beyond the image."""
+    size = len(mask)
+    if flip and v % 2:
+        mask = mask[:, ::-1]
+    if v >= (2 if flip else 1):
+        zoom, x0, y0 = _zoomed(v, i, size)
+        extent = (x0, y0, x0 + size / zoom, y0 + size / zoom)
+        image = Image.fromarray(np.ascontiguousarray(mask))
+        mask = np.asarray(
+            image.transform((size, size), Image.Transform.EXTENT, extent, Image.Resampling.NEAREST, fillcolor=VOID)
+        )
+    return np.ascontiguousarray(mask)
+
+
+def _zoomed(v: int, i: int, size: int) -> tuple[float, float, float]:
+    """Zoom, left and top of view `v` of image `i`."""
+    rng = np.random.default_rng((v, i))
+    zoom = float(np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM))))
+    x0, y0 = rng.uniform(0, 1, 2) * (size - size / zoom)
+    return zoom, x0, y0
 
 
 def _cut(pixels: Pixels, extent: tuple[float, float, float, float], size: int) -> Pixels:

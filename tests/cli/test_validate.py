@@ -154,7 +154,7 @@ def test_a_study_tells_what_is_wrong_in_its_space_file(refused: Callable[..., st
     ("words", "message"),
     [
         (["nowhere.yaml"], "there is no study 'nowhere.yaml': not a file"),
-        (["quikstart"], "there is no study 'quikstart': not a file, and shipped are bccd, quickstart"),
+        (["quikstart"], "there is no study 'quikstart': not a file, and shipped are bccd, nuclei, quickstart"),
         (["pyramid", "--set", "seed=1"], "--set changes a study, and pyramid is a search space"),
         (["quickstart", "--set", "seed"], "--set seed: write it as key.path=value"),
     ],

@@ -220,6 +220,12 @@ class StoreContract:
         assert reader.latency(given.key.digest, "here", "torch") is None  # it was told, not measured
         store.record(given.model_copy(update={"measurement": measured}))
         assert reader.latency(given.key.digest, "here", "torch") == 7.5
+        assert reader.latency(given.key.digest, "here", "onnxruntime") is None
+        details = {"latency": {"target": "onnxruntime"}, "machine": "here"}
+        elsewhere = measured.model_copy(update={"details": details, "metrics": {"ap": 0.3, "latency_ms": 2.5}})
+        store.record(given.model_copy(update={"measurement": elsewhere}))
+        assert reader.latency(given.key.digest, "here", "onnxruntime") == 2.5
+        assert reader.latency(given.key.digest, "here", "torch") == 7.5
 
     # Certificates
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.export.config import HEADER
+from nas.export.config import HEADER, is_export
 from nas.export.folder import check_folder, write_folder
 
 KNOWN = ("config.yaml", "weights.safetensors")
@@ -71,3 +71,10 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file/out cannot be written: Not a directory"):
         write_folder(tmp_path / "file/out", NEW, KNOWN)
+
+
+def test_an_export_of_an_earlier_version_is_known(tmp_path: Path) -> None:
+    old = HEADER.replace("model", "detector")
+    (tmp_path / "config.yaml").write_text(f"{old}export: 1\n")
+    assert old != HEADER
+    assert is_export(tmp_path)

@@ -94,7 +94,7 @@ def test_unequal_widths_get_an_adaptor_that_counts() -> None:
 
 
 def test_what_makes_no_detector_is_a_sentence() -> None:
-    with pytest.raises(UserError, match="a detector needs a head and image_size"):
+    with pytest.raises(UserError, match="a pyramid without a head: give it head and image_size"):
         Detector(Architecture(backbone=BODY, neck=fpn((3, 4, 5), 16)))
     seed = BackboneSpec(levels=(1, 2, 3), widths=(8, 8, 8))
     merged = Architecture(backbone=seed, neck=seed_fpn((1, 2, 3), 8), head=HEAD, image_size=SIZE)

@@ -209,6 +209,25 @@ class TestObjectives:
         for ap, ms in points:
             assert not any(a > ap and m < ms for a, m in points if a and m and ap and ms)
 
+    def test_a_cost_that_an_earlier_study_did_not_know_of_is_added(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+    ) -> None:
+        def of_its_day(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+            for step in quick(task, job):
+                known = {k: v for k, v in step.metrics.items() if k != "activation_bytes"}
+                yield step.model_copy(update={"metrics": known})
+
+        def never(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+            raise TrialFailed("trained again")
+
+        searches.install(monkeypatch, of_its_day)
+        run(tmp_path, spec(budget={"trials": 2}))
+        searches.install(monkeypatch, never)
+        objectives = ["ap", "activation_bytes"]
+        result = run(tmp_path, spec(name="later", budget={"trials": 2}, objectives=objectives))
+        assert (result.state, result.trials.complete) == ("done", 2)
+        assert all((f.values["activation_bytes"] or 0) > 0 for f in result.baselines)
+
     def test_one_that_the_data_cannot_give_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         poor = _without(searches.prepared(), "ap_small")
         monkeypatch.setattr("nas.search.setup.tasks.prepare", lambda spec, say, backbone, approve: approve(poor))

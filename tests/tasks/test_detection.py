@@ -21,7 +21,8 @@ from nas.errors import Fault, SpecError, TrialFailed
 from nas.models.detector import Detector
 from nas.models.window import Window
 from nas.tasks import check, coco_metrics, prepare
-from nas.tasks.detection import PRETRAINED_RATE, DetectionTask, padded
+from nas.tasks.detection import DetectionTask, padded
+from nas.tasks.supervised import PRETRAINED_RATE
 from nas.tasks.views import view
 from nas.tasks.weights import unpacked
 from nas.topologies import fpn, pyramid

@@ -150,6 +150,7 @@ def test_tasks_of_old_keep_their_fingerprint() -> None:
         {"precision": "fp32"},
         {"data": {"root": "elsewhere"}},
         {"backbone": {"warmup": 3}},
+        {"latency_target": "torch"},
     ],
     ids=str,
 )
@@ -172,6 +173,7 @@ def test_what_changes_no_metric_is_no_part_of_the_fingerprint(changes: dict[str,
         {"resolved": ("cpu", "bf16")},
         {"head_convs": 2},
         {"head_scale": 0.5},
+        {"latency_target": "onnxruntime"},
         {"image_size": 96},
         {"backbone": {"tune": "partial"}},
         {"backbone": {"name": "test_resnet"}},
@@ -227,7 +229,7 @@ def test_the_frame_is_what_the_backbone_offers(task: DetectionTask) -> None:
 
 
 def test_all_faults_of_a_task_at_once() -> None:
-    wrong = spec(kind="segmentation", data={"kind": "zip"}, backbone={"name": "test_vit", "checkpoint": "absent"})
+    wrong = spec(kind="captioning", data={"kind": "zip"}, backbone={"name": "test_vit", "checkpoint": "absent"})
     faults = check(wrong)
     assert [fault.path for fault in faults] == [
         "task.data.kind",

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from nas.tasks.data.dataset import Split
 from nas.tasks.data.letterbox import PAD
-from nas.tasks.views import ZOOM, view
+from nas.tasks.data.painted import VOID
+from nas.tasks.views import ZOOM, view, view_of_mask
 
 SIZE = 64
 
@@ -117,3 +118,16 @@ def test_an_image_without_boxes_has_views_too() -> None:
         pixels, boxes = seen(scene(), v)
         assert pixels.shape == (SIZE, SIZE, 3)
         assert boxes.shape == (0, 4)
+
+
+@given(rectangles, st.integers(0, 15), st.booleans())
+def test_a_class_map_moves_with_the_pixels(box: tuple[int, int, int, int], v: int, flip: bool) -> None:
+    split = scene(box)
+    mask = (split.images[0, :, :, 0] == 255).astype(np.uint8)
+    pixels, _ = seen(split, v, flip)
+    moved = view_of_mask(mask, 0, v, flip)
+    assert set(np.unique(moved)) <= {0, 1, VOID}
+    assert np.array_equal(moved == VOID, (pixels == PAD).all(-1) & (moved == VOID))  # beyond the image there is grey
+    differs = (moved == 1) != (pixels[..., 0] > (PAD + 255) / 2)
+    x0, y0, x1, y1 = box
+    assert differs.sum() <= 2.5 * ZOOM * (x1 - x0 + y1 - y0) * (v > 0)  # on the outline alone

@@ -1,4 +1,4 @@
-"""A detection task of seconds: 32 small scenes of digits, a plain body with random weights."""
+"""Tasks of seconds: 32 small scenes of digits, a plain body with random weights."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from nas.models.backbone import Backbone
 from nas.study import TaskSpec
 from nas.tasks import prepare
 from nas.tasks.detection import DetectionTask
+from nas.tasks.segmentation import SegmentationTask
+from nas.tasks.supervised import SupervisedTask
 from nas.tasks.weights import packed, unpacked
 from nas.topologies import fpn
 
@@ -59,7 +61,14 @@ def prepared(say: Callable[[str], None] = lambda line: None, **changes: Any) -> 
     return task
 
 
-def trained(task: DetectionTask, seed: int = 0, epochs: int = EPOCHS, width: int = 8) -> list[Progress]:
+def segmented(say: Callable[[str], None] = lambda line: None, **changes: Any) -> SegmentationTask:
+    """The same scenes by their class maps."""
+    task = prepare(spec(kind="segmentation", **changes), say, weights())
+    assert isinstance(task, SegmentationTask)
+    return task
+
+
+def trained(task: SupervisedTask[Any], seed: int = 0, epochs: int = EPOCHS, width: int = 8) -> list[Progress]:
     """The progress of an FPN."""
     torch.manual_seed(seed)
     model = task.build(task.architecture(fpn(task.frame.levels, width)))

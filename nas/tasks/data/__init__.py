@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
 from nas.plugins import Table
 from nas.study import DataSpec
-from nas.tasks.data import coco, digits, voc, yolo
+from nas.tasks.data import coco, coco_masks, digits, masks, voc, yolo
 from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults
 
-__all__ = ["DATA", "Dataset", "Faults", "Loader", "Split", "check", "load"]
+__all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "check", "load"]
 
 
 class Loader(NamedTuple):
@@ -29,19 +29,30 @@ DATA = Table("data", Loader) | {
     "coco": Loader(coco.check, coco.load),
     "yolo": Loader(yolo.check, yolo.load),
 }
+"""Kinds that have boxes."""
+
+MASKS = Table("masks", Loader) | {
+    "digits": Loader(digits.check, digits.load_masks),
+    "masks": Loader(masks.check, masks.load),
+    "coco": Loader(coco.check, coco_masks.load),
+}
+"""Kinds that have class maps: `Split.masks` is there."""
 
 
-def check(spec: DataSpec) -> list[Fault]:
+def check(spec: DataSpec, kinds: Mapping[str, Loader] = DATA) -> list[Fault]:
     """What is wrong with `spec`, seen without decoding an image; paths are relative to it (`root`)."""
-    if spec.kind not in DATA:
-        return [Fault("kind", f"unknown {spec.kind!r}; one of {', '.join(DATA)}")]
-    faults = DATA[spec.kind].check(spec)
+    if spec.kind not in kinds:
+        lacks = "boxes" if kinds is DATA else "masks"
+        known = spec.kind in DATA.keys() | MASKS.keys()
+        what = f"{spec.kind} data have no {lacks}" if known else f"unknown {spec.kind!r}"
+        return [Fault("kind", f"{what}; one of {', '.join(kinds)}")]
+    faults = kinds[spec.kind].check(spec)
     if spec.classes is not None and (not spec.classes or len(set(spec.classes)) < len(spec.classes)):
         faults.append(Fault("classes", "list each class once, or leave the key out for all that the data names"))
     return faults
 
 
-def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
+def load(spec: DataSpec, image_size: int, held: float = math.inf, kinds: Mapping[str, Loader] = DATA) -> Dataset:
     """Read the data set. Images of more than `held` bytes stay in their files, to be read by `Split.batch`.
 
     Raises:
@@ -49,8 +60,8 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
         UserError: the data cannot be used: nothing is left of a part, a listed class does not occur, a file is not
             what it should be, or there are faults under `strict`.
     """
-    faults = check(spec)
+    faults = check(spec, kinds)
     if faults:
         raise SpecError("data", faults)
-    dataset = DATA[spec.kind].load(spec, image_size, held)
+    dataset = kinds[spec.kind].load(spec, image_size, held)
     return dataset if spec.fraction == 1 else fewer(dataset, spec.fraction, spec.seed)

@@ -53,8 +53,17 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     Raises:
         UserError: a file is not COCO's JSON; see also `folder.build`.
     """
-    assert spec.root is not None, "check() comes first"
     faults = Faults()
+    return build(spec, read(spec, faults), image_size, held, faults)
+
+
+def read(spec: DataSpec, faults: Faults) -> Read:
+    """What the folder's files say.
+
+    Raises:
+        UserError: a file is not COCO's JSON.
+    """
+    assert spec.root is not None, "check() comes first"
     files = []
     paths = []
     for part in _PARTS:
@@ -66,7 +75,7 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     # The two files may number their categories differently: names count, in the order of the ids.
     ordered = sorted({*train.names.items(), *val.names.items()})
     classes = tuple(dict.fromkeys(name for _, name in ordered))
-    return build(spec, Read(train.images, val.images, classes, ", ".join(paths)), image_size, held, faults)
+    return Read(train.images, val.images, classes, ", ".join(paths))
 
 
 def _annotation_files(root: str, part: str) -> list[Path]:
@@ -120,4 +129,4 @@ def _boxes(
         elif not known_category:
             faults.add("unknown category", f"{file}, annotation {number}: category_id {category}")
         else:
-            yield image, Box(number, names[category], (x, y, x + width, y + height), crowd)
+            yield image, Box(number, names[category], (x, y, x + width, y + height), crowd, item.get("segmentation"))

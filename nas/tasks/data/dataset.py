@@ -34,6 +34,9 @@ class Split:
         crowd: bool [M], regions that are neither to be found nor counted as errors.
         first: int64 [N + 1], image i has the boxes first[i] to first[i + 1].
         image_size: S.
+        masks: uint8 [N, S, S], 0 the background, k class k - 1, 255 void (the padding too); None for data of boxes.
+        territories: uint8 [N, S, S], what size the object has that is nearest to a pixel: 1 small, 2 medium, 3 large,
+            0 in an image without objects; of validation images with masks alone.
     """
 
     images: Images | None
@@ -45,6 +48,8 @@ class Split:
     crowd: Bools
     first: Ints
     image_size: int
+    masks: Images | None = None
+    territories: Images | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -68,6 +73,8 @@ class Split:
             labels=self.labels[objects],
             crowd=self.crowd[objects],
             first=np.concatenate([[0], np.cumsum([len(x) for x in own])]).astype(np.int64),
+            masks=self.masks[index] if self.masks is not None else None,
+            territories=self.territories[index] if self.territories is not None else None,
         )
 
     def batch(self, indices: Sequence[int] | Ints) -> Images:
@@ -99,7 +106,7 @@ class Dataset:
     Attributes:
         classes: names, in the order of the labels.
         faults: what was left out or repaired.
-        digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, classes and image size.
+        digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, masks, classes and image size.
         split: how train and val came apart: "ImageSets/Main", "seeded 75/25, seed 0", ...
     """
 
@@ -119,6 +126,9 @@ def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequenc
     for split in splits:
         for array in (split.boxes, split.labels, split.crowd, split.first):
             total.update(np.ascontiguousarray(array).tobytes())
+        for masks in (split.masks, split.territories):
+            if masks is not None:
+                total.update(masks.tobytes())
     return total.hexdigest()[:16]
 
 

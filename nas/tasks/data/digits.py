@@ -20,6 +20,7 @@ from nas.errors import Fault
 from nas.study import DataSpec
 from nas.tasks.data.dataset import Dataset, Split, digest_of
 from nas.tasks.data.faults import Faults
+from nas.tasks.data.territories import territories
 
 CLASSES = tuple("0123456789")
 
@@ -54,9 +55,18 @@ def check(spec: DataSpec) -> list[Fault]:
 
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     """Scenes of `image_size`; the same for the same seed. They are held whatever their size: there are no files."""
+    return _made(spec, image_size, masks=False)
+
+
+def load_masks(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
+    """The same scenes with class maps: a pixel is a digit's where its ink covers more than half."""
+    return _made(spec, image_size, masks=True)
+
+
+def _made(spec: DataSpec, image_size: int, masks: bool) -> Dataset:
     classes = spec.classes or CLASSES
     parts = [
-        _compose(_scans(train, classes), count, image_size, (spec.seed, int(train)), "train" if train else "val")
+        _compose(_scans(train, classes), count, image_size, (spec.seed, int(train)), "train" if train else "val", masks)
         for train, count in ((True, spec.train), (False, spec.val))
     ]
     pixels = [hashlib.sha256(part.images.data).digest() for part in parts if part.images is not None]
@@ -79,16 +89,21 @@ def _scans(train: bool, classes: tuple[str, ...]) -> _Scans:
     return _Scans(ink[keep], labels)
 
 
-def _compose(scans: _Scans, count: int, size: int, seed: tuple[int, int], name: str) -> Split:
+def _compose(scans: _Scans, count: int, size: int, seed: tuple[int, int], name: str, masks: bool) -> Split:
     images = np.empty((count, size, size, 3), np.uint8)
     boxes: list[Floats] = []
     labels: list[NDArray[np.int64]] = []
+    maps = np.zeros((count, size, size), np.uint8)
+    sizes = np.zeros((count, size, size), np.uint8)
     for i in range(count):
         # A generator a scene: the first scenes stay the same when more are asked for.
         rng = np.random.default_rng((*seed, i))
-        images[i], own, chosen = _scene(rng, scans, size)
+        images[i], own, chosen, objects = _scene(rng, scans, size)
         boxes.append(own)
         labels.append(scans.labels[chosen])
+        if masks:
+            maps[i] = np.concatenate([[0], scans.labels[chosen] + 1])[objects]
+            sizes[i] = territories(objects) if name == "val" else 0
     first = np.cumsum([0, *map(len, boxes)], dtype=np.int64)
     return Split(
         images=images,
@@ -100,11 +115,17 @@ def _compose(scans: _Scans, count: int, size: int, seed: tuple[int, int], name: 
         crowd=np.zeros(int(first[-1]), np.bool_),
         first=first,
         image_size=size,
+        masks=maps if masks else None,
+        territories=sizes if masks and name == "val" else None,
     )
 
 
-def _scene(rng: np.random.Generator, scans: _Scans, size: int) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int64]]:
-    """Pixels [S, S, 3], boxes [K, 4] and the numbers of the scans [K]."""
+def _scene(
+    rng: np.random.Generator, scans: _Scans, size: int
+) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int64], NDArray[np.int32]]:
+    """Pixels [S, S, 3], boxes [K, 4], the numbers of the scans [K], and which of the K is seen at a pixel [S, S],
+    counted from 1; 0 is the ground.
+    """
     tone = rng.uniform(0.15, 0.85)
     canvas = _ground(rng, size, tone)
     for _ in range(rng.integers(*_FRAGMENTS, endpoint=True)):
@@ -113,11 +134,13 @@ def _scene(rng: np.random.Generator, scans: _Scans, size: int) -> tuple[NDArray[
     chosen = rng.integers(len(scans.ink), size=count)
     sides = np.sort(np.exp(rng.uniform(*_LOG_SIDE, size=count)))[::-1] * size
     boxes = np.empty((count, 4), np.float32)
+    objects = np.zeros((size, size), np.int32)
     for k in range(count):
         ink, x, y = _placed(rng, scans.ink[chosen[k]], float(sides[k]), boxes[:k], size)
         _paint(canvas, ink, x, y, _colour(rng, tone, rng.uniform(0.28, 0.6)))
         boxes[k] = x, y, x + ink.shape[1], y + ink.shape[0]
-    return (np.clip(canvas, 0, 1) * 255).round().astype(np.uint8), boxes, chosen
+        objects[y : y + ink.shape[0], x : x + ink.shape[1]][ink > 0.5] = k + 1
+    return (np.clip(canvas, 0, 1) * 255).round().astype(np.uint8), boxes, chosen, objects
 
 
 def _ground(rng: np.random.Generator, size: int, tone: float) -> Floats:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,13 @@ _SLACK = 1.0
 
 
 class Box(NamedTuple):
-    """An object in stored pixels; `number` is how its file calls it."""
+    """An object in stored pixels; `number` is how its file calls it, `mask` its outline in the words of its format."""
 
     number: int
     label: str
     corners: tuple[float, float, float, float]
     crowd: bool
+    mask: Any = None
 
 
 @dataclass
@@ -110,7 +111,9 @@ def _split(
     boxes: list[NDArray[np.float32]] = []
     owned: list[list[Box]] = []
     with threads() as pool:
-        for item, read in zip(annotated, pool.map(lambda item: _read(item.path, size, hold), annotated), strict=True):
+        for item, read in zip(
+            annotated, pool.map(lambda item: read_image(item.path, size, hold), annotated), strict=True
+        ):
             if isinstance(read, str):
                 faults.add(read, str(item.path))
                 continue
@@ -139,8 +142,8 @@ def _split(
     return split, hashes
 
 
-def _read(path: Path, size: int, hold: bool) -> tuple[Decoded, bytes] | str:
-    """The image and the hash of its file, or the kind of its fault."""
+def read_image(path: Path, size: int, hold: bool) -> tuple[Decoded, bytes] | str:
+    """The image, without its pixels unless `hold`, and the hash of its file; or the kind of its fault."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -1,10 +1,10 @@
-"""Images of any size and mode into squares of RGB, and boxes there and back."""
+"""Images of any size and mode into squares of RGB, their class maps into squares too, and boxes there and back."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ PAD = 114
 """The grey beside and below the image."""
 
 _MAX_THREADS = 8
+
+Label = TypeVar("Label", bound=np.integer)
 
 
 class Decoded(NamedTuple):
@@ -48,6 +50,17 @@ def unletterbox(boxes: NDArray[np.floating], scale: float) -> NDArray[np.floatin
     return boxes / scale
 
 
+def letterbox_map(values: NDArray[Label], size: int, fill: int) -> NDArray[Label]:
+    """A map [H, W] of labels in the geometry of `letterbox`, by nearest neighbour: [size, size], `fill` elsewhere."""
+    height, width = values.shape
+    across, down = _fitted((width, height), size)
+    rows = ((np.arange(down) + 0.5) * height / down).astype(np.int64)
+    columns = ((np.arange(across) + 0.5) * width / across).astype(np.int64)
+    square = np.full((size, size), fill, values.dtype)
+    square[:down, :across] = values[rows[:, None], columns]
+    return square
+
+
 def decode(data: bytes, size: int) -> Decoded:
     """Decode and letterbox the content of an image file.
 
@@ -76,12 +89,17 @@ def threads() -> ThreadPoolExecutor:
 
 def _padded(image: Image.Image, size: int, scale: float) -> NDArray[np.uint8]:
     # The original size counts, not that of a JPEG decoded at a fraction: their ratio is rounded.
-    longest = max(image.size)
-    fitted = tuple(max(1, round(side * size / longest)) for side in image.size)
+    fitted = _fitted(image.size, size)
     canvas = np.full((size, size, 3), PAD, np.uint8)
-    resized = _rgb(image).resize((fitted[0], fitted[1]), Image.Resampling.BILINEAR)
+    resized = _rgb(image).resize(fitted, Image.Resampling.BILINEAR)
     canvas[: fitted[1], : fitted[0]] = np.asarray(resized)
     return canvas
+
+
+def _fitted(sides: tuple[int, int], size: int) -> tuple[int, int]:
+    """Width and height with `size` for the longer."""
+    longest = max(sides)
+    return max(1, round(sides[0] * size / longest)), max(1, round(sides[1] * size / longest))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

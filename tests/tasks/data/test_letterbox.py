@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from nas.tasks.data.letterbox import PAD, TooLarge, decode, letterbox, unletterbox
+from nas.tasks.data.letterbox import PAD, TooLarge, decode, letterbox, letterbox_map, unletterbox
 
 sides = st.integers(1, 400)
 
@@ -109,3 +109,18 @@ def test_an_image_that_claims_too_many_pixels_is_told_apart(monkeypatch: pytest.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     with pytest.raises(TooLarge, match="1200 pixels"):
         decode(data.getvalue(), 32)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([32, 64]))
+def test_a_map_lies_where_the_image_does(width: int, height: int, size: int) -> None:
+    pixels, _ = letterbox(Image.new("RGB", (width, height), (255, 255, 255)), size)
+    square = letterbox_map(np.ones((height, width), np.uint8), size, 7)
+    assert np.array_equal(square == 1, (pixels == 255).all(-1))
+    assert set(np.unique(square)) <= {1, 7}
+
+
+def test_a_map_is_brought_to_size_by_its_nearest_pixel() -> None:
+    labels = np.arange(8, dtype=np.int32).reshape(2, 4)
+    assert letterbox_map(labels, 4, -1).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [-1] * 4, [-1] * 4]
+    assert letterbox_map(labels, 2, -1).tolist() == [[5, 7], [-1, -1]]
+    assert letterbox_map(labels, 8, -1)[0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -6,12 +6,16 @@ from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given, settings
+from torch.utils.flop_counter import FlopCounterMode
 
-from nas.architecture import Architecture, BackboneSpec, Conv, Edge, HeadSpec, NeckSpec, NodeSpec
-from nas.errors import SpecError
-from nas.models.cost import latency, one_thread, parameters, static_costs
+from nas.architecture import Architecture, BackboneSpec, Conv, Edge, HeadSpec, Merge, NeckSpec, NodeSpec
+from nas.errors import SpecError, UserError
+from nas.models.cost import Cost, cost, parameters, static_costs
 from nas.models.detector import Detector
-from nas.topologies import bifpn, fpn, pyramid
+from nas.models.pyramid import Pyramid
+from nas.topologies import bifpn, fpn, panet, pyramid
+from tests.strategies import WIDTH, necks
 
 SIZE = 64
 C3, C4, W = 8, 16, 12
@@ -171,20 +175,89 @@ def test_a_fault_that_the_canonical_form_would_drop_is_refused() -> None:
         costs(dead, one(3, Conv(), source=0), outputs=(3,))
 
 
-def test_latency_is_a_median_with_a_reference_beside() -> None:
-    architecture = Architecture(backbone=BODY, neck=fpn((3, 4), 8), head=HeadSpec(classes=("a",)), image_size=SIZE)
-    small = Detector(architecture).train()
-    large = Detector(architecture.model_copy(update={"neck": fpn((3, 4), 256)})).eval()
-    found = latency(small, large, runs=5)
-    assert 0 < found.model < found.reference
-    assert small.training
-    assert not large.training
-    alone = latency(small, runs=3)
-    assert alone.model == alone.reference
+SAME = BackboneSpec(levels=(3, 4), widths=(4, 6, W, W))
+"""P3 and P4 have W channels, so that they can be fused as they are."""
 
 
-def test_one_thread_inside_and_as_before_after() -> None:
-    before = torch.get_num_threads()
-    with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
+def of(neck: NeckSpec, backbone: BackboneSpec = SAME, size: int = SIZE, head: HeadSpec | None = None) -> Cost:
+    return cost(Architecture(backbone=backbone, neck=neck, head=head, image_size=size))
+
+
+def test_a_concatenation_costs_what_reduces_it() -> None:
+    node = NodeSpec(level=3, width=W, inputs=(1, 0), fuse="concat", block=Conv(kernel=1))
+    found = of(NeckSpec(inputs=(3, 4), nodes=(node,), outputs=(2,)))
+    assert (found.metrics["neck_params"], found.metrics["neck_macs"]) == (2 * W * W + W, 2 * W * W * P3)
+
+
+@pytest.mark.parametrize("word", ["max_pool", "max_pool_2x2", "subsample"])
+def test_pooling_costs_nothing(word: str) -> None:
+    found = of(NeckSpec(inputs=(3,), nodes=(one(4, source=0, down=word),), outputs=(1,)))
+    assert (found.metrics["neck_params"], found.metrics["neck_macs"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("kind", "maps"), [("sum", 1), ("concat", 2)])
+def test_a_merge_by_hand(kind: str, maps: int) -> None:
+    merge = Merge(kind=kind, level=3, width=5, up="deconv", block=Conv())
+    found = of(NeckSpec(inputs=(3, 4), outputs=(0, 1), merge=merge))
+    (part,) = found.neck
+    assert (part.name, part.kind, part.shape) == ("out", "merge", (5, 8, 8))
+    assert part.params == 4 * W * W + W + 9 * maps * W * 5 + 5
+    assert part.macs == 4 * W * W * P4 + 9 * maps * W * 5 * P3
+
+
+def test_a_shared_projection_belongs_to_the_node_that_is_first_to_take_it() -> None:
+    edge = Edge(source=0, project=Conv(kernel=1), shared=True)
+    nodes = (
+        NodeSpec(level=3, width=5, inputs=(edge,), block=Conv()),
+        NodeSpec(level=4, width=5, inputs=(edge.model_copy(update={"down": "subsample"}),), block=Conv()),
+    )
+    found = of(NeckSpec(inputs=(3,), nodes=nodes, outputs=(1, 2)))
+    own = 9 * 5 * 5 + 5
+    by_level = {part.level: part for part in found.neck}
+    first = next(part for part in found.neck)
+    assert sum(part.params for part in found.neck) == W * 5 + 5 + 2 * own
+    assert sum(part.macs for part in found.neck) == W * 5 * P3 + 9 * 25 * (P3 + P4)
+    assert first.params == W * 5 + 5 + own
+    assert by_level[3].macs + by_level[4].macs == found.metrics["neck_macs"]
+
+
+def test_an_adaptor_to_the_heads_width_is_a_part_of_the_neck() -> None:
+    neck = pyramid((3, 4), (3, 4), {3: 6, 4: 10})
+    found = of(neck, head=HeadSpec(classes=("a",)))
+    (adaptor,) = [part for part in found.parts if part.kind == "adaptor"]
+    assert (adaptor.name, adaptor.level, adaptor.shape) == ("H3", 3, (10, 8, 8))
+    assert (adaptor.params, adaptor.macs) == (6 * 10 + 10, 6 * 10 * P3)
+    assert [part.kind for part in found.parts[-2:]] == ["adaptor", "head"]
+
+
+def test_parts_are_named_and_sized() -> None:
+    found = of(fpn((3, 4), 8))
+    assert [(part.name, part.shape) for part in found.neck] == [("M4", (8, 4, 4)), ("P4", (8, 4, 4)), ("P3", (8, 8, 8))]
+    assert found.parts[0].name == "C3, C4"
+    assert found.parts[0].params == parameters(Detector(Architecture(
+        backbone=SAME, neck=fpn((3, 4), 8), head=HeadSpec(classes=("a",)), image_size=SIZE
+    )).backbone)  # fmt: skip
+
+
+@given(necks())
+@settings(max_examples=25, deadline=None)
+def test_the_parts_of_any_neck_add_up_to_the_whole(neck: NeckSpec) -> None:
+    """Against one count of the whole pass, and the parameters of a whole model."""
+    levels = neck.canonical().inputs
+    backbone = BackboneSpec(levels=neck.inputs, widths=(WIDTH,) * 5)
+    architecture = Architecture(backbone=backbone, neck=neck, image_size=64)
+    found = cost(architecture)
+    with torch.device("meta"):
+        model = Pyramid(architecture).eval()
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            model(torch.empty(1, 3, 64, 64))
+    assert found.params == parameters(model)
+    assert 2 * found.macs == counter.get_total_flops()
+    assert found.metrics["neck_params"] == parameters(model.neck)
+    assert found.parts[0].name == ", ".join(f"C{level}" for level in levels)
+
+
+def test_without_a_size_of_images_there_is_no_cost() -> None:
+    with pytest.raises(UserError, match="a cost needs image_size"):
+        cost(Architecture(neck=panet((3, 4, 5), 8)))

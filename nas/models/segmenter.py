@@ -1,0 +1,53 @@
+"""Segmenter: a pyramid, or a neck merged to one map, with a semantic head; from images to class maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.architecture import Architecture
+from nas.models.backbone import Backbone
+from nas.models.panoptic_fpn import SemanticHead
+from nas.models.pyramid import Headed
+
+BACKGROUND = "background"
+"""Name of label 0. Label k is the head's class k - 1."""
+
+
+class Segmenter(Headed):
+    """Backbone, neck and Panoptic FPN's semantic head, which takes maps of any width.
+
+    A list of images (C, H, W) in [0, 1], of any size, gives a list of class maps, int64 (H, W): 0 the background, k
+    class k - 1. Images are letterboxed to `image_size` unless they have it already. `raw` takes a batch of that size
+    and gives logits (N, 1 + classes, S, S).
+    """
+
+    head: SemanticHead
+
+    def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
+        super().__init__(architecture, backbone)
+        spec, neck = self.spec, architecture.neck
+        widths = self.neck.out_channels
+        levels = neck.output_levels if neck.merge is None else (neck.merge.level,)
+        self.adapt = nn.ModuleList()
+        self.head = SemanticHead(
+            widths, levels, 1 + len(spec.classes), spec.convs, self.image_size, spec.width or max(widths)
+        )
+
+    def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        maps = self.neck(features, (self.image_size, self.image_size))
+        return [maps] if isinstance(maps, Tensor) else list(maps.values())
+
+    def classify(self, logits: Tensor, height: int, width: int) -> Tensor:
+        """Class map (height, width) of an image from its letterboxed logits (classes, S, S)."""
+        scale = self.image_size / max(height, width)
+        inside = logits[:, : max(1, round(height * scale)), : max(1, round(width * scale))]
+        full = F.interpolate(inside[None], size=(height, width), mode="bilinear", align_corners=False)
+        return full[0].argmax(0)
+
+    def forward(self, images: Sequence[Tensor] | Tensor) -> list[Tensor]:
+        logits = self.raw(torch.stack([self.letterboxed(x)[0] for x in images]))
+        return [self.classify(own, x.shape[-2], x.shape[-1]) for own, x in zip(logits, images, strict=True)]

@@ -1,0 +1,90 @@
+"""Mask folders: images/{train,val} and masks/{train,val}, where a mask is a PNG of class indices named as its image.
+
+Grey or palette: 0 is the background, 255 void. classes.txt may name the classes, a line each from index 1, or from 0
+if its first line is "background"; without it the classes listed in the study stand for the indices from 1, and without
+those every index is a class of its own. Objects are connected pixels of one class.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nas.errors import Fault
+from nas.study import DataSpec
+from nas.tasks.data.dataset import Dataset
+from nas.tasks.data.faults import Faults
+from nas.tasks.data.folder import Annotated, check_root
+from nas.tasks.data.painted import Folder, Painted, build
+
+_PARTS = ("train", "val")
+_BACKGROUND = "background"
+
+
+def check(spec: DataSpec) -> list[Fault]:
+    """What is wrong with the folder, without reading its files."""
+    faults = check_root(spec)
+    if faults:
+        return faults
+    root = Path(str(spec.root))
+    missing = [f"{what}/{part}" for what in ("images", "masks") for part in _PARTS if not (root / what / part).is_dir()]
+    if missing:
+        faults.append(Fault("root", f"{root} is no folder of masks, it lacks {', '.join(missing)}"))
+    return faults
+
+
+def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
+    """Read the folder.
+
+    Raises:
+        UserError: see `painted.build`.
+    """
+    root = Path(str(spec.root))
+    faults = Faults()
+    train, val = (_images(root, part, faults) for part in _PARTS)
+    folder = Folder(train, val, _names(root, spec), "images/train and images/val")
+
+    def paint(item: Annotated, height: int, width: int) -> Painted | str:
+        return _painted(root / item.place, height, width)
+
+    return build(spec, folder, image_size, held, paint, faults)
+
+
+def _images(root: Path, part: str, faults: Faults) -> list[Annotated]:
+    """The images of a part; the place of each is its mask."""
+    known = Image.registered_extensions()
+    paths = sorted(path for path in (root / "images" / part).iterdir() if path.suffix.lower() in known)
+    stems = {path.stem for path in paths}
+    for mask in sorted((root / "masks" / part).glob("*.png")):
+        if mask.stem not in stems:
+            faults.add("mask without an image", f"masks/{part}/{mask.name}")
+    return [Annotated(path, f"masks/{part}/{path.stem}.png") for path in paths]
+
+
+def _names(root: Path, spec: DataSpec) -> dict[int, str] | None:
+    path = root / "classes.txt"
+    if not path.is_file():
+        return dict(enumerate(spec.classes, start=1)) if spec.classes else None
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+    first = int(not lines or lines[0].lower() != _BACKGROUND)
+    return {k: name for k, name in enumerate(lines, start=first) if k and name}
+
+
+def _painted(path: Path, height: int, width: int) -> Painted | str:
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("1", "L", "P", "I", "I;16"):
+                return "mask of colours, not of class indices"
+            if image.size != (width, height):
+                return "mask of another size than its image"
+            values = np.asarray(image).astype(np.int64)
+    except FileNotFoundError:
+        return "missing mask"
+    except Exception:  # broken bytes make Pillow fail in many ways
+        return "unreadable mask"
+    if values.min() < 0 or values.max() > 255:
+        return "mask with an index above 255"
+    return Painted(values.astype(np.uint8), None)

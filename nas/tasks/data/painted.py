@@ -1,0 +1,173 @@
+"""From images with class maps to a Dataset: letterbox both, give every class its label, sort out what is faulty.
+
+Label 0 is the background, a class like others when a model is judged; 255 is void: neither trained on nor judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.errors import UserError
+from nas.study import DataSpec
+from nas.tasks.data.dataset import Dataset, Split, digest_of
+from nas.tasks.data.faults import Faults
+from nas.tasks.data.folder import Annotated, read_image
+from nas.tasks.data.letterbox import letterbox_map, threads
+from nas.tasks.data.territories import components, territories
+
+VOID = 255
+
+
+class Painted(NamedTuple):
+    """The class map of an image in stored pixels: `indices` uint8 [H, W] as the data number their classes, `objects`
+    int32 [H, W] from 1 where single objects are known.
+    """
+
+    indices: NDArray[np.uint8]
+    objects: NDArray[np.int32] | None
+
+
+Paint = Callable[[Annotated, int, int], Painted | str]
+"""(image, its height and width) -> its class map, or the kind of its fault."""
+
+
+class Folder(NamedTuple):
+    """Both parts of a folder and how they came about. `names` are the classes by index; None: whatever occurs."""
+
+    train: Sequence[Annotated]
+    val: Sequence[Annotated]
+    names: Mapping[int, str] | None
+    split: str
+
+
+class _Part(NamedTuple):
+    """One part as it was read: maps [N, S, S] of the data's indices, and of objects if they are known."""
+
+    split: Split
+    hashes: list[bytes]
+    places: list[str]
+    objects: list[NDArray[np.int32] | None]
+
+
+def build(spec: DataSpec, folder: Folder, image_size: int, held: float, paint: Paint, faults: Faults) -> Dataset:
+    """Read all images and class maps; keep the images if they take no more than `held` bytes, the maps always.
+
+    A class that the study does not list is background; an index without a name is void, and a fault.
+
+    Raises:
+        UserError: no images or objects remain in a part, a listed class does not occur, or there are faults under
+            `strict`.
+    """
+    hold = 3 * image_size**2 * (len(folder.train) + len(folder.val)) <= held
+    train, val = (_read(part, image_size, hold, paint, faults) for part in (folder.train, folder.val))
+    present = {int(k) for part in (train, val) for k in np.unique(_masks(part.split))} - {0, VOID}
+    names = folder.names if folder.names is not None else {k: f"class {k}" for k in sorted(present)}
+    classes = spec.classes or tuple(dict.fromkeys(names[k] for k in sorted(names)))
+    _name(train, names, faults)
+    _name(val, names, faults)
+    if spec.strict and faults.total:
+        raise UserError(f"{spec.root}: {faults.total} faults, refused because of strict\n{faults.summary()}")
+    label_of = {name: label for label, name in enumerate(classes, start=1)}
+    table = np.zeros(256, np.uint8)
+    table[VOID] = VOID
+    for k in present:
+        table[k] = label_of.get(names[k], 0) if k in names else VOID
+    parts = [_labelled(train, table, judged=False), _labelled(val, table, judged=True)]
+    for part, name in zip(parts, ("train", "val"), strict=True):
+        if not np.any((_masks(part) != 0) & (_masks(part) != VOID)):
+            raise UserError(f"{spec.root}: {_nothing(part, spec, name, bool(present))}\n{faults.summary()}".rstrip())
+    seen = {names[k] for k in present if k in names}
+    absent = [name for name in spec.classes or () if name not in seen]
+    if absent:
+        raise UserError(
+            f"{spec.root}: no object of the class {', '.join(absent)}; the data has {', '.join(sorted(seen))}"
+        )
+    digest = digest_of(parts, classes, train.hashes + val.hashes)
+    return Dataset(parts[0], parts[1], classes, faults, digest, folder.split)
+
+
+def _nothing(part: Split, spec: DataSpec, name: str, indexed: bool) -> str:
+    if not len(part):
+        return f"no images in {name}"
+    if not indexed:
+        return "the masks have no index but 0, the background, and 255, which is void: write 1 for the first class"
+    of = f" of the classes {', '.join(spec.classes)}" if spec.classes else ""
+    return f"no objects{of} in {name}"
+
+
+def _read(items: Sequence[Annotated], size: int, hold: bool, paint: Paint, faults: Faults) -> _Part:
+    images = np.empty((len(items), size, size, 3), np.uint8) if hold else None
+    masks = np.empty((len(items), size, size), np.uint8)
+    kept: list[Annotated] = []
+    hashes: list[bytes] = []
+    sizes: list[tuple[int, int]] = []
+    objects: list[NDArray[np.int32] | None] = []
+
+    def one(item: Annotated) -> tuple[NDArray[np.uint8], tuple[int, int], bytes, Painted] | str:
+        found = read_image(item.path, size, hold)
+        if isinstance(found, str):
+            return found
+        decoded, content = found
+        painted = paint(item, decoded.height, decoded.width)
+        if isinstance(painted, str):
+            return painted
+        indices = letterbox_map(painted.indices, size, VOID)
+        own = letterbox_map(painted.objects, size, 0) if painted.objects is not None else None
+        return decoded.pixels, (decoded.height, decoded.width), content, Painted(indices, own)
+
+    with threads() as pool:
+        for item, read in zip(items, pool.map(one, items), strict=True):
+            if isinstance(read, str):
+                faults.add(read, item.place if "mask" in read else str(item.path))
+                continue
+            pixels, stored, content, painted = read
+            if images is not None:
+                images[len(kept)] = pixels
+            masks[len(kept)] = painted.indices
+            objects.append(painted.objects)
+            kept.append(item)
+            hashes.append(content)
+            sizes.append(stored)
+    split = Split(
+        images=images[: len(kept)] if images is not None else None,
+        paths=tuple(str(item.path) for item in kept),
+        names=tuple(item.path.name for item in kept),
+        sizes=np.array(sizes, np.int32).reshape(-1, 2),
+        boxes=np.empty((0, 4), np.float32),
+        labels=np.empty(0, np.int64),
+        crowd=np.empty(0, np.bool_),
+        first=np.zeros(len(kept) + 1, np.int64),
+        image_size=size,
+        masks=masks[: len(kept)],
+    )
+    return _Part(split, hashes, [item.place for item in kept], objects)
+
+
+def _masks(split: Split) -> NDArray[np.uint8]:
+    assert split.masks is not None
+    return split.masks
+
+
+def _name(part: _Part, names: Mapping[int, str], faults: Faults) -> None:
+    """Tell of indices that stand for no class."""
+    for place, mask in zip(part.places, _masks(part.split), strict=True):
+        for k in np.unique(mask):
+            if k not in (0, VOID) and int(k) not in names:
+                faults.add("index without a class", f"{place}: {k}")
+
+
+def _labelled(part: _Part, table: NDArray[np.uint8], judged: bool) -> Split:
+    """The part with labels in place of indices, and territories if it is to be judged by."""
+    masks = table[_masks(part.split)]
+    if not judged:
+        return replace(part.split, masks=masks)
+    own = np.zeros(masks.shape, np.uint8)
+    for i, (mask, objects) in enumerate(zip(masks, part.objects, strict=True)):
+        thing = (mask != 0) & (mask != VOID)
+        own[i] = territories(np.where(thing, objects, 0) if objects is not None else components(mask, VOID))
+    return replace(part.split, masks=masks, territories=own)

@@ -1,0 +1,82 @@
+"""The proxy task `segmentation`: a backbone, the neck under test and Panoptic FPN's semantic head on class maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas.architecture import HeadSpec
+from nas.measurement import Metrics
+from nas.models import Segmenter, panoptic_fpn
+from nas.study import TaskSpec
+from nas.tasks import segmentation_metrics
+from nas.tasks.data import MASKS, Dataset, Split
+from nas.tasks.segmentation_metrics import Counts
+from nas.tasks.supervised import Index, Pixels, Session, SupervisedTask
+from nas.tasks.views import view, view_of_mask
+
+Masks = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationTask(SupervisedTask[Masks]):
+    """A prepared segmentation task. Targets are class maps uint8 [N, S, S]: 0 the background, 255 void."""
+
+    kinds = MASKS
+    quality = ("miou", "mIoU")
+
+    @staticmethod
+    def metrics_of(split: Split) -> set[str]:
+        return segmentation_metrics.available(split)
+
+    @staticmethod
+    def labels_of(dataset: Dataset) -> str:
+        assert dataset.val.masks is not None
+        return f"{100 * np.mean(dataset.val.masks == 0):.0f} % of the validation pixels background"
+
+    @staticmethod
+    def target_bytes(spec: TaskSpec) -> int:
+        return spec.image_size**2
+
+    def head(self) -> HeadSpec:
+        return HeadSpec(kind="panoptic_fpn", classes=self.dataset.classes, convs=self.spec.head_convs)
+
+    def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, Masks]:
+        split = self.dataset.train
+        assert split.masks is not None
+        seen, _ = view(split, i, pixels, v, self.spec.flip)
+        return seen, view_of_mask(split.masks[i], i, v, self.spec.flip)
+
+    def gathered(self, index: Sequence[int] | Index, labels: Sequence[NDArray[Any]]) -> Masks:
+        return np.stack(labels)
+
+    def session(self, model: Segmenter) -> SegmentationSession:
+        return SegmentationSession(self, model)
+
+
+class SegmentationSession(Session):
+    """A segmenter in training."""
+
+    def loss(self, index: Index) -> Tensor:
+        if self.task.targets is not None:
+            features, masks = self.cached(index), self.task.targets[index]
+        else:
+            features, masks = self.fresh(index)
+        return panoptic_fpn.loss(self.outputs(features), torch.from_numpy(masks).to(self.device).long())
+
+    def found(self, index: Index) -> list[Counts]:
+        val = self.task.dataset.val
+        assert val.masks is not None
+        assert val.territories is not None
+        labels = self.validated(index).argmax(1).to(torch.uint8).cpu().numpy()
+        classes = 1 + len(self.task.dataset.classes)
+        return [segmentation_metrics.counts(val.masks[index], labels, val.territories[index], classes)]
+
+    def score(self, found: list[Counts]) -> Metrics:
+        return segmentation_metrics.metrics(np.sum(found, axis=0))

@@ -1,0 +1,228 @@
+"""What detection and segmentation share: a backbone, the neck under test and a head, trained on labelled images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nas.architecture import Architecture, BackboneSpec, Frame, HeadSpec, NeckSpec
+from nas.measurement import Metrics, Progress
+from nas.models import Headed, with_head
+from nas.models.backbone import load_state
+from nas.models.window import Window
+from nas.study import TaskSpec
+from nas.tasks.base import Task
+from nas.tasks.cache import Cache, Features, take, to_tensor
+from nas.tasks.coco_metrics import area_ranges
+from nas.tasks.data import Dataset, Loader, Split
+from nas.tasks.device import Device, Precision, dtype
+from nas.tasks.training import Group, train
+from nas.tasks.weights import packed, tensors
+
+PRETRAINED_RATE = 0.1
+"""Part of the rate at which weights that come with a backbone are tuned: the full rate would soon undo them."""
+
+BATCH = 32
+"""Images a batch where nothing is trained."""
+
+T = TypeVar("T")
+Pixels = NDArray[np.uint8]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class SupervisedTask(Task, Generic[T]):
+    """A prepared task of labelled images; `nas.tasks.prepare` makes it. T are the targets of a batch.
+
+    Attributes:
+        dataset: the images, held or not.
+        backbone: its structure with all its levels.
+        state: its weights as numpy arrays, by the names of `Backbone`.
+        tuned: names of the backbone's parameters that are trained, where a neck's part of the backbone has them.
+        backbone_rate: factor of the rate for them.
+        cache: what is kept: features, images, or none.
+        precision: of training.
+        targets: with cached features, those of view v of training image i at row v * images + i.
+        train_maps, val_maps: cached features, likewise.
+    """
+
+    kinds: ClassVar[Mapping[str, Loader]]
+    """Data kind -> loader, of those that have the labels."""
+
+    quality: ClassVar[tuple[str, str]]
+    """The metric that sums a model up, and its name in a sentence."""
+
+    spec: TaskSpec
+    dataset: Dataset
+    backbone: BackboneSpec
+    state: dict[str, NDArray[np.generic]]
+    tuned: frozenset[str]
+    backbone_rate: float
+    cache: Cache
+    device: Device
+    precision: Precision
+    targets: T | None
+    train_maps: Features | None
+    val_maps: Features | None
+    fingerprint: str
+    frame: Frame
+    available: frozenset[str]
+
+    @staticmethod
+    @abstractmethod
+    def metrics_of(split: Split) -> set[str]:
+        """The metrics that a validation split can give."""
+
+    @staticmethod
+    @abstractmethod
+    def labels_of(dataset: Dataset) -> str:
+        """How many labels there are, in words."""
+
+    @staticmethod
+    @abstractmethod
+    def target_bytes(spec: TaskSpec) -> int:
+        """What the target of an image takes in memory; 0 where it is nothing beside the image."""
+
+    @abstractmethod
+    def head(self) -> HeadSpec:
+        """The head around every neck."""
+
+    @abstractmethod
+    def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, NDArray[Any]]:
+        """View `v` of training image `i` and its labels."""
+
+    @abstractmethod
+    def gathered(self, index: Sequence[int] | Index, labels: Sequence[NDArray[Any]]) -> T:
+        """The targets of training images `index` whose labels became `labels`."""
+
+    @abstractmethod
+    def session(self, model: Any) -> Session:
+        """The training of a model, for whoever takes its steps by himself."""
+
+    def architecture(self, neck: NeckSpec) -> Architecture:
+        backbone = self.backbone.model_copy(update={"levels": neck.inputs})
+        return Architecture(backbone=backbone, neck=neck, head=self.head(), image_size=self.spec.image_size)
+
+    def build(self, architecture: Architecture) -> Headed:
+        model = with_head(architecture)
+        load_state(model.backbone, tensors(self.state), "the study's backbone")
+        return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def details(self) -> dict[str, object]:
+        ranges = area_ranges(self.spec.image_size)
+        return {
+            "area_ranges": {k: [low, high if np.isfinite(high) else None] for k, (low, high) in ranges.items()},
+            "device": self.device,
+            "precision": self.precision,
+        }
+
+    def shared(self) -> dict[str, bytes]:
+        if self.spec.backbone.tune != "frozen":
+            return {}
+        return {"backbone": packed({f"backbone.{k}": v for k, v in tensors(self.state).items()})}
+
+    def weights(self, model: nn.Module) -> bytes:
+        state = model.state_dict()
+        if self.spec.backbone.tune == "frozen":
+            state = {k: v for k, v in state.items() if not k.startswith("backbone.")}
+        return packed(state)
+
+    def train(self, model: nn.Module, seed: int, epochs: int) -> Iterator[Progress]:
+        yield from self.session(model).run(seed, epochs)
+
+
+class Session(ABC):
+    """One model in training: its batches, its loss, its metrics."""
+
+    def __init__(self, task: SupervisedTask[Any], model: Headed) -> None:
+        self.task = task
+        self.model = model
+        self.device = torch.device(task.device)
+        self.names = [f"p{level}" for level in model.neck.given]
+        self.dtype = dtype(task.precision, max(model.neck.out_channels))
+        for name, parameter in model.backbone.named_parameters():
+            parameter.requires_grad_(name in task.tuned)
+        self._train_mode()
+
+    @abstractmethod
+    def loss(self, index: Index) -> Tensor:
+        """Loss of the views `index`: number v * images + i is view v of training image i."""
+
+    @abstractmethod
+    def found(self, index: Index) -> list[Any]:
+        """What the model finds in the validation images `index`, as `score` takes it."""
+
+    @abstractmethod
+    def score(self, found: list[Any]) -> Metrics:
+        """The task's metrics, from what was found in all validation images."""
+
+    def run(self, seed: int, epochs: int) -> Iterator[Progress]:
+        task, model = self.task, self.model
+        groups: list[Group] = [
+            (task.backbone_rate, [p for p in model.backbone.parameters() if p.requires_grad]),
+            (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
+        ]
+        buffers = [x for part in model.modules() if part.training for x in part.buffers(recurse=False)]
+        yield from train(task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs)
+
+    def measure(self, window: Window) -> Metrics:
+        """The task's metrics on the validation images."""
+        self.model.eval()
+        count = len(self.task.dataset.val)
+        found: list[Any] = []
+        for start in range(0, count, BATCH):
+            with window.beside_others():
+                found += self.found(np.arange(start, min(start + BATCH, count)))
+        self._train_mode()
+        with window.beside_others():
+            return self.score(found)
+
+    def outputs(self, features: Mapping[str, Tensor]) -> Any:
+        """The head's outputs in the precision of training."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.model.head(self.model.pyramid(features))
+
+    def cached(self, index: Index) -> OrderedDict[str, Tensor]:
+        """Cached maps of the views `index`."""
+        assert self.task.train_maps is not None
+        return take(self.task.train_maps, self.names, index, self.device, self.dtype)
+
+    def fresh(self, index: Index) -> tuple[OrderedDict[str, Tensor], Any]:
+        """Maps and targets of the views `index`, of images decoded or taken from memory."""
+        task = self.task
+        views, images = np.divmod(index, len(task.dataset.train))
+        pixels = task.dataset.train.batch(images)
+        parts = [task.viewed(i, own, v) for i, own, v in zip(images.tolist(), pixels, views.tolist(), strict=True)]
+        seen = to_tensor(np.stack([p for p, _ in parts]), self.device)
+        grad = torch.is_grad_enabled() and bool(task.tuned)
+        with (
+            torch.set_grad_enabled(grad),
+            torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
+        ):
+            features: OrderedDict[str, Tensor] = self.model.backbone(seen)
+        return features, task.gathered(images, [labels for _, labels in parts])
+
+    def validated(self, index: Index) -> Any:
+        """The head's outputs for the validation images `index`, in float32."""
+        with torch.inference_mode():
+            if self.task.val_maps is not None:
+                features = take(self.task.val_maps, self.names, index, self.device)
+            else:
+                features = self.model.backbone(to_tensor(self.task.dataset.val.batch(index), self.device))
+            return self.model.head(self.model.pyramid(features))
+
+    def _train_mode(self) -> None:
+        self.model.train()
+        for module in self.model.backbone.modules():
+            own = list(module.parameters())
+            if own and not any(p.requires_grad for p in own):
+                module.eval()  # what is not tuned keeps the statistics of its BatchNorms too

@@ -1,0 +1,98 @@
+"""Latencies on each target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, BackboneSpec, HeadSpec, NeckSpec
+from nas.errors import UserError
+from nas.models.cost import TARGETS, fault_of_target, latency, one_thread, onnxruntime
+from nas.models.detector import Detector
+from nas.models.pyramid import Pyramid
+from nas.study import TaskSpec
+from nas.topologies import bifpn, fpn, seed_fpn
+
+SIZE = 64
+BODY = BackboneSpec(levels=(3, 4), widths=(4, 6, 8, 16))
+
+
+def detector(width: int) -> Detector:
+    neck = fpn((3, 4), width)
+    return Detector(Architecture(backbone=BODY, neck=neck, head=HeadSpec(classes=("a",)), image_size=SIZE))
+
+
+def test_latency_is_a_median_with_a_reference_beside() -> None:
+    small, large = detector(8).train(), detector(256).eval()
+    found = latency(small, large, runs=5)
+    assert 0 < found.model < found.reference
+    assert small.training
+    assert not large.training
+    alone = latency(small, runs=3)
+    assert alone.model == alone.reference
+
+
+def test_only_the_timed_passes_are_in_the_window() -> None:
+    model, seen = detector(8), []
+
+    @contextmanager
+    def window() -> Iterator[None]:
+        seen.append("opened")
+        handle = model.backbone.register_forward_hook(lambda *_: seen.append("pass"))
+        yield
+        handle.remove()
+        seen.append("closed")
+
+    latency(model, runs=2, quiet=window())
+    assert seen == ["opened", *["pass"] * 5, "closed"]
+
+
+def test_a_study_may_ask_for_every_target() -> None:
+    known = {"kind": "detection", "data": {"kind": "digits"}}
+    assert [TaskSpec.parse(known | {"latency_target": t}).latency_target for t in TARGETS] == list(TARGETS)
+
+
+def test_one_thread_inside_and_as_before_after() -> None:
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+def test_what_is_not_installed_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fault_of_target("torch") is None
+    monkeypatch.setattr(onnxruntime, "find_spec", lambda name: None if name == "onnxscript" else object())
+    said = "onnxruntime needs onnxscript: pip install 'pyramid-nas[onnx]'"
+    assert fault_of_target("onnxruntime") == said
+    with pytest.raises(UserError) as caught:
+        latency(detector(8), target="onnxruntime")
+    assert str(caught.value) == said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neck", [bifpn((3, 4), 8, repeats=1), seed_fpn((3, 4), 8)], ids=["a pyramid", "one map"])
+def test_the_session_computes_what_the_model_does(neck: NeckSpec) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    body = BODY.model_copy(update={"widths": (4, 6, 8, 8)})
+    model = Pyramid(Architecture(backbone=body, neck=neck, image_size=SIZE)).eval()
+    image = torch.rand(1, 3, SIZE, SIZE)
+    found = onnxruntime.session(model, image).run(None, {onnxruntime.INPUT: image.numpy()})
+    with torch.inference_mode():
+        outputs = model(image)
+    maps = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs.values())
+    assert len(found) == len(maps)
+    for a, b in zip(found, maps, strict=True):
+        torch.testing.assert_close(torch.from_numpy(a), b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_detector_is_timed_on_onnxruntime_and_left_as_it_was() -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    model = detector(8).train()
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    assert latency(model, runs=3, target="onnxruntime").model > 0
+    assert model.training
+    assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())

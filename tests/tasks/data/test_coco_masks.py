@@ -1,0 +1,114 @@
+"""COCO's polygons and run lengths become class maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.study import DataSpec
+from nas.tasks import data
+from nas.tasks.data.dataset import Dataset
+from nas.tasks.data.painted import VOID
+
+SIZE = 32
+HEIGHT, WIDTH = 16, 32
+
+
+def square(x: int, y: int, side: int) -> list[list[float]]:
+    return [[x, y, x + side, y, x + side, y + side, x, y + side]]
+
+
+def runs(x: int, y: int, side: int, height: int = HEIGHT) -> dict[str, Any]:
+    """An uncompressed run length of a square: columns, first a run of zeros."""
+    mask = np.zeros((height, WIDTH), np.uint8)
+    mask[y : y + side, x : x + side] = 1
+    flat = mask.T.ravel()
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    return {"size": [height, WIDTH], "counts": np.diff([0, *edges, len(flat)]).tolist()}
+
+
+def write(root: Path, *objects: dict[str, Any]) -> Path:
+    """The same image and objects in train and val."""
+    for part in ("train", "val"):
+        (root / "images" / part).mkdir(parents=True)
+        Image.new("RGB", (WIDTH, HEIGHT)).save(root / "images" / part / "a.png")
+        annotations = [{"id": k, "image_id": 5, "bbox": [0, 0, 4, 4], **item} for k, item in enumerate(objects)]
+        content = {
+            "images": [{"id": 5, "file_name": "a.png"}],
+            "categories": [{"id": 9, "name": "cat"}, {"id": 4, "name": "ant"}],
+            "annotations": annotations,
+        }
+        (root / f"instances_{part}.json").write_text(json.dumps(content))
+    return root
+
+
+def load(root: Path, **spec: Any) -> Dataset:
+    return data.load(DataSpec.parse({"kind": "coco", "root": str(root)} | spec), SIZE, kinds=data.MASKS)
+
+
+def test_polygons_and_runs_are_painted_the_smaller_above(tmp_path: Path) -> None:
+    ant = {"category_id": 4, "segmentation": runs(2, 2, 3)}
+    cat = {"category_id": 9, "segmentation": square(0, 0, 8)}
+    found = load(write(tmp_path, ant, cat))
+    assert found.classes == ("ant", "cat")
+    expected = np.full((SIZE, SIZE), VOID, np.uint8)
+    expected[:HEIGHT] = 0
+    expected[:8, :8] = 2
+    expected[2:5, 2:5] = 1
+    assert np.array_equal(found.train.masks[0], expected)
+    assert found.faults.total == 0
+
+
+def test_a_crowd_is_void_where_no_object_is(tmp_path: Path) -> None:
+    crowd = {"category_id": 9, "segmentation": square(0, 0, 8), "iscrowd": 1}
+    ant = {"category_id": 4, "segmentation": square(6, 0, 4)}
+    mask = load(write(tmp_path, ant, crowd)).train.masks[0]
+    assert (mask[:8, :6] == VOID).all()
+    assert (mask[:4, 6:10] == 1).all()
+
+
+def test_touching_objects_of_a_class_are_known_apart(tmp_path: Path) -> None:
+    """Together they would be medium at this size."""
+    left, right = ({"category_id": 4, "segmentation": square(x, 0, 1)} for x in (4, 5))
+    large = {"category_id": 9, "segmentation": square(20, 4, 8)}
+    found = load(write(tmp_path, left, right, large))
+    assert found.val.territories[0, 0, 4] == 1
+    assert found.val.territories[0, 8, 24] == 3
+
+
+@pytest.mark.parametrize("mask", [None, [], [[1, 2, 3, 4]], [[1, 2, "x", 4, 5, 6]], {"counts": "abc"}], ids=str)
+def test_an_annotation_without_a_mask_is_told(tmp_path: Path, mask: Any) -> None:
+    bare = {"category_id": 9, "segmentation": mask}
+    ant = {"category_id": 4, "segmentation": square(6, 0, 4)}
+    found = load(write(tmp_path, ant, bare))
+    assert found.faults.summary() == (
+        "2 x annotation without a mask: instances_train.json, annotation 1 (cat), "
+        "instances_val.json, annotation 1 (cat)"
+    )
+
+
+def test_runs_of_another_size_are_told(tmp_path: Path) -> None:
+    ant = {"category_id": 4, "segmentation": square(6, 0, 4)}
+    root = write(tmp_path, ant)
+    other = write(tmp_path / "other", {"category_id": 4, "segmentation": runs(2, 2, 3, height=20)})
+    content = json.loads((other / "instances_train.json").read_text())
+    content["images"].append({"id": 6, "file_name": "b.png"})
+    content["annotations"].append({"id": 7, "image_id": 6, "category_id": 4, "bbox": [0, 0, 1, 1],
+                                   "segmentation": square(1, 1, 4)})  # fmt: skip
+    (root / "instances_train.json").write_text(json.dumps(content))
+    Image.new("RGB", (WIDTH, HEIGHT)).save(root / "images/train/b.png")
+    found = load(root)
+    assert "1 x mask of another size than its image" in found.faults.summary()
+    assert found.train.names == ("b.png",)
+
+
+def test_real_nuclei_are_those_of_the_masks(nuclei: Path) -> None:
+    coco = load(nuclei)
+    masks = data.load(DataSpec(kind="masks", root=str(nuclei)), SIZE, kinds=data.MASKS)
+    order = [masks.val.names.index(name) for name in coco.val.names]
+    assert (coco.val.masks == masks.val.masks[order]).mean() > 0.999

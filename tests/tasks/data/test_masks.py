@@ -1,0 +1,168 @@
+"""Mask folders: pairs of images and class maps, their classes, and all that can be wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.errors import SpecError, UserError
+from nas.study import DataSpec
+from nas.tasks import data
+from nas.tasks.data.dataset import Dataset
+from nas.tasks.data.masks import check
+from nas.tasks.data.painted import VOID
+
+SIZE = 32
+
+
+def write(root: Path, name: str, mask: np.ndarray | None, size: tuple[int, int] = (40, 20)) -> None:
+    """An image of (width, height) and its mask, in train if its name begins with t."""
+    part = "train" if name.startswith("t") else "val"
+    for folder in ("images", "masks"):
+        (root / folder / part).mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (90, 160, 30)).save(root / "images" / part / f"{name}.jpg")
+    if mask is not None:
+        Image.fromarray(mask).save(root / "masks" / part / f"{name}.png")
+
+
+def mask(*indices: int, width: int = 40, height: int = 20) -> np.ndarray:
+    """Vertical stripes of the indices."""
+    return np.repeat(np.array(indices, np.uint8), width // len(indices))[None].repeat(height, 0)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write(tmp_path, "t1", mask(0, 1))
+    write(tmp_path, "t2", mask(0, 3, 3, 255))
+    write(tmp_path, "v1", mask(3, 0))
+    return tmp_path
+
+
+def load(root: Path, **spec: object) -> Dataset:
+    return data.load(DataSpec.parse({"kind": "masks", "root": str(root)} | spec), SIZE, kinds=data.MASKS)
+
+
+def test_classes_are_the_indices_that_occur(root: Path) -> None:
+    found = load(root)
+    assert found.classes == ("class 1", "class 3")
+    assert found.faults.total == 0
+    assert found.split == "images/train and images/val"
+    one = found.train.masks[1]
+    assert one.shape == (SIZE, SIZE)
+    assert one[:16].tolist() == [[0] * 8 + [2] * 16 + [VOID] * 8] * 16  # 40 x 20 pixels at 32 x 16
+    assert (one[16:] == VOID).all()  # padding
+    assert found.train.territories is None
+    assert set(np.unique(found.val.territories)) == {3}
+
+
+def test_classes_txt_names_them_from_one_or_from_the_background(root: Path) -> None:
+    for text in ("cell\nrod\nstar\n", "background\ncell\nrod\nstar\n"):
+        (root / "classes.txt").write_text(text)
+        found = load(root)
+        assert found.classes == ("cell", "rod", "star")
+        assert set(np.unique(found.train.masks)) == {0, 1, 3, VOID}
+
+
+def test_listed_classes_are_chosen_and_the_others_are_background(root: Path) -> None:
+    (root / "classes.txt").write_text("cell\nrod\nstar\n")
+    found = load(root, classes=["star"])
+    assert found.classes == ("star",)
+    assert set(np.unique(found.train.masks[0, :16])) == {0}
+    assert set(np.unique(found.val.masks[0, :16])) == {0, 1}
+    with pytest.raises(UserError, match="no object of the class rod; the data has cell, star"):
+        load(root, classes=["star", "rod"])
+
+
+def test_without_classes_txt_listed_classes_are_the_indices_in_order(root: Path) -> None:
+    write(root, "t3", mask(2, 0))
+    assert load(root, classes=["cell", "rod", "star"]).classes == ("cell", "rod", "star")
+
+
+def test_a_palette_is_read_by_its_indices(root: Path) -> None:
+    image = Image.fromarray(mask(0, 1, 1, 0)).convert("P")
+    image = Image.fromarray(mask(0, 1, 1, 0), mode="P")
+    image.putpalette([0, 0, 0, 250, 10, 10])
+    image.save(root / "masks/train/t1.png")
+    assert set(np.unique(load(root).train.masks[0, :16])) == {0, 1}
+
+
+def corrupt(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def recolour(path: Path) -> None:
+    Image.open(path).convert("RGB").save(path)
+
+
+def shrink(path: Path) -> None:
+    Image.open(path).resize((20, 20)).save(path)
+
+
+def deepen(path: Path) -> None:
+    Image.fromarray(np.full((20, 40), 300, np.uint16)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (Path.unlink, "missing mask"),
+        (corrupt, "unreadable mask"),
+        (recolour, "mask of colours, not of class indices"),
+        (shrink, "mask of another size than its image"),
+        (deepen, "mask with an index above 255"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_a_faulty_mask_is_told_with_its_file_and_left_out(root: Path, spoil: Callable[[Path], None], kind: str) -> None:
+    spoil(root / "masks/train/t1.png")
+    found = load(root)
+    assert found.faults.summary() == f"1 x {kind}: masks/train/t1.png"
+    assert found.train.names == ("t2.jpg",)
+    with pytest.raises(UserError, match="1 faults, refused because of strict"):
+        load(root, strict=True)
+
+
+def test_an_index_without_a_name_is_void_and_told(root: Path) -> None:
+    (root / "classes.txt").write_text("cell\n")
+    write(root, "v2", mask(0, 1))
+    found = load(root)
+    assert found.faults.summary() == "2 x index without a class: masks/train/t2.png: 3, masks/val/v1.png: 3"
+    assert set(np.unique(found.train.masks[1])) == {0, VOID}
+
+
+def test_a_mask_without_an_image_is_told(root: Path) -> None:
+    (root / "images/val/v1.jpg").rename(root / "images/val/other.jpg")
+    with pytest.raises(UserError) as told:
+        load(root)
+    assert str(told.value).splitlines() == [
+        f"{root}: no images in val",
+        "1 x mask without an image: masks/val/v1.png",
+        "1 x missing mask: masks/val/other.png",
+    ]
+
+
+def test_masks_of_0_and_255_get_advice(tmp_path: Path) -> None:
+    for name in ("t1", "v1"):
+        write(tmp_path, name, mask(0, 255))
+    with pytest.raises(UserError, match="no index but 0, the background, and 255, which is void: write 1"):
+        load(tmp_path)
+
+
+def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images/train").mkdir(parents=True)
+    [fault] = check(DataSpec(kind="masks", root=str(tmp_path)))
+    assert fault.path == "root"
+    assert fault.message.endswith("is no folder of masks, it lacks images/val, masks/train, masks/val")
+    with pytest.raises(SpecError):
+        load(tmp_path)
+
+
+def test_real_nuclei(nuclei: Path) -> None:
+    found = load(nuclei, classes=["nucleus"])
+    assert (len(found.train), len(found.val)) == (180, 80)
+    assert found.faults.total == 0
+    assert set(np.unique(found.val.territories)) == {1, 2, 3}
