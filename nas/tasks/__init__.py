@@ -62,7 +62,9 @@ def check(spec: TaskSpec) -> list[Fault]:
     from nas.models.detector import DENSE
     from nas.tasks.weights import check_backbone
 
-    if spec.head not in DENSE:
+    if spec.kind != "detection" and spec.head != "fcos":
+        faults.append(Fault("task.head", f"is a choice of detection; leave it out of {spec.kind}"))
+    elif spec.head not in DENSE:
         faults.append(Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(DENSE)}"))
     return faults + check_backbone(spec)
 

@@ -81,6 +81,8 @@ def test_another_head_sees_the_same_whatever_is_cached() -> None:
 
 def test_an_unknown_head_is_a_fault() -> None:
     assert Fault("task.head", "unknown 'yolo'; one of fcos, retinanet") in check(spec(head="yolo"))
+    fault = Fault("task.head", "is a choice of detection; leave it out of segmentation")
+    assert fault in check(spec(kind="segmentation", head="retinanet"))
 
 
 @pytest.mark.slow
