@@ -64,8 +64,9 @@ class TaskSpec(Value):
     the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
     to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
     far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
-    may hold, in bytes; `device: auto` is a GPU where the workers have one. `latency_target` is what `latency_ms` is
-    timed on: `torch`, on the device; `onnxruntime`, on the CPU.
+    may hold, in bytes; `head` of a detection task is `fcos` or `retinanet`, with `head_convs` convolutions a tower and
+    object sizes a level scaled by `head_scale`; `device: auto` is a GPU where the workers have one. `latency_target` is
+    what `latency_ms` is timed on: `torch`, on the device; `onnxruntime`, on the CPU.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class TaskSpec(Value):
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     latency_target: Literal["torch", "onnxruntime"] = "torch"
+    head: str = "fcos"
     head_convs: int = Field(1, ge=0, le=8)
     head_scale: float = Field(1.0, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from nas.errors import NASError
 from nas.models import Detector, Headed
-from nas.models.fcos import Outputs
 
 INPUT = "images"
 TOLERANCE = 1e-4
@@ -21,7 +20,7 @@ class Deployed(nn.Module):
     """Images (N, C, S, S) in [0, 1], S the image size -> tensors called `names`.
 
     A detector gives `boxes` (N, P, 4) as x1, y1, x2, y2 in pixels of the image, and `scores` (N, P, classes), at the P
-    points of all levels. A model of another head gives what its `raw` gives.
+    points or anchors of all levels. A model of another head gives what its `raw` gives.
     """
 
     def __init__(self, model: Headed) -> None:
@@ -35,7 +34,7 @@ class Deployed(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         outputs = self.model.raw(images)
-        if isinstance(outputs, Outputs):
+        if isinstance(self.model, Detector):
             head = self.model.head
             outputs = head.decoded(outputs, head.points(self.model.sizes(), images.device))
         return outputs if isinstance(outputs, tuple) else (outputs,)

@@ -10,7 +10,6 @@ from nas.export.deployed import INPUT, Deployed, compared
 ONNX = "model.onnx"
 ONNX_NMS = "model-nms.onnx"
 
-IOU = 0.6
 MOST = 100
 
 
@@ -39,7 +38,7 @@ def onnx_nms(model: Deployed) -> bytes:
     """The file of `onnx` with post-processing: a further output `selected` (K, 3), int64.
 
     Each row is an image, a class and a point whose box is kept: for each image and class at most 100 boxes, the best
-    first, that score above the detector's threshold and overlap no better one by an IoU of more than .6.
+    first, that score above the detector's threshold and overlap no better one by more than the IoU of the head.
 
     Raises:
         UserError: the model gives no boxes.
@@ -51,7 +50,7 @@ def onnx_nms(model: Deployed) -> bytes:
 
     proto = load_from_string(onnx(model))
     graph = proto.graph
-    limits = {"most": (TensorProto.INT64, MOST), "iou": (TensorProto.FLOAT, IOU)}
+    limits = {"most": (TensorProto.INT64, MOST), "iou": (TensorProto.FLOAT, model.model.head.overlap)}
     limits["threshold"] = (TensorProto.FLOAT, model.model.threshold)
     graph.initializer.extend(helper.make_tensor(f"nms_{name}", kind, [1], [x]) for name, (kind, x) in limits.items())
     graph.node.extend(

@@ -13,6 +13,7 @@ from nas.catalog import read_space
 from nas.errors import NASError, UserError
 from nas.export.deployed import Deployed
 from nas.export.onnx import onnx, onnx_nms
+from nas.models import with_head
 from nas.topologies import pyramid
 from tests.export.code.necks import WORDS, using
 from tests.export.studies import SIZE, WINNER, around, measured
@@ -89,3 +90,11 @@ def test_all_that_the_space_deploy_allows(topology: str, turn: int) -> None:
 def test_every_word_of_the_vocabulary(words: dict[str, Any]) -> None:
     """So no study that asks for ONNX has to be refused; a word that cannot be exported would have to be."""
     exportable(using(**words, project=Conv(kernel=1)))
+
+
+def test_a_retinanet_is_deployed_alike(deployed: Deployed) -> None:
+    given = deployed.model.architecture
+    head = given.head.model_copy(update={"kind": "retinanet"})
+    other = Deployed(with_head(given.model_copy(update={"head": head})))
+    assert other.names == ("boxes", "scores")
+    assert onnx_nms(other)  # compared with torch's numbers before it is given out
