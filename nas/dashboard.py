@@ -7,8 +7,10 @@ import ipaddress
 import socket
 import sys
 import warnings
-from typing import TYPE_CHECKING, cast
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from nas.drawing import svg
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,6 +43,35 @@ class ReadOnly:
             await self.app(scope, receive, send)
 
 
+class Drawings:
+    """Optuna's artifact store of a study's pictures: the drawing of the architecture whose digest is asked for.
+
+    Nothing is stored, for a drawing is a function of what the database holds.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """The SVG.
+
+        Raises:
+            ArtifactNotFound: there is no such architecture.
+        """
+        from optuna.artifacts.exceptions import ArtifactNotFound
+
+        architecture = self.store.architecture(artifact_id)
+        if architecture is None:
+            raise ArtifactNotFound(f"no architecture {artifact_id}")
+        return BytesIO(svg(architecture.neck).encode())
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        raise NotImplementedError("drawings are made, not stored")
+
+    def remove(self, artifact_id: str) -> None:
+        """Nothing: the architecture stays in the database."""
+
+
 def app(store: Store, write: bool = False) -> ASGIApp:
     """The dashboard as an ASGI application; it asks for absolute paths, and so must be mounted at `/`.
 
@@ -50,7 +81,7 @@ def app(store: Store, write: bool = False) -> ASGIApp:
     import optuna_dashboard
     from a2wsgi import WSGIMiddleware
 
-    dashboard = cast("ASGIApp", WSGIMiddleware(optuna_dashboard.wsgi(store.optuna)))
+    dashboard = cast("ASGIApp", WSGIMiddleware(optuna_dashboard.wsgi(store.optuna, artifact_store=Drawings(store))))
     return dashboard if write else ReadOnly(dashboard)
 
 

@@ -64,8 +64,9 @@ class TaskSpec(Value):
     the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
     to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
     far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
-    may hold, in bytes; `device: auto` is a GPU where the workers have one. `latency_target` is what `latency_ms` is
-    timed on: `torch`, on the device; `onnxruntime`, on the CPU.
+    may hold, in bytes; `head` of a detection task is `fcos` or `retinanet`, with `head_convs` convolutions a tower and
+    object sizes a level scaled by `head_scale`; `device: auto` is a GPU where the workers have one. `latency_target` is
+    what `latency_ms` is timed on: `torch`, on the device; `onnxruntime`, on the CPU.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class TaskSpec(Value):
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     latency_target: Literal["torch", "onnxruntime"] = "torch"
+    head: str = "fcos"
     head_convs: int = Field(1, ge=0, le=8)
     head_scale: float = Field(1.0, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -186,9 +188,14 @@ FULL = 10
 """Epochs of the full training in those of the proxy, unless a study says more."""
 
 
+Format = Literal["config", "weights", "python", "onnx", "onnx-nms", "pt2"]
+"""What an export may consist of."""
+
+
 class StudySpec(Value):
     """A study. Only `task` has no default.
 
+    `export` lists what is to be exported beside config and weights; what that needs is checked before the search.
     `full` is what differs in the full training that the task stands for: by default ten times the epochs.
     """
 
@@ -206,6 +213,7 @@ class StudySpec(Value):
     workers: Workers = Workers()
     executor: str = "ray"
     address: str | None = None
+    export: tuple[Format, ...] = ()
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_kept)] = 5
     seed: int = Field(0, ge=0, lt=2**31)
 
@@ -267,7 +275,7 @@ def _full_of(task: TaskSpec, changes: dict[str, Any]) -> TaskSpec:
     return TaskSpec.parse(task.model_dump() | {"epochs": FULL * task.epochs} | changes)
 
 
-RESUMABLE = ("budget", "workers", "executor", "address", "full")
+RESUMABLE = ("budget", "workers", "executor", "address", "full", "export")
 """What may differ when a study is launched again: it changes no trial."""
 
 

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from optuna_dashboard._app import create_app
 from starlette.testclient import TestClient
 
 from nas.dashboard import REFUSAL, app, serve
+from nas.drawing import svg
 from nas.errors import StoreError, UserError
-from nas.search.notes import save_study_note, save_trial_note, study_note, trial_note
+from nas.measurement import Key
+from nas.search.notes import save_drawing, save_study_note, save_trial_note, study_note, trial_note
 from nas.storage import open_store
 from tests.fabricated import Fabric, architecture, fabricate, spec
 
@@ -49,6 +52,26 @@ def url(tmp_path: Path) -> str:
 def client(url: str) -> Iterator[TestClient]:
     with open_store(url, create=False) as store:
         yield TestClient(app(store))
+
+
+def test_a_trial_has_its_neck_as_a_picture_and_in_its_note(url: str) -> None:
+    with open_store(url, create=False) as store:
+        study = optuna.load_study(study_name="cells", storage=store.optuna)
+        trial = study.ask()
+        drawn = architecture(48)
+        shown = save_drawing(study, trial, drawn.digest)
+        key = Key(digest=drawn.digest, task="t", seed=0, epochs=1)
+        store.bind("cells", trial.number, key, drawn, None)
+        client = TestClient(app(store))
+        place = re.fullmatch(r"!\[The neck\]\((/artifacts/.*)\)", shown)
+        assert place is not None
+        picture = client.get(place[1])
+        assert picture.headers["content-type"] == "image/svg+xml"
+        assert picture.text == svg(drawn.neck)
+        assert client.get(place[1].replace(drawn.digest, "a1-0000")).status_code == 404
+        detail = client.get(f"/api/studies/{study._study_id}").json()
+        [artifact] = detail["trials"][trial.number]["artifacts"]
+        assert (artifact["artifact_id"], artifact["filename"]) == (drawn.digest, "neck.svg")
 
 
 def test_it_shows_the_studies_and_their_trials(client: TestClient) -> None:

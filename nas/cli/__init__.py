@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from nas import __version__
-from nas.cli import cost, dashboard, data, diff, draw, export, launch, ls, predict, proxy, show, validate
+from nas.cli import cost, dashboard, data, diff, draw, eval, export, launch, ls, predict, proxy, show, validate
 from nas.errors import NASError, UserError
 
 INTERRUPTED = 130
@@ -35,6 +35,7 @@ VERBS: dict[str, Verb] = {
     "dashboard": dashboard,
     "export": export,
     "predict": predict,
+    "eval": eval,
     "draw": draw,
     "cost": cost,
     "diff": diff,

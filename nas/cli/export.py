@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nas.cli import options
 
-HELP = "export a trained architecture: its config, its weights"
+HELP = "export a trained architecture: its config, weights, code, ONNX"
 EXAMPLE = "nas export quickstart -o exports/quickstart"
 
 
@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trial", metavar="N", type=int, help="number of the trial (default: the best by the first objective)"
     )
     parser.add_argument(
-        "--format", metavar="A,B", default="config,weights", help="what to write (default: %(default)s)"
+        "--format",
+        metavar="A,B",
+        help="what to write: config, weights, python, onnx, onnx-nms, pt2 (default: config, weights, and the study's)",
     )
     options.add_json(parser)
 
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from nas.export import export_study
     from nas.storage import open_store
 
-    formats = [word.strip() for word in args.format.split(",")]
+    formats = [word.strip() for word in args.format.split(",")] if args.format is not None else None
     with open_store(args.storage, create=False) as store:
         name = options.study_name(store, args)
         written = export_study(store, name, args.output, args.trial, formats)

@@ -18,6 +18,10 @@ DRAWING = "drawing.svg"
 _FILES = {
     "config.yaml": "the architecture, its metrics, and all that is needed to prepare an image",
     "weights.safetensors": "the weights of backbone, neck and head",
+    "model.py": "the neck as code that needs only torch; `load()` gives it the weights above",
+    "model.onnx": "the model for onnxruntime and its like: a batch `images` in [0, 1], letterboxed as the config says",
+    "model-nms.onnx": "the same with non-maximum suppression: `selected` lists image, class and point of each box",
+    "model.pt2": "the same model as a program for `torch.export.load`",
     DRAWING: "the neck as a picture",
 }
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.errors import NASError
 from nas.models import Detector, Headed
-from nas.models.fcos import Outputs
 
 INPUT = "images"
 TOLERANCE = 1e-4
@@ -21,12 +20,13 @@ class Deployed(nn.Module):
     """Images (N, C, S, S) in [0, 1], S the image size -> tensors called `names`.
 
     A detector gives `boxes` (N, P, 4) as x1, y1, x2, y2 in pixels of the image, and `scores` (N, P, classes), at the P
-    points of all levels. A model of another head gives what its `raw` gives.
+    points or anchors of all levels. A model of another head gives what its `raw` gives.
     """
 
     def __init__(self, model: Headed) -> None:
         super().__init__()
-        self.model = deepcopy(model).cpu().to(memory_format=torch.contiguous_format).eval()
+        copied: Any = deepcopy(model)
+        self.model = copied.to("cpu", memory_format=torch.contiguous_format)
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
         self.eval()
@@ -34,10 +34,10 @@ class Deployed(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         outputs = self.model.raw(images)
-        if isinstance(outputs, Outputs):
-            detector = cast(Detector, self.model)
-            return detector.head.decoded(outputs, detector.head.points(detector.sizes(), images.device))
-        return (outputs,)
+        if isinstance(self.model, Detector):
+            head = self.model.head
+            outputs = head.decoded(outputs, head.points(self.model.sizes(), images.device))
+        return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def example(self, batch: int) -> Tensor:
         """Noise, the same at each call."""

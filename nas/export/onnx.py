@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import torch
 
 from nas.errors import UserError
 from nas.export.deployed import INPUT, Deployed, compared
-from nas.models import Detector
 
 ONNX = "model.onnx"
 ONNX_NMS = "model-nms.onnx"
 
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-
-IOU = 0.6
 MOST = 100
-
-
-def check_installed() -> None:
-    """Whether the extra is there.
-
-    Raises:
-        UserError: it is not; with the command that installs it.
-    """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise UserError(f'--format onnx needs {", ".join(missing)}: pip install "pyramid-nas[onnx]"')
 
 
 def onnx(model: Deployed) -> bytes:
@@ -55,19 +38,19 @@ def onnx_nms(model: Deployed) -> bytes:
     """The file of `onnx` with post-processing: a further output `selected` (K, 3), int64.
 
     Each row is an image, a class and a point whose box is kept: for each image and class at most 100 boxes, the best
-    first, that score above the detector's threshold and overlap no better one by an IoU of more than .6.
+    first, that score above the detector's threshold and overlap no better one by more than the IoU of the head.
 
     Raises:
         UserError: the model gives no boxes.
         NASError: onnxruntime gives something else.
     """
-    if not isinstance(model.model, Detector):
-        raise UserError("post-processing is of boxes, and this model gives class maps: export it as it is")
+    if "boxes" not in model.names:
+        raise UserError("onnx-nms is for models that give boxes, and this one gives none: take onnx")
     from onnx import TensorProto, helper, load_from_string
 
     proto = load_from_string(onnx(model))
     graph = proto.graph
-    limits = {"most": (TensorProto.INT64, MOST), "iou": (TensorProto.FLOAT, IOU)}
+    limits = {"most": (TensorProto.INT64, MOST), "iou": (TensorProto.FLOAT, model.model.head.overlap)}
     limits["threshold"] = (TensorProto.FLOAT, model.model.threshold)
     graph.initializer.extend(helper.make_tensor(f"nms_{name}", kind, [1], [x]) for name, (kind, x) in limits.items())
     graph.node.extend(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,30 @@ from nas.drawing import svg
 from nas.errors import UserError
 from nas.export.card import CARD, DRAWING, card
 from nas.export.config import CONFIG, ExportConfig
+from nas.export.deployed import Deployed
 from nas.export.folder import check_folder, write_folder
+from nas.export.onnx import ONNX, ONNX_NMS, onnx, onnx_nms
+from nas.export.pt2 import PT2, pt2
+from nas.export.python import PYTHON, python
 from nas.export.weights import WEIGHTS, merged
 from nas.measurement import Key
+from nas.models import with_head
+from nas.models.cost import fault_of_target
 from nas.results import TrialFacts, result, study_record, trial_facts
 from nas.storage import Store
+from nas.tasks.weights import unpacked
 
-FORMATS = {"config": CONFIG, "weights": WEIGHTS}
+MODELS: dict[str, tuple[str, Callable[[Deployed], bytes]]] = {
+    "onnx": (ONNX, onnx),
+    "onnx-nms": (ONNX_NMS, onnx_nms),
+    "pt2": (PT2, pt2),
+}
+"""Formats that hold the whole model, weights and all: the file and who makes it."""
+
+FORMATS = {"config": CONFIG, "weights": WEIGHTS, "python": PYTHON} | {name: file for name, (file, _) in MODELS.items()}
 """What an export may consist of, and the file each is; config, card and drawing are always there."""
+
+DEFAULT = ("config", "weights")
 
 
 def export_study(
@@ -27,7 +43,7 @@ def export_study(
     name: str,
     directory: str | Path,
     trial: int | None = None,
-    formats: Sequence[str] = ("config", "weights"),
+    formats: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Write a trial to `directory`; an earlier export there is replaced.
 
@@ -36,7 +52,7 @@ def export_study(
         name: the study.
         directory: a new or empty folder, or an earlier export.
         trial: its number; None: the best feasible one by the first objective, baselines included.
-        formats: names of FORMATS.
+        formats: names of FORMATS; None: config, weights, and what the study asks for (`export`).
 
     Returns:
         `study`, `trial`, `digest`, `metrics`, `directory` and `files`.
@@ -47,16 +63,17 @@ def export_study(
         StoreError: the weights kept are damaged.
     """
     directory = Path(directory)
-    unknown = [f for f in formats if f not in FORMATS]
-    if unknown:
-        raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
     check_folder(directory)
     record = study_record(store, name)
     spec = record.spec
+    formats = formats if formats is not None else (*DEFAULT, *spec.export)
+    _check(formats)
     facts = trained(store, name, trial)
     architecture = canonical(Architecture.parse(facts.architecture))
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
-    weights = _weights(store, key, facts, architecture, spec.keep) if "weights" in formats else None
+    whole = [f for f in MODELS if f in formats]
+    state = _weights(store, key, facts, architecture, spec.keep) if whole or "weights" in formats else None
+    weights = state if "weights" in formats else None
     evaluation = store.evaluation(key)
     config = ExportConfig.of(
         architecture,
@@ -70,6 +87,13 @@ def export_study(
         details=evaluation.measurement.details if evaluation is not None else {},
     )
     files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
+    if "python" in formats:
+        files[PYTHON] = python(architecture)
+    if state is not None and whole:
+        model = with_head(architecture)
+        model.load_state_dict(unpacked(state))
+        deployed = Deployed(model)
+        files |= {MODELS[f][0]: MODELS[f][1](deployed) for f in whole}
     files[DRAWING] = svg(architecture.neck).encode()
     files[CARD] = card(config, record, result(store, name), list(files)).encode()
     write_folder(directory, files, FORMATS.values())
@@ -81,6 +105,15 @@ def export_study(
         "directory": str(directory),
         "files": sorted(files),
     }
+
+
+def _check(formats: Sequence[str]) -> None:
+    unknown = [f for f in formats if f not in FORMATS]
+    if unknown:
+        raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
+    missing = fault_of_target("onnxruntime") if any(f.startswith("onnx") for f in formats) else None
+    if missing is not None:
+        raise UserError(missing)
 
 
 def trained(store: Store, name: str, trial: int | None) -> TrialFacts:

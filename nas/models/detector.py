@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,23 +12,30 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.errors import UserError
 from nas.models.backbone import Backbone
-from nas.models.fcos import FCOS, Detections, Outputs
+from nas.models.dense import DenseHead, Detections
+from nas.models.fcos import FCOS
 from nas.models.pyramid import Headed
+from nas.models.retinanet import RetinaNet
+
+DENSE: dict[str, type[DenseHead]] = {"fcos": FCOS, "retinanet": RetinaNet}
+"""Head kind -> builder, with the arguments of `DenseHead`."""
 
 
 class Detector(Headed):
-    """Backbone, neck and FCOS head; levels of other widths are brought to the head's by a 1x1 convolution.
+    """Backbone, neck and dense head; levels of other widths are brought to the head's by a 1x1 convolution.
 
     Called as torchvision's detectors are: a list of images (C, H, W) in [0, 1], of any size, gives a list of dicts
     `boxes` (K, 4) in the pixels of each image, `scores` (K,), `labels` (K,) from 0. Images are letterboxed to
     `image_size` unless they have it already. `raw` takes a batch of that size and gives the head's outputs.
     """
 
-    head: FCOS
+    head: DenseHead
 
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__(architecture, backbone)
         spec = self.spec
+        if spec.kind not in DENSE:
+            raise UserError(f"a detector has no head {spec.kind!r}; one of {', '.join(DENSE)}")
         if architecture.neck.merge is not None:
             raise UserError(f"the {spec.kind} head takes a pyramid, and this neck merges its maps into one")
         width = spec.width or max(self.neck.out_channels)
@@ -35,7 +43,7 @@ class Detector(Headed):
             nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in self.neck.out_channels
         )
         levels = architecture.neck.output_levels
-        self.head = FCOS(width, len(spec.classes), levels, spec.convs, self.image_size, spec.scale)
+        self.head = DENSE[spec.kind](width, len(spec.classes), levels, spec.convs, self.image_size, spec.scale)
         self.threshold = 0.05
 
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
@@ -47,9 +55,9 @@ class Detector(Headed):
         """Height and width of the maps, one a level."""
         return [(-(-self.image_size // 2**level),) * 2 for level in self.head.levels]
 
-    def detect(self, outputs: Outputs) -> list[Detections]:
+    def detect(self, outputs: Any) -> list[Detections]:
         """Boxes in the pixels of the letterboxed image."""
-        points = self.head.points(self.sizes(), outputs.logits.device)
+        points = self.head.points(self.sizes(), outputs[0].device)
         return self.head.detect(outputs, points, threshold=self.threshold)
 
     def forward(self, images: Sequence[Tensor] | Tensor) -> list[dict[str, Tensor]]:

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
-from torchvision.ops import batched_nms, generalized_box_iou_loss, sigmoid_focal_loss
+from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
+from nas.models.dense import DenseHead
 from nas.models.norms import GroupNorm
 
 RADIUS = 1.5
@@ -45,38 +46,22 @@ class Points(NamedTuple):
     counts: tuple[int, ...]
 
 
-class Detections(NamedTuple):
-    """Boxes (K, 4) as x1, y1, x2, y2 in pixels, scores (K,), labels (K,) from 0; best first."""
-
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
-
-
-class FCOS(nn.Module):
+class FCOS(DenseHead):
     """Classification, box and centerness towers shared by all levels.
 
-    Args:
-        width: channels of every map.
-        classes: number of classes.
-        levels: the pyramid's levels, fine to coarse.
-        convs: 3x3 convolutions in each tower.
-        image_size: side of the square images, in pixels.
-        scale: level l answers for distances from 4 to 8 times 2^l * scale pixels; 1 in FCOS, less for smaller objects.
+    See `DenseHead`; level l answers for distances from 4 to 8 times 2^l * scale pixels.
     """
+
+    overlap = 0.6
 
     def __init__(
         self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0
     ) -> None:
-        super().__init__()
+        super().__init__(width, classes, levels, convs, image_size, scale)
         self.classification = FCOSClassificationHead(width, 1, classes, convs, norm_layer=GroupNorm)
         self.regression = FCOSRegressionHead(width, 1, convs, norm_layer=GroupNorm)
         # A box of two strides to start with: distances of zero, torchvision's start, cost a short run its first steps.
         nn.init.ones_(self.regression.bbox_reg.bias)
-        self.levels = tuple(levels)
-        self.classes = classes
-        self.image_size = image_size
-        self.scale = scale
 
     def forward(self, maps: Sequence[Tensor]) -> Outputs:
         logits = self.classification(list(maps))
@@ -98,16 +83,7 @@ class FCOS(nn.Module):
         return Points(torch.cat(centres), torch.cat(strides), torch.cat(ranges), tuple(counts))
 
     def assign(self, points: Points, boxes: Tensor, valid: Tensor) -> Tensor:
-        """Which box each point answers for.
-
-        Args:
-            points: P points.
-            boxes: (N, G, 4) in pixels, padded.
-            valid: (N, G), False for padding.
-
-        Returns:
-            (N, P) indices into G, -1 for background; of several boxes the smallest.
-        """
+        """See `DenseHead`: of several boxes the smallest, -1 for background."""
         assigned = torch.full((len(boxes), len(points.centres)), -1, dtype=torch.long, device=boxes.device)
         for image, own in enumerate(valid):
             index = own.nonzero().squeeze(1)
@@ -121,10 +97,7 @@ class FCOS(nn.Module):
         return assigned
 
     def loss(self, outputs: Outputs, points: Points, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
-        """Focal, GIoU and centerness losses, each over the number of positives (torchvision's FCOSHead.compute_loss).
-
-        `boxes` is (N, G, 4), `labels` (N, G), `assigned` (N, P) from `assign`.
-        """
+        """Focal, GIoU and centerness losses, each over the positives (torchvision's FCOSHead.compute_loss)."""
         positive = assigned >= 0
         image, point = positive.nonzero(as_tuple=True)
         box = assigned[image, point]
@@ -142,32 +115,13 @@ class FCOS(nn.Module):
         total: Tensor = classification + regression + centerness
         return total / max(1, len(image))
 
-    def detect(self, outputs: Outputs, points: Points, *, threshold: float, most: int = 100) -> list[Detections]:
-        """Boxes of each image: score sqrt(class * centerness), 1,000 candidates a level, NMS at IoU .6 a class."""
-        boxes, scores = self.decoded(outputs, points)
-        return [self._detect(b, s, points.counts, threshold, most) for b, s in zip(boxes, scores, strict=True)]
-
     def decoded(self, outputs: Outputs, points: Points) -> tuple[Tensor, Tensor]:
-        """Boxes (N, P, 4) in pixels and scores (N, P, classes) at all points."""
+        """See `DenseHead`; a score is sqrt(class * centerness)."""
         x1y1 = points.centres - outputs.distances[..., :2] * points.strides[:, None]
         x2y2 = points.centres + outputs.distances[..., 2:] * points.strides[:, None]
         boxes = torch.cat((x1y1, x2y2), dim=-1).clamp(0, self.image_size)
         scores = (outputs.logits.sigmoid() * outputs.centerness.sigmoid()[..., None]).sqrt()
         return boxes, scores
-
-    def _detect(self, boxes: Tensor, scores: Tensor, counts: Sequence[int], threshold: float, most: int) -> Detections:
-        kept = []
-        start = 0
-        for count in counts:
-            flat = scores[start : start + count].flatten()
-            best = flat.topk(min(1000, len(flat))).indices
-            kept.append(best[flat[best] > threshold] + start * self.classes)
-            start += count
-        index = torch.cat(kept)
-        score, label = scores.flatten()[index], index % self.classes
-        box = boxes[index // self.classes]
-        keep = batched_nms(box, score, label, 0.6)[:most]
-        return Detections(box[keep], score[keep], label[keep])
 
 
 def _assign(centres: Tensor, strides: Tensor, ranges: Tensor, boxes: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ def check(spec: StudySpec) -> list[Fault]:
         *executors.check(spec),
         *_device(spec),
         *_target(spec),
+        *_export(spec),
     ]
 
 
@@ -52,6 +53,12 @@ def _target(spec: StudySpec) -> list[Fault]:
     """Whether latencies can be timed here; what the machines of another cluster have is not known."""
     fault = fault_of_target(spec.task.latency_target) if spec.address is None else None
     return [] if fault is None else [Fault("task.latency_target", fault)]
+
+
+def _export(spec: StudySpec) -> list[Fault]:
+    """Whether what is asked for can be exported: every word of the vocabulary can, given the packages."""
+    fault = fault_of_target("onnxruntime") if any(name.startswith("onnx") for name in spec.export) else None
+    return [] if fault is None else [Fault("export", fault)]
 
 
 def _baselines(spec: StudySpec) -> list[Fault]:

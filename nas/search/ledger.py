@@ -11,7 +11,7 @@ from nas.measurement import Evaluation, Key, Metrics
 from nas.search.constraints import broken, excess
 from nas.search.keeper import Keeper, Trained
 from nas.search.narrator import Narrator
-from nas.search.notes import save_trial_note, trial_note
+from nas.search.notes import save_drawing, save_trial_note, trial_note
 from nas.study import StudySpec
 
 
@@ -62,7 +62,8 @@ class Ledger:
             return
         feasible = not broken(metrics, self.spec.constraints)
         self._set(trial, metrics, feasible)
-        save_trial_note(self.study, trial, trial_note(evaluation.architecture, metrics, baseline))
+        drawing = save_drawing(self.study, trial, digest)
+        save_trial_note(self.study, trial, trial_note(evaluation.architecture, metrics, baseline, drawing))
         if evaluation.state == "pruned":
             self.study.tell(trial, state=TrialState.PRUNED)
             self.seen[digest] = trial.number

@@ -6,6 +6,7 @@ can be written too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     import optuna
 
 
-def trial_note(architecture: Architecture, metrics: Metrics, baseline: str | None = None) -> str:
-    """What a trial is and what was measured."""
+def trial_note(architecture: Architecture, metrics: Metrics, baseline: str | None = None, drawing: str = "") -> str:
+    """What a trial is and what was measured; `drawing` is Markdown that shows the neck."""
     title = f"### Baseline {baseline}\n\n" if baseline is not None else ""
-    return f"{title}{describe(architecture)}\n{metrics_table({'': metrics}, turned=True)}"
+    shown = f"\n{drawing}\n" if drawing else ""
+    return f"{title}{describe(architecture)}\n{metrics_table({'': metrics}, turned=True)}{shown}"
 
 
 def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[str] = ()) -> str:
@@ -71,6 +73,16 @@ def save_trial_note(study: optuna.Study, trial: optuna.Trial, body: str) -> None
     optuna_dashboard.save_note reads all notes of the study before and after each.
     """
     _save(study, f"dashboard:{trial._trial_id}:", body)
+
+
+def save_drawing(study: optuna.Study, trial: optuna.Trial, digest: str) -> str:
+    """Say that a running trial has a drawing; Markdown that shows it.
+
+    No file is written: the dashboard draws the architecture `digest` when it is asked for that artifact.
+    """
+    told = {"artifact_id": digest, "filename": "neck.svg", "mimetype": "image/svg+xml", "encoding": None}
+    study._storage.set_trial_system_attr(trial._trial_id, f"artifacts:{digest}", json.dumps(told))
+    return f"![The neck](/artifacts/{study._study_id}/{trial._trial_id}/{digest})"
 
 
 def save_study_note(study: optuna.Study, body: str) -> None:

@@ -155,6 +155,11 @@ class Store:
 
     # Trials, and the attempts to evaluate what they propose
 
+    def architecture(self, digest: str) -> Architecture | None:
+        """The architecture of that name, if a trial or an evaluation has one."""
+        rows = self._database.read(select(ARCHITECTURE.c.data).where(ARCHITECTURE.c.digest == digest))
+        return Architecture.model_validate(rows[0].data) if rows else None
+
     def bind(self, study: str, number: int, key: Key, architecture: Architecture, baseline: str | None) -> None:
         """Tell what Optuna's trial `number` stands for, once and for all: right after it was asked for.
 

@@ -59,8 +59,13 @@ def check(spec: TaskSpec) -> list[Fault]:
         faults += kind.check(spec)
     else:
         faults.append(Fault("task.kind", f"unknown {spec.kind!r}; one of {', '.join(TASKS)}"))
+    from nas.models.detector import DENSE
     from nas.tasks.weights import check_backbone
 
+    if spec.kind != "detection" and spec.head != "fcos":
+        faults.append(Fault("task.head", f"is a choice of detection; leave it out of {spec.kind}"))
+    elif spec.head not in DENSE:
+        faults.append(Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(DENSE)}"))
     return faults + check_backbone(spec)
 
 

@@ -1,4 +1,4 @@
-"""The proxy task `detection`: a backbone, the neck under test and an FCOS head on the user's images."""
+"""The proxy task `detection`: a backbone, the neck under test and a head on the user's images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from nas.tasks.data import DATA, Dataset, Split
 from nas.tasks.supervised import BATCH, Index, Pixels, Session, SupervisedTask
 from nas.tasks.views import view
 
-_ASSIGNMENTS = 8
-"""Assignments that a worker keeps: each takes seconds to make, and trials share them."""
+_ASSIGNMENTS = 2**28
+"""Bytes of assignments that a worker keeps: each takes seconds to make, and trials share them."""
 
 
 class Targets(NamedTuple):
@@ -53,7 +53,8 @@ class DetectionTask(SupervisedTask[Targets]):
         return 0
 
     def head(self) -> HeadSpec:
-        return HeadSpec(classes=self.dataset.classes, convs=self.spec.head_convs, scale=self.spec.head_scale)
+        spec = self.spec
+        return HeadSpec(kind=spec.head, classes=self.dataset.classes, convs=spec.head_convs, scale=spec.head_scale)
 
     def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, NDArray[np.float32]]:
         return view(self.dataset.train, i, pixels, v, self.spec.flip)
@@ -65,7 +66,7 @@ class DetectionTask(SupervisedTask[Targets]):
         return DetectionSession(self, model)
 
 
-_assignments: WeakKeyDictionary[DetectionTask, dict[tuple[tuple[int, ...], float], Tensor]] = WeakKeyDictionary()
+_assignments: WeakKeyDictionary[DetectionTask, dict[tuple[str, tuple[int, ...], float], Tensor]] = WeakKeyDictionary()
 
 
 class DetectionSession(Session):
@@ -80,14 +81,14 @@ class DetectionSession(Session):
         self.assigned = None if task.targets is None else self._assigned(task.targets)
 
     def _assigned(self, targets: Targets) -> Tensor:
-        """Which box each point answers for, in every cached view: what only the levels of a head decide."""
+        """Which box each point answers for, in every cached view: what only kind and levels of a head decide."""
         head = self.model.head
         known = _assignments.setdefault(self.task, {})
-        key = (head.levels, head.scale)
+        key = (type(head).__name__, head.levels, head.scale)
         if key not in known:
-            if len(known) >= _ASSIGNMENTS:
-                del known[next(iter(known))]
             known[key] = self._assign(targets)
+            while len(known) > 1 and sum(x.nbytes for x in known.values()) > _ASSIGNMENTS:
+                del known[next(iter(known))]
         return known[key]
 
     def _assign(self, targets: Targets) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.conftest import Nas
 from tests.cli.test_ls import UNUSABLE
+from tests.export.code.written import imported
 from tests.export.studies import RIVAL, WINNER, Made, measured
 
 
@@ -40,6 +41,21 @@ def test_another_trial_and_format_as_json(nas: Nas, pets: str) -> None:
         ["README.md", "config.yaml", "drawing.svg"],
     )
     assert not Path("it/weights.safetensors").exists()
+
+
+def test_code_that_loads_what_lies_beside_it(nas: Nas, pets: str) -> None:
+    done = nas("export", "pets", "-o", "it", "--storage", pets, "--format", "config,weights,python")
+    assert "  model.py" in done.out.splitlines()
+    assert len(imported(Path("it/model.py").resolve()).load().state_dict()) > 0
+
+
+def test_onnx_without_its_packages_is_told_with_the_command(
+    refused: Callable[..., str], pets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: None)
+    message = refused("export", "pets", "-o", "out", "--storage", pets, "--format", "onnx")
+    assert "pip install 'pyramid-nas[onnx]'" in message
+    assert not Path("out").exists()
 
 
 @pytest.mark.parametrize(

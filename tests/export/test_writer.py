@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from safetensors.torch import load_file
 from nas.catalog import load_yaml
 from nas.describe import drawing, summary
 from nas.errors import StoreError, UserError
-from nas.export import export_study, load
+from nas.export import FORMATS, export_study, load
 from nas.models import build_neck
+from nas.study import Format
 from tests.export.studies import CLASSES, RIVAL, SIZE, WINNER, Made, around, measured
 
 
@@ -139,3 +141,20 @@ def test_wrong_words_are_told(pets: Made, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no study 'pet'.*did you mean pets"):
         export_study(pets.store, "pet", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_what_a_study_asks_for_is_exported_and_taken_away_again(tmp_path: Path) -> None:
+    made = Made(tmp_path, export=["python", "pt2", "onnx-nms"])
+    made.tell(measured(WINNER), {"ap": 0.4})
+    models = ["model-nms.onnx", "model.pt2", "model.py"]
+    files = ["README.md", "config.yaml", "drawing.svg", *models, "weights.safetensors"]
+    assert export_study(made.store, "pets", tmp_path / "out")["files"] == files
+    card = (tmp_path / "out/README.md").read_text()
+    assert [name for name in models if f"`{name}`" not in card] == []
+    export_study(made.store, "pets", tmp_path / "out", formats=["config"])
+    assert [name for name in files if (tmp_path / "out" / name).exists()] == files[:3]
+
+
+def test_the_formats_of_a_study_are_those_there_are() -> None:
+    assert get_args(Format) == tuple(FORMATS)

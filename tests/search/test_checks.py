@@ -43,6 +43,16 @@ def test_a_target_of_latencies_that_is_not_installed(monkeypatch: pytest.MonkeyP
     assert check(StudySpec.parse(study | {"address": "auto"})) == []  # other machines have what they have
 
 
+def test_what_an_export_needs_is_told_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = StudySpec.parse(SOUND | {"export": ["onnx"]})
+    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())
+    assert check(study) == []
+    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: None)
+    [fault] = check(study)
+    assert fault.path == "export"
+    assert "pip install 'pyramid-nas[onnx]'" in fault.message
+
+
 def test_cuda_is_for_workers_with_gpus() -> None:
     task = SOUND["task"] | {"device": "cuda"}
     assert check(StudySpec.parse({"task": task, "workers": {"gpus": 0.5}})) == []

@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nas.architecture import NeckSpec, NodeSpec
-from nas.errors import SpecError, TrialFailed
+from nas.errors import Fault, SpecError, TrialFailed
 from nas.models.detector import Detector
 from nas.models.window import Window
-from nas.tasks import coco_metrics, prepare
+from nas.tasks import check, coco_metrics, prepare
 from nas.tasks.detection import DetectionTask, padded
 from nas.tasks.supervised import PRETRAINED_RATE
 from nas.tasks.views import view
@@ -71,6 +71,33 @@ def test_cached_features_are_those_of_a_fresh_pass() -> None:
     pair = [trained(prepared(cache=cache, views=3), epochs=1) for cache in ("features", "images")]
     one, two = (progress[0].metrics["loss"] for progress in pair)
     assert one == pytest.approx(two, rel=1e-3)
+
+
+def test_another_head_sees_the_same_whatever_is_cached() -> None:
+    pair = [trained(prepared(head="retinanet", cache=cache, views=3), epochs=1) for cache in ("features", "images")]
+    one, two = (progress[0].metrics["loss"] for progress in pair)
+    assert one == pytest.approx(two, rel=1e-3)
+
+
+def test_an_unknown_head_is_a_fault() -> None:
+    assert Fault("task.head", "unknown 'yolo'; one of fcos, retinanet") in check(spec(head="yolo"))
+    fault = Fault("task.head", "is a choice of detection; leave it out of segmentation")
+    assert fault in check(spec(kind="segmentation", head="retinanet"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["fcos", "retinanet"])
+def test_heads_learn(head: str, lite0_weights: Path) -> None:
+    """Twelve epochs of scenes of ten classes; boxes drawn at random are at .01 or below."""
+    backbone = {"name": "tf_efficientnet_lite0", "checkpoint": str(lite0_weights), "levels": LEVELS}
+    data = {"train": 192, "val": 96}
+    changes = {"image_size": 128, "batch_size": 16, "views": 4, "head_scale": 0.5}
+    task = prepare(spec(head=head, backbone=backbone, data=data, **changes), lambda line: None)
+    torch.manual_seed(0)
+    *_, last = task.train(task.build(task.architecture(fpn(task.frame.levels, 32))), 0, 12)
+    ap = last.metrics["ap"]
+    assert ap is not None
+    assert ap > 0.1
 
 
 def test_the_loss_falls_over_a_longer_run(task: DetectionTask) -> None:

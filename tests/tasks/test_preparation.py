@@ -136,6 +136,11 @@ def told(
     return fingerprint(spec(**changes), dataset, state, cached, *resolved)
 
 
+def test_tasks_of_old_keep_their_fingerprint() -> None:
+    """Stored studies resume by it; a new key must leave it as it is, unless EVALUATOR was raised on purpose."""
+    assert (told(), told(cached="none")) == ("4560fffa1955cca6", "740e4d363a5b36e5")
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -162,6 +167,7 @@ def test_what_changes_no_metric_is_no_part_of_the_fingerprint(changes: dict[str,
         {"schedule": "one_cycle"},
         {"average": 0.2},
         {"views": 3},
+        {"head": "retinanet"},
         {"flip": False},
         {"resolved": ("cuda", "fp32")},
         {"resolved": ("cpu", "bf16")},

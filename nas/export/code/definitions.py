@@ -17,7 +17,7 @@ Statement = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 class Definitions:
     """Definitions collected from modules, in an order in which they can be executed.
 
-    What a module of the same package imports is followed to where it is defined; other imports are imported.
+    What a module imports of its own package or of this one is followed to where it is defined; all else is imported.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Definitions:
         statements, imports = _top_level(module)
         if name in imports:
             line, origin = imports[name]
-            if origin.split(".")[0] == module.__name__.split(".")[0]:
+            if origin.split(".")[0] in ("nas", module.__name__.split(".")[0]):
                 self.require(name, importlib.import_module(origin))
             else:
                 self.imports.add(line)

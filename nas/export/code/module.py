@@ -18,56 +18,9 @@ from nas.export.code.constructors import Constructors
 from nas.export.code.definitions import Definitions
 from nas.export.code.imports import sorted_imports
 from nas.export.code.layout import WIDTH, Expression, call, flat, laid_out, listed
+from nas.export.code.texts import BLOCK, IMPORTS, LOAD
 from nas.models import blocks
 from nas.models.neck import Neck
-
-_IMPORTS = (
-    "import json",
-    "import torch",
-    "from collections import OrderedDict",
-    "from collections.abc import Mapping, Sequence",
-    "from pathlib import Path",
-    "from torch import Tensor, nn",
-)
-
-_BLOCK = '''\
-def block(**layers: nn.Module) -> nn.Sequential:
-    """The layers one after the other, under their names."""
-    module = nn.Sequential(OrderedDict(layers))
-    init_convolutions(module)
-    return module'''
-
-_LOAD = '''\
-WEIGHTS = Path(__file__).with_name("weights.safetensors")
-TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
-
-
-def load(path: str | Path = WEIGHTS) -> Neck:
-    """The neck with the exported weights, in eval mode."""
-    tensors = read(path)
-    neck = Neck()
-    state = {}
-    for theirs, ours in NAMES.items():
-        state |= {f"{ours}.{name}": tensor for name, tensor in part(tensors, f"neck.{theirs}.").items()}
-    neck.load_state_dict(state)
-    return neck.eval()
-
-
-def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with `prefix`, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def read(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file: the length of a header, the header in JSON, then the numbers."""
-    data = bytearray(Path(path).read_bytes())
-    start = 8 + int.from_bytes(data[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(data[8:start]).items():
-        if name != "__metadata__":
-            begin, end = (start + offset for offset in entry["data_offsets"])
-            tensors[name] = torch.frombuffer(data[begin:end], dtype=TYPES[entry["dtype"]]).view(entry["shape"])
-    return tensors'''
 
 
 def source(neck: NeckSpec, channels: Mapping[int, int], title: str = "A neck", usage: str = "") -> str:
@@ -111,8 +64,8 @@ class _Writer:
         blocked = any("block(" in flat(layer) for layer in self.layers.values())
         if blocked:
             definitions.require("init_convolutions", blocks)
-        parts = [*definitions.texts, *([_BLOCK] if blocked else []), self._class(), self._names(), _LOAD]
-        head = f"{_docstring(self.spec, title, usage)}\n\n{sorted_imports({*_IMPORTS, *definitions.imports})}"
+        parts = [*definitions.texts, *([BLOCK] if blocked else []), self._class(), self._names(), LOAD]
+        head = f"{_docstring(self.spec, title, usage)}\n\n{sorted_imports({*IMPORTS, *definitions.imports})}"
         gap = "\n\n\n" if parts[0].startswith(("class ", "def ", "@")) else "\n\n"  # as isort has it
         return head + gap + "\n\n\n".join(parts) + "\n"
 
@@ -133,10 +86,11 @@ class _Writer:
         ]
         given = ", ".join(self.maps[: len(spec.inputs)]) if len(spec.inputs) > 1 else f"({self.maps[0]},)"
         below = any(level < spec.inputs[0] for level in self.sized)
-        image = ", image: tuple[int, int] | None = None" if below else ""
+        taken = ["self", "maps: Mapping[str, Tensor] | Sequence[Tensor]"]
+        taken += ["image: tuple[int, int] | None = None"] if below else []
         gives = "OrderedDict[str, Tensor]" if spec.merge is None else "Tensor"
         lines += [
-            f"    def forward(self, maps: Mapping[str, Tensor] | Sequence[Tensor]{image}) -> {gives}:",
+            *laid_out("def ", call("forward", *taken), 4, f" -> {gives}:"),
             *(['        """`image` is its height and width; without it they are taken for even."""'] if below else []),
             f"        {given} = maps.values() if isinstance(maps, Mapping) else maps",
             *(f"        {line}" for line in self._sizes()),

@@ -1,0 +1,116 @@
+"""Write docs/pyramids.md: every named neck with its drawing, its costs on this machine, and its source.
+
+python docs/pyramids.py
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from nas.architecture import Architecture, BackboneSpec, NeckSpec
+from nas.catalog import names, read_space
+from nas.describe import shown
+from nas.drawing import svg
+from nas.models import build
+from nas.models.cost import latency, static_costs
+from nas.search_space import count, nominal_frame
+from nas.topologies import TOPOLOGIES, fpn
+from nas.trial import machine
+
+HERE = Path(__file__).parent
+IMAGES = HERE / "images" / "necks"
+BACKBONE, SIZE, WIDTH = "tf_efficientnet_lite0", 320, 64
+"""What the necks stand on, the side of its images in pixels, and their channels."""
+
+LEVELS = (3, 4, 5)
+FINER = {"seed_fpn": (1, 2, 3), "unet": (1, 2, 3, 4, 5), "upernet": (2, 3, 4, 5), "semantic_fpn": (2, 3, 4, 5)}
+COARSER = ("bifpn", "qufpn", "gfpn", "fully_connected")
+"""Necks that are published with two further levels."""
+
+
+def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    rows = [row(name) for name in TOPOLOGIES]
+    about = machine("cpu")
+    processor = str(about["processor"])
+    text = f"""# Every named neck, and every shipped space
+
+Written by `python docs/pyramids.py` ({processor}, one thread, {date.today():%Y-%m-%d}). Each neck stands on
+{BACKBONE}, with {WIDTH} channels, images of {SIZE} x {SIZE} pixels and no head: from P3 to P5 unless it is
+meant for others, with two further levels where it is published with them, and the seed on its own stride-2
+convolutions. `params` and `macs` are the neck's own; `whole macs` adds the backbone's; the latency is the whole's, the
+median of 30 passes in turn with those of an FPN of the same width, to which it stands as `against fpn` says.
+
+| neck | options | levels | params | macs | whole macs | latency | against fpn | source |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+{chr(10).join(rows)}
+
+## Drawings
+
+{chr(10).join(f"**{name}**{chr(10)}{chr(10)}![{name}](images/necks/{name}.svg){chr(10)}" for name in TOPOLOGIES)}
+## How many necks the spaces hold
+
+Distinct canonical necks, on a backbone with its levels up to P5 and images large enough for all
+(`nas validate SPACE --json`): counted where a space has few enough, else an unbiased estimate with its standard error.
+
+| space | encodings | distinct necks | standard error |
+| --- | --- | --- | --- |
+{chr(10).join(space_row(name) for name in names("search_spaces"))}
+"""
+    (HERE / "pyramids.md").write_text(text)
+
+
+def row(name: str) -> str:
+    """A line of the table; the drawing is written beside it."""
+    levels = FINER.get(name, LEVELS)
+    options: dict[str, object] = {"width": WIDTH} | ({"extra": 2} if name in COARSER else {})
+    neck = TOPOLOGIES[name](levels, **options)
+    (IMAGES / f"{name}.svg").write_text(svg(neck))
+    whole = on_seed(neck) if name == "seed_fpn" else on_backbone(neck)
+    costs = static_costs(whole)
+    timed = latency(build(whole), build(on_backbone(fpn(LEVELS, WIDTH))))
+    told = ", ".join(f"{key} {value}" for key, value in options.items() if key != "width") or "-"
+    outputs = " to ".join(f"P{level}" for level in sorted({neck.output_levels[0], neck.output_levels[-1]}))
+    outputs = outputs if neck.merge is None else "one map"
+    cells = [
+        f"`{name}`",
+        told,
+        outputs,
+        *(shown(metric, costs[metric]) for metric in ("neck_params", "neck_macs", "macs")),
+        f"{timed.model:.1f} ms",
+        f"{timed.model / timed.reference:.2f}",
+        source(TOPOLOGIES[name]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def on_backbone(neck: NeckSpec) -> Architecture:
+    return Architecture(backbone=BackboneSpec(name=BACKBONE, levels=neck.inputs), neck=neck, image_size=SIZE)
+
+
+def on_seed(neck: NeckSpec) -> Architecture:
+    """The seed's bottom-up path: stride-2 convolutions of one width, for its laterals are identities."""
+    widths = (WIDTH,) * neck.inputs[-1]
+    return Architecture(backbone=BackboneSpec(levels=neck.inputs, widths=widths), neck=neck, image_size=SIZE)
+
+
+def source(topology: Callable[..., NeckSpec]) -> str:
+    """What the docstring says behind `Source:`."""
+    found = re.search(r"Source:\s*(.*?)(?:\n\s*\n|\Z)", inspect.getdoc(topology) or "", re.DOTALL)
+    return " ".join(found[1].split()) if found else "this project's seed"
+
+
+def space_row(name: str) -> str:
+    space = read_space(name)
+    found = count(space, nominal_frame(space))
+    if found.exact:
+        return f"| `{name}` | {found.encodings:,} | {found.necks:,} | counted |"
+    return f"| `{name}` | {found.encodings:.3g} | {found.necks:.3g} | {found.error:.1g} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""nas eval: an exported model measured on a folder of images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nas.cli import options
+
+HELP = "measure an exported model on a folder of annotated images"
+EXAMPLE = "nas eval exports/bccd FOLDER --split val"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", type=Path, help="folder that `nas export` wrote")
+    parser.add_argument("data", metavar="DATA", help="a folder with the export's classes; digits: the embedded data")
+    parser.add_argument("--kind", help="how to read it, such as voc, coco, yolo, masks (default: guessed)")
+    parser.add_argument("--split", choices=["val", "train"], default="val", help="its part (default: %(default)s)")
+    options.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from nas.describe import shown
+    from nas.export import evaluate
+
+    found = evaluate(args.directory, args.data, args.kind, args.split)
+    if args.json:
+        options.print_json(found)
+        return 0
+    for line in found["faults"]:
+        options.say(f"data: {line}")
+    print(f"{found['images']} images of {args.data} ({found['kind']}, {found['split']}):")
+    width = max(map(len, found["metrics"]))
+    print(*(f"{name:<{width}}  {shown(name, value)}" for name, value in found["metrics"].items()), sep="\n")
+    return 0

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nas.export import export_study
+from tests.cli.conftest import Nas
+from tests.export.studies import CLASSES, WINNER, Made, measured
+from tests.tasks.data.folders import voc_object, write_voc
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[str, str]:
+    """An export and data for it."""
+    made = Made(tmp_path)
+    made.tell(measured(WINNER), {"ap": 0.4})
+    export_study(made.store, "pets", tmp_path / "export")
+    made.store.close()
+    objects = [voc_object(name, (4, 6, 30, 40)) for name in CLASSES]
+    animals = write_voc(tmp_path / "animals", dict.fromkeys("abcd", objects), val=["c", "d"])
+    return str(tmp_path / "export"), str(animals)
+
+
+def test_metrics_as_lines_and_as_json(nas: Nas, folders: tuple[str, str]) -> None:
+    lines = nas("eval", *folders).out.splitlines()
+    assert lines[0] == f"2 images of {folders[1]} (voc, val):"
+    found = nas("eval", *folders, "--json").json
+    assert [line.split()[0] for line in lines[1:]] == list(found["metrics"])
+    assert (found["images"], found["kind"], found["split"]) == (2, "voc", "val")
+
+
+def test_what_is_not_there(folders: tuple[str, str], refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "is no export" in refused("eval", str(tmp_path / "animals"), folders[1])
+    assert "nowhere" in refused("eval", folders[0], "nowhere")

@@ -1,0 +1,38 @@
+"""Necks that each show a word of the vocabulary at work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas.architecture import Conv, Edge, Merge, NeckSpec, NodeSpec
+from nas.vocabulary import ACTIVATIONS, BLOCKS, DOWNSAMPLINGS, FUSIONS, NORMS, UPSAMPLINGS
+
+WORDS: list[dict[str, Any]] = [
+    *({"fuse": word} for word in FUSIONS),
+    *({"up": word} for word in UPSAMPLINGS),
+    *({"down": word} for word in DOWNSAMPLINGS),
+    *({"conv": Conv(kind=word)} for word in BLOCKS if word != "identity"),
+    *({"conv": Conv(norm=word)} for word in NORMS),
+    *({"conv": Conv(act=word, order="pre")} for word in ACTIVATIONS),
+]
+
+
+def using(
+    fuse: str = "add",
+    up: str = "nearest",
+    down: str = "max_pool",
+    conv: Conv | None = None,
+    project: Conv | None = None,
+    merge: Merge | None = None,
+) -> NeckSpec:
+    """A neck on P2 to P4 in which every word stands where it counts, over one level and over two."""
+    conv = conv or Conv()
+    fine, middle, coarse = (Edge(source=i, project=project, up=up, down=down) for i in range(3))
+    nodes = (
+        NodeSpec(level=3, width=8, inputs=(coarse, middle), fuse=fuse, block=conv),
+        NodeSpec(level=3, width=8, inputs=(fine, middle), fuse=fuse, block=conv),
+        NodeSpec(level=3, width=8, inputs=(Edge(source=3), Edge(source=4)), block=conv),
+        NodeSpec(level=2, width=8, inputs=(coarse,), block=conv),
+        NodeSpec(level=4, width=8, inputs=(fine,), block=conv),
+    )
+    return NeckSpec(inputs=(2, 3, 4), nodes=nodes, outputs=(6, 5, 7), merge=merge)
