@@ -15,7 +15,7 @@ from nas.export.deployed import Deployed
 from nas.export.onnx import onnx, onnx_nms
 from nas.models import with_head
 from nas.topologies import pyramid
-from tests.export.code.necks import WORDS, using
+from tests.export.code.necks import TOGETHER, using
 from tests.export.studies import SIZE, WINNER, around, measured
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -86,7 +86,7 @@ def test_all_that_the_space_deploy_allows(topology: str, turn: int) -> None:
     exportable(pyramid((2, 3), (2, 3, 4), dict.fromkeys(range(2, 5), 16), topology, norm="batch", act="relu", **words))
 
 
-@pytest.mark.parametrize("words", WORDS, ids=str)
+@pytest.mark.parametrize("words", TOGETHER, ids=str)
 def test_every_word_of_the_vocabulary(words: dict[str, Any]) -> None:
     """So no study that asks for ONNX has to be refused; a word that cannot be exported would have to be."""
     exportable(using(**words, project=Conv(kernel=1)))

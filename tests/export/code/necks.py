@@ -7,14 +7,33 @@ from typing import Any
 from nas.architecture import Conv, Edge, Merge, NeckSpec, NodeSpec
 from nas.vocabulary import ACTIVATIONS, BLOCKS, DOWNSAMPLINGS, FUSIONS, NORMS, UPSAMPLINGS
 
+_KINDS = [word for word in BLOCKS if word != "identity"]
+
 WORDS: list[dict[str, Any]] = [
     *({"fuse": word} for word in FUSIONS),
     *({"up": word} for word in UPSAMPLINGS),
     *({"down": word} for word in DOWNSAMPLINGS),
-    *({"conv": Conv(kind=word)} for word in BLOCKS if word != "identity"),
+    *({"conv": Conv(kind=word)} for word in _KINDS),
     *({"conv": Conv(norm=word)} for word in NORMS),
     *({"conv": Conv(act=word, order="pre")} for word in ACTIVATIONS),
 ]
+
+
+TOGETHER: list[dict[str, Any]] = [
+    {
+        "fuse": list(FUSIONS)[i % len(FUSIONS)],
+        "up": list(UPSAMPLINGS)[i % len(UPSAMPLINGS)],
+        "down": list(DOWNSAMPLINGS)[i % len(DOWNSAMPLINGS)],
+        "conv": Conv(
+            kind=_KINDS[i % len(_KINDS)],
+            norm=list(NORMS)[i % len(NORMS)],
+            act=list(ACTIVATIONS)[i % len(ACTIVATIONS)],
+            order="pre" if i % 2 else "post",
+        ),
+    }
+    for i in range(max(map(len, (FUSIONS, UPSAMPLINGS, DOWNSAMPLINGS, _KINDS))))
+]
+"""Every word again, in as few necks as can be."""
 
 
 def using(
