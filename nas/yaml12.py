@@ -59,6 +59,16 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Text; line breaks that single quotes would fold to a space are escaped."""
+        node = super().represent_str(data)
+        if any(c in data for c in _BREAKS):
+            node.style = '"'
+        return node
+
+
+_BREAKS = "\x85\u2028\u2029"
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 for _name, _scalar in _SCALARS.items():
     if _scalar.first is not None:

@@ -99,6 +99,11 @@ _DATA = st.recursive(
 )
 
 
+@pytest.mark.parametrize("text", ["\x85", "a\x85 b", "\u2028", "\u2029x"])
+def test_unicode_line_breaks_survive(text: str) -> None:
+    assert load_yaml(dump_yaml({text: [text]}), "f.yaml") == {text: [text]}
+
+
 @given(_DATA)
 def test_what_is_dumped_is_loaded_again(data: object) -> None:
     loaded = load_yaml(dump_yaml(data), "f.yaml")
