@@ -63,7 +63,7 @@ def signals(task: DetectionTask, architecture: Architecture, seed: int) -> tuple
     grads = torch.autograd.grad(session.loss(images), weights, allow_unused=True)
     pairs = [(w, g) for w, g in zip(weights, grads, strict=True) if g is not None]
     norm = float(torch.stack([g.norm() for _, g in pairs]).norm())
-    snip = float(sum((w * g).abs().sum() for w, g in pairs))
+    snip = float(sum((w * g).detach().abs().sum() for w, g in pairs))
     return norm, snip, _synflow(model, weights)
 
 
