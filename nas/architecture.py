@@ -192,6 +192,10 @@ class BackboneSpec(Value):
         return levels
 
 
+VOID = 255
+"""Label of pixels that are neither right nor wrong: unlabelled ones, and the padding of letterboxed images."""
+
+
 class HeadSpec(Value):
     """A dense head on the pyramid, with `convs` convolutions a tower (of `panoptic_fpn`: a stage).
 

@@ -23,28 +23,34 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 REFUSAL = "This dashboard is read-only; `nas dashboard --write` lets visitors change and delete studies."
 
+DRAWN = "The pictures here are drawn from the study; files cannot be attached to it, nor pictures taken away."
+
 _GRACE = 2
 """Seconds that answers under way get when the server ends."""
 
 
-class ReadOnly:
-    """ASGI middleware: 405 to every method that may change something, as JSON whose `reason` the dashboard shows."""
+class Refusing:
+    """ASGI middleware: 405 to every method that may change something, below `path`, as JSON whose `reason` the
+    dashboard shows.
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, reason: str, path: str = "/") -> None:
         self.app = app
+        self.reason = reason
+        self.path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.responses import JSONResponse
 
-        if scope["type"] == "http" and scope["method"] not in SAFE:
-            refusal = JSONResponse({"reason": REFUSAL}, status_code=405, headers={"Allow": ", ".join(SAFE)})
+        if scope["type"] == "http" and scope["method"] not in SAFE and scope["path"].startswith(self.path):
+            refusal = JSONResponse({"reason": self.reason}, status_code=405, headers={"Allow": ", ".join(SAFE)})
             await refusal(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
 
 class Drawings:
-    """Optuna's artifact store of a study's pictures: the drawing of the architecture whose digest is asked for.
+    """Optuna's artifact store as far as it is read: the drawing of the architecture whose digest is asked for.
 
     Nothing is stored, for a drawing is a function of what the database holds.
     """
@@ -65,11 +71,8 @@ class Drawings:
             raise ArtifactNotFound(f"no architecture {artifact_id}")
         return BytesIO(svg(architecture.neck).encode())
 
-    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        raise NotImplementedError("drawings are made, not stored")
-
     def remove(self, artifact_id: str) -> None:
-        """Nothing: the architecture stays in the database."""
+        """Nothing, when a whole study is deleted: the architecture stays in the database."""
 
 
 def app(store: Store, write: bool = False) -> ASGIApp:
@@ -82,7 +85,7 @@ def app(store: Store, write: bool = False) -> ASGIApp:
     from a2wsgi import WSGIMiddleware
 
     dashboard = cast("ASGIApp", WSGIMiddleware(optuna_dashboard.wsgi(store.optuna, artifact_store=Drawings(store))))
-    return dashboard if write else ReadOnly(dashboard)
+    return Refusing(dashboard, DRAWN, "/api/artifacts") if write else Refusing(dashboard, REFUSAL)
 
 
 def serve(url: str, host: str = "127.0.0.1", port: int = 8080, write: bool = False) -> None:

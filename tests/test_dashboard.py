@@ -17,7 +17,7 @@ import pytest
 from optuna_dashboard._app import create_app
 from starlette.testclient import TestClient
 
-from nas.dashboard import REFUSAL, app, serve
+from nas.dashboard import DRAWN, REFUSAL, app, serve
 from nas.drawing import svg
 from nas.errors import StoreError, UserError
 from nas.measurement import Key
@@ -116,6 +116,12 @@ def test_changes_are_possible_where_they_are_asked_for(url: str) -> None:
         client = TestClient(app(store, write=True))
         assert client.put("/api/studies/1/note", json={"version": 1, "body": "mine"}).status_code == 204
         assert client.get("/api/studies/1").json()["note"]["body"] == "mine"
+
+
+def test_files_cannot_be_attached_even_then(url: str) -> None:
+    with open_store(url, create=False) as store:
+        refused = TestClient(app(store, write=True)).post("/api/artifacts/1/1", json={"file": "data:,x"})
+        assert (refused.status_code, refused.json()) == (405, {"reason": DRAWN})
 
 
 def test_a_missing_database_is_told_and_not_made(tmp_path: Path) -> None:

@@ -39,17 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options with which a neck becomes a model that has a cost."""
     parser.add_argument("--image-size", metavar="PIXELS", type=_pixels, help=f"side of images (default: {IMAGE_SIZE})")
     parser.add_argument("--backbone", metavar="NAME", help="timm backbone under a preset or neck (default: plain)")
-    options.add_storage(parser)
-    options.add_set(parser, "an option of the preset, such as width=64; may be repeated")
+    add_source(parser)
     options.add_json(parser)
 
 
-def neck_of(word: str, sets: Sequence[str] = ()) -> NeckSpec:
-    """The neck that CONFIG means; see `config_of`."""
-    return config_of(word, sets).neck
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """The options that say what CONFIG means."""
+    options.add_storage(parser)
+    options.add_set(parser, "an option of the preset, such as width=64; may be repeated", "OPTION=VALUE")
 
 
-def config_of(word: str, sets: Sequence[str] = (), storage: str | None = None) -> Config:
+def config_of(word: str, sets: Sequence[str], storage: str) -> Config:
     """What CONFIG means: an export (its folder or config.yaml), a YAML or JSON file of an architecture or a neck, a
     preset's name with its options in `sets` (`width=64`), or `STUDY:NUMBER`, a trial in `storage`.
 
@@ -67,10 +67,10 @@ def config_of(word: str, sets: Sequence[str] = (), storage: str | None = None) -
     if word in TOPOLOGIES and not path.is_file():
         built = _preset(word, sets)
         return Config(word, built.neck, built)
-    trial = re.fullmatch(r"(.+):(\d+)", word) if storage is not None and not path.is_file() else None
+    trial = re.fullmatch(r"(.+):(\d+)", word) if not path.is_file() else None
     if sets and (trial or path.is_file()):
         raise UserError(f"--set changes a preset, and {word} is a {'trial' if trial else 'file'}")
-    if trial and storage is not None:
+    if trial:
         return _trial(word, trial[1], int(trial[2]), storage)
     if not path.is_file():
         raise UserError(f"{word} is neither a file nor an export nor a preset; presets are {', '.join(TOPOLOGIES)}")
@@ -139,7 +139,6 @@ def _trial(word: str, study: str, number: int, storage: str) -> Config:
 
 
 def _pixels(text: str) -> int:
-    size = int(text)
-    if not 16 <= size <= 8192:
-        raise argparse.ArgumentTypeError(f"should be between 16 and 8192 pixels, not {size}")
-    return size
+    if not text.isdecimal() or not 16 <= int(text) <= 8192:
+        raise argparse.ArgumentTypeError(f"should be between 16 and 8192 pixels, not {text}")
+    return int(text)

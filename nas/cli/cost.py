@@ -66,6 +66,7 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
     return {
         "latency_ms": found.model,
         "reference_ms": found.reference,
+        "reference": f"an FPN of width {REFERENCE_WIDTH}",
         "runs": RUNS,
         "target": target,
         "processor": machine("cuda" if device == "cuda" else "cpu")["processor"],
@@ -102,7 +103,7 @@ def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) 
     rest = shown("activation_bytes", found.rest_bytes)
     lines += ["", f"activation memory  {memory}, at its fullest {where}; while neck and head run {rest}"]
     if timed:
-        beside = f"an FPN of width 64 beside it {timed['reference_ms']:.2f} ms"
+        beside = f"{timed['reference']} beside it {timed['reference_ms']:.2f} ms"
         lines += [f"latency            {timed['latency_ms']:.2f} ms on {timed['target']}; {beside}"]
         lines += [f"                   one thread of {timed['processor']}" if timed["target"] != "torch-cuda" else ""]
     levels = [[f"P{row['level']}", *_cells(row["params"], row["macs"], found)] for row in _levels(found)]

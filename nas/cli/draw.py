@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nas.cli import options
+from nas.cli import configs
 from nas.errors import UserError
 
 HELP = "draw a neck as SVG"
@@ -13,16 +13,15 @@ EXAMPLE = "nas draw bifpn --set width=64 -o bifpn.svg"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="an export, a file of an architecture or neck, or a preset")
+    parser.add_argument("config", metavar="CONFIG", help=configs.HELP)
     parser.add_argument("-o", "--output", metavar="FILE.svg", type=Path, help="file to write (default: stdout)")
-    options.add_set(parser)
+    configs.add_source(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.cli.configs import neck_of
     from nas.drawing import svg
 
-    text = svg(neck_of(args.config, args.sets))
+    text = svg(configs.config_of(args.config, args.sets, args.storage).neck)
     if args.output is None:
         print(text, end="")
         return 0

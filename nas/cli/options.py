@@ -29,12 +29,14 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
 
 
 def add_set(
-    parser: argparse.ArgumentParser, about: str = "change a value of the study file, written in YAML; may be repeated"
+    parser: argparse.ArgumentParser,
+    about: str = "change a value of the study file, written in YAML; may be repeated",
+    metavar: str = "KEY.PATH=VALUE",
 ) -> None:
     parser.add_argument(
         "--set",
         dest="sets",
-        metavar="KEY.PATH=VALUE",
+        metavar=metavar,
         action="append",
         default=[],
         help=about,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nas.catalog import dump_yaml
 from nas.certificate import standing
 from nas.describe import describe, shown
 from nas.export.config import ExportConfig
@@ -48,9 +49,9 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         _bullets([_data(spec), *_weights(spec, files)]),
         "## Where it comes from",
         _bullets(_origin(config)),
-        f"To search again, save this as `{config.study}.yaml` and run `nas launch {config.study}.yaml`; paths in "
-        f"it are relative to where it was. Then `nas export {config.study} --trial {config.trial} -o DIR`.",
-        f"~~~yaml\n{record.text.rstrip()}\n~~~",
+        f"To search again, save this as `{config.study}.yaml` and run `nas launch {config.study}.yaml`: it is the "
+        f"study with all that `--set` changed. Then `nas export {config.study} --trial {config.trial} -o DIR`.",
+        f"~~~yaml\n{dump_yaml(spec.to_dict()).rstrip()}\n~~~",
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -12,12 +12,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nas import __version__
-from nas.architecture import Architecture, HeadSpec
+from nas.architecture import Architecture
 from nas.catalog import dump_yaml, load_yaml, read
 from nas.describe import drawing, summary
 from nas.errors import UserError
 from nas.measurement import Metrics
 from nas.models import HEADS, Segmenter
+from nas.models.pyramid import head_of
 from nas.tasks.data.letterbox import PAD
 from nas.value import Value
 
@@ -105,17 +106,6 @@ class ExportConfig(Value):
         drawn = "".join(f"# {line}\n" for line in [summary(neck), *drawing(neck).splitlines()])
         data = self.model_dump(mode="json", exclude={"architecture"})
         return HEADER + drawn + dump_yaml(data | {"architecture": self.architecture.to_dict()})
-
-
-def head_of(architecture: Architecture) -> tuple[HeadSpec, int]:
-    """Head and image size.
-
-    Raises:
-        UserError: the architecture has none.
-    """
-    if architecture.head is None or architecture.image_size is None:
-        raise UserError("only models with a head can be exported, and this architecture has none")
-    return architecture.head, architecture.image_size
 
 
 def read_config(directory: Path) -> ExportConfig:

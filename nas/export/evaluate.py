@@ -24,8 +24,6 @@ from nas.tasks.supervised import SupervisedTask
 DIGITS = "digits"
 """Stands for the embedded data, which have no folder."""
 
-SPLITS = ("val", "train")
-
 
 def evaluate(directory: str | Path, folder: str, kind: str | None = None, split: str = "val") -> dict[str, Any]:
     """Measure the model of an export on the images of `folder`, or on the embedded `digits`.

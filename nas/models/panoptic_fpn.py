@@ -12,10 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.architecture import VOID
 from nas.models.norms import GroupNorm
-
-VOID = 255
-"""Label of pixels that are neither right nor wrong: unlabelled ones, and the padding of letterboxed images."""
 
 STRIDE = 2
 """Level at which the maps are summed, unless the pyramid is finer: a quarter of the image."""

@@ -37,14 +37,26 @@ class Kind(NamedTuple):
     check: Callable[[TaskSpec], list[Fault]]
 
 
+def _head_of_boxes(spec: TaskSpec) -> list[Fault]:
+    from nas.models.detector import DENSE
+
+    known = spec.head in DENSE
+    return [] if known else [Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(DENSE)}")]
+
+
 def _no_boxes(spec: TaskSpec) -> list[Fault]:
     """The keys that speak of boxes."""
-    message = "scales the boxes that a level answers for, and segmentation has none: leave it out"
-    return [Fault("task.head_scale", message)] if spec.head_scale != 1 else []
+    faults = []
+    if spec.head_scale != 1:
+        message = "scales the boxes that a level answers for, and segmentation has none: leave it out"
+        faults.append(Fault("task.head_scale", message))
+    if spec.head != "fcos":
+        faults.append(Fault("task.head", f"is a choice of detection; leave it out of {spec.kind}"))
+    return faults
 
 
 TASKS: dict[str, Kind] = {
-    "detection": Kind(_detection, data.DATA, lambda spec: []),
+    "detection": Kind(_detection, data.DATA, _head_of_boxes),
     "segmentation": Kind(_segmentation, data.MASKS, _no_boxes),
 }
 """Task kind -> what it is."""
@@ -59,13 +71,8 @@ def check(spec: TaskSpec) -> list[Fault]:
         faults += kind.check(spec)
     else:
         faults.append(Fault("task.kind", f"unknown {spec.kind!r}; one of {', '.join(TASKS)}"))
-    from nas.models.detector import DENSE
     from nas.tasks.weights import check_backbone
 
-    if spec.kind != "detection" and spec.head != "fcos":
-        faults.append(Fault("task.head", f"is a choice of detection; leave it out of {spec.kind}"))
-    elif spec.head not in DENSE:
-        faults.append(Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(DENSE)}"))
     return faults + check_backbone(spec)
 
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.architecture import VOID
 from nas.measurement import Metrics
 from nas.tasks.data import Split
-from nas.tasks.data.painted import VOID
 from nas.tasks.data.territories import SIZES
 
 Counts = NDArray[np.int64]

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nas.architecture import VOID
 from nas.tasks.data.dataset import Split
 from nas.tasks.data.letterbox import PAD
-from nas.tasks.data.painted import VOID
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]

@@ -37,6 +37,7 @@ def test_a_file(data: object, nas: Nas) -> None:
         (["fpn", "--set", "colour=red"], "fpn: has no option 'colour'"),
         (["bad.yaml"], "bad.yaml: "),
         (["bad.yaml", "--set", "width=8"], "--set changes a preset, and bad.yaml is a file"),
+        (["nope:3"], "sqlite:///nas.db: there is no such database"),
         (["fpn", "-o", "none/it.svg"], "none/it.svg cannot be written"),
     ],
 )

@@ -47,6 +47,11 @@ def test_help_answers_at_once() -> None:
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)
+def test_the_readme_shows_every_verb(verb: str) -> None:
+    assert f"nas {verb}" in (Path(__file__).parents[2] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
 def test_the_help_of_a_verb_has_its_example_on_one_line(
     verb: str, nas: Nas, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nas.catalog import load_yaml
 from nas.describe import describe
 from nas.drawing import svg
 from nas.export import export_study
 from nas.export.config import read_config
+from nas.study import StudySpec
 from tests.export.studies import RIVAL, WINNER, Made, measured
 
 
@@ -33,7 +35,8 @@ def test_the_card_tells_what_was_searched_and_found(tmp_path: Path) -> None:
     assert "proposals: 2 (2 complete)" in text
     record = study.store.study("pets")
     assert record is not None
-    assert f"~~~yaml\n{record.text.rstrip()}\n~~~" in text
+    again = text.split("~~~yaml\n")[1].split("\n~~~")[0]
+    assert StudySpec.parse(load_yaml(again, "pets.yaml")) == record.spec
 
 
 def test_the_drawing_lies_beside_it(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.architecture import VOID
 from nas.errors import UserError
 from nas.study import DataSpec
 from nas.tasks.data import coco
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, Box
-from nas.tasks.data.painted import VOID, Folder, Painted, build
+from nas.tasks.data.painted import Folder, Painted, build
 
 _FEWEST = 6
 """Numbers of a polygon: three corners."""

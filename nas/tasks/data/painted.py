@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.architecture import VOID
 from nas.errors import UserError
 from nas.study import DataSpec
 from nas.tasks.data.dataset import Dataset, Split, digest_of
@@ -19,8 +20,6 @@ from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, read_image
 from nas.tasks.data.letterbox import letterbox_map, threads
 from nas.tasks.data.territories import components, territories
-
-VOID = 255
 
 
 class Painted(NamedTuple):
