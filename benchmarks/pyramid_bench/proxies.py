@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from nas.measurement import Evaluation
 from nas.proxy import ranking
+from nas.proxy.compare import compare, repeats
 
 Floats = NDArray[np.float64]
 METRIC = "ap"
@@ -35,17 +36,18 @@ LENGTHS = (4, 6, 8, 11, 16)
 
 
 class Judged(NamedTuple):
-    """A proxy against the truth of some necks: scores [necks, seeds], the truth for each seed [necks, seeds]."""
+    """A proxy's scores [necks, seeds] and the full scores [necks, seeds]; `paired` as in `nas.proxy.compare`."""
 
     name: str
     cost: float
     scores: Floats
-    truth: Floats
+    full: Floats
+    paired: bool
     finest: NDArray[np.int64]
 
 
 class Bench:
-    """The curves of a data set as arrays: `scores` [necks, seeds, points], `truth` [necks, seeds] for each seed."""
+    """The curves of a data set as arrays: `scores` [necks, seeds, points], `full` [necks, seeds] at their ends."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -63,10 +65,8 @@ class Bench:
         self.scores = np.array([[[p.metrics[METRIC] for p in c] for c in row] for row in curves], np.float64)
         self.seconds = np.array([[[p.seconds for p in c] for c in row] for row in curves], np.float64)
         self.loss = np.array([[_losses(e, self.epochs) for e in row] for row in runs])
-        ends = self.scores[:, :, -1]
-        self.full = ends.mean(1)
-        others = [[t for t in range(len(self.seeds)) if t != s] or [s] for s in range(len(self.seeds))]
-        self.truth = np.stack([ends[:, o].mean(1) for o in others], 1)
+        self.full = self.scores[:, :, -1]
+        self.paired = len(self.seeds) > 1
         self.finest = np.array([int(self.necks[d].params["finest"]) for d in whole])
         self.structure = np.array([_structure(self.necks[d]) for d in whole])
 
@@ -75,8 +75,8 @@ class Bench:
         return float(self.seconds[:, :, point].sum() / self.seconds[:, :, -1].sum())
 
     def judged(self, name: str, cost: float, scores: Floats) -> Judged:
-        scores = np.broadcast_to(scores.reshape(len(self.digests), -1), self.truth.shape)
-        return Judged(name, cost, scores, self.truth, self.finest)
+        scores = np.broadcast_to(scores.reshape(len(self.digests), -1), self.full.shape)
+        return Judged(name, cost, scores, self.full, self.paired, self.finest)
 
 
 def _losses(evaluation: Evaluation, epochs: NDArray[np.int64]) -> list[float]:
@@ -115,19 +115,18 @@ def without_training(b: Bench) -> Iterator[Judged]:
 
 def _learnt(b: Bench, features: Sequence[Floats], model: Callable[[Floats, Floats], Floats]) -> Floats:
     """Predictions [necks, seeds] from features [necks, n] by seed, learnt on the truth that the seed is judged by."""
-    return np.stack([model(own, b.truth[:, s]) for s, own in enumerate(features)], 1)
+    truths = [truth for _, truth in repeats(b.full, b.full, paired=b.paired)]
+    return np.stack([model(own, truth) for own, truth in zip(features, truths, strict=True)], 1)
 
 
 def from_curves(b: Bench) -> Iterator[Judged]:
     """What the starts of the full runs say; the last row is the full run itself, judged by another seed."""
     full = int(b.epochs[-1])
     for k, epochs in enumerate(b.epochs):
-        if epochs not in LENGTHS and epochs != full:
-            continue
         cost, start, now = b.cost(k), b.scores[:, :, : k + 1], f"{epochs} epochs"
-        if epochs != full or len(b.seeds) > 1:
+        if epochs != full or b.paired:
             yield b.judged(f"{now}: score", cost, start[:, :, -1])
-        if epochs == full:
+        if epochs not in LENGTHS:
             continue
         points = b.epochs[: k + 1].astype(np.float64)
         seeds = range(len(b.seeds))
@@ -158,48 +157,84 @@ def from_variants(b: Bench) -> Iterator[Judged]:
             alike = epochs / variants.VARIANTS[name].epochs
             yield Judged(
                 f"{name}, {epochs} epochs",
-                float(np.interp(alike, b.epochs, [b.cost(k) for k in range(len(b.epochs))])),
+                float(np.interp(alike, [0, *b.epochs], [0, *(b.cost(k) for k in range(len(b.epochs)))])),
                 np.array(list(scores.values()))[:, None],
-                b.full[index][:, None],
+                b.full[index],
+                False,
                 b.finest[index],
             )
 
 
 def line(j: Judged) -> str:
     """A row of the table."""
-    pairs = [(j.scores[:, s], j.truth[:, s]) for s in range(j.truth.shape[1])]
-    tau = np.mean([ranking.tau(*p) for p in pairs])
-    low, high = ranking.interval(pairs)
-    top = np.mean([t for p in pairs if (t := ranking.top(*p)) is not None])
-    regret = np.mean([ranking.regret(*p) for p in pairs])
-    three = np.mean([truth.max() - truth[np.argsort(-score)[:3]].max() for score, truth in pairs])
+    found = compare(j.scores, j.full, paired=j.paired)
+    pairs = repeats(j.scores, j.full, paired=j.paired)
     inside = [
         ranking.tau(score[own], truth[own])
         for score, truth in pairs
         for level in np.unique(j.finest)
         if (own := j.finest == level).sum() >= 4
     ]
-    taus = f"{tau:.2f} | {low:.2f} to {high:.2f} | {top:.2f} | {np.mean(inside):.2f}"
-    cells = (f"{j.cost:.3f}", taus, f"{regret:.3f}", f"{three:.3f}")
-    return f"| {j.name} | {' | '.join(cells)} |"
+    three = [truth.max() - truth[np.argsort(-score)[:3]].max() for score, truth in pairs]
+    top = "-" if found.tau_top is None else f"{found.tau_top:.2f}"
+    taus = f"{found.tau:.2f} | {found.low:.2f} to {found.high:.2f} | {top} | {np.mean(inside):.2f}"
+    return f"| {j.name} | {j.cost:.3f} | {taus} | {found.regret:.3f} | {np.mean(three):.3f} |"
 
 
 HEAD = "| proxy | cost | tau | interval | top quarter | within | regret | of 3 |\n|" + 8 * " --- |"
 
 
+def what_matters(name: str) -> Iterator[str]:
+    """The best necks, and the mean full score by choice: of all necks, and of those from the best finest level."""
+    _, necks, evaluations = table.read(name)
+    runs: dict[str, list[float]] = {}
+    for e in evaluations:
+        runs.setdefault(e.key.digest, []).append(e.measurement.metrics[METRIC] or 0.0)
+    score = {digest: float(np.mean(found)) for digest, found in runs.items()}
+    yield "| AP | neck parameters | choices |\n| --- | --- | --- |"
+    for digest in sorted(score, key=lambda d: -score[d])[:5]:
+        choices = ", ".join(f"{key} {value}" for key, value in necks[digest].params.items())
+        yield f"| {score[digest]:.3f} | {necks[digest].costs['neck_params'] / 1e3:.0f} k | {choices} |"
+    best = necks[max(score, key=lambda d: score[d])].params["finest"]
+    yield f"\n| choice | necks | AP | necks from P{best} | AP |\n| --- | --- | --- | --- | --- |"
+    for key in ("finest", "levels", "topology", "fusion", "upsample", "conv", "norm", "widths"):
+        for value in sorted({necks[d].params.get(key, "-") for d in score}, key=str):
+            own = [d for d in score if necks[d].params.get(key, "-") == value]
+            fine = [d for d in own if necks[d].params["finest"] == best]
+            means = [
+                f"{len(group)} | {np.mean([score[d] for d in group]):.3f}" if group else "0 | -"
+                for group in (own, fine)
+            ]
+            yield f"| {key} {value} | {means[0]} | {means[1]} |"
+
+
+def _mean(scores: Sequence[float]) -> str:
+    return f"{len(scores)} | {np.mean(scores):.3f}" if scores else "0 | -"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=["digits", "bccd", "nuclei"])
-    for name in parser.parse_args().names:
-        b = Bench(name)
-        noise = ranking.noise(b.scores[:, :, -1])
-        about = f"{len(b.digests)} necks, {len(b.seeds)} seed(s) of {b.epochs[-1]} epochs"
-        spread = f"spread {b.full.std(ddof=1):.3f}, noise {'-' if noise is None else f'{noise:.4f}'}"
-        print(f"{name}: {about}; best {b.full.max():.3f}, {spread}\n")
-        for kind in (without_training, from_curves, from_variants):
-            rows = [line(j) for j in kind(b)]
-            if rows:
-                print(HEAD, *rows, sep="\n", end="\n\n")
+    parser.add_argument("--necks", action="store_true", help="the best necks and what matters in them, instead")
+    options = parser.parse_args()
+    for name in options.names:
+        if options.necks:
+            print(name, "", *what_matters(name), sep="\n", end="\n\n")
+        else:
+            judge(name)
+
+
+def judge(name: str) -> None:
+    """Print the tables of a data set."""
+    b = Bench(name)
+    noise = ranking.noise(b.scores[:, :, -1])
+    about = f"{len(b.digests)} necks, {len(b.seeds)} seed(s) of {b.epochs[-1]} epochs"
+    spread = f"spread {b.full.mean(1).std(ddof=1):.3f}, noise {'-' if noise is None else f'{noise:.4f}'}"
+    print(f"{name}: {about}; best {b.full.mean(1).max():.3f}, {spread}\n")
+    for kind in (without_training, from_curves, from_variants):
+        rows = [line(j) for j in kind(b)]
+        if rows:
+            print(HEAD, *rows, sep="\n", end="\n\n")
 
 
 if __name__ == "__main__":

@@ -33,10 +33,7 @@ def compare(proxy: Floats, full: Floats, *, paired: bool) -> Comparison:
     Raises:
         ValueError: paired scores of a single seed.
     """
-    seeds = proxy.shape[1]
-    if paired and seeds < 2:
-        raise ValueError("paired scores need a second seed")
-    pairs = [(proxy[:, k], np.delete(full, k, 1).mean(1) if paired else full.mean(1)) for k in range(seeds)]
+    pairs = repeats(proxy, full, paired=paired)
     tops = [top for top in (ranking.top(score, truth) for score, truth in pairs) if top is not None]
     low, high = ranking.interval(pairs)
     return Comparison(
@@ -48,3 +45,15 @@ def compare(proxy: Floats, full: Floats, *, paired: bool) -> Comparison:
         noise=ranking.noise(full),
         spread=float(full.mean(1).std(ddof=1)),
     )
+
+
+def repeats(proxy: Floats, full: Floats, *, paired: bool) -> list[tuple[Floats, Floats]]:
+    """Each repeat of the proxy's scores with the truth that it is judged by; see `compare`.
+
+    Raises:
+        ValueError: paired scores of a single seed.
+    """
+    seeds = proxy.shape[1]
+    if paired and seeds < 2:
+        raise ValueError("paired scores need a second seed")
+    return [(proxy[:, k], np.delete(full, k, 1).mean(1) if paired else full.mean(1)) for k in range(seeds)]
