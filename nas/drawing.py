@@ -18,10 +18,10 @@ from nas.layout import Layout, Link, layout
 HEIGHT, GAP, LANE, MARGIN, LEFT = 54, 62, 9, 20, 96
 _GLYPHS = {"add": "+", "sum": "+"}
 _COLOURS = {"same": "#4d5663", "up": "#c2410c", "down": "#1d4ed8"}
-_DASHES = {
+DASHES = {
     "same": ("",),
-    "up": ("8 4", "8 3 2 3", "14 4", "5 5", "12 3 2 3 2 3", "3 3"),
-    "down": ("2 3", "2 2 6 2", "1 4", "4 2 1 2", "2 6", "6 2 6 6"),
+    "up": ("8 4", "8 3 2 3", "14 4", "5 5", "12 3 2 3 2 3", "3 3", "1 3"),
+    "down": ("2 3", "2 2 6 2", "1 4", "4 2 1 2", "2 6", "6 2 6 6", "8 6"),
 }
 _FILLS = {"backbone": "#e5e7eb", "between": "#ffffff", "output": "#dcfce7"}
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
@@ -132,7 +132,7 @@ def _word(grid: Layout, link: Link) -> tuple[str, str]:
 def _styles(grid: Layout) -> dict[tuple[str, str], str]:
     """Colour by kind and dashes by name, for the words that occur."""
     styles: dict[tuple[str, str], str] = {}
-    for kind, dashes in _DASHES.items():
+    for kind, dashes in DASHES.items():
         names = sorted({name for k, name in (_word(grid, link) for link in grid.links) if k == kind})
         for k, name in enumerate(names):
             dash = dashes[k % len(dashes)]

@@ -7,8 +7,9 @@ from hypothesis import given
 
 from nas.architecture import NeckSpec
 from nas.describe import map_names
-from nas.drawing import svg
+from nas.drawing import DASHES, svg
 from nas.topologies import bifpn, fpn, seed_fpn
+from nas.vocabulary import DOWNSAMPLINGS, UPSAMPLINGS
 from tests.strategies import necks
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -74,3 +75,8 @@ def test_every_map_and_edge_is_drawn_once_whatever_the_encoding(neck: NeckSpec) 
     assert len(classed(text, "map")) == len(map_names(canonical)) + bool(merged)
     assert len(classed(text, "edge")) == sum(len(node.inputs) for node in canonical.nodes) + merged
     assert svg(canonical) == text
+
+
+def test_every_resampling_has_dashes_of_its_own() -> None:
+    assert len(set(DASHES["up"])) >= len(UPSAMPLINGS)
+    assert len(set(DASHES["down"])) >= len(DOWNSAMPLINGS)
