@@ -38,7 +38,7 @@ def with_head(architecture: Architecture, backbone: Backbone | None = None) -> H
     kind = head_of(architecture)[0].kind
     if kind not in HEADS:
         raise UserError(f"head {kind!r}: unknown; one of {', '.join(HEADS)}")
-    return HEADS[kind](architecture, backbone)
+    return HEADS[kind](architecture) if backbone is None else HEADS[kind](architecture, backbone)
 
 
 def build_neck(neck: NeckSpec | Architecture | Mapping[str, Any] | str | Path, in_channels: Sequence[int]) -> Neck:
