@@ -1,4 +1,4 @@
-"""nas proxy: does a study's short training rank necks as the full one does, and how short may it be?"""
+"""nas proxy: does a study's short training rank necks as the full one does, and how cheap may it be?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", metavar="N", type=int, help="seeds to train each with (default: 2)")
     parser.add_argument("--threshold", metavar="T", type=float, help="tau to be reached (default: 0.65)")
     parser.add_argument(
-        "--search", action="store_true", help="find the shortest training that reaches it, and write it to the study"
+        "--search", action="store_true", help="find the cheapest training that reaches it, and write it to the study"
     )
     parser.add_argument(
         "-o",
@@ -66,26 +66,30 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     from nas.certificate import LOW
-    from nas.cli.tables import lengths_table
+    from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
-    from nas.proxy.study_file import with_length
+    from nas.proxy.settings import distance
+    from nas.proxy.study_file import with_proxy
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
     chosen = next((c for c in found if c.certified), None)
     if chosen is not None:
-        target.write_text(with_length(file.text, chosen, spec.full_task.epochs))
+        target.write_text(with_proxy(file.text, chosen))
     if args.json:
         facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
-        lengths = [{"epochs": c.proxy.task.epochs} | c.facts() for c in found]
-        options.print_json(facts | {"lengths": lengths})
+        tried = [
+            {"epochs": c.proxy.task.epochs, "setting": distance(c.proxy.task, c.full.task)} | c.facts() for c in found
+        ]
+        options.print_json(facts | {"proxies": tried})
         return 0 if chosen is not None else 1
-    print(lengths_table(found), end="\n\n")
+    print(proxies_table(found), end="\n\n")
     if chosen is None:
-        print(f"No shorter training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
+        print(f"No cheaper training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
         return 1
     print(chosen.verdict)
-    print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now")
+    setting = distance(chosen.proxy.task, spec.task)
+    print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
     return 0
 
 
@@ -96,7 +100,7 @@ def _words(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _target(args: argparse.Namespace, file: StudyFile) -> Path:
-    """Where the study with its new length is written to.
+    """Where the study with its new proxy is written to.
 
     Raises:
         UserError: another file is there.

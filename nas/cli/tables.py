@@ -53,13 +53,16 @@ def certificate_lines(found: Certificate) -> list[str]:
     return lines
 
 
-def lengths_table(found: Sequence[Certificate]) -> str:
-    """The proxies of every length that were compared, shortest first."""
-    rows = [["epochs", "tau", "from", "to", "top", "regret", "cost", ""]]
+def proxies_table(found: Sequence[Certificate]) -> str:
+    """The proxies of every setting and length that were compared, in the order given."""
+    from nas.proxy.settings import distance
+
+    rows = [["epochs", "tau", "from", "to", "top", "regret", "cost", "", "setting"]]
     for c in found:
         top = "-" if c.tau_top is None else f"{c.tau_top:.2f}"
         figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
-        rows.append([str(c.proxy.task.epochs), *figures, "certified" if c.certified else ""])
+        setting = distance(c.proxy.task, c.full.task) or "as the full training"
+        rows.append([str(c.proxy.task.epochs), *figures, "certified" if c.certified else "", setting])
     return table(rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,7 @@ def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[s
         NASError: fewer than MINIMUM necks have all of theirs.
     """
     metric = plan.objective.metric
-    long, lost = complete(plan, plan.full, found, failed)
+    long, lost = complete(plan, list(plan.full.rows), found, failed)
     short = {name: [found[run.key] for run in plan.proxy.rows[name]] for name in long}
     return Evidence(
         plan,
@@ -94,25 +94,32 @@ def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[s
     )
 
 
-def of_a_start(plan: Plan, rows: Rows, epochs: int, failed: dict[str, str]) -> Evidence:
-    """What the first `epochs` of the full runs `rows` say of their ends."""
+def of_starts(
+    plan: Plan, half: Half, long: Rows, found: Mapping[Key, Evaluation], failed: dict[str, str]
+) -> Iterator[Evidence]:
+    """What every length of a half's runs says of the ends of the full runs `long`; of those themselves, all but their
+    own ends.
+    """
     metric = plan.objective.metric
-    early = [[point_at(e, metric, epochs) for e in row] for row in rows.values()]
-    return Evidence(
-        plan,
-        rows,
-        Trained(task=plan.full.spec.model_copy(update={"epochs": epochs}), fingerprint=plan.full.task.fingerprint),
-        np.array([[score for score, _ in row] for row in early], np.float64),
-        scores(rows.values(), metric),
-        sum(seconds for row in early for _, seconds in row),
-        _seconds(rows),
-        failed,
-        paired=True,
-    )
+    short = {name: [points(found[run.key], metric) for run in half.rows[name]] for name in long}
+    paired = half is plan.full
+    first = next(iter(short.values()))[0]
+    for k, (epochs, _, _) in enumerate(first[:-1] if paired else first):
+        yield Evidence(
+            plan,
+            long,
+            Trained(task=half.spec.model_copy(update={"epochs": epochs}), fingerprint=half.task.fingerprint),
+            np.array([[curve[k][1] for curve in row] for row in short.values()], np.float64),
+            scores(long.values(), metric),
+            sum(curve[k][2] for row in short.values() for curve in row),
+            _seconds(long),
+            failed,
+            paired,
+        )
 
 
 def complete(
-    plan: Plan, half: Half, found: Mapping[Key, Evaluation], failed: Mapping[str, str]
+    plan: Plan, names: Sequence[str], found: Mapping[Key, Evaluation], failed: Mapping[str, str]
 ) -> tuple[Rows, dict[str, str]]:
     """The full runs of the necks that have one for every seed, and why others are left out.
 
@@ -122,9 +129,11 @@ def complete(
         NASError: fewer than MINIMUM are left.
     """
     rows: Rows = {}
-    lost = {name: reason for name, reason in failed.items() if name in half.rows}
-    for name in half.rows.keys() - lost.keys():
-        row = [found[run.key] for run in half.rows[name]]
+    lost = {name: failed[name] for name in names if name in failed}
+    for name in names:
+        if name in lost:
+            continue
+        row = [found[run.key] for run in plan.full.rows[name]]
         values = [e.measurement.metrics[plan.objective.metric] or 0.0 for e in row]
         if plan.objective.direction == "maximize" and min(values) < COLLAPSED * max(values):
             lost[name] = f"a run collapsed: {min(values):.3f}, where another seed has {max(values):.3f}"
@@ -133,7 +142,7 @@ def complete(
     if len(rows) < MINIMUM:
         reason = next(iter(lost.values()), "there are no more")
         raise NASError(f"only {len(rows)} necks could be compared, and it takes {MINIMUM}: {reason}")
-    return {name: rows[name] for name in half.rows if name in rows}, lost
+    return rows, lost
 
 
 def scores(rows: Iterable[Sequence[Evaluation]], metric: str) -> Floats:
@@ -144,11 +153,6 @@ def scores(rows: Iterable[Sequence[Evaluation]], metric: str) -> Floats:
 def points(evaluation: Evaluation, metric: str) -> list[tuple[int, float, float]]:
     """Where a curve has the metric: epoch, value, seconds."""
     return [(p.epoch, v, p.seconds) for p in evaluation.curve if (v := p.metrics.get(metric)) is not None]
-
-
-def point_at(evaluation: Evaluation, metric: str, epochs: int) -> tuple[float, float]:
-    """Value and seconds of a curve after `epochs`, which is one of its milestones."""
-    return next((value, seconds) for epoch, value, seconds in points(evaluation, metric) if epoch == epochs)
 
 
 def late_gain(evaluation: Evaluation, metric: str) -> float:

@@ -12,6 +12,7 @@ from nas.describe import summary
 from nas.errors import Fault, SpecError, UserError
 from nas.measurement import Key
 from nas.proxy.runs import Run
+from nas.proxy.settings import same_but_for_epochs
 from nas.proxy.spread import spread
 from nas.search.constraints import broken
 from nas.search.setup import Setup, set_up
@@ -66,12 +67,13 @@ def make_plan(
     objective = trained_objective(spec)
     if objective is None:
         raise UserError("objectives: none depends on the training, so there is no proxy to certify")
-    if only_epochs_differ(spec) and spec.full_task.epochs <= spec.task.epochs:
+    if same_but_for_epochs(spec.task, spec.full_task) and spec.full_task.epochs <= spec.task.epochs:
         message = f"should be more than the proxy's {spec.task.epochs}, not {spec.full_task.epochs}"
         raise SpecError(spec.name or "study", [Fault("full.epochs", message)])
     record, kept = known
-    setup = set_up(spec, say, kept if record is not None and _same_weights(record.spec.task, spec.task) else None)
-    full = _full(setup, objective, say)
+    same = record is not None and same_but_for_epochs(record.spec.task, spec.task)
+    setup = set_up(spec, say, kept if same else None)
+    full = _full(setup, say)
     chosen = _chosen(setup, necks)
     if len(chosen) < MINIMUM:
         raise UserError(f"space: {len(chosen)} necks, baselines included, and it takes {MINIMUM} to compare; widen it")
@@ -88,28 +90,32 @@ def make_plan(
     )
 
 
-def only_epochs_differ(spec: StudySpec) -> bool:
-    """Whether proxy and full training are one task, trained for other numbers of epochs."""
-    return spec.full_task.model_copy(update={"epochs": spec.task.epochs}) == spec.task
+def short_half(plan: Plan, spec: TaskSpec, say: Say) -> Half:
+    """The plan's necks under another proxy, with the proxy's seeds."""
+    task = plan.proxy.task if same_but_for_epochs(spec, plan.proxy.spec) else _prepared(plan.setup, spec, "task", say)
+    necks = {name: row[0].architecture.neck for name, row in plan.proxy.rows.items()}
+    seeds = range(plan.setup.spec.seed, plan.setup.spec.seed + len(next(iter(plan.proxy.rows.values()))))
+    return Half(spec, task, _rows(task, spec.epochs, necks, seeds, keep=None))
 
 
-def _same_weights(one: TaskSpec, other: TaskSpec) -> bool:
-    """Whether the backbone that one task's trials share is the other's too."""
-    return one.model_copy(update={"epochs": other.epochs}) == other
-
-
-def _full(setup: Setup, objective: Objective, say: Say) -> Task:
+def _full(setup: Setup, say: Say) -> Task:
     """The full training's task: the proxy's own where the two differ in epochs alone."""
     spec = setup.spec
-    if only_epochs_differ(spec):
+    if same_but_for_epochs(spec.task, spec.full_task):
         return setup.task
     say("preparing the full training")
+    return _prepared(setup, spec.full_task, "full", say)
+
+
+def _prepared(setup: Setup, spec: TaskSpec, key: str, say: Say) -> Task:
+    """Another training on the backbone of the study's own."""
+    objective = trained_objective(setup.spec)
 
     def approve(task: Task) -> None:
-        if objective.metric not in task.available:
-            raise SpecError("", [Fault("full", f"the validation data cannot give {objective.metric} there")])
+        if objective is not None and objective.metric not in task.available:
+            raise SpecError("", [Fault(key, f"the validation data cannot give {objective.metric} there")])
 
-    asked = spec.full_task.model_copy(update={"device": setup.task.device})
+    asked = spec.model_copy(update={"device": setup.task.device})
     return tasks.prepare(asked, say, setup.task.shared().get("backbone"), approve)
 
 

@@ -1,34 +1,48 @@
-"""A study file with another length of its proxy, all else of it kept as somebody wrote it."""
+"""A study file with another proxy, all else of it kept as somebody wrote it."""
 
 from __future__ import annotations
 
 import re
 from io import StringIO
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from nas.certificate import Certificate
+from nas.study import TaskSpec
 
 
-def with_length(text: str, certificate: Certificate, full_epochs: int) -> str:
-    """The YAML `text` with the epochs that a certificate proves, its figures in a remark above the task.
+def with_proxy(text: str, certificate: Certificate) -> str:
+    """The YAML `text` of a study with the proxy that a certificate proves, its figures in a remark above the task.
 
-    The full training is written down too: left out, it would be ten times the new length.
+    The full training stays what it was: its epochs are always written down, and what the proxy does otherwise.
     """
     text = re.sub(r"(?m)^# nas proxy --search:.*\n", "", text)  # of an earlier search
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.indent(mapping=2, sequence=4, offset=2)
     data = yaml.load(text)
-    data["task"]["epochs"] = certificate.proxy.task.epochs
+    proxy, full = _settings(certificate.proxy.task), _settings(certificate.full.task)
+    task = data["task"]
+    task |= {k: v for k, v in proxy.items() if v != task.get(k, _DEFAULTS[k])} | {"epochs": proxy["epochs"]}
+    kept = {k: v for k, v in full.items() if v != proxy[k]} | {"epochs": full["epochs"]}
     if "full" not in data:
-        data.insert(list(data).index("task") + 1, "full", {})
-    data["full"]["epochs"] = full_epochs
+        data.insert(list(data).index("task") + 1, "full", kept)
+    else:
+        data["full"] |= kept
     if not data.fa.flow_style():
         data.yaml_set_comment_before_after_key("task", before=remark(certificate))
     out = StringIO()
     yaml.dump(data, out)
     return out.getvalue() if not data.fa.flow_style() else f"# {remark(certificate)}\n{out.getvalue()}"
+
+
+_DEFAULTS = {key: field.default for key, field in TaskSpec.model_fields.items()}
+
+
+def _settings(task: TaskSpec) -> dict[str, Any]:
+    """What may differ between two trainings of a study."""
+    return task.model_dump(mode="json", exclude={"kind", "data", "backbone", "device"})
 
 
 def remark(certificate: Certificate) -> str:

@@ -108,7 +108,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_search_writes_a_shipped_study_to_the_working_folder(nas: Nas, searched: list[Any]) -> None:
     done = nas("proxy", "quickstart", "--search")
     assert done.status == 0, done.err
-    assert done.out.splitlines()[-1] == "quickstart.yaml: task.epochs is 8 now"
+    assert done.out.splitlines()[-1].startswith("quickstart.yaml: task.epochs is 8 now")
     assert nas("validate", "./quickstart.yaml").status == 0
     assert "  epochs: 8\n" in Path("quickstart.yaml").read_text()
     again = nas("proxy", "quickstart", "--search")
@@ -119,8 +119,18 @@ def test_a_search_changes_a_file_of_ones_own(nas: Nas, searched: list[Any]) -> N
     Path("mine.yaml").write_text(TEXT)
     told = nas("proxy", "mine.yaml", "--search", "--json").json
     assert (told["chosen"]["tau"], told["chosen"]["certified"]) == (0.8, True)
-    assert [(c["epochs"], c["certified"]) for c in told["lengths"]] == [(4, False), (8, True)]
+    assert [(c["epochs"], c["setting"], c["certified"]) for c in told["proxies"]] == [(4, "", False), (8, "", True)]
     assert "epochs: 8" in Path("mine.yaml").read_text()
+
+
+def test_a_search_that_finds_another_setting_says_so(nas: Nas, searched: list[Any]) -> None:
+    Path("mine.yaml").write_text(TEXT)
+    task = trained(6).task.model_copy(update={"batch_size": 4})
+    searched[1] = certificate(proxy=Trained(task=task, fingerprint="t1-b"))
+    lines = nas("proxy", "mine.yaml", "--search").out.splitlines()
+    assert lines[-1] == "mine.yaml: task.epochs is 6 now, batch_size 4"
+    assert lines[2].endswith("certified  batch_size 4")
+    assert "batch_size: 4" in Path("mine.yaml").read_text()
 
 
 def test_a_search_that_finds_nothing_writes_nothing(nas: Nas, searched: list[Any]) -> None:
@@ -128,5 +138,5 @@ def test_a_search_that_finds_nothing_writes_nothing(nas: Nas, searched: list[Any
     Path("mine.yaml").write_text(TEXT)
     done = nas("proxy", "mine.yaml", "--search")
     assert done.status == 1
-    assert "No shorter training reaches tau 0.65" in done.out
+    assert "No cheaper training reaches tau 0.65" in done.out
     assert Path("mine.yaml").read_text() == TEXT

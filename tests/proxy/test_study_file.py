@@ -5,17 +5,18 @@ from pathlib import Path
 import pytest
 
 from nas.catalog import folder, names, open_study, parse
-from nas.proxy.study_file import remark, with_length
+from nas.certificate import Trained
+from nas.proxy.study_file import remark, with_proxy
 from tests.proxy.samples import certificate, trained
 
-PROVED = certificate(proxy=trained(11))
+PROVED = certificate(proxy=trained(11), full=trained(160))
 
 
 @pytest.mark.parametrize("name", names("studies"))
 def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Path) -> None:
     text = (folder("studies") / f"{name}.yaml").read_text()
     file = tmp_path / "changed.yaml"
-    file.write_text(with_length(text, PROVED, 160))
+    file.write_text(with_proxy(text, PROVED))
     before, after = open_study(name).study, open_study(str(file)).study
     assert before is not None
     assert after is not None
@@ -36,12 +37,28 @@ def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Pat
     ],
 )
 def test_every_style_of_yaml_and_twice(text: str) -> None:
-    once = with_length(text, PROVED, 160)
-    twice = with_length(once, PROVED, 160)
+    once = with_proxy(text, PROVED)
+    twice = with_proxy(once, PROVED)
     for changed in (once, twice):
         data = parse(changed, "x").data
         assert (data["task"]["epochs"], data["full"]["epochs"]) == (11, 160)
         assert changed.count("nas proxy --search:") == 1
+
+
+def test_a_setting_is_written_down_and_the_full_training_stays_what_it_was() -> None:
+    text = "task: {kind: detection, data: {kind: digits}, lr: 0.005}\n"
+    task = trained(4).task.model_copy(update={"batch_size": 4, "lr": 2.5e-3})
+    proved = certificate(proxy=Trained(task=task, fingerprint="t1-b"), full=trained(160))
+    for changed in (once := with_proxy(text, proved), with_proxy(once, proved)):
+        data = parse(changed, "x").data
+        assert data["task"] == {
+            "kind": "detection",
+            "data": {"kind": "digits"},
+            "lr": 0.0025,
+            "batch_size": 4,
+            "epochs": 4,
+        }
+        assert data["full"] == {"batch_size": 16, "lr": 0.005, "epochs": 160}
 
 
 def test_the_remark_has_the_figures() -> None:

@@ -1,10 +1,11 @@
-"""The shortest honest proxy of a real study whose training is replaced by curves with a known truth."""
+"""The cheapest honest proxy of a real study whose training is replaced by curves with a known truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from nas.errors import SpecError
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import cheapest
-from nas.proxy.lengths import settled
+from nas.proxy.cheapest import settled
 from nas.storage import open_store
+from nas.study import TaskSpec
 from nas.tasks.base import Task
+from nas.tasks.detection import DetectionTask
 from nas.tasks.training import milestones
 from tests import searches
 from tests.proxy.samples import certificate
@@ -22,20 +25,36 @@ from tests.proxy.samples import certificate
 EPOCHS = 32
 
 
-def curves(turn: int) -> Any:
-    """Runs that rank backwards before epoch `turn`, and right from then on."""
+def curves(turn: int, small: int = EPOCHS) -> Any:
+    """Runs that rank backwards before epoch `turn`, with small batches before epoch `small`, and right from then on."""
 
     def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        turned = small if cast(DetectionTask, task).spec.batch_size < 16 else turn
         truth = searches.score(job.architecture.digest)
         rng = np.random.default_rng([job.seed, int(job.architecture.digest[-6:], 16)])
         for epoch in range(1, job.epochs + 1):
-            ap = (truth if epoch >= turn else 1 - truth) / 2 + float(rng.normal(0, 0.002))
+            ap = (truth if epoch >= turned else 1 - truth) / 2 + float(rng.normal(0, 0.002))
             metrics = {"ap": ap} if epoch in milestones(job.epochs) else {}
             yield Progress(epoch=epoch, epochs=job.epochs, seconds=epoch, metrics=metrics)
         told = dict.fromkeys(task.available, ap) | {"latency_ms": 1.0, "params": 1.0}
         yield Measurement(metrics=told, seconds=job.epochs)
 
     return evaluate
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prepared task, under a fingerprint of its own for every size of batches."""
+    searches.install(monkeypatch)
+
+    def prepare(task: TaskSpec, say: Any, backbone: Any, approve: Any) -> Task:
+        ready = searches.prepared()
+        approve(ready)
+        assert isinstance(ready, DetectionTask)
+        own = ready.fingerprint if task.batch_size == 16 else f"{ready.fingerprint}-{task.batch_size}"
+        return replace(ready, spec=task, fingerprint=own)
+
+    monkeypatch.setattr("nas.search.setup.tasks.prepare", prepare)
 
 
 def spec(**changes: Any) -> Any:
@@ -46,10 +65,12 @@ def spec(**changes: Any) -> Any:
 def test_it_is_the_first_length_that_ranks_as_the_end(
     turn: int, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    searches.install(monkeypatch)
     monkeypatch.setattr("nas.trial.evaluate", curves(turn))
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2)
-    assert [c.proxy.task.epochs for c in found] == milestones(EPOCHS)[:-1]
+    own = [c.proxy.task.epochs for c in found if c.proxy.task.batch_size == 16]
+    small = [c.proxy.task.epochs for c in found if c.proxy.task.batch_size == 4]
+    assert own == milestones(EPOCHS)[:-1]
+    assert small == [e for e in own if e < expected]
     chosen = next(c for c in found if c.certified)
     assert chosen.proxy.task.epochs == expected
     assert chosen.cost_ratio == pytest.approx(expected / EPOCHS)
@@ -58,8 +79,31 @@ def test_it_is_the_first_length_that_ranks_as_the_end(
         assert store.certificates(searches.prepared().fingerprint, expected) == [chosen]
 
 
+@pytest.mark.parametrize(
+    "study",
+    [
+        spec(),
+        searches.spec(
+            task=searches.TASK | {"batch_size": 4, "lr": 2.5e-3},
+            full={"epochs": EPOCHS, "batch_size": 16, "lr": 5e-3},
+        ),
+    ],
+    ids=["found", "the study's own"],
+)
+def test_another_setting_may_be_cheaper(study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.trial.evaluate", curves(11, small=6))
+    found = cheapest(study, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert [c.cost_ratio for c in found] == sorted(c.cost_ratio for c in found)
+    chosen = next(c for c in found if c.certified)
+    assert (chosen.proxy.task.batch_size, chosen.proxy.task.epochs) == (4, 6)
+    assert (chosen.full.task.batch_size, chosen.full.task.epochs) == (16, EPOCHS)
+    assert chosen.cost_ratio == pytest.approx(6 / EPOCHS)
+    assert len({c.proxy.fingerprint for c in found}) == 2
+    with open_store(searches.url(tmp_path), create=False) as store:
+        assert store.certificates(chosen.proxy.fingerprint, 6) == [chosen]
+
+
 def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    searches.install(monkeypatch)
     monkeypatch.setattr("nas.trial.evaluate", curves(EPOCHS))
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2)
     assert not any(c.certified for c in found)
@@ -74,14 +118,15 @@ def test_it_stops_once_the_choice_is_clear() -> None:
     assert settled([hopeless, certain, open_])
     assert not settled([open_, certain])
     assert not settled([hopeless, open_, certain])
-    assert not settled([hopeless])
+    assert settled([hopeless])
+    assert not settled([])
 
 
 @pytest.mark.parametrize(
     ("changes", "seeds", "path"),
     [
         ({"task": searches.TASK | {"schedule": "one_cycle"}}, 2, "task.schedule"),
-        ({"full": {"epochs": 9, "lr": 0.1}}, 2, "full"),
+        ({"full": {"epochs": 9, "schedule": "one_cycle"}}, 2, "full.schedule"),
         ({}, 1, "--seeds"),
     ],
 )

@@ -1,0 +1,131 @@
+"""cheapest: the setting and length of training that ranks necks as the full training does at the lowest cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
+from nas.errors import Fault, SpecError
+from nas.measurement import Evaluation, Key
+from nas.proxy.evidence import complete, of_starts
+from nas.proxy.plan import Half, Plan, make_plan, short_half
+from nas.proxy.proof import keep, runner
+from nas.proxy.runs import Runs
+from nas.proxy.settings import SETTINGS, distance, same_but_for_epochs
+from nas.search.driver import known_study
+from nas.storage import open_store
+from nas.study import StudySpec, TaskSpec
+from nas.tasks.training import milestones
+
+Say = Callable[[str], None]
+
+BLOCK = 4
+"""Necks that are trained between two looks at what can be told already."""
+
+LONGEST = 0.25
+"""Part of the full training's epochs that another setting may take, where no start of the full training will do."""
+
+
+def cheapest(
+    spec: StudySpec,
+    *,
+    storage: str,
+    artifacts: Path | None = None,
+    necks: int = NECKS,
+    seeds: int = SEEDS,
+    threshold: float = THRESHOLD,
+    say: Say = lambda line: None,
+) -> list[Certificate]:
+    """Certificates of proxies of every length and setting, cheapest first; the first that is certified is kept in the
+    database.
+
+    At a constant rate a short run is the start of a long one, so that the full runs of spread necks tell of all their
+    lengths at once; each is judged against the ends of runs with other seeds. Then come the study's own proxy, if it
+    differs in more than its length, and SETTINGS: short runs, no longer than what is known to do, judged by the full
+    ones. Each stops before all necks are trained once it is clear which length it will be, or that none will.
+
+    Raises:
+        UserError: the study cannot be set up as asked, or its runs are not starts of longer ones.
+        NASError: too few necks could be compared.
+    """
+    _check(spec, seeds)
+    plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
+    with runner(plan, plan.full.task, storage, artifacts, say) as runs:
+        found = _certificates(plan, plan.full, runs, {}, threshold, say)
+        known = dict(runs.found)
+    for task in _others(spec):
+        best = next((c.proxy.task.epochs for c in found if c.certified), None)
+        limit = best if best is not None else LONGEST * spec.full_task.epochs
+        lengths = [epochs for epochs in milestones(spec.full_task.epochs) if epochs < limit]
+        if not lengths:
+            break  # nothing can be shorter than the first point of a curve
+        say(f"trying {distance(task, spec.full_task)}")
+        half = short_half(plan, task.model_copy(update={"epochs": lengths[-1]}), say)
+        half = replace(half, rows={name: half.rows[name] for name in _trained(plan, known)})
+        with runner(plan, half.task, storage, artifacts, say) as runs:
+            found += _certificates(plan, half, runs, known, threshold, say)
+    found.sort(key=lambda c: c.cost_ratio)
+    chosen = next((c for c in found if c.certified), None)
+    if chosen is not None:
+        with open_store(storage, create=True) as store:
+            keep(chosen, store, spec.name)
+    return found
+
+
+def _check(spec: StudySpec, seeds: int) -> None:
+    faults = []
+    for key, task in (("task", spec.task), ("full", spec.full_task)):
+        if task.schedule != "constant":
+            faults.append(Fault(f"{key}.schedule", "only at a constant rate is a short run the start of a long one"))
+    if seeds < 2:
+        faults.append(Fault("--seeds", "it takes two or more, for a run is judged by other seeds than its own"))
+    if faults:
+        raise SpecError(spec.name or "study", faults[:1])
+
+
+def _others(spec: StudySpec) -> Iterator[TaskSpec]:
+    """The settings to try beside the full training's, each once."""
+    seen = [spec.full_task]
+    for task in (spec.task, *(setting(spec.full_task) for setting in SETTINGS.values())):
+        if not any(same_but_for_epochs(task, other) for other in seen):
+            seen.append(task)
+            yield task
+
+
+def _trained(plan: Plan, found: dict[Key, Evaluation]) -> Sequence[str]:
+    """Names of the necks that have all their full runs."""
+    return [name for name, row in plan.full.rows.items() if all(run.key in found for run in row)]
+
+
+def _certificates(
+    plan: Plan, half: Half, runs: Runs, known: dict[Key, Evaluation], threshold: float, say: Say
+) -> list[Certificate]:
+    """Of every length of a half's runs, from as many necks as it takes; `known` are the full runs, where those are
+    others.
+    """
+    names = list(half.rows)
+    certificates: list[Certificate] = []
+    what = "full training" if half is plan.full else "short training"
+    for count in sorted({min(n, len(names)) for n in range(3 * BLOCK, len(names) + BLOCK, BLOCK)}):
+        part = replace(half, rows={name: half.rows[name] for name in names[:count]})
+        runs.carry_out(part.runs, f"{what} of {count} necks")
+        rows, lost = complete(plan, names[:count], known | runs.found, runs.failed)
+        certificates = [e.certificate(threshold) for e in of_starts(plan, half, rows, known | runs.found, lost)]
+        if count < len(names) and settled(certificates):
+            say(f"{count} of {len(names)} necks are enough")
+            break
+    return certificates
+
+
+def settled(certificates: Sequence[Certificate]) -> bool:
+    """Whether more necks can hardly change the choice: all of a length's interval is above the threshold, and all of
+    every shorter one's below; or of none is any of it above.
+    """
+    for certificate in certificates:
+        if certificate.low >= certificate.threshold:
+            return True
+        if certificate.high >= certificate.threshold:
+            return False
+    return bool(certificates)
