@@ -32,6 +32,9 @@ from nas.proxy.compare import compare, repeats
 
 Floats = NDArray[np.float64]
 METRIC = "ap"
+WINNER = "batch of 4"
+"""The setting whose scores predictors are tried on too."""
+
 LENGTHS = (4, 6, 8, 11, 16)
 
 
@@ -155,14 +158,15 @@ def from_variants(b: Bench) -> Iterator[Judged]:
             scores = {place[row["digest"]]: float(row["ap"]) for row in own if int(row["epoch"]) == epochs}
             index = np.array(list(scores))
             alike = epochs / variants.VARIANTS[name].epochs
-            yield Judged(
-                f"{name}, {epochs} epochs",
-                float(np.interp(alike, [0, *b.epochs], [0, *(b.cost(k) for k in range(len(b.epochs)))])),
-                np.array(list(scores.values()))[:, None],
-                b.full[index],
-                False,
-                b.finest[index],
-            )
+            cost = float(np.interp(alike, [0, *b.epochs], [0, *(b.cost(k) for k in range(len(b.epochs)))]))
+            score, truth = np.array(list(scores.values()))[:, None], b.full[index]
+            yield Judged(f"{name}, {epochs} epochs", cost, score, truth, False, b.finest[index])
+            if name == WINNER:
+                both = np.concatenate([score, b.structure[index]], 1)
+                for model, how in ((forecasts.ridge, "ridge"), (forecasts.gaussian_process, "Gaussian process")):
+                    learnt = model(both, truth.mean(1))[:, None]
+                    title = f"{name}, {epochs} epochs: {how} on score, structure, cost"
+                    yield Judged(title, cost, learnt, truth, False, b.finest[index])
 
 
 def line(j: Judged) -> str:

@@ -21,6 +21,9 @@ from nas.tasks.training import milestones
 
 Say = Callable[[str], None]
 
+ENOUGH = 20
+"""Necks that a choice takes, however clear it is before; that there is none may be clear with fewer."""
+
 BLOCK = 4
 """Necks that are trained between two looks at what can be told already."""
 
@@ -113,7 +116,8 @@ def _certificates(
         runs.carry_out(part.runs, f"{what} of {count} necks")
         rows, lost = complete(plan, names[:count], known | runs.found, runs.failed)
         certificates = [e.certificate(threshold) for e in of_starts(plan, half, rows, known | runs.found, lost)]
-        if count < len(names) and settled(certificates):
+        hopeless = all(c.high < threshold for c in certificates)
+        if count < len(names) and (hopeless or (count >= ENOUGH and settled(certificates))):
             say(f"{count} of {len(names)} necks are enough")
             break
     return certificates
@@ -121,11 +125,11 @@ def _certificates(
 
 def settled(certificates: Sequence[Certificate]) -> bool:
     """Whether more necks can hardly change the choice: all of a length's interval is above the threshold, and all of
-    every shorter one's below; or of none is any of it above.
+    every shorter one's below.
     """
     for certificate in certificates:
         if certificate.low >= certificate.threshold:
             return True
         if certificate.high >= certificate.threshold:
             return False
-    return bool(certificates)
+    return False

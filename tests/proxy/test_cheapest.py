@@ -111,6 +111,14 @@ def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: py
         assert not any(store.certificates(searches.prepared().fingerprint, e) for e in milestones(EPOCHS))
 
 
+def test_a_hopeless_setting_is_left_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.trial.evaluate", curves(EPOCHS))
+    lines: list[str] = []
+    found = cheapest(spec(), storage=searches.url(tmp_path), necks=14, seeds=2, say=lines.append)
+    assert {c.necks for c in found} == {12}
+    assert "12 of 14 necks are enough" in lines
+
+
 def test_it_stops_once_the_choice_is_clear() -> None:
     good, bad = {"tau": 0.9, "low": 0.8, "high": 0.95}, {"tau": 0.2, "low": 0.0, "high": 0.4}
     open_, certain, hopeless = certificate(), certificate(**good), certificate(**bad)
@@ -118,8 +126,7 @@ def test_it_stops_once_the_choice_is_clear() -> None:
     assert settled([hopeless, certain, open_])
     assert not settled([open_, certain])
     assert not settled([hopeless, open_, certain])
-    assert settled([hopeless])
-    assert not settled([])
+    assert not settled([hopeless])
 
 
 @pytest.mark.parametrize(
