@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,6 +17,9 @@ from nas.errors import NASError
 from nas.export.code.layout import Call, Expression, call, listed
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Classes belong to the whole process: of two exports at a time the one would restore what the other noted with."""
 
 
 class Constructors:
@@ -68,7 +72,7 @@ class Constructors:
 @contextmanager
 def _noted(classes: set[type[nn.Module]], made: dict[nn.Module, Arguments]) -> Iterator[None]:
     """While it lasts, instances of `classes` put down what they are constructed with."""
-    with ExitStack() as stack:
+    with _ONE_AT_A_TIME, ExitStack() as stack:
         for kind in classes:
             stack.enter_context(patch.object(kind, "__init__", _noting(kind.__init__, made)))
         yield
