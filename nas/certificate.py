@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from nas.measurement import METRICS
+from nas.forecast import Forecast
+from nas.measurement import FORECASTS, METRICS
 from nas.study import Objective, StudySpec, TaskSpec
 from nas.value import Value
 
@@ -62,6 +63,7 @@ class Certificate(Value):
         failed: names of necks that are left out, each with the reason: a run failed, or collapsed.
         proxy, full: what was compared; the epochs are part of the tasks.
         space: the search space that the necks are from.
+        forecast: what the curves of the proxy say of the full scores, where they have two points.
     """
 
     metric: str
@@ -84,6 +86,7 @@ class Certificate(Value):
     full: Trained
     space: dict[str, Any]
     compared: tuple[Compared, ...]
+    forecast: Forecast | None = None
 
     def facts(self) -> dict[str, Any]:
         """The figures, without the runs behind them."""
@@ -92,21 +95,41 @@ class Certificate(Value):
 
     @property
     def certified(self) -> bool:
-        """Whether the proxy may be trusted: tau reaches the threshold, and its interval stays above LOW."""
+        """Whether the proxy's own scores may be trusted: tau reaches the threshold, its interval stays above LOW."""
         return self.tau >= self.threshold and self.low > LOW
+
+    def certifies(self, metric: str) -> bool:
+        """Whether an objective may be trusted: the score itself, or its forecast."""
+        if metric not in FORECASTS:
+            return self.certified
+        found = self.forecast
+        return found is not None and found.tau >= self.threshold and found.low > LOW
+
+    @property
+    def better_forecast(self) -> Forecast | None:
+        """The forecast, if it ranks better than the score."""
+        return self.forecast if self.forecast is not None and self.forecast.tau > self.tau else None
 
 
 def trained_objective(spec: StudySpec) -> Objective | None:
-    """The first objective that training decides: what proxy and full training are compared by."""
+    """The first objective that training decides."""
     trained = (o for o in spec.objectives if METRICS[o.metric].from_training and o.metric != "seconds")
     return next(trained, None)
+
+
+def measured_objective(spec: StudySpec) -> Objective | None:
+    """What proxy and full training are compared by: that objective, or what it is a forecast of."""
+    objective = trained_objective(spec)
+    if objective is None or objective.metric not in FORECASTS:
+        return objective
+    return objective.model_copy(update={"metric": FORECASTS[objective.metric]})
 
 
 def fitting(certificates: Sequence[Certificate], spec: StudySpec, space: dict[str, Any]) -> Certificate | None:
     """Of a proxy's certificates the newest (the last) that a study's objective and full training are those of; one on
     the study's own search space (`SearchSpace.to_dict`) goes before others.
     """
-    objective = trained_objective(spec)
+    objective = measured_objective(spec)
     own = [
         c
         for c in certificates
@@ -121,12 +144,15 @@ def _alike(one: TaskSpec, other: TaskSpec) -> bool:
     return one.model_dump(exclude=apart) == other.model_dump(exclude=apart)
 
 
-def standing(certificate: Certificate | None, space: dict[str, Any]) -> str:
-    """In one line, whether a proxy may be trusted on a search space (`SearchSpace.to_dict`)."""
+def standing(certificate: Certificate | None, space: dict[str, Any], spec: StudySpec) -> str:
+    """In one line, whether a study may trust its proxy on a search space (`SearchSpace.to_dict`)."""
     if certificate is None:
         return "proxy: not certified; `nas proxy STUDY` tells whether it ranks necks as the full training does"
-    word = "certified" if certificate.certified else "NOT to be trusted"
+    objective = trained_objective(spec)
+    metric = objective.metric if objective is not None else certificate.metric
+    found = certificate.forecast if metric in FORECASTS and certificate.forecast is not None else certificate
+    word = "certified" if certificate.certifies(metric) else "NOT to be trusted"
     where = "" if certificate.space == space else ", on another search space"
-    figures = f"tau {certificate.tau:.2f}, {certificate.low:.2f} to {certificate.high:.2f}"
+    figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}"
     full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
-    return f"proxy: {word} by {certificate.metric} ({figures}; {full}{where})"
+    return f"proxy: {word} by {metric} ({figures}; {full}{where})"

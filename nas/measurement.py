@@ -40,6 +40,10 @@ METRICS: dict[str, Metric] = {
     ),
     "miou_medium": Metric("miou of the foreground classes around medium objects"),
     "miou_large": Metric("miou of the foreground classes around large objects"),
+    "ap_full": Metric("forecast of ap after the full training, by the certificate of the study's proxy"),
+    "ap_full_sd": Metric("standard error of ap_full", "minimize"),
+    "miou_full": Metric("forecast of miou after the full training, by the certificate of the study's proxy"),
+    "miou_full_sd": Metric("standard error of miou_full", "minimize"),
     "params": Metric("parameters of the deployed model", "minimize", False),
     "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False),
     "neck_params": Metric("parameters of the neck", "minimize", False),
@@ -51,6 +55,9 @@ METRICS: dict[str, Metric] = {
 
 QUALITY = {"detection": "ap", "segmentation": "miou"}
 """Task kind -> what a study of it asks for unless it says otherwise."""
+
+FORECASTS = {"ap_full": "ap", "miou_full": "miou"}
+"""Forecast -> the measured metric that it is of."""
 
 CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms")
 """Metrics that a study may bound."""

@@ -65,7 +65,7 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
-    from nas.certificate import LOW
+    from nas.certificate import LOW, trained_objective
     from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
     from nas.proxy.settings import distance
@@ -73,7 +73,8 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
-    chosen = next((c for c in found if c.certified), None)
+    objective = trained_objective(spec)
+    chosen = next((c for c in found if objective is not None and c.certifies(objective.metric)), None)
     if chosen is not None:
         target.write_text(with_proxy(file.text, chosen))
     if args.json:

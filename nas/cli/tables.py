@@ -7,6 +7,7 @@ from statistics import fmean
 
 from nas.certificate import Certificate
 from nas.describe import shown
+from nas.forecast import NAMES
 from nas.results import Found, Result, best_of
 from nas.study import Objective
 
@@ -47,6 +48,10 @@ def certificate_lines(found: Certificate) -> list[str]:
         ["cost", f"{found.cost_ratio:.3f} of the full training"],
         ["necks, seeds", f"{found.necks}, {found.seeds}"],
     ]
+    if found.forecast is not None:
+        f = found.forecast
+        figures.append([f"{NAMES[f.metric]}: tau", f"{f.tau:.2f}  ({f.low:.2f} to {f.high:.2f})"])
+        figures.append([f"{NAMES[f.metric]}: regret", metric(f.metric, f.regret)])
     lines = [table(rows), "", table(figures), "", found.verdict]
     if found.failed:
         lines[-2:-2] = ["", *(f"left out: {name}, {reason}" for name, reason in found.failed.items())]
@@ -57,12 +62,14 @@ def proxies_table(found: Sequence[Certificate]) -> str:
     """The proxies of every setting and length that were compared, in the order given."""
     from nas.proxy.settings import distance
 
-    rows = [["epochs", "tau", "from", "to", "top", "regret", "cost", "", "setting"]]
+    rows = [["epochs", "tau", "from", "to", "top", "regret", "cost", "", "forecast", "", "setting"]]
     for c in found:
         top = "-" if c.tau_top is None else f"{c.tau_top:.2f}"
         figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
         setting = distance(c.proxy.task, c.full.task) or "as the full training"
-        rows.append([str(c.proxy.task.epochs), *figures, "certified" if c.certified else "", setting])
+        words = ["certified" if certified else "" for certified in (c.certified, c.certifies("ap_full"))]
+        forecast = "-" if c.forecast is None else f"{c.forecast.tau:.2f}"
+        rows.append([str(c.proxy.task.epochs), *figures, words[0], forecast, words[1], setting])
     return table(rows)
 
 

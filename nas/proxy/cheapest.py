@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
+from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate, trained_objective
 from nas.errors import Fault, SpecError
 from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import complete, of_starts
@@ -54,12 +54,14 @@ def cheapest(
         NASError: too few necks could be compared.
     """
     _check(spec, seeds)
+    objective = trained_objective(spec)
+    metric = objective.metric if objective is not None else ""
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     with runner(plan, plan.full.task, storage, artifacts, say) as runs:
         found = _certificates(plan, plan.full, runs, {}, threshold, say)
         known = dict(runs.found)
     for task in _others(spec):
-        best = next((c.proxy.task.epochs for c in found if c.certified), None)
+        best = next((c.proxy.task.epochs for c in found if c.certifies(metric)), None)
         limit = best if best is not None else LONGEST * spec.full_task.epochs
         lengths = [epochs for epochs in milestones(spec.full_task.epochs) if epochs < limit]
         if not lengths:
@@ -70,7 +72,7 @@ def cheapest(
         with runner(plan, half.task, storage, artifacts, say) as runs:
             found += _certificates(plan, half, runs, known, threshold, say)
     found.sort(key=lambda c: c.cost_ratio)
-    chosen = next((c for c in found if c.certified), None)
+    chosen = next((c for c in found if c.certifies(metric)), None)
     if chosen is not None:
         with open_store(storage, create=True) as store:
             keep(chosen, store, spec.name)

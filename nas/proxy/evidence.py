@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from nas.certificate import MINIMUM, Certificate, Compared, Trained
 from nas.errors import NASError
+from nas.forecast import NAMES, Forecast
 from nas.measurement import Evaluation, Key
 from nas.proxy.compare import compare
+from nas.proxy.forecasting import learn
 from nas.proxy.plan import Half, Plan
 from nas.proxy.verdict import verdict
 
@@ -32,7 +34,8 @@ COLLAPSED = 0.5
 class Evidence:
     """Scores [necks, seeds] of the necks `rows` under a proxy and in full, and the seconds that all of each took.
 
-    `paired`: column k of both is of one run; see `compare`.
+    `paired`: column k of both is of one run; see `compare`. `before` are the proxy's scores at the point before its
+    last, `epochs` those of the two points; None where its curve has one alone.
     """
 
     plan: Plan
@@ -44,6 +47,8 @@ class Evidence:
     full_seconds: float
     failed: dict[str, str]
     paired: bool
+    before: Floats | None
+    epochs: tuple[int, int]
 
     def certificate(self, threshold: float) -> Certificate:
         """What it proves."""
@@ -68,8 +73,15 @@ class Evidence:
                 Compared(digest=row[0].key.digest, name=name, proxy=tuple(p), full=tuple(f))
                 for (name, row), p, f in zip(self.rows.items(), self.proxy.tolist(), self.full.tolist(), strict=True)
             ),
+            forecast=self._forecast(metric),
         )
         return certificate.model_copy(update={"verdict": verdict(certificate)})
+
+    def _forecast(self, metric: str) -> Forecast | None:
+        if self.before is None or metric not in NAMES:
+            return None
+        full = self.plan.full.spec.epochs
+        return learn(metric, self.epochs, full, self.before, self.proxy, self.full, paired=self.paired)
 
 
 def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[str, str]) -> Evidence:
@@ -81,6 +93,8 @@ def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[s
     metric = plan.objective.metric
     long, lost = complete(plan, list(plan.full.rows), found, failed)
     short = {name: [found[run.key] for run in plan.proxy.rows[name]] for name in long}
+    curves = [[points(e, metric) for e in row] for row in short.values()]
+    known = len(curves[0][0])
     return Evidence(
         plan,
         long,
@@ -91,6 +105,8 @@ def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[s
         _seconds(long),
         lost,
         paired=False,
+        before=_column(curves, known - 2) if known > 1 else None,
+        epochs=_two(curves, known - 1),
     )
 
 
@@ -101,20 +117,22 @@ def of_starts(
     own ends.
     """
     metric = plan.objective.metric
-    short = {name: [points(found[run.key], metric) for run in half.rows[name]] for name in long}
+    curves = [[points(found[run.key], metric) for run in half.rows[name]] for name in long]
     paired = half is plan.full
-    first = next(iter(short.values()))[0]
+    first = curves[0][0]
     for k, (epochs, _, _) in enumerate(first[:-1] if paired else first):
         yield Evidence(
             plan,
             long,
             Trained(task=half.spec.model_copy(update={"epochs": epochs}), fingerprint=half.task.fingerprint),
-            np.array([[curve[k][1] for curve in row] for row in short.values()], np.float64),
+            _column(curves, k),
             scores(long.values(), metric),
-            sum(curve[k][2] for row in short.values() for curve in row),
+            sum(curve[k][2] for row in curves for curve in row),
             _seconds(long),
             failed,
             paired,
+            _column(curves, k - 1) if k else None,
+            _two(curves, k),
         )
 
 
@@ -148,6 +166,21 @@ def complete(
 def scores(rows: Iterable[Sequence[Evaluation]], metric: str) -> Floats:
     """[necks, seeds]."""
     return np.array([[e.measurement.metrics[metric] for e in row] for row in rows], np.float64)
+
+
+Curves = Sequence[Sequence[Sequence[tuple[int, float, float]]]]
+"""Of every neck and seed what `points` gives."""
+
+
+def _column(curves: Curves, k: int) -> Floats:
+    """Scores [necks, seeds] at point `k` of every curve."""
+    return np.array([[curve[k][1] for curve in row] for row in curves], np.float64)
+
+
+def _two(curves: Curves, k: int) -> tuple[int, int]:
+    """Epochs of point `k` and of the one before; of the first, its own twice."""
+    curve = curves[0][0]
+    return curve[max(k - 1, 0)][0], curve[k][0]
 
 
 def points(evaluation: Evaluation, metric: str) -> list[tuple[int, float, float]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nas import tasks
 from nas.architecture import NeckSpec
-from nas.certificate import MINIMUM, trained_objective
+from nas.certificate import MINIMUM, measured_objective
 from nas.describe import summary
 from nas.errors import Fault, SpecError, UserError
 from nas.measurement import Key
@@ -64,7 +64,7 @@ def make_plan(
         UserError: the study cannot be set up as asked, no objective depends on the training, the full training is no
             longer than the proxy, or the space has too few necks.
     """
-    objective = trained_objective(spec)
+    objective = measured_objective(spec)
     if objective is None:
         raise UserError("objectives: none depends on the training, so there is no proxy to certify")
     if same_but_for_epochs(spec.task, spec.full_task) and spec.full_task.epochs <= spec.task.epochs:
@@ -109,7 +109,7 @@ def _full(setup: Setup, say: Say) -> Task:
 
 def _prepared(setup: Setup, spec: TaskSpec, key: str, say: Say) -> Task:
     """Another training on the backbone of the study's own."""
-    objective = trained_objective(setup.spec)
+    objective = measured_objective(setup.spec)
 
     def approve(task: Task) -> None:
         if objective is not None and objective.metric not in task.available:

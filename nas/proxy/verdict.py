@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.certificate import Certificate
+from nas.forecast import NAMES
 
 
 def verdict(c: Certificate) -> str:
@@ -23,6 +24,12 @@ def verdict(c: Certificate) -> str:
         sentences = [f"Do not trust this proxy: it does not order necks as the full training does ({figures}); {lost}."]
     else:
         sentences = [f"This proxy is not good enough as far as can be seen ({figures}); {lost}, {cost}."]
+    if c.better_forecast is not None:
+        f = c.better_forecast
+        sentences.append(
+            f"What its curves forecast of the full score ranks better (tau {f.tau:.2f}, {f.low:.2f} to {f.high:.2f}): "
+            f"take {NAMES[f.metric]} for the objective."
+        )
     if c.converged is False:
         sentences.append(
             f"The full training is not at its end: it still gained {c.gain:.3f} over its last third; raise full.epochs."

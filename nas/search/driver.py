@@ -6,7 +6,8 @@ import platform
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from nas import catalog
 from nas.certificate import fitting, standing
-from nas.errors import MissingDatabase, SpecError, UserError
+from nas.errors import Fault, MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
-from nas.measurement import METRICS, Metrics
+from nas.forecast import Forecast
+from nas.measurement import FORECASTS, METRICS, Metrics
 from nas.results import Result, result, trained
 from nas.search import pruners, samplers
 from nas.search.figures import learning_curves, save_figure, trade_off
@@ -74,6 +76,7 @@ def launch(
     setup = set_up(spec, say, backbone)
     if known is not None:
         _check_unchanged(known, setup)
+    setup = replace(setup, forecast=_forecast(known, setup, storage))
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         EXECUTORS[spec.executor](_evaluate(), setup.task, spec.workers, spec.address) as executor,
@@ -83,10 +86,33 @@ def launch(
         if known is None:
             _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
         space, certificates = setup.space.to_dict(), store.certificates(setup.task.fingerprint, spec.task.epochs)
-        say(standing(fitting(certificates, spec, space), space))
+        say(standing(fitting(certificates, spec, space), space, spec))
         with store.lease(name) as lease:
             store.update_spec(name, spec)
             return _drive(store, setup, executor, lease, say)
+
+
+def _forecast(known: StudyRecord | None, setup: Setup, storage: str) -> Forecast | None:
+    """What the study's forecasts are made by: what it began with, or what the certificate of its proxy has.
+
+    Raises:
+        SpecError: an objective is a forecast, and there is none.
+    """
+    if known is not None:
+        kept = known.provenance.get("forecast")
+        return Forecast.parse(kept) if kept is not None else None
+    spec = setup.spec
+    found = None
+    with suppress(MissingDatabase), open_store(storage, create=False) as store:
+        certificates = store.certificates(setup.task.fingerprint, spec.task.epochs)
+        found = fitting(certificates, spec, setup.space.to_dict())
+    forecast = found.forecast if found is not None else None
+    missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if forecast is None else []
+    if missing:
+        message = f"is what the certificate of a proxy of two points or more tells ({spec.task.epochs} epochs), and "
+        message += "the database has none: run `nas proxy` for this study first, or take the measured metric"
+        raise SpecError(spec.name or "study", [Fault(f"objectives[{i}].metric", message) for i in missing])
+    return forecast
 
 
 def plan(spec: StudySpec, say: Say = _to_stderr) -> Setup:
@@ -164,7 +190,7 @@ def sum_up(store: Store, study: optuna.Study) -> None:
     record, found = store.study(study.study_name), result(store, study.study_name)
     assert record is not None
     spec = record.spec
-    facts = [standing(found.proxy, record.provenance.get("space", {}))]
+    facts = [standing(found.proxy, record.provenance.get("space", {}), spec)]
     save_study_note(study, study_note(spec, _rows(found), facts))
     quality = next((o.metric for o in spec.objectives if METRICS[o.metric].from_training), spec.objectives[0].metric)
     cost = next((o.metric for o in spec.objectives if not METRICS[o.metric].from_training), "params")
@@ -172,7 +198,7 @@ def sum_up(store: Store, study: optuna.Study) -> None:
     named = {f.trial: f.name or f"trial {f.trial}" for f in (*found.baselines, *found.best)}
     evaluations = {t.number: store.evaluation(t.key) for t in store.trials(study.study_name) if t.number in named}
     curves = {named[number]: e.curve for number, e in evaluations.items() if e is not None}
-    save_figure(study, learning_curves(curves, quality), "nas-learning-curves")
+    save_figure(study, learning_curves(curves, FORECASTS.get(quality, quality)), "nas-learning-curves")
 
 
 def _rows(found: Result) -> dict[str, Metrics]:
@@ -196,7 +222,7 @@ def provenance(setup: Setup) -> dict[str, Any]:
         "platform": platform.platform(),
         "space": setup.space.to_dict(),
         "frame": setup.task.frame.model_dump(mode="json"),
-    }
+    } | ({"forecast": setup.forecast.to_dict()} if setup.forecast is not None else {})
 
 
 @contextmanager

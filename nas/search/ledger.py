@@ -7,6 +7,7 @@ import math
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.forecast import Forecast
 from nas.measurement import Evaluation, Key, Metrics
 from nas.search.constraints import broken, excess
 from nas.search.keeper import Keeper, Trained
@@ -23,11 +24,14 @@ class Ledger:
         refused: digest -> the trial that failed, or broke a constraint before its training.
     """
 
-    def __init__(self, study: optuna.Study, spec: StudySpec, narrator: Narrator, keeper: Keeper) -> None:
+    def __init__(
+        self, study: optuna.Study, spec: StudySpec, narrator: Narrator, keeper: Keeper, forecast: Forecast | None
+    ) -> None:
         self.study = study
         self.spec = spec
         self.narrator = narrator
         self.keeper = keeper
+        self.forecast = forecast
         self.seen: dict[str, int] = {}
         self.refused: dict[str, int] = {}
 
@@ -55,7 +59,7 @@ class Ledger:
 
         A baseline whose architecture another trial completed is told the same values, as its duplicate.
         """
-        digest, metrics = evaluation.key.digest, evaluation.measurement.metrics
+        digest, metrics = evaluation.key.digest, self.metrics(evaluation)
         values = self.values(metrics)
         if values is None:
             self.tell_failed(trial, digest, f"no {self._objectives} in what was measured earlier")
@@ -113,6 +117,11 @@ class Ledger:
         trial.set_user_attr("error", reason)
         self.study.tell(trial, state=TrialState.FAIL)
         self.refused.setdefault(digest, trial.number)
+
+    def metrics(self, evaluation: Evaluation) -> Metrics:
+        """What was measured, and beside it what is forecast from the curve."""
+        measured = evaluation.measurement.metrics
+        return measured | self.forecast.of(evaluation.curve) if self.forecast is not None else measured
 
     def values(self, metrics: Metrics) -> list[float] | None:
         """The objectives' values; None unless each is a finite number."""

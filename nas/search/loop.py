@@ -59,7 +59,7 @@ class Loop:
         self.name = study.study_name
         self.narrator = Narrator(self.spec, executor, say)
         self.keeper = Keeper(store, self.spec, self.name)
-        self.ledger = Ledger(study, self.spec, self.narrator, self.keeper)
+        self.ledger = Ledger(study, self.spec, self.narrator, self.keeper, setup.forecast)
         self.bound = {record.number for record in store.trials(self.name)}
         self.unseen = Unseen(setup, len(self.bound))
         self.running: dict[str, Running] = {}
@@ -290,7 +290,7 @@ class Loop:
             self._record(run, "pruned", Measurement(metrics=metrics, seconds=progress.seconds, details=details))
 
     def _measured(self, run: Running, measurement: Measurement) -> None:
-        if self.ledger.values(measurement.metrics) is None:
+        if self.ledger.values(self.ledger.metrics(run.evaluation("complete", measurement))) is None:
             names = ", ".join(objective.metric for objective in self.spec.objectives)
             self._failed(run, Failure(f"not all of {names} were measured", "trial"))
             return

@@ -9,7 +9,8 @@ from typing import Any
 from nas import catalog, tasks
 from nas.architecture import Architecture, NeckSpec
 from nas.errors import Fault, SpecError
-from nas.measurement import METRICS, Metrics
+from nas.forecast import Forecast
+from nas.measurement import FORECASTS, METRICS, Metrics
 from nas.models.cost import static_costs
 from nas.search.baselines import baseline_necks
 from nas.search.checks import check
@@ -23,12 +24,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Setup:
-    """A study ready to run: the task prepared, the space narrowed, the baselines built."""
+    """A study ready to run: the task prepared, the space narrowed, the baselines built.
+
+    `forecast` tells full scores from the trials' curves, where a certificate taught it.
+    """
 
     spec: StudySpec
     space: SearchSpace
     task: Task
     baselines: dict[str, NeckSpec]
+    forecast: Forecast | None = None
 
     def costs(self, architecture: Architecture) -> Metrics:
         """Static costs of a whole model."""
@@ -109,7 +114,7 @@ def _check_objectives(spec: StudySpec, task: Task) -> None:
         for i, objective in enumerate(spec.objectives)
         if METRICS[objective.metric].from_training
         and objective.metric != "seconds"
-        and objective.metric not in task.available
+        and FORECASTS.get(objective.metric, objective.metric) not in task.available
     ]
     if faults:
         raise SpecError("", faults)

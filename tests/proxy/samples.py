@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas.certificate import Certificate, Compared, Trained
+from nas.forecast import Forecast
 from nas.study import TaskSpec
 
 
@@ -36,3 +37,20 @@ def certificate(**changes: Any) -> Certificate:
         "compared": (Compared(digest="n1", name="fpn", proxy=(0.3, 0.31), full=(0.4, 0.41)),),
     }
     return Certificate(**(figures | changes))
+
+
+def forecast(**changes: Any) -> Forecast:
+    """A law of two points, with some figures changed."""
+    figures: dict[str, Any] = {
+        "metric": "ap",
+        "epochs": (1, 2),
+        "gain": 0.1,
+        "steps": 2.0,
+        "error": 0.01,
+        "tau": 0.85,
+        "low": 0.6,
+        "high": 0.95,
+        "tau_top": None,
+        "regret": 0.001,
+    }
+    return Forecast(**(figures | changes))

@@ -4,7 +4,8 @@ import pytest
 
 from nas.certificate import standing
 from nas.proxy.verdict import verdict
-from tests.proxy.samples import certificate
+from nas.study import StudySpec
+from tests.proxy.samples import certificate, forecast
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,23 @@ def test_a_full_training_that_still_gains_is_said() -> None:
 
 def test_the_line_at_a_launch() -> None:
     space = {"name": "pyramid"}
-    assert standing(None, space).startswith("proxy: not certified; `nas proxy STUDY` tells")
-    assert standing(certificate(), space) == (
+    spec = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}})
+    assert standing(None, space, spec).startswith("proxy: not certified; `nas proxy STUDY` tells")
+    assert standing(certificate(), space, spec) == (
         "proxy: certified by ap (tau 0.80, 0.60 to 0.90; 24 necks and a full training of 20 epochs)"
     )
-    assert standing(certificate(), {"name": "mine"}).endswith("20 epochs, on another search space)")
-    assert standing(certificate(tau=0.2), space).startswith("proxy: NOT to be trusted by ap (tau 0.20")
+    assert standing(certificate(), {"name": "mine"}, spec).endswith("20 epochs, on another search space)")
+    assert standing(certificate(tau=0.2), space, spec).startswith("proxy: NOT to be trusted by ap (tau 0.20")
+
+
+def test_a_forecast_that_ranks_better_is_recommended() -> None:
+    assert "take ap_full for the objective" in verdict(certificate(forecast=forecast(tau=0.9)))
+    assert "ap_full" not in verdict(certificate(forecast=forecast(tau=0.7)))
+
+
+def test_a_study_that_optimises_a_forecast_is_judged_by_it() -> None:
+    task = {"kind": "detection", "data": {"kind": "digits"}}
+    spec = StudySpec.parse({"task": task, "objectives": ["ap_full"]})
+    found = certificate(tau=0.2, forecast=forecast(tau=0.7, low=0.4, high=0.9))
+    assert standing(found, {"name": "pyramid"}, spec).startswith("proxy: certified by ap_full (tau 0.70, 0.40 to 0.90")
+    assert standing(certificate(), {"name": "pyramid"}, spec).startswith("proxy: NOT to be trusted by ap_full")

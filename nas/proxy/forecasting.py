@@ -1,0 +1,53 @@
+"""learn: the law of a forecast, fitted to the curves and full scores of a certificate's necks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.forecast import Forecast
+from nas.proxy.compare import compare, repeats
+
+Floats = NDArray[np.float64]
+
+
+def learn(
+    metric: str, epochs: tuple[int, int], full_epochs: int, before: Floats, last: Floats, full: Floats, *, paired: bool
+) -> Forecast:
+    """The law for scores [necks, seeds] `before` and `last`, at `epochs` of the proxy, and `full`; more is better.
+
+    Each score is to tell the truth that `compare` judges it by. What the law is worth is told by forecasts of each neck
+    from the others alone. `steps` lies between none and a straight line over log(epoch) to `full_epochs`.
+    """
+    truth = np.stack([own for _, own in repeats(last, full, paired=paired)], 1)
+    limit = math.log(full_epochs / epochs[1]) / math.log(epochs[1] / epochs[0])
+    forecasts = np.empty_like(last)
+    for neck in range(len(last)):
+        others = np.arange(len(last)) != neck
+        gain, steps = _fit(before[others], last[others], truth[others], limit)
+        forecasts[neck] = last[neck] + gain + steps * (last[neck] - before[neck])
+    gain, steps = _fit(before, last, truth, limit)
+    figures = compare(forecasts, full, paired=paired)
+    return Forecast(
+        metric=metric,
+        epochs=epochs,
+        gain=gain,
+        steps=steps,
+        error=float(np.sqrt(np.mean((forecasts - truth) ** 2))),
+        tau=figures.tau,
+        low=figures.low,
+        high=figures.high,
+        tau_top=figures.tau_top,
+        regret=figures.regret,
+    )
+
+
+def _fit(before: Floats, last: Floats, truth: Floats, limit: float) -> tuple[float, float]:
+    """`gain` and `steps` by least squares."""
+    rise, left = last - before, truth - last
+    spread = float(np.sum((rise - rise.mean()) ** 2))
+    slope = float(np.sum((rise - rise.mean()) * (left - left.mean()))) / spread if spread else 0.0
+    steps = min(max(0.0, slope), limit)
+    return float(left.mean() - steps * rise.mean()), steps

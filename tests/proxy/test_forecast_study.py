@@ -1,0 +1,119 @@
+"""Studies that optimise the forecast of a score, on necks of which the best start slowest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas.errors import SpecError
+from nas.measurement import Job, Measurement, Progress
+from nas.proxy import certify, cheapest
+from nas.results import result, trial_facts
+from nas.search import launch
+from nas.storage import open_store
+from nas.tasks.base import Task
+from nas.tasks.training import milestones
+from tests import searches
+
+EPOCHS = 32
+SHORT = 6
+
+
+def slow(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+    """Curves that end at the neck's truth, and begin the farther below it the better it is."""
+    truth = searches.score(job.architecture.digest)
+    rng = np.random.default_rng([job.seed, int(job.architecture.digest[-6:], 16)])
+    for epoch in range(1, job.epochs + 1):
+        missing = 1 - np.log2(epoch) / np.log2(EPOCHS)
+        ap = float(truth - 2.5 * (truth - 0.1) * missing + 0.3 + rng.normal(0, 0.001))
+        metrics = {"ap": ap} if epoch in milestones(job.epochs) else {}
+        yield Progress(epoch=epoch, epochs=job.epochs, seconds=epoch, metrics=metrics)
+    told = dict.fromkeys(task.available, ap) | {"latency_ms": 1.0, "params": 1.0}
+    yield Measurement(metrics=told, seconds=job.epochs, weights=job.architecture.digest.encode())
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches.install(monkeypatch, slow)
+    monkeypatch.setattr("nas.trial.evaluate", slow)
+
+
+def spec(**changes: Any) -> Any:
+    return searches.spec(
+        **{
+            "full": {"epochs": EPOCHS},
+            "task": searches.TASK | {"epochs": SHORT},
+            "objectives": ["ap_full"],
+            "budget": {"trials": 14},
+        }
+        | changes
+    )
+
+
+def test_the_certificate_tells_that_the_forecast_ranks_better(tmp_path: Path) -> None:
+    found = certify(spec(objectives=["ap"]), storage=searches.url(tmp_path), necks=12)
+    assert found.forecast is not None
+    assert found.tau < 0 < 0.8 < found.forecast.tau
+    assert (found.forecast.metric, found.forecast.epochs) == ("ap", (4, SHORT))
+    assert not found.certified
+    assert found.certifies("ap_full")
+    assert "take ap_full for the objective" in found.verdict
+
+
+def test_the_study_finds_the_neck_that_the_score_would_have_missed(tmp_path: Path) -> None:
+    url, said = searches.url(tmp_path), list[str]()
+    law = certify(spec(), storage=url, necks=12).forecast
+    assert law is not None
+    found = launch(spec(), storage=url, say=said.append)
+    values = {f.digest: f.values for f in (*found.best, *found.baselines)}
+    truths = {digest: searches.score(digest) for digest in values}
+    assert found.best[0].digest == max(truths, key=lambda d: truths[d])
+    assert any(line.startswith("proxy: certified by ap_full (tau") for line in said)
+    with open_store(url, create=False) as store:
+        facts = trial_facts(store, "small", found.best[0].trial)
+        told = {name: facts.values[name] for name in ("ap_full", "ap_full_sd")}
+        assert told == law.of(facts.curve)
+        assert facts.values["ap"] == facts.curve[-1].metrics["ap"] != facts.values["ap_full"]
+        key = store.trials("small")[0].key
+        kept = store.evaluation(key)
+        assert kept is not None
+        assert "ap_full" not in kept.measurement.metrics, "what was measured is kept apart"
+
+
+def test_a_study_goes_on_with_the_law_that_it_began_with(tmp_path: Path) -> None:
+    url = searches.url(tmp_path)
+    certify(spec(), storage=url, necks=12)
+    launch(spec(budget={"trials": 6}), storage=url)
+    certify(spec(), storage=url, necks=8)
+    launch(spec(budget={"trials": 9}), storage=url)
+    with open_store(url, create=False) as store:
+        record = store.study("small")
+        assert record is not None
+        laws = {f.values["ap_full_sd"] for f in (*result(store, "small").best, *result(store, "small").baselines)}
+        assert laws == {record.provenance["forecast"]["error"]}
+
+
+def test_without_a_certificate_it_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        launch(spec(), storage=searches.url(tmp_path))
+    assert [f.path for f in caught.value.faults] == ["objectives[0].metric"]
+    assert "run `nas proxy` for this study first" in caught.value.faults[0].message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_proxy_of_one_point_has_no_forecast(tmp_path: Path) -> None:
+    study = spec(task=searches.TASK | {"epochs": 4}, objectives=["ap"])
+    assert certify(study, storage=searches.url(tmp_path), necks=12).forecast is None
+
+
+def test_the_cheapest_proxy_is_judged_by_the_forecast_where_that_is_the_objective(tmp_path: Path) -> None:
+    found = cheapest(spec(), storage=searches.url(tmp_path), necks=12)
+    chosen = next(c for c in found if c.certifies("ap_full"))
+    assert chosen.proxy.task.epochs == SHORT
+    with open_store(searches.url(tmp_path), create=False) as store:
+        assert store.certificates(searches.prepared().fingerprint, SHORT) == [chosen]
+    assert not any(c.certified for c in found if c.proxy.task.epochs <= SHORT)
