@@ -117,8 +117,8 @@ def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterato
 class Training:
     """A run of some epochs, which can be left before any step and taken up again in another process, bit for bit.
 
-    With `spec.average`, `measure` sees the averages of the parameters and of `buffers`, and they are what the model ends
-    with. `state_dict` holds what the run knows beside the model, whose own state and torch's random one are the
+    With `spec.average`, `measure` sees the averages of the parameters and of `buffers`, and they are what the model
+    ends with. `state_dict` holds what the run knows beside the model, whose own state and torch's random one are the
     caller's to keep.
 
     Attributes:

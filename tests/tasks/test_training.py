@@ -207,8 +207,7 @@ def test_a_run_that_was_left_goes_on_bit_for_bit(left: int, changes: dict[str, o
     expected = [p.metrics for p in training(whole).run()]
     run, found = training(first), []
     with pytest.raises(KeyboardInterrupt):
-        for progress in run.run(pause):
-            found.append(progress.metrics)
+        found.extend(p.metrics for p in run.run(pause))
     assert len(found) == left // 4
     torch.save({"w": first.w.detach(), "run": run.state_dict()}, tmp_path / "state")
     state = torch.load(tmp_path / "state", weights_only=True)
@@ -222,15 +221,17 @@ def test_a_run_that_was_left_goes_on_bit_for_bit(left: int, changes: dict[str, o
 
 def test_what_ends_a_measurement_leaves_the_weights_as_they_were_trained() -> None:
     told = spec(lr=0.2, weight_decay=0.0, views=1, average=0.5)
-    line, plain = Line(), Line()
+    measured, plain = Line(), Line()
 
-    def measure(window: Window) -> dict[str, float | None]:
+    def interrupt(window: Window) -> dict[str, float | None]:
         raise KeyboardInterrupt
 
-    for own, taken in ((line, measure), (plain, nothing)):
-        run = Training(told, [(1.0, [own.w])], [], 32, own.loss, taken, 0, 6)
+    def pause() -> None:
+        if len(plain.seen) == 16:  # the steps of the four epochs before metrics are taken
+            raise KeyboardInterrupt
+
+    for line, measure in ((measured, interrupt), (plain, nothing)):
+        run = Training(told, [(1.0, [line.w])], [], 32, line.loss, measure, 0, 6)
         with pytest.raises(KeyboardInterrupt):
-            for progress in run.run():
-                if progress.epoch == 4:
-                    raise KeyboardInterrupt
-    assert torch.equal(line.w, plain.w)
+            list(run.run(pause))
+    assert torch.equal(measured.w, plain.w)
