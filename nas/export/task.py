@@ -43,10 +43,8 @@ def task_of(
         raise SpecError(str(directory), file.faults)
     changed = file.study.task
     faults = file.located([*tasks.check(changed, takes_backbone(config, changed, init)), *_machine(changed)])
-    if folder is None:
-        faults = [f._replace(message=f"{f.message}; or give --data") if f.path == "task.data.root" else f for f in faults]
     if faults:
-        raise SpecError(str(directory), faults)
+        raise SpecError(str(directory), [_with_way_out(fault) for fault in faults])
     return changed
 
 
@@ -63,7 +61,7 @@ def takes_backbone(config: ExportConfig, task: TaskSpec, init: Init) -> bool:
 
 
 def narrowed(task: TaskSpec, config: ExportConfig) -> TaskSpec:
-    """The task with the levels of the backbone that the neck takes: no other is cached, or has weights in the export."""
+    """The task with the levels of the backbone that the neck takes: others are not in the export, nor worth a cache."""
     levels = config.architecture.backbone.levels
     backbone = task.backbone.model_copy(update={"levels": tuple(range(min(levels), max(levels) + 1))})
     return task.model_copy(update={"backbone": backbone})
@@ -81,6 +79,10 @@ def _moved(task: TaskSpec, folder: str, classes: tuple[str, ...], named: bool) -
         return moved
     kind = kinds_of(folder, classes)[0] if kinds is data.DATA else "masks"
     return moved.model_copy(update={"kind": kind})
+
+
+def _with_way_out(fault: Fault) -> Fault:
+    return Fault(fault.path, f"{fault.message}; --data names another") if fault.path == "task.data.root" else fault
 
 
 def _machine(task: TaskSpec) -> list[Fault]:
