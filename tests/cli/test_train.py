@@ -7,14 +7,15 @@ import pytest
 
 from nas.export import export_study
 from tests.cli.conftest import Nas
-from tests.export.studies import WINNER, Made, measured
+from tests.export.studies import SIZE, WINNER, Made, measured
 from tests.export.trained import export_of_digits
 
 
 @pytest.fixture
 def export(tmp_path: Path) -> Path:
     """A detector of cats, dogs and owls, of a study on digits."""
-    made = Made(tmp_path)
+    task = {"kind": "detection", "data": {"kind": "digits"}, "backbone": {"name": "plain"}, "image_size": SIZE}
+    made = Made(tmp_path, task=task)
     made.tell(measured(WINNER), {"ap": 0.4})
     export_study(made.store, "pets", tmp_path / "export")
     made.store.close()
@@ -44,7 +45,7 @@ def test_the_result_as_json_and_as_lines(nas: Nas, tmp_path: Path) -> None:
         (["--epochs", "many"], "task.epochs: should be a valid integer"),
         (["--data", "nowhere"], "nowhere"),
         (["--set", "seed=3"], "a training has the keys of a task alone"),
-        (["--set", "task.lrate=3"], "task.lrate: unknown key; did you mean"),
+        (["--set", "task.epoch=3"], "task.epoch: unknown key; did you mean epochs?"),
         (["--set", "task.backbone.levels=[3]", "--set", "task.kind=pose"], "task.kind: unknown 'pose'"),
         (["--format", "pickle"], "unknown format pickle"),
         (["--seed", "-1"], "argument --seed"),
