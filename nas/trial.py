@@ -35,18 +35,8 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
-        costs = dict(job.known) or dict(static_costs(job.architecture))
-        details = task.details() | machine(task.device)
-        if "latency_ms" not in costs:
-            assert isinstance(model, Headed)
-            measured, reference = timed(task, model)
-            costs["latency_ms"] = measured
-            details["latency"] = {
-                "target": task.spec.latency_target,
-                "runs": RUNS,
-                "reference": "fpn",
-                "reference_ms": round(reference, 3),
-            }
+        assert isinstance(model, Headed)
+        costs, details = costed(task, model, job.known)
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         last: Metrics = {}
         for progress in task.train(model, job.seed, job.epochs):
@@ -58,6 +48,22 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     if missing:
         raise TrialFailed(f"no {missing[0]} was measured")
     yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=task.weights(model))
+
+
+def costed(task: Task, model: Headed, known: Metrics) -> tuple[Metrics, dict[str, Any]]:
+    """Costs of a model, those that are `known` not measured again, and the details that all its metrics rest on."""
+    costs = dict(known) or dict(static_costs(model.architecture))
+    details = task.details() | machine(task.device)
+    if "latency_ms" not in costs:
+        measured, reference = timed(task, model)
+        costs["latency_ms"] = measured
+        details["latency"] = {
+            "target": task.spec.latency_target,
+            "runs": RUNS,
+            "reference": "fpn",
+            "reference_ms": round(reference, 3),
+        }
+    return costs, details
 
 
 def timed(task: Task, model: Headed) -> tuple[float, float]:

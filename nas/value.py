@@ -41,6 +41,13 @@ class Value(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
+def flat(data: Any, path: str = "") -> dict[str, Any]:
+    """Nested mappings as one, by dotted paths."""
+    if isinstance(data, dict) and data:
+        return {k: v for key, item in data.items() for k, v in flat(item, f"{path}.{key}" if path else key).items()}
+    return {path: data}
+
+
 class Faulty(ValueError):
     """Several faults that one validator found, with paths from the value it was given."""
 

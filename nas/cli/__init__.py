@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from nas import __version__
-from nas.cli import cost, dashboard, data, diff, draw, eval, export, launch, ls, predict, proxy, show, validate
+from nas.cli import cost, dashboard, data, diff, draw, eval, export, launch, ls, predict, proxy, show, train, validate
 from nas.errors import NASError, UserError
 
 INTERRUPTED = 130
@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "export": export,
     "predict": predict,
     "eval": eval,
+    "train": train,
     "draw": draw,
     "cost": cost,
     "diff": diff,

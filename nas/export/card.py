@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from nas.catalog import dump_yaml
 from nas.certificate import standing
 from nas.describe import describe, shown
-from nas.export.config import ExportConfig
+from nas.export.config import CURVE, STUDY, ExportConfig
 from nas.measurement import METRICS, Metrics
 from nas.results import Result
 from nas.storage import StudyRecord
-from nas.study import StudySpec
+from nas.study import StudySpec, TaskSpec
 
 CARD = "README.md"
 DRAWING = "drawing.svg"
 
-_FILES = {
+FILES = {
     "config.yaml": "the architecture, its metrics, and all that is needed to prepare an image",
     "weights.safetensors": "the weights of backbone, neck and head",
     "model.py": "the neck as code that needs only torch; `load()` gives it the weights above",
@@ -24,7 +24,10 @@ _FILES = {
     "model-nms.onnx": "the same with non-maximum suppression: `selected` lists image, class and point of each box",
     "model.pt2": "the same model as a program for `torch.export.load`",
     DRAWING: "the neck as a picture",
+    CURVE: "the learning curve: seconds, loss and metrics by epoch",
+    STUDY: "the card of the study that found this architecture: what was searched, and against what",
 }
+"""What the files of an export are for."""
 
 
 def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequence[str]) -> str:
@@ -36,19 +39,19 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         f"![The neck]({DRAWING})",
         describe(config.architecture).rstrip(),
         "## What was searched",
-        _bullets(_searched(spec, record, found)),
+        bullets(_searched(spec, record, found)),
         "## What was found",
         _table(config, found),
         f"All were trained for {spec.task.epochs} epochs on the same task, each once: a difference may be the noise of "
         "the seed. Arrows say which way is better.",
         standing(found.proxy, record.provenance.get("space", {}), spec),
         "## How to use it",
-        _bullets([f"`{name}`: {about}" for name, about in _FILES.items() if name in files]),
-        _use(config, files),
+        bullets([f"`{name}`: {about}" for name, about in FILES.items() if name in files]),
+        use(config, files),
         "## Data and weights",
-        _bullets([_data(spec), *_weights(spec, files)]),
+        bullets([data(spec.task), *weights(spec.task, files)]),
         "## Where it comes from",
-        _bullets(_origin(config)),
+        bullets(origin(config)),
         f"To search again, save this as `{config.study}.yaml` and run `nas launch {config.study}.yaml`: it is the "
         f"study with all that `--set` changed. Then `nas export {config.study} --trial {config.trial} -o DIR`.",
         f"~~~yaml\n{dump_yaml(spec.to_dict()).rstrip()}\n~~~",
@@ -93,7 +96,7 @@ def _table(config: ExportConfig, found: Result) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _use(config: ExportConfig, files: Sequence[str]) -> str:
+def use(config: ExportConfig, files: Sequence[str]) -> str:
     if "weights.safetensors" not in files:
         return "The weights were not exported: `nas export` with `--format config,weights` adds them."
     gives = "class maps (H, W)" if config.score_threshold is None else "boxes, scores, labels"
@@ -101,8 +104,8 @@ def _use(config: ExportConfig, files: Sequence[str]) -> str:
     return f"~~~python\n{code}\n~~~\n\nOn the command line: `nas predict DIR photo.jpg --draw pictures`."
 
 
-def _data(spec: StudySpec) -> str:
-    data = spec.task.data
+def data(task: TaskSpec) -> str:
+    data = task.data
     if data.kind == "digits":
         return "data: scenes made of scikit-learn's digits (UCI, Optical Recognition of Handwritten Digits, CC BY 4.0)"
     if data.root is None:
@@ -110,9 +113,9 @@ def _data(spec: StudySpec) -> str:
     return f"data: `{data.kind}` at `{data.root}`; licence: unknown to this tool"
 
 
-def _weights(spec: StudySpec, files: Sequence[str]) -> list[str]:
+def weights(task: TaskSpec, files: Sequence[str]) -> list[str]:
     """Where the backbone's weights came from."""
-    backbone = spec.task.backbone
+    backbone = task.backbone
     if backbone.checkpoint is not None:
         source = f"the file `{backbone.checkpoint}`; licence: unknown to this tool"
     elif backbone.pretrained:
@@ -126,12 +129,12 @@ def _weights(spec: StudySpec, files: Sequence[str]) -> list[str]:
     )
 
 
-def _origin(config: ExportConfig) -> list[str]:
+def origin(config: ExportConfig) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in config.versions.items())
     facts = [f"digest: `{config.digest}`", f"versions: {versions}", f"machine: {config.machine}"]
     facts += [f"exported: {config.date:%Y-%m-%d %H:%M} UTC"]
     return facts + ([f"SHA-256 of the weights: `{config.weights}`"] if config.weights is not None else [])
 
 
-def _bullets(facts: Sequence[str]) -> str:
+def bullets(facts: Sequence[str]) -> str:
     return "\n".join(f"- {fact}" for fact in facts)

@@ -19,10 +19,17 @@ from nas.errors import UserError
 from nas.measurement import Metrics
 from nas.models import HEADS, Segmenter
 from nas.models.pyramid import head_of
+from nas.study import TaskSpec
 from nas.tasks.data.letterbox import PAD
 from nas.value import Value
 
 CONFIG = "config.yaml"
+
+CURVE = "curve.csv"
+"""Of a model that `nas train` made: its learning curve, a line an epoch."""
+
+STUDY = "study.md"
+"""Of such a model too: the card of the study that found its architecture."""
 
 HEADER = "# An exported model of pyramid-nas: nas.load(DIR), nas predict DIR IMAGE...\n"
 """First line of every config.yaml, by which a folder is known as an export."""
@@ -53,9 +60,31 @@ class Letterbox(Value):
     interpolation: Literal["bilinear, antialiased"] = "bilinear, antialiased"
 
 
+Init = Literal["backbone", "weights"]
+"""What a training starts from: the backbone's weights alone, or those of the whole model."""
+
+
+class Trained(Value):
+    """How `nas train` made an export out of another.
+
+    `init` and `seed` are as they were asked for. `source` is the digest of the export that it began with, `given` the
+    SHA-256 of the weights that were taken from it, if any. `before` are the metrics that were measured there, `images`
+    the numbers of training and validation images, `seconds` what the training took.
+    """
+
+    init: Init
+    seed: int
+    source: str
+    given: str | None
+    before: Metrics
+    images: tuple[int, int]
+    seconds: float
+
+
 class ExportConfig(Value):
     """The content of config.yaml. `weights` is the SHA-256 of weights.safetensors; None where they are not exported.
-    `score_threshold` is None where there are no boxes.
+    `score_threshold` is None where there are no boxes. `task` is the full training that the study's proxy stands for,
+    or the one that `trained` tells of; None in exports from before it was written.
 
     `digest`, `classes`, `normalisation` and `letterbox` repeat the architecture's, for readers.
     """
@@ -77,6 +106,8 @@ class ExportConfig(Value):
     versions: dict[str, str]
     machine: str
     date: datetime
+    task: TaskSpec | None = None
+    trained: Trained | None = None
     architecture: Architecture
 
     @classmethod

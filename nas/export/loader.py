@@ -31,7 +31,7 @@ def load(directory: str | Path) -> Headed:
 
 def loaded(directory: Path, config: ExportConfig) -> Headed:
     """See `load`."""
-    data = _checked(directory / WEIGHTS, config)
+    data = checked(directory, config)
     model = with_head(config.architecture)
     try:
         model.load_state_dict(unpacked(data))
@@ -44,7 +44,13 @@ def loaded(directory: Path, config: ExportConfig) -> Headed:
     return model.eval()
 
 
-def _checked(path: Path, config: ExportConfig) -> bytes:
+def checked(directory: Path, config: ExportConfig) -> bytes:
+    """The weights, which are those that `config` tells of.
+
+    Raises:
+        UserError: there are none, or they are damaged.
+    """
+    path = directory / WEIGHTS
     if config.weights is None:
         raise UserError(f"{path.parent} was exported without weights: export it again with `--format config,weights`")
     try:

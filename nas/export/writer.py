@@ -11,7 +11,7 @@ from nas.architecture import Architecture
 from nas.drawing import svg
 from nas.errors import UserError
 from nas.export.card import CARD, DRAWING, card
-from nas.export.config import CONFIG, ExportConfig
+from nas.export.config import CONFIG, CURVE, STUDY, ExportConfig
 from nas.export.deployed import Deployed
 from nas.export.folder import check_folder, write_folder
 from nas.export.onnx import ONNX, ONNX_NMS, onnx, onnx_nms
@@ -36,6 +36,9 @@ FORMATS = {"config": CONFIG, "weights": WEIGHTS, "python": PYTHON} | {name: file
 """What an export may consist of, and the file each is; config, card and drawing are always there."""
 
 DEFAULT = ("config", "weights")
+
+KNOWN = (*FORMATS.values(), CURVE, STUDY)
+"""Files that another export in the same folder replaces or removes."""
 
 
 def export_study(
@@ -67,12 +70,12 @@ def export_study(
     record = study_record(store, name)
     spec = record.spec
     formats = formats if formats is not None else (*DEFAULT, *spec.export)
-    _check(formats)
+    check_formats(formats)
     facts = trained(store, name, trial)
     architecture = canonical(Architecture.parse(facts.architecture))
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
-    whole = [f for f in MODELS if f in formats]
-    state = _weights(store, key, facts, architecture, spec.keep) if whole or "weights" in formats else None
+    needed = {"weights", *MODELS}.intersection(formats)
+    state = _weights(store, key, facts, architecture, spec.keep) if needed else None
     weights = state if "weights" in formats else None
     evaluation = store.evaluation(key)
     config = ExportConfig.of(
@@ -85,18 +88,12 @@ def export_study(
         search_space={"name": spec.search_space, "space": spec.space},
         weights=hashlib.sha256(weights).hexdigest() if weights is not None else None,
         details=evaluation.measurement.details if evaluation is not None else {},
+        task=spec.full_task,
     )
     files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
-    if "python" in formats:
-        files[PYTHON] = python(architecture)
-    if state is not None and whole:
-        model = with_head(architecture)
-        model.load_state_dict(unpacked(state))
-        deployed = Deployed(model)
-        files |= {MODELS[f][0]: MODELS[f][1](deployed) for f in whole}
-    files[DRAWING] = svg(architecture.neck).encode()
+    files |= made(architecture, state, formats)
     files[CARD] = card(config, record, result(store, name), list(files)).encode()
-    write_folder(directory, files, FORMATS.values())
+    write_folder(directory, files, KNOWN)
     return {
         "study": name,
         "trial": facts.trial,
@@ -107,7 +104,28 @@ def export_study(
     }
 
 
-def _check(formats: Sequence[str]) -> None:
+def made(architecture: Architecture, state: bytes | None, formats: Sequence[str]) -> dict[str, bytes]:
+    """The files of `formats` that are made of an architecture and its weights, and the drawing.
+
+    Raises:
+        NASError: a file would not give what the model gives.
+    """
+    files = {PYTHON: python(architecture)} if "python" in formats else {}
+    whole = [f for f in MODELS if f in formats]
+    if state is not None and whole:
+        model = with_head(architecture)
+        model.load_state_dict(unpacked(state))
+        deployed = Deployed(model)
+        files |= {MODELS[f][0]: MODELS[f][1](deployed) for f in whole}
+    return files | {DRAWING: svg(architecture.neck).encode()}
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Whether this process can write all of `formats`.
+
+    Raises:
+        UserError: which it cannot.
+    """
     unknown = [f for f in formats if f not in FORMATS]
     if unknown:
         raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")

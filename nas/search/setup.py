@@ -18,6 +18,7 @@ from nas.search.constraints import check_latency, check_reachable
 from nas.search_space import SearchSpace
 from nas.study import RESUMABLE, StudySpec
 from nas.tasks.base import Task
+from nas.value import flat
 
 Say = Callable[[str], None]
 
@@ -122,15 +123,9 @@ def _check_objectives(spec: StudySpec, task: Task) -> None:
 
 def differences(old: StudySpec, new: StudySpec) -> list[Fault]:
     """Keys in which a study launched again differs from what it was, those that may differ left out."""
-    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    before, after = flat(old.model_dump(mode="json")), flat(new.model_dump(mode="json"))
     return [
         Fault(path, f"is {before.get(path)!r} in the database, {after.get(path)!r} now")
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path) and path.split(".")[0] not in (*RESUMABLE, "name")
     ]
-
-
-def _flat(data: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(data, dict) and data:
-        return {k: v for key, item in data.items() for k, v in _flat(item, f"{path}.{key}" if path else key).items()}
-    return {path: data}

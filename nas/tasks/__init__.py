@@ -62,8 +62,11 @@ TASKS: dict[str, Kind] = {
 """Task kind -> what it is."""
 
 
-def check(spec: TaskSpec) -> list[Fault]:
-    """What is wrong with a task, seen without reading images or building models; paths from the study's root."""
+def check(spec: TaskSpec, kept: bool = False) -> list[Fault]:
+    """What is wrong with a task, seen without reading images or building models; paths from the study's root.
+
+    `kept`: the backbone's weights are at hand, and need not come from where the task has them.
+    """
     kind = TASKS.get(spec.kind)
     kinds = data.DATA if kind is None else kind.data
     faults = [Fault(f"task.data.{f.path}", f.message) for f in data.check(spec.data, kinds)]
@@ -73,7 +76,7 @@ def check(spec: TaskSpec) -> list[Fault]:
         faults.append(Fault("task.kind", f"unknown {spec.kind!r}; one of {', '.join(TASKS)}"))
     from nas.tasks.weights import check_backbone
 
-    return faults + check_backbone(spec)
+    return faults + check_backbone(spec, kept)
 
 
 def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None, approve: Approve = lambda task: None) -> Task:
@@ -86,7 +89,7 @@ def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None, approve: Ap
     Raises:
         SpecError, UserError: the task cannot be set up as asked; nothing was written.
     """
-    faults = check(spec)
+    faults = check(spec, kept=backbone is not None)
     if faults:
         raise SpecError("", faults)
     return TASKS[spec.kind].prepare(spec, say, backbone, approve)

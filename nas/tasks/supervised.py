@@ -25,7 +25,7 @@ from nas.tasks.cache import Cache, Features, take, to_tensor
 from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.data import Dataset, Loader, Split
 from nas.tasks.device import Device, Precision, dtype
-from nas.tasks.training import Group, train
+from nas.tasks.training import Group, Training
 from nas.tasks.weights import packed, tensors
 
 PRETRAINED_RATE = 0.1
@@ -137,7 +137,7 @@ class SupervisedTask(Task, Generic[T]):
         return packed(state)
 
     def train(self, model: nn.Module, seed: int, epochs: int) -> Iterator[Progress]:
-        yield from self.session(model).run(seed, epochs)
+        yield from self.session(model).training(seed, epochs).run()
 
 
 class Session(ABC):
@@ -165,14 +165,15 @@ class Session(ABC):
     def score(self, found: list[Any]) -> Metrics:
         """The task's metrics, from what was found in all validation images."""
 
-    def run(self, seed: int, epochs: int) -> Iterator[Progress]:
+    def training(self, seed: int, epochs: int) -> Training:
+        """The model's training, at its start."""
         task, model = self.task, self.model
         groups: list[Group] = [
             (task.backbone_rate, [p for p in model.backbone.parameters() if p.requires_grad]),
             (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
         ]
         buffers = [x for part in model.modules() if part.training for x in part.buffers(recurse=False)]
-        yield from train(task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs)
+        return Training(task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs)
 
     def measure(self, window: Window) -> Metrics:
         """The task's metrics on the validation images."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +77,24 @@ class Average:
             tensor.copy_(mean)
             mean.copy_(kept)
 
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """The averages in place of the tensors inside."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` takes: the averages, and how many steps are in them."""
+        return {"step": self.step, "means": self.means}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.step = state["step"]
+        for mean, kept in zip(self.means, state["means"], strict=True):
+            mean.copy_(kept)
+
 
 def milestones(epochs: int) -> list[int]:
     """The epochs after which metrics are taken: twice an octave from FIRST on, and the last.
@@ -94,53 +114,102 @@ def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterato
         yield index[start : start + size]
 
 
-def train(
-    spec: TaskSpec,
-    groups: Sequence[Group],
-    buffers: Sequence[Tensor],
-    images: int,
-    loss: Loss,
-    measure: Measure,
-    seed: int,
-    epochs: int,
-) -> Iterator[Progress]:
-    """Train for `epochs`; `measure` is called at the epochs of `milestones`.
+class Training:
+    """A run of some epochs, which can be left before any step and taken up again in another process, bit for bit.
 
-    With `spec.average` it sees the averages of the parameters and of `buffers`, which are what the model ends with.
+    With `spec.average`, `measure` sees the averages of the parameters and of `buffers`, and they are what the model
+    ends with. `state_dict` holds what the run knows beside the model, whose own state and torch's random one are the
+    caller's to keep.
 
-    Raises:
-        TrialFailed: the loss is not finite.
+    Attributes:
+        epoch: epochs that are done.
+        step: steps taken, those of the epoch under way among them.
     """
-    parameters = [p for _, own in groups for p in own]
-    steps = epochs * (images // min(spec.batch_size, images))
-    told = [{"params": list(own), "factor": factor} for factor, own in groups if own]
-    optimizer = torch.optim.AdamW(told, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
-    measured = milestones(epochs)
-    average = Average([*parameters, *buffers], spec.average) if spec.average else None
-    started = time.monotonic()
-    step = 0
-    with closing(Window()) as window:
-        for epoch in range(1, epochs + 1):
-            losses = []
-            for index in order(images, spec.views, spec.batch_size, seed, epoch):
-                for group in optimizer.param_groups:
-                    group["lr"] = spec.lr * rate(spec, step, steps) * group["factor"]
-                with window.beside_others():
-                    losses.append(one_step(loss, index, parameters, optimizer))
-                if not math.isfinite(losses[-1]):
-                    where = f"in epoch {epoch} (step {step + 1})"
-                    raise TrialFailed(f"the loss became {losses[-1]} {where}; try a lower task.lr")
-                step += 1
-                if average:
-                    average.update()
-            metrics: Metrics = {"loss": float(np.mean(losses))}
-            if epoch in measured:
-                if average:
-                    average.swap()
-                metrics |= measure(window)
-                if average and epoch < epochs:
-                    average.swap()
-            yield Progress(epoch=epoch, epochs=epochs, seconds=time.monotonic() - started, metrics=metrics)
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        groups: Sequence[Group],
+        buffers: Sequence[Tensor],
+        images: int,
+        loss: Loss,
+        measure: Measure,
+        seed: int,
+        epochs: int,
+    ) -> None:
+        self.spec = spec
+        self.images = images
+        self.loss = loss
+        self.measure = measure
+        self.seed = seed
+        self.epochs = epochs
+        self.parameters = [p for _, own in groups for p in own]
+        told = [{"params": list(own), "factor": factor} for factor, own in groups if own]
+        self.optimizer = torch.optim.AdamW(told, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
+        self.average = Average([*self.parameters, *buffers], spec.average) if spec.average else None
+        self.epoch = 0
+        self.step = 0
+        self._losses: list[float] = []  # of the epoch under way
+        self._seconds = 0.0
+
+    def run(self, pause: Callable[[], None] = lambda: None) -> Iterator[Progress]:
+        """Go on to the last epoch; `measure` is called at the epochs of `milestones`.
+
+        `pause` is called before each step. What it raises leaves the run in a state that can be taken up again.
+
+        Raises:
+            TrialFailed: the loss is not finite.
+        """
+        spec = self.spec
+        measured = milestones(self.epochs)
+        steps = self.epochs * (self.images // min(spec.batch_size, self.images))
+        started = time.monotonic() - self._seconds
+        with closing(Window()) as window:
+            while self.epoch < self.epochs:
+                epoch = self.epoch + 1
+                batches = order(self.images, spec.views, spec.batch_size, self.seed, epoch)
+                for index in islice(batches, len(self._losses), None):
+                    pause()
+                    for group in self.optimizer.param_groups:
+                        group["lr"] = spec.lr * rate(spec, self.step, steps) * group["factor"]
+                    with window.beside_others():
+                        loss = one_step(self.loss, index, self.parameters, self.optimizer)
+                    if not math.isfinite(loss):
+                        where = f"in epoch {epoch} (step {self.step + 1})"
+                        raise TrialFailed(f"the loss became {loss} {where}; try a lower task.lr")
+                    self._losses.append(loss)
+                    self.step += 1
+                    if self.average:
+                        self.average.update()
+                    self._seconds = time.monotonic() - started
+                metrics: Metrics = {"loss": float(np.mean(self._losses))}
+                if epoch in measured:
+                    with self.average.shown() if self.average else nullcontext():
+                        metrics |= self.measure(window)
+                self.epoch, self._losses = epoch, []
+                if self.average and epoch == self.epochs:
+                    self.average.swap()
+                self._seconds = time.monotonic() - started
+                yield Progress(epoch=epoch, epochs=self.epochs, seconds=self._seconds, metrics=metrics)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The run's state. Its tensors are shared with the run, as those of torch's own are."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "losses": list(self._losses),
+            "seconds": self._seconds,
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up a run of the same settings; its model has to be loaded too."""
+        self.epoch, self.step, self._seconds = state["epoch"], state["step"], state["seconds"]
+        self._losses = list(state["losses"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
 
 
 def one_step(

@@ -63,13 +63,13 @@ def digest(state: Mapping[str, NDArray[np.generic]]) -> str:
     return total.hexdigest()[:16]
 
 
-def check_backbone(spec: TaskSpec) -> list[Fault]:
-    """What is wrong with a task's backbone, without loading weights."""
+def check_backbone(spec: TaskSpec, kept: bool = False) -> list[Fault]:
+    """What is wrong with a task's backbone, without loading weights; `kept`: they are at hand."""
     backbone = spec.backbone
     faults = []
-    if backbone.checkpoint is not None and not Path(backbone.checkpoint).is_file():
+    if not kept and backbone.checkpoint is not None and not Path(backbone.checkpoint).is_file():
         faults.append(Fault("task.backbone.checkpoint", f"no file {backbone.checkpoint}"))
-    if backbone.tune == "partial" and not _has_weights(spec):
+    if backbone.tune == "partial" and not kept and not _has_weights(spec):
         message = "a stage cannot be tuned on top of random ones: give task.backbone.checkpoint, or tune full or frozen"
         faults.append(Fault("task.backbone.tune", message))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from nas.errors import TrialFailed
 from nas.measurement import Progress
 from nas.models.window import Window
 from nas.tasks import training
-from nas.tasks.training import Average, Measure, milestones, order, rate, train
+from nas.tasks.training import Average, Measure, Training, milestones, order, rate
 from tests.tasks.tiny import spec
 
 STEPS = 200
@@ -83,7 +84,7 @@ class Line(nn.Module):
 
 def fit(line: Line, epochs: int, measure: Measure = nothing, **changes: object) -> list[Progress]:
     told = spec(lr=0.2, weight_decay=0.0, views=1, **changes)
-    return list(train(told, [(1.0, [line.w])], [], 32, line.loss, measure, 0, epochs))
+    return list(Training(told, [(1.0, [line.w])], [], 32, line.loss, measure, 0, epochs).run())
 
 
 def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
@@ -155,7 +156,7 @@ def test_a_loss_that_is_not_finite_fails_the_trial_with_a_sentence(value: float)
     def loss(index: NDArray[np.int64]) -> Tensor:
         return line.loss(index) * (value if len(line.seen) >= 6 else 1)
 
-    progress = train(spec(views=1), [(1.0, [line.w])], [], 32, loss, nothing, 0, 3)
+    progress = Training(spec(views=1), [(1.0, [line.w])], [], 32, loss, nothing, 0, 3).run()
     assert next(progress).epoch == 1
     with pytest.raises(TrialFailed, match=rf"^the loss became {value} in epoch 2 \(step 6\); try a lower task\.lr$"):
         next(progress)
@@ -166,13 +167,13 @@ def test_gradients_are_clipped() -> None:
     line = Line()
     scaled = 1e12
     told = spec(lr=0.1, weight_decay=0.0, views=1)
-    list(train(told, [(1.0, [line.w])], [], 32, lambda index: line.loss(index) * scaled, nothing, 0, 1))
+    list(Training(told, [(1.0, [line.w])], [], 32, lambda index: line.loss(index) * scaled, nothing, 0, 1).run())
     assert line.w.grad.norm() <= training.MAX_NORM * 1.001
 
 
 def test_closing_ends_the_training() -> None:
     line = Line()
-    progress = train(spec(views=1), [(1.0, [line.w])], [], 32, line.loss, nothing, 0, 5)
+    progress = Training(spec(views=1), [(1.0, [line.w])], [], 32, line.loss, nothing, 0, 5).run()
     next(progress)
     progress.close()
     assert len(line.seen) == 4
@@ -183,7 +184,54 @@ def test_each_group_has_its_part_of_the_rate_and_an_empty_one_is_no_group() -> N
     quick, slow = Line(), Line()
     told = spec(lr=0.01, weight_decay=0.0, views=1)
     groups = [(0.1, [slow.w]), (1.0, [quick.w]), (1.0, [])]
-    list(train(told, groups, [], 32, lambda index: quick.loss(index) + slow.loss(index), nothing, 0, 1))
+    list(Training(told, groups, [], 32, lambda index: quick.loss(index) + slow.loss(index), nothing, 0, 1).run())
     # The first steps of Adam are as long as the rate.
     assert slow.w.item() == pytest.approx(0.1 * quick.w.item(), rel=0.05)
     assert slow.w.item() > 0
+
+
+@pytest.mark.parametrize("changes", [{}, {"average": 0.0}, {"schedule": "one_cycle"}], ids=str)
+@pytest.mark.parametrize("left", [0, 1, 6, 15, 16, 18])
+def test_a_run_that_was_left_goes_on_bit_for_bit(left: int, changes: dict[str, object], tmp_path: Path) -> None:
+    """Left before step `left` of 4 x 5: within an epoch, at its end, and right after metrics were taken."""
+    told = spec(lr=0.2, weight_decay=0.1, views=2, **changes)
+
+    def training(line: Line) -> Training:
+        return Training(told, [(1.0, [line.w])], [], 32, line.loss, lambda window: {"ap": line.w.item()}, 0, 5)
+
+    def pause() -> None:
+        if len(first.seen) == left:
+            raise KeyboardInterrupt
+
+    whole, first, second = Line(), Line(), Line()
+    expected = [p.metrics for p in training(whole).run()]
+    run, found = training(first), []
+    with pytest.raises(KeyboardInterrupt):
+        found.extend(p.metrics for p in run.run(pause))
+    assert len(found) == left // 4
+    torch.save({"w": first.w.detach(), "run": run.state_dict()}, tmp_path / "state")
+    state = torch.load(tmp_path / "state", weights_only=True)
+    second.w.data.copy_(state["w"])
+    again = training(second)
+    again.load_state_dict(state["run"])
+    assert found + [p.metrics for p in again.run()] == expected
+    assert torch.equal(second.w, whole.w)
+    assert list(again.run()) == []
+
+
+def test_what_ends_a_measurement_leaves_the_weights_as_they_were_trained() -> None:
+    told = spec(lr=0.2, weight_decay=0.0, views=1, average=0.5)
+    measured, plain = Line(), Line()
+
+    def interrupt(window: Window) -> dict[str, float | None]:
+        raise KeyboardInterrupt
+
+    def pause() -> None:
+        if len(plain.seen) == 16:  # the steps of the four epochs before metrics are taken
+            raise KeyboardInterrupt
+
+    for line, measure in ((measured, interrupt), (plain, nothing)):
+        run = Training(told, [(1.0, [line.w])], [], 32, line.loss, measure, 0, 6)
+        with pytest.raises(KeyboardInterrupt):
+            list(run.run(pause))
+    assert torch.equal(measured.w, plain.w)

@@ -1,0 +1,93 @@
+"""carry_on: the epochs of a training, with checkpoints, a learning curve and a line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nas.describe import shown
+from nas.export.checkpoint import CHECKPOINT, Checkpoint, random_states, set_random_states, write_curve
+from nas.export.interruption import Interrupted, interruptible
+from nas.measurement import Progress
+from nas.models import Headed
+from nas.tasks.supervised import SupervisedTask
+
+EVERY_SECONDS = 60.0
+"""Seconds after which a checkpoint is due, and a line about how far it is, though no metrics were taken."""
+
+Say = Callable[[str], None]
+
+
+def carry_on(
+    task: SupervisedTask[Any],
+    model: Headed,
+    seed: int,
+    settings: dict[str, Any],
+    folder: Path,
+    begun: Checkpoint | None,
+    say: Say,
+) -> list[Progress]:
+    """Train `model` in place to the last epoch, from its start or from where it was left; gives the whole curve.
+
+    A checkpoint is written to `folder` at the start, whenever metrics were taken, after EVERY_SECONDS and at an
+    interrupt; the curve after every epoch.
+
+    Raises:
+        UserError: the folder cannot be written.
+        TrialFailed: the loss is not finite.
+        KeyboardInterrupt: the training was interrupted; the checkpoint is there.
+    """
+    training = task.session(model).training(seed, task.spec.epochs)
+    curve: list[Progress] = []
+    if begun is not None:
+        curve = [Progress.parse(progress) for progress in begun.curve]
+        model.load_state_dict(begun.model)
+        training.load_state_dict(begun.training)
+        set_random_states(begun.random)
+        say(f"going on from {folder / CHECKPOINT}: {training.epoch} of {training.epochs} epochs are done")
+
+    def save() -> None:
+        told = [progress.model_dump() for progress in curve]
+        state = model.state_dict()
+        Checkpoint(settings, task.fingerprint, state, training.state_dict(), random_states(), told).save(folder)
+
+    if begun is None:
+        save()
+    saved = told = started = time.monotonic()
+    first = training.epoch
+    with interruptible(say) as interruption:
+        try:
+            for progress in training.run(interruption):
+                curve.append(progress)
+                write_curve(folder, curve)
+                now = time.monotonic()
+                measured = task.quality[0] in progress.metrics
+                if measured or now - told > EVERY_SECONDS:
+                    left = (now - started) / (progress.epoch - first) * (progress.epochs - progress.epoch)
+                    say(_line(progress, task.quality, left))
+                    told = now
+                if measured or now - saved > EVERY_SECONDS:
+                    save()
+                    saved = now
+        except Interrupted:
+            save()
+            say(f"left in epoch {training.epoch + 1} of {training.epochs}; the same command goes on from there")
+            raise
+    return curve
+
+
+def _line(progress: Progress, quality: tuple[str, str], left: float) -> str:
+    metric, name = quality
+    found = f"loss {shown('loss', progress.metrics['loss'])}"
+    if metric in progress.metrics:
+        found += f", {name} {shown(metric, progress.metrics[metric])}"
+    end = f"; about {_duration(left)} left" if progress.epoch < progress.epochs else ""
+    return f"epoch {progress.epoch} of {progress.epochs}: {found}{end}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

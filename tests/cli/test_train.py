@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nas.export import export_study
+from tests.cli.conftest import Nas
+from tests.export.studies import SIZE, WINNER, Made, measured
+from tests.export.trained import export_of_digits
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """A detector of cats, dogs and owls, of a study on digits."""
+    task = {"kind": "detection", "data": {"kind": "digits"}, "backbone": {"name": "plain"}, "image_size": SIZE}
+    made = Made(tmp_path, task=task)
+    made.tell(measured(WINNER), {"ap": 0.4})
+    export_study(made.store, "pets", tmp_path / "export")
+    made.store.close()
+    return tmp_path / "export"
+
+
+@pytest.mark.slow
+def test_the_result_as_json_and_as_lines(nas: Nas, tmp_path: Path) -> None:
+    words = ("train", export_of_digits(tmp_path, epochs=1), "-o", "out", "--data", "digits", "--image-size", "32")
+    done = nas(*words, "--epochs", "2", "--json")
+    assert (done.status, done.json["epochs"], done.json["directory"]) == (0, 2, "out")
+    assert "epoch 2 of 2: loss " in done.err
+    assert sorted(path.name for path in Path("out").iterdir()) == done.json["files"]
+    again = nas(*words, "--epochs", "2")
+    assert again.out.splitlines()[0] == "trial 0 of digits, 2 epochs:"
+    assert "out is trained already" in again.err
+    assert nas("eval", "out", "digits", "--json").json["metrics"]["ap"] is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--image-size", "100"],
+            "task.image_size: should be a multiple of 32, not 100",
+        ),
+        (["--epochs", "many"], "task.epochs: should be a valid integer"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--set", "seed=3"], "a training has the keys of a task alone"),
+        (["--set", "task.epoch=3"], "task.epoch: unknown key; did you mean epochs?"),
+        (["--set", "task.backbone.levels=[3]", "--set", "task.kind=pose"], "task.kind: unknown 'pose'"),
+        (["--format", "pickle"], "unknown format pickle"),
+        (["--seed", "-1"], "argument --seed"),
+        (
+            [],
+            "7, 8, 9, and the export cat, dog, owl: choose them by --set task.data.classes=[...]",
+        ),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_what_cannot_be(words: list[str], message: str, export: Path, refused: Callable[..., str]) -> None:
+    assert message in refused("train", export, "-o", "out", *words)
+    assert not Path("out").exists()
+
+
+def test_what_is_no_export(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "is no export" in refused("train", tmp_path, "-o", "out")
