@@ -1,9 +1,10 @@
 """What a neck computes, in a way that tells functions apart whatever their weights are called.
 
 Two necks are one function if some assignment of the tensors of one to those of the other makes their outputs equal. To
-try all assignments is hopeless, and needless: let all tensors of one shape have the same numbers, alike along every
-direction that the order of inputs could turn. Then all assignments give the same outputs, and outputs that differ prove
-that none makes the functions equal. Equal ones prove nothing, but for necks as small as these they are strong evidence.
+try all assignments is hopeless, and needless: let all tensors of one kind and shape have the same numbers, alike along
+every direction that the order of inputs could turn. Then all assignments give the same outputs, and outputs that differ
+prove that none makes the functions equal. Equal ones prove nothing, but for necks as small as these they are strong
+evidence.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class AsWritten(NeckSpec):
 
 @dataclass(frozen=True)
 class Function:
-    """The shapes of all parameters, sorted, and the outputs under tied weights."""
+    """All parameters by their owner's class, their name and shape, sorted; and the outputs under tied weights."""
 
-    shapes: tuple[tuple[int, ...], ...]
+    parameters: tuple[tuple[str, str, tuple[int, ...]], ...]
     outputs: tuple[Tensor, ...]
 
     def agrees(self, other: Function) -> bool:
@@ -48,7 +49,7 @@ class Function:
 
     def is_the_same(self, other: Function) -> bool:
         """Whether nothing tells the two apart."""
-        return self.shapes == other.shapes and self.agrees(other)
+        return self.parameters == other.parameters and self.agrees(other)
 
 
 def function(neck: NeckSpec, channels: Mapping[int, int], side: int = 64, *, as_written: bool = False) -> Function:
@@ -60,7 +61,9 @@ def function(neck: NeckSpec, channels: Mapping[int, int], side: int = 64, *, as_
     with torch.inference_mode(), patch.object(Tensor, "float", Tensor.double):
         found = module(given, (side, side))
     outputs = (found,) if isinstance(found, Tensor) else tuple(found.values())
-    return Function(tuple(sorted(tuple(p.shape) for p in module.parameters())), outputs)
+    return Function(
+        tuple(sorted((*_kind(module, name), tuple(p.shape)) for name, p in module.named_parameters())), outputs
+    )
 
 
 def tied(module: nn.Module) -> nn.Module:
@@ -71,6 +74,11 @@ def tied(module: nn.Module) -> nn.Module:
             if kind not in ("num_batches_tracked", "kernel"):
                 tensor.copy_(_numbers(tensor, kind, _alike(module.get_submodule(path), tensor, path)))
     return module
+
+
+def _kind(module: nn.Module, name: str) -> tuple[str, str]:
+    path, _, last = name.rpartition(".")
+    return type(module.get_submodule(path)).__name__, last
 
 
 def _numbers(tensor: Tensor, kind: str, alike: tuple[int, ...]) -> Tensor:
