@@ -254,11 +254,10 @@ export: [onnx, pt2]
 def test_what_cannot_be_exported_is_told_before_a_search_that_is_to_end_in_onnx(
     install: Install, tmp_path: Path
 ) -> None:
-    through_numpy = MODULES.replace(
-        "return torch.stack(list(xs)).median(0).values",
-        "return torch.from_numpy(torch.stack(list(xs)).numpy().max(0))",
+    either = MODULES.replace(
+        "return torch.stack(list(xs)).median(0).values", "return xs[0] if xs[0].sum().item() > 0 else xs[1]"
     )
-    install("median-fusion", POINTS, median_words=FACTS, median_modules=through_numpy)
+    install("median-fusion", POINTS, median_words=FACTS, median_modules=either)
     (tmp_path / "medians.yaml").write_text(SPACE)
     (tmp_path / "study.yaml").write_text(STUDY)
     ended = run(tmp_path, "-m", "nas", "validate", "study.yaml", "--json")
