@@ -66,9 +66,8 @@ def main() -> None:
     pooled = statistics.mean(statistics.variance(found) for found in rows.values()) ** 0.5
     first = statistics.mean(next(iter(rows.values())))
     about, task = machine("cpu"), study.task
-    print(
-        f"{options.study}: FPN of width {options.width}, {options.seeds} seeds, {task.epochs} epochs, {task.views} views;"
-    )
+    length = f"{task.epochs} epochs, {task.views} views, {options.seeds} seeds"
+    print(f"{options.study}: FPN of width {options.width}, {length};")
     print(f"{about['processor']}, torch {about['versions']['torch']}, {date.today():%Y-%m-%d}\n")
     print(f"| views | {metric} | gain | in deviations |\n| --- | --- | --- | --- |")
     for name, found in rows.items():

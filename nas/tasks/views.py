@@ -23,7 +23,7 @@ Rows = NDArray[np.int64]
 Mask = NDArray[np.uint8]
 
 MOSAIC_ZOOM = 0.5
-"""The least zoom of a mosaic's images, which shows the whole of most; the greatest is 1."""
+"""The least zoom of a mosaic's images, at which many are shown whole; the greatest is 1."""
 
 VISIBLE = 0.2
 """Part of a box that must be left of it within its tile of a mosaic: what shows less is no object to be found."""
@@ -86,12 +86,13 @@ def _mosaic(split: Split, i: int, rng: np.random.Generator, flip: bool) -> tuple
 
 
 def _part(split: Split, image: int, area: tuple[int, int, int, int], rng: np.random.Generator, flip: bool) -> Tile:
-    """A part of an image for `area`, that has none of its padding unless it has to."""
+    """A part of an image for `area`: a zoom at which the image fills it, if one is small enough, without padding."""
     size = split.image_size
     height, width = split.sizes[image] * (size / split.sizes[image].max())
     mirrored = flip and bool(rng.random() < 0.5)
-    zoom = float(np.exp(rng.uniform(np.log(MOSAIC_ZOOM), 0)))
     left, top, right, bottom = area
+    least = min(1.0, max(MOSAIC_ZOOM, (right - left) / width, (bottom - top) / height))
+    zoom = float(np.exp(rng.uniform(np.log(least), 0)))
     across, down = rng.random(2)
     x0 = (size - width if mirrored else 0) + across * (width - (right - left) / zoom)
     return Tile(image, mirrored, zoom, float(x0), float(down * (height - (bottom - top) / zoom)), area)
