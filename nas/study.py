@@ -103,10 +103,8 @@ class TaskSpec(Value):
     @model_validator(mode="after")
     def _has_mosaics(self) -> Self:
         if self.mosaic and not self.mosaics:
-            beyond = self.views - self.views_as_they_are
-            message = (
-                f"{self.mosaic:g} of the {beyond} views beyond the first are no mosaic at all: raise views or mosaic"
-            )
+            others = self.views - self.views_as_they_are
+            message = f"{self.mosaic:g} of the {others} views that may be mosaics is none: raise it, or views"
             raise Faulty([Fault("mosaic", message)])
         return self
 
