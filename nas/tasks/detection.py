@@ -141,8 +141,8 @@ def padded(split: Split, views: Sequence[tuple[Boxes, Rows]]) -> Targets:
         np.zeros((len(rows), most), np.int64),
         np.zeros((len(rows), most), np.bool_),
     )
-    for k, (own, labels) in enumerate(rows):
-        targets.boxes[k, : len(own)] = own
-        targets.labels[k, : len(own)] = labels
-        targets.valid[k, : len(own)] = True
+    for k, (boxes, labels) in enumerate(rows):
+        targets.boxes[k, : len(boxes)] = boxes
+        targets.labels[k, : len(boxes)] = labels
+        targets.valid[k, : len(boxes)] = True
     return targets

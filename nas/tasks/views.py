@@ -154,10 +154,10 @@ def _cut(
     """A tile's part of an image or class map, `beyond` where it reaches beyond it."""
     if tile.mirrored:
         values = values[:, ::-1]
-    values = np.ascontiguousarray(values)
-    if tile.shows_all_of(len(values)):
-        return values
+    whole: NDArray[np.uint8] = np.ascontiguousarray(values)
+    if tile.shows_all_of(len(whole)):
+        return whole
     left, top, right, bottom = tile.area
-    image = Image.fromarray(values)
+    image = Image.fromarray(whole)
     size = (right - left, bottom - top)
     return np.asarray(image.transform(size, Image.Transform.EXTENT, tile.extent, resampling, fillcolor=beyond))
