@@ -141,7 +141,7 @@ def _areas(boxes: Boxes) -> Boxes:
 
 def mask_of(masks: NDArray[np.uint8], view: Sequence[Tile]) -> Mask:
     """What a view shows of the class maps (N, S, S) of all images: (S, S), void beyond the images."""
-    canvas = np.empty_like(masks[0])
+    canvas: Mask = np.empty_like(masks[0])
     for tile in view:
         left, top, right, bottom = tile.area
         canvas[top:bottom, left:right] = _cut(masks[tile.image], tile, Image.Resampling.NEAREST, VOID)
