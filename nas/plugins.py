@@ -75,6 +75,11 @@ class Table(Mapping[str, T]):
             self._loaded[name] = self._load(entry)
         return self._loaded[name]
 
+    def package_of(self, name: str) -> str | None:
+        """Name and version of the package that adds `name`; None if it is our own."""
+        entry = self._added.get(name)
+        return _package(entry) if entry is not None else None
+
     def _load(self, entry: EntryPoint) -> T:
         where = f"{self.name}: {entry.name!r} of {_package(entry)} ({entry.value})"
         try:

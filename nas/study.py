@@ -60,8 +60,9 @@ class TaskSpec(Value):
     """The proxy task: data, backbone and the training that every neck gets alike.
 
     `views` is the number of fixed views of every training image, of which each epoch takes one at random: the first as
-    it is, the second mirrored (`flip`), the others zoomed, every second of them mirrored too; `cache: features` holds
-    the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
+    it is, the second mirrored (`flip`), the others zoomed by a factor within `jitter`, every second of them mirrored
+    too; of the others the part `mosaic`, the last ones, are mosaics of four images instead; `cache: features` holds the
+    features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
     to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
     far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
     may hold, in bytes; `head` of a detection task is `fcos` or `retinanet`, with `head_convs` convolutions a tower and
@@ -81,6 +82,8 @@ class TaskSpec(Value):
     average: float = Field(0.1, ge=0, lt=1)
     views: int = Field(8, ge=1, le=16)
     flip: bool = True
+    jitter: tuple[float, float] = (0.8, 1.25)
+    mosaic: float = Field(0, ge=0, le=1)
     cache: Literal["auto", "features", "images", "none"] = "auto"
     cache_bytes: float = Field(4e9, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -89,6 +92,31 @@ class TaskSpec(Value):
     head_convs: int = Field(1, ge=0, le=8)
     head_scale: float = Field(1.0, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @field_validator("jitter")
+    @classmethod
+    def _zooms(cls, jitter: tuple[float, float]) -> tuple[float, float]:
+        if not 0.1 <= jitter[0] <= jitter[1] <= 10:
+            raise ValueError("the least zoom and the greatest, within 0.1 to 10, such as [0.8, 1.25]")
+        return jitter
+
+    @model_validator(mode="after")
+    def _has_mosaics(self) -> Self:
+        if self.mosaic and not self.mosaics:
+            others = self.views - self.views_as_they_are
+            message = f"{self.mosaic:g} of the {others} views that may be mosaics is none: raise it, or views"
+            raise Faulty([Fault("mosaic", message)])
+        return self
+
+    @property
+    def views_as_they_are(self) -> int:
+        """How many of the views, the first ones, are images as they are, or mirrored: the whole of them."""
+        return min(self.views, 2 if self.flip else 1)
+
+    @property
+    def mosaics(self) -> int:
+        """How many of the views, the last ones, are mosaics."""
+        return round(self.mosaic * (self.views - self.views_as_they_are))
 
 
 class Objective(Value):

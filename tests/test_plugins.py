@@ -240,3 +240,28 @@ def test_a_plugin_in_every_table_is_built(install: Install, tmp_path: Path) -> N
     ended = run(tmp_path, "-c", USE)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("fusion_builders: nothing is called 'homeless'; known are add, concat,")
+
+
+STUDY = """
+search_space: medians.yaml
+task: {kind: detection, data: {kind: digits}}
+baselines: [fpn]
+export: [onnx, pt2]
+"""
+
+
+@pytest.mark.slow
+def test_what_cannot_be_exported_is_told_before_a_search_that_is_to_end_in_onnx(
+    install: Install, tmp_path: Path
+) -> None:
+    either = MODULES.replace(
+        "return torch.stack(list(xs)).median(0).values", "return xs[0] if xs[0].sum().item() > 0 else xs[1]"
+    )
+    install("median-fusion", POINTS, median_words=FACTS, median_modules=either)
+    (tmp_path / "medians.yaml").write_text(SPACE)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    ended = run(tmp_path, "-m", "nas", "validate", "study.yaml", "--json")
+    assert ended.returncode == 2, ended.stderr
+    faults = {fault["message"].partition(" (")[0] for fault in json.loads(ended.stdout)["faults"]}
+    told = "{} cannot hold the fusion 'median' of median-fusion 1.5"
+    assert faults == {told.format("onnx"), told.format("pt2")}  # `twice` can be exported, which is as well shown

@@ -106,3 +106,21 @@ def test_to_dict_leaves_out_defaults_and_gives_the_study_back() -> None:
     spec = study(name="mine", objectives=[Objective(metric="ap", direction="maximize")], workers={"count": 2})
     assert spec.to_dict() == {"name": "mine", "task": TASK, "workers": {"count": 2}}
     assert StudySpec.parse(spec.to_dict()) == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"jitter": [1.25, 0.8]}, "task.jitter: the least zoom and the greatest, within 0.1 to 10"),
+        ({"jitter": [0, 2]}, "task.jitter: the least zoom and the greatest, within 0.1 to 10"),
+        ({"mosaic": 2}, "task.mosaic: should be less than or equal to 1"),
+        (
+            {"mosaic": 0.5, "views": 2},
+            "task.mosaic: 0.5 of the 0 views that may be mosaics is none: raise it, or views",
+        ),
+    ],
+)
+def test_views_that_cannot_be(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError) as error:
+        StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}} | change})
+    assert [str(fault).startswith(told) for fault in error.value.faults] == [True]

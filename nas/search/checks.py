@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from nas import catalog, executors, tasks
+from nas import vocabulary as words
 from nas.errors import Fault, SpecError, UserError
+from nas.models import portable
 from nas.models.cost import fault_of_target
+from nas.plugins import Table
 from nas.search import pruners, samplers
 from nas.study import StudySpec
 from nas.tasks.device import here
@@ -56,9 +62,49 @@ def _target(spec: StudySpec) -> list[Fault]:
 
 
 def _export(spec: StudySpec) -> list[Fault]:
-    """Whether what is asked for can be exported: every word of the vocabulary can, given the packages."""
+    """Whether what is asked for can be exported: our own words can, given the packages; others must show it."""
     fault = fault_of_target("onnxruntime") if any(name.startswith("onnx") for name in spec.export) else None
-    return [] if fault is None else [Fault("export", fault)]
+    if fault is not None:
+        return [Fault("export", fault)]
+    forms = [form for form in ("onnx", "pt2") if any(name.startswith(form) for name in spec.export)]
+    return [f for form in forms for place, key, word in _words_of_others(spec) for f in _kept(form, place, key, word)]
+
+
+TABLES: dict[str, tuple[str, Table[Any]]] = {
+    "fusion": ("fusion", words.FUSIONS),
+    "fuse": ("fusion", words.FUSIONS),
+    "upsample": ("upsampling", words.UPSAMPLINGS),
+    "downsample": ("downsampling", words.DOWNSAMPLINGS),
+    "conv": ("block", words.BLOCKS),
+}
+"""Parameter of a space, or option of a baseline -> the kind of word it takes, and all of them."""
+
+
+def _words_of_others(spec: StudySpec) -> Iterator[tuple[str, str, str]]:
+    """Where a study may use a word that is not ours, as whose parameter, and the word."""
+    try:
+        space = catalog.read_space(spec.search_space).narrowed(spec.space)
+    except UserError:  # told by `_space`
+        return
+    given = {f"space.{name}": (name, values) for name, values in space.choices.items()}
+    given |= {f"baselines[{i}].{k}": (k, (v,)) for i, b in enumerate(spec.baselines) for k, v in b.options.items()}
+    for place, (name, values) in given.items():
+        if name in TABLES:
+            table = TABLES[name][1]
+            yield from ((place, name, v) for v in values if isinstance(v, str) and table.package_of(v) is not None)
+
+
+def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
+    """The fault of a word that cannot be exported."""
+    kind, table = TABLES[name]
+    try:
+        found = portable.obstacle(portable.specimen(kind, word), form)
+    except UserError as error:  # no builder, or one that cannot be imported
+        found = str(error)
+    if found is None:
+        return []
+    way_out = f"take it out of {place}, or {form} out of export"
+    return [Fault("export", f"{form} cannot hold the {kind} {word!r} of {table.package_of(word)} ({found}): {way_out}")]
 
 
 def _baselines(spec: StudySpec) -> list[Fault]:

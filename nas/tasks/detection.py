@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,8 +18,8 @@ from nas.models.detector import Detector
 from nas.study import TaskSpec
 from nas.tasks import coco_metrics
 from nas.tasks.data import DATA, Dataset, Split
-from nas.tasks.supervised import BATCH, Index, Pixels, Session, SupervisedTask
-from nas.tasks.views import view
+from nas.tasks.supervised import BATCH, Index, Session, SupervisedTask
+from nas.tasks.views import Boxes, Rows, Tile, boxes_of
 
 _ASSIGNMENTS = 2**28
 """Bytes of assignments that a worker keeps: each takes seconds to make, and trials share them."""
@@ -56,11 +56,11 @@ class DetectionTask(SupervisedTask[Targets]):
         spec = self.spec
         return HeadSpec(kind=spec.head, classes=self.dataset.classes, convs=spec.head_convs, scale=spec.head_scale)
 
-    def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, NDArray[np.float32]]:
-        return view(self.dataset.train, i, pixels, v, self.spec.flip)
+    def labels(self, view: Sequence[Tile]) -> tuple[Boxes, Rows]:
+        return boxes_of(self.dataset.train, view)
 
-    def gathered(self, index: Sequence[int] | Index, labels: Sequence[NDArray[Any]]) -> Targets:
-        return padded(self.dataset.train, index, labels)
+    def gathered(self, labels: Sequence[tuple[Boxes, Rows]]) -> Targets:
+        return padded(self.dataset.train, labels)
 
     def session(self, model: Detector) -> DetectionSession:
         return DetectionSession(self, model)
@@ -129,21 +129,20 @@ class DetectionSession(Session):
         return coco_metrics.evaluate(self.task.dataset.val, found, self.task.dataset.classes)
 
 
-def padded(split: Split, index: Sequence[int] | NDArray[np.int64], boxes: Sequence[NDArray[np.float32]]) -> Targets:
-    """Targets of images `index` whose boxes became `boxes`; crowds and boxes under a pixel are not trained on."""
+def padded(split: Split, views: Sequence[tuple[Boxes, Rows]]) -> Targets:
+    """Targets of views, whose boxes were those of the split; crowds and boxes under a pixel are not trained on."""
     rows = []
-    for i, own in zip(index, boxes, strict=True):
-        _, labels, crowd = split.targets(int(i))
-        keep = ((own[:, 2:] - own[:, :2]) >= 1).all(1) & ~crowd
-        rows.append((own[keep], labels[keep]))
+    for boxes, own in views:
+        keep = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1) & ~split.crowd[own]
+        rows.append((boxes[keep], split.labels[own[keep]]))
     most = max(len(b) for b, _ in rows)
     targets = Targets(
         np.zeros((len(rows), most, 4), np.float32),
         np.zeros((len(rows), most), np.int64),
         np.zeros((len(rows), most), np.bool_),
     )
-    for k, (own, labels) in enumerate(rows):
-        targets.boxes[k, : len(own)] = own
-        targets.labels[k, : len(own)] = labels
-        targets.valid[k, : len(own)] = True
+    for k, (boxes, labels) in enumerate(rows):
+        targets.boxes[k, : len(boxes)] = boxes
+        targets.labels[k, : len(boxes)] = labels
+        targets.valid[k, : len(boxes)] = True
     return targets

@@ -85,8 +85,9 @@ def fingerprint(
     give other numbers than fresh images.
     """
     apart = {"epochs", "cache", "cache_bytes", "data", "backbone", "device", "precision", "latency_target"}
-    if spec.head == "fcos":
-        apart.add("head")  # tasks of old have no such key
+    plain = TaskSpec(kind=spec.kind, data=spec.data)
+    # Tasks of old have no such keys.
+    apart |= {key for key in ("head", "jitter", "mosaic") if getattr(spec, key) == getattr(plain, key)}
     told = {
         "spec": spec.model_dump(mode="json", exclude=apart),
         "device": device,
@@ -136,11 +137,10 @@ def _with_features(task: A, backbone: Backbone, say: Say) -> A:
                 labels += [own for _, own in seen]
         for index in _chunks(len(val)):
             cache.extract(backbone, val.batch(index), device, val_maps, int(index[0]))
-    rows = np.tile(np.arange(len(train)), spec.views)
     without = replace(task.dataset, train=replace(train, images=None), val=replace(val, images=None))
     size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
     say(f"cache: {spec.views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
-    targets = task.gathered(rows, labels)
+    targets = task.gathered(labels)
     return replace(task, dataset=without, targets=targets, train_maps=train_maps, val_maps=val_maps)
 
 

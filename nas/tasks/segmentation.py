@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +17,8 @@ from nas.study import TaskSpec
 from nas.tasks import segmentation_metrics
 from nas.tasks.data import MASKS, Dataset, Split
 from nas.tasks.segmentation_metrics import Counts
-from nas.tasks.supervised import Index, Pixels, Session, SupervisedTask
-from nas.tasks.views import view, view_of_mask
+from nas.tasks.supervised import Index, Session, SupervisedTask
+from nas.tasks.views import Mask, Tile, mask_of
 
 Masks = NDArray[np.uint8]
 
@@ -47,13 +46,11 @@ class SegmentationTask(SupervisedTask[Masks]):
     def head(self) -> HeadSpec:
         return HeadSpec(kind="panoptic_fpn", classes=self.dataset.classes, convs=self.spec.head_convs)
 
-    def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, Masks]:
-        split = self.dataset.train
-        assert split.masks is not None
-        seen, _ = view(split, i, pixels, v, self.spec.flip)
-        return seen, view_of_mask(split.masks[i], i, v, self.spec.flip)
+    def labels(self, view: Sequence[Tile]) -> Mask:
+        assert self.dataset.train.masks is not None
+        return mask_of(self.dataset.train.masks, view)
 
-    def gathered(self, index: Sequence[int] | Index, labels: Sequence[NDArray[Any]]) -> Masks:
+    def gathered(self, labels: Sequence[Mask]) -> Masks:
         return np.stack(labels)
 
     def session(self, model: Segmenter) -> SegmentationSession:

@@ -26,6 +26,7 @@ from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.data import Dataset, Loader, Split
 from nas.tasks.device import Device, Precision, dtype
 from nas.tasks.training import Group, Training
+from nas.tasks.views import Pixels, Tile, pixels_of, tiles
 from nas.tasks.weights import packed, tensors
 
 PRETRAINED_RATE = 0.1
@@ -35,7 +36,6 @@ BATCH = 32
 """Images a batch where nothing is trained."""
 
 T = TypeVar("T")
-Pixels = NDArray[np.uint8]
 Index = NDArray[np.int64]
 
 
@@ -97,16 +97,22 @@ class SupervisedTask(Task, Generic[T]):
         """The head around every neck."""
 
     @abstractmethod
-    def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, NDArray[Any]]:
-        """View `v` of training image `i` and its labels."""
+    def labels(self, view: Sequence[Tile]) -> Any:
+        """What a view of training images shows."""
 
     @abstractmethod
-    def gathered(self, index: Sequence[int] | Index, labels: Sequence[NDArray[Any]]) -> T:
-        """The targets of training images `index` whose labels became `labels`."""
+    def gathered(self, labels: Sequence[Any]) -> T:
+        """The targets of views with these `labels`."""
 
     @abstractmethod
     def session(self, model: Any) -> Session:
         """The training of a model, for whoever takes its steps by himself."""
+
+    def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, Any]:
+        """View `v` of training image `i`, whose pixels are given, and its labels."""
+        train = self.dataset.train
+        view = tiles(self.spec, train, i, v)
+        return pixels_of(train, view, pixels), self.labels(view)
 
     def architecture(self, neck: NeckSpec) -> Architecture:
         backbone = self.backbone.model_copy(update={"levels": neck.inputs})
@@ -210,7 +216,7 @@ class Session(ABC):
             torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
         ):
             features: OrderedDict[str, Tensor] = self.model.backbone(seen)
-        return features, task.gathered(images, [labels for _, labels in parts])
+        return features, task.gathered([labels for _, labels in parts])
 
     def validated(self, index: Index) -> Any:
         """The head's outputs for the validation images `index`, in float32."""

@@ -1,68 +1,163 @@
-"""Views: augmented copies of images with their boxes or class maps, the same in all trials."""
+"""Views: augmented copies of images with their boxes or class maps, the same in all trials.
+
+A view is a list of tiles, each a part of an image: one for an image that is mirrored and zoomed, four for a mosaic.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from nas.architecture import VOID
+from nas.study import TaskSpec
 from nas.tasks.data.dataset import Split
 from nas.tasks.data.letterbox import PAD
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
+Rows = NDArray[np.int64]
 Mask = NDArray[np.uint8]
 
-ZOOM = 1.25
-"""Views are zoomed by a factor from 1/ZOOM to ZOOM."""
+MOSAIC_ZOOM = 0.5
+"""The least zoom of a mosaic's images, at which many are shown whole; the greatest is 1."""
+
+VISIBLE = 0.2
+"""Part of a box that must be left of it within its tile of a mosaic: what shows less is no object to be found."""
 
 
-def view(split: Split, i: int, pixels: Pixels, v: int, flip: bool) -> tuple[Pixels, Boxes]:
-    """View `v` of image `i`: (S, S, 3) pixels and its boxes (K, 4), those pushed out of sight with no area.
+class Tile(NamedTuple):
+    """What fills `area` (left, top, right, bottom) of a view: `image`, mirrored first if so.
 
-    View 0 is the image itself. With `flip` every odd view is mirrored. From view 1 (2 with `flip`) on the image is
-    zoomed about a point of its own. The same arguments give the same view.
+    Its point (x0, y0) comes to the area's corner, and its sides are `zoom` times as long.
     """
-    boxes, _, _ = split.targets(i)
-    boxes = boxes.copy()
+
+    image: int
+    mirrored: bool
+    zoom: float
+    x0: float
+    y0: float
+    area: tuple[int, int, int, int]
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """The part of the image that is shown, which may reach beyond it."""
+        left, top, right, bottom = self.area
+        return self.x0, self.y0, self.x0 + (right - left) / self.zoom, self.y0 + (bottom - top) / self.zoom
+
+    def shows_all_of(self, size: int) -> bool:
+        """Whether this is the image as it is, or its mirror."""
+        return self.extent == self.area == (0, 0, size, size)
+
+
+def tiles(spec: TaskSpec, split: Split, i: int, v: int) -> tuple[Tile, ...]:
+    """What view `v` of image `i` consists of; the same for the same arguments.
+
+    View 0 is the image itself; with `flip` every odd view is mirrored. From view 1 (2 with `flip`) on the image is
+    zoomed about a point of its own, by a factor within `jitter`. The last `spec.mosaics` views are mosaics.
+    """
     size = split.image_size
-    if flip and v % 2:
-        pixels = pixels[:, ::-1]
-        boxes[:, 0::2] = size - boxes[:, 2::-2]
-    if v >= (2 if flip else 1):
-        zoom, x0, y0 = _zoomed(v, i, size)
-        pixels = _cut(pixels, (x0, y0, x0 + size / zoom, y0 + size / zoom), size)
-        boxes = (boxes - np.array([x0, y0, x0, y0], np.float32)) * np.float32(zoom)
-        boxes = boxes.clip(0, size)
-    return np.ascontiguousarray(pixels), boxes
-
-
-def view_of_mask(mask: Mask, i: int, v: int, flip: bool) -> Mask:
-    """What view `v` of image `i` shows of its class map (S, S); void beyond the image."""
-    size = len(mask)
-    if flip and v % 2:
-        mask = mask[:, ::-1]
-    if v >= (2 if flip else 1):
-        zoom, x0, y0 = _zoomed(v, i, size)
-        extent = (x0, y0, x0 + size / zoom, y0 + size / zoom)
-        image = Image.fromarray(np.ascontiguousarray(mask))
-        mask = np.asarray(
-            image.transform((size, size), Image.Transform.EXTENT, extent, Image.Resampling.NEAREST, fillcolor=VOID)
-        )
-    return np.ascontiguousarray(mask)
-
-
-def _zoomed(v: int, i: int, size: int) -> tuple[float, float, float]:
-    """Zoom, left and top of view `v` of image `i`."""
+    whole = (0, 0, size, size)
+    mirrored = spec.flip and v % 2 == 1
     rng = np.random.default_rng((v, i))
-    zoom = float(np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM))))
+    if v < spec.views_as_they_are:
+        return (Tile(i, mirrored, 1.0, 0.0, 0.0, whole),)
+    if v >= spec.views - spec.mosaics:
+        return _mosaic(split, i, rng, spec.flip)
+    low, high = spec.jitter
+    zoom = float(np.exp(rng.uniform(-np.log(1 / low), np.log(high))))
     x0, y0 = rng.uniform(0, 1, 2) * (size - size / zoom)
-    return zoom, x0, y0
+    return (Tile(i, mirrored, zoom, x0, y0, whole),)
 
 
-def _cut(pixels: Pixels, extent: tuple[float, float, float, float], size: int) -> Pixels:
-    """The square `extent` of an image, which may reach beyond it, at `size` pixels."""
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    cut = image.transform((size, size), Image.Transform.EXTENT, extent, Image.Resampling.BILINEAR, fillcolor=(PAD,) * 3)
-    return np.asarray(cut)
+def _mosaic(split: Split, i: int, rng: np.random.Generator, flip: bool) -> tuple[Tile, ...]:
+    """Image `i` and three others around a point in the middle half of the square, each in its quarter.
+
+    Source: Bochkovskiy et al., "YOLOv4" (2020), section 3.3.
+    """
+    size = split.image_size
+    x, y = (round(at) for at in rng.uniform(0.25, 0.75, 2) * size)
+    areas = [(0, 0, x, y), (x, 0, size, y), (0, y, x, size), (x, y, size, size)]
+    images = rng.permutation([i, *rng.integers(len(split), size=3)])
+    return tuple(_part(split, int(image), area, rng, flip) for image, area in zip(images, areas, strict=True))
+
+
+def _part(split: Split, image: int, area: tuple[int, int, int, int], rng: np.random.Generator, flip: bool) -> Tile:
+    """A part of an image for `area`: a zoom at which the image fills it, if one is small enough, without padding."""
+    size = split.image_size
+    height, width = split.sizes[image] * (size / split.sizes[image].max())
+    mirrored = flip and bool(rng.random() < 0.5)
+    left, top, right, bottom = area
+    least = min(1.0, max(MOSAIC_ZOOM, (right - left) / width, (bottom - top) / height))
+    zoom = float(np.exp(rng.uniform(np.log(least), 0)))
+    across, down = rng.random(2)
+    x0 = (size - width if mirrored else 0) + across * (width - (right - left) / zoom)
+    return Tile(image, mirrored, zoom, float(x0), float(down * (height - (bottom - top) / zoom)), area)
+
+
+def pixels_of(split: Split, view: Sequence[Tile], own: Pixels) -> Pixels:
+    """A view as (S, S, 3); `own` are the pixels of the image that it is a view of, which is all there is to most."""
+    if len(view) == 1:
+        return _cut(own, view[0], Image.Resampling.BILINEAR, (PAD,) * 3)
+    canvas = np.empty_like(own)
+    for tile, image in zip(view, split.batch([tile.image for tile in view]), strict=True):
+        left, top, right, bottom = tile.area
+        canvas[top:bottom, left:right] = _cut(image, tile, Image.Resampling.BILINEAR, (PAD,) * 3)
+    return canvas
+
+
+def boxes_of(split: Split, view: Sequence[Tile]) -> tuple[Boxes, Rows]:
+    """The boxes (K, 4) of a view, and which of the split's boxes they were.
+
+    In a mosaic those of which little is VISIBLE are left out; elsewhere one pushed out of sight has no area.
+    """
+    parts = [_moved(split, tile, len(view) > 1) for tile in view]
+    return np.concatenate([boxes for boxes, _ in parts]), np.concatenate([rows for _, rows in parts])
+
+
+def _moved(split: Split, tile: Tile, drop: bool) -> tuple[Boxes, Rows]:
+    size = split.image_size
+    rows = np.arange(split.first[tile.image], split.first[tile.image + 1])
+    boxes = split.boxes[rows]
+    if tile.mirrored:
+        boxes[:, 0::2] = size - boxes[:, 2::-2]
+    if tile.shows_all_of(size):
+        return boxes, rows
+    left, top, right, bottom = tile.area
+    boxes = (boxes - np.array([tile.x0, tile.y0] * 2, np.float32)) * np.float32(tile.zoom)
+    boxes += np.array([left, top] * 2, np.float32)
+    seen = boxes.clip(np.array([left, top] * 2, np.float32), np.array([right, bottom] * 2, np.float32))
+    kept = _areas(seen) >= VISIBLE * _areas(boxes) if drop else np.ones(len(rows), np.bool_)
+    return seen[kept], rows[kept]
+
+
+def _areas(boxes: Boxes) -> Boxes:
+    areas: Boxes = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return areas
+
+
+def mask_of(masks: NDArray[np.uint8], view: Sequence[Tile]) -> Mask:
+    """What a view shows of the class maps (N, S, S) of all images: (S, S), void beyond the images."""
+    canvas: Mask = np.empty_like(masks[0])
+    for tile in view:
+        left, top, right, bottom = tile.area
+        canvas[top:bottom, left:right] = _cut(masks[tile.image], tile, Image.Resampling.NEAREST, VOID)
+    return canvas
+
+
+def _cut(
+    values: NDArray[np.uint8], tile: Tile, resampling: Image.Resampling, beyond: int | tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """A tile's part of an image or class map, `beyond` where it reaches beyond it."""
+    if tile.mirrored:
+        values = values[:, ::-1]
+    whole: NDArray[np.uint8] = np.ascontiguousarray(values)
+    if tile.shows_all_of(len(whole)):
+        return whole
+    left, top, right, bottom = tile.area
+    image = Image.fromarray(whole)
+    size = (right - left, bottom - top)
+    return np.asarray(image.transform(size, Image.Transform.EXTENT, tile.extent, resampling, fillcolor=beyond))

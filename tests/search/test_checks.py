@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nas.architecture import NeckSpec
 from nas.search.checks import check
 from nas.study import StudySpec
 
@@ -56,3 +57,28 @@ def test_what_an_export_needs_is_told_before_the_search(monkeypatch: pytest.Monk
 def test_cuda_is_for_workers_with_gpus() -> None:
     task = SOUND["task"] | {"device": "cuda"}
     assert check(StudySpec.parse({"task": task, "workers": {"gpus": 0.5}})) == []
+
+
+def test_a_word_of_another_package_must_show_that_it_can_be_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = {"attention": "median-fusion 1.5"}
+    monkeypatch.setattr("nas.plugins.Table.package_of", lambda table, name: package.get(name))
+    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())
+    tried: list[tuple[str, str]] = []
+
+    def obstacle(neck: NeckSpec, form: str) -> str | None:
+        tried.append((neck.nodes[0].fuse, form))
+        return "ValueError: no such node"
+
+    monkeypatch.setattr("nas.models.portable.obstacle", obstacle)
+    [fault] = check(StudySpec.parse(SOUND | {"export": ["python", "onnx-nms"]}))
+    assert fault.path == "export"
+    assert fault.message == (
+        "onnx cannot hold the fusion 'attention' of median-fusion 1.5 (ValueError: no such node): take it out of "
+        "space.fusion, or onnx out of export"
+    )
+    bifpn = {"space": {"fusion": "add"}, "baselines": [{"name": "bifpn", "fuse": "attention"}], "export": ["pt2"]}
+    [fault] = check(StudySpec.parse(SOUND | bifpn))
+    assert fault.message.endswith("take it out of baselines[0].fuse, or pt2 out of export")
+    assert check(StudySpec.parse(SOUND | {"export": ["python"]})) == []
+    assert check(StudySpec.parse(SOUND | {"space": {"fusion": "add"}, "export": ["onnx", "pt2"]})) == []
+    assert tried == [("attention", "onnx"), ("attention", "pt2")]

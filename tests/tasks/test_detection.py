@@ -23,7 +23,7 @@ from nas.models.window import Window
 from nas.tasks import check, coco_metrics, prepare
 from nas.tasks.detection import DetectionTask, padded
 from nas.tasks.supervised import PRETRAINED_RATE
-from nas.tasks.views import view
+from nas.tasks.views import tiles
 from nas.tasks.weights import unpacked
 from nas.topologies import fpn, pyramid
 from tests.tasks.test_views import scene
@@ -167,11 +167,11 @@ def test_weights_that_came_with_the_backbone_are_tuned_slowly() -> None:
 def test_a_batch_of_one_image_sees_all_its_views(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[tuple[int, int]] = set()
 
-    def spy(split: Any, i: int, pixels: Any, v: int, flip: bool) -> Any:
+    def spy(spec: Any, split: Any, i: int, v: int) -> Any:
         seen.add((i, v))
-        return view(split, i, pixels, v, flip)
+        return tiles(spec, split, i, v)
 
-    monkeypatch.setattr("nas.tasks.detection.view", spy)
+    monkeypatch.setattr("nas.tasks.supervised.tiles", spy)
     task = prepared(cache="images", batch_size=1, data={"train": 16})
     trained(task, epochs=10)
     assert len(seen) == 32
@@ -299,11 +299,12 @@ def test_targets_leave_out_crowds_and_slivers_and_are_padded() -> None:
     split = replace(scene((0, 0, 10, 10), (5, 5, 20, 20), (8, 8, 30, 30)), crowd=np.array([False, True, False]))
     sliver = split.boxes.copy()
     sliver[2] = [8, 8, 8.5, 30]
-    targets = padded(split, [0, 0], [split.boxes, sliver])
+    rows = np.arange(3)
+    targets = padded(split, [(split.boxes, rows), (sliver, rows)])
     assert targets.valid.tolist() == [[True, True], [True, False]]
     assert targets.boxes[0].tolist() == [[0, 0, 10, 10], [8, 8, 30, 30]]
     assert targets.boxes[1].tolist() == [[0, 0, 10, 10], [0, 0, 0, 0]]
-    assert padded(scene(), [0], [scene().boxes]).boxes.shape == (1, 0, 4)
+    assert padded(scene(), [(scene().boxes, rows[:0])]).boxes.shape == (1, 0, 4)
 
 
 def test_details_state_the_area_ranges(task: DetectionTask) -> None:
@@ -318,3 +319,16 @@ def test_the_architecture_has_the_datas_classes_and_the_tasks_head() -> None:
     assert made.head.classes == ("7", "1")
     assert (made.head.convs, made.head.scale, made.image_size) == (2, 0.5, 64)
     assert made.backbone.levels == (4, 5)
+
+
+def test_mosaics_give_boxes_of_four_images_cached_or_not() -> None:
+    task = prepared(views=6, mosaic=1.0)
+    fresh = prepared(views=6, mosaic=1.0, cache="images")
+    images = len(task.dataset.train)
+    targets = fresh.gathered([fresh.viewed(i, fresh.dataset.train.images[i], 5)[1] for i in range(images)])
+    last = slice(5 * images, None)
+    most = targets.boxes.shape[1]
+    assert np.array_equal(task.targets.boxes[last, :most], targets.boxes)
+    assert np.array_equal(task.targets.labels[last, :most], targets.labels)
+    assert targets.valid.sum() > 1.2 * task.targets.valid[:images].sum()  # smaller pictures, and more of them
+    assert all(np.isfinite(p.metrics["loss"]) for p in trained(task))

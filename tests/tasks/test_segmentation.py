@@ -124,3 +124,14 @@ def test_void_pixels_teach_nothing(task: SegmentationTask) -> None:
     finally:
         task.targets[index] = kept
     assert session.loss(index).item() == before
+
+
+def test_a_mosaics_class_map_is_of_what_its_pixels_show() -> None:
+    task = segmented(views=4, mosaic=1.0, cache="images")
+    train = task.dataset.train
+    assert train.images is not None
+    masks = np.stack([task.viewed(i, train.images[i], 3)[1] for i in range(len(train))])
+    assert masks.shape == (len(train), 64, 64)
+    shares = [np.mean(masks[masks != VOID] > 0), np.mean(train.masks[train.masks != VOID] > 0)]
+    assert shares[0] == pytest.approx(shares[1], rel=0.3)  # nothing is lost, nothing is added
+    assert (masks == VOID).mean() < 0.1
