@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.architecture import HeadSpec
-from nas.measurement import Metrics
+from nas.measurement import Metrics, Progress
+from nas.models.boxes import Truth
 from nas.models.detector import Detector
 from nas.study import TaskSpec
 from nas.tasks import coco_metrics
@@ -78,6 +79,7 @@ class DetectionSession(Session):
     def __init__(self, task: DetectionTask, model: Detector) -> None:
         super().__init__(task, model)
         self.points = model.head.points(model.sizes(), self.device)
+        self.generator = torch.Generator(self.device)
         self.assigned = None if task.targets is None else self._assigned(task.targets)
 
     def _assigned(self, targets: Targets) -> Tensor:
@@ -104,20 +106,24 @@ class DetectionSession(Session):
         ]
         return torch.cat(parts)
 
+    def run(self, seed: int, epochs: int) -> Iterator[Progress]:
+        self.generator.manual_seed(seed)
+        yield from super().run(seed, epochs)
+
     def loss(self, index: Index) -> Tensor:
         task, head = self.task, self.model.head
         if task.targets is not None:
             assert self.assigned is not None
-            boxes, labels = (torch.from_numpy(x[index]).to(self.device) for x in task.targets[:2])
+            truth = Truth(*(torch.from_numpy(x[index]).to(self.device) for x in task.targets))
             assigned = self.assigned[torch.from_numpy(index)].long()
             features = self.cached(index)
         else:
             features, targets = self.fresh(index)
-            boxes, labels, valid = (torch.from_numpy(x).to(self.device) for x in targets)
-            assigned = head.assign(self.points, boxes, valid)
-        outputs = self.outputs(features)
-        outputs = type(outputs)(*(x.float() for x in outputs))
-        return head.loss(outputs, self.points, boxes, labels, assigned)
+            truth = Truth(*(torch.from_numpy(x).to(self.device) for x in targets))
+            assigned = head.assign(self.points, truth.boxes, truth.valid)
+        with self.precise():
+            maps = self.model.pyramid(features)
+            return head.training_loss(maps, self.points, truth, assigned, self.generator)
 
     def found(self, index: Index) -> list[coco_metrics.Detections]:
         with torch.inference_mode():

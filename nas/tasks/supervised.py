@@ -188,8 +188,12 @@ class Session(ABC):
 
     def outputs(self, features: Mapping[str, Tensor]) -> Any:
         """The head's outputs in the precision of training."""
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        with self.precise():
             return self.model.head(self.model.pyramid(features))
+
+    def precise(self) -> torch.autocast:
+        """The precision of training, for what is computed inside."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def cached(self, index: Index) -> OrderedDict[str, Tensor]:
         """Cached maps of the views `index`."""
@@ -204,10 +208,7 @@ class Session(ABC):
         parts = [task.viewed(i, own, v) for i, own, v in zip(images.tolist(), pixels, views.tolist(), strict=True)]
         seen = to_tensor(np.stack([p for p, _ in parts]), self.device)
         grad = torch.is_grad_enabled() and bool(task.tuned)
-        with (
-            torch.set_grad_enabled(grad),
-            torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
-        ):
+        with torch.set_grad_enabled(grad), self.precise():
             features: OrderedDict[str, Tensor] = self.model.backbone(seen)
         return features, task.gathered(images, [labels for _, labels in parts])
 
