@@ -19,8 +19,9 @@ from nas.export.pt2 import PT2, pt2
 from nas.export.python import PYTHON, python
 from nas.export.weights import WEIGHTS, merged
 from nas.measurement import Key
-from nas.models import with_head
+from nas.models import fault_of_graph, with_head
 from nas.models.cost import fault_of_target
+from nas.models.pyramid import head_of
 from nas.results import TrialFacts, result, study_record, trial_facts
 from nas.storage import Store
 from nas.tasks.weights import unpacked
@@ -72,6 +73,9 @@ def export_study(
     architecture = canonical(Architecture.parse(facts.architecture))
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
     whole = [f for f in MODELS if f in formats]
+    fault = fault_of_graph(head_of(architecture)[0].kind) if whole else None
+    if fault is not None:
+        raise UserError(f"{', '.join(whole)}: {fault} in the study, or leave them out of the formats")
     state = _weights(store, key, facts, architecture, spec.keep) if whole or "weights" in formats else None
     weights = state if "weights" in formats else None
     evaluation = store.evaluation(key)

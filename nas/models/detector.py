@@ -22,6 +22,14 @@ BOX_HEADS: dict[str, type[BoxHead]] = {"fcos": FCOS, "retinanet": RetinaNet, "fa
 """Head kind -> builder, with the arguments of `BoxHead`."""
 
 
+def fault_of_graph(kind: str) -> str | None:
+    """Why models with this head cannot be written down as a graph (ONNX, torch.export); None where they can."""
+    if kind not in BOX_HEADS or BOX_HEADS[kind].graph:
+        return None
+    others = " or ".join(name for name, head in BOX_HEADS.items() if head.graph)
+    return f"{kind} cuts out what an image proposes, which is no graph of fixed shapes: take the head {others}"
+
+
 class Detector(Headed):
     """Backbone, neck and a head for boxes; levels of other widths are brought to the head's by a 1x1 convolution.
 

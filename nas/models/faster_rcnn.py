@@ -37,8 +37,11 @@ CANDIDATES = 256
 PROPOSALS = 100
 """Boxes an image that are looked at again: as many as average precision counts."""
 
-SAMPLED = 64
+ANCHORS_SAMPLED, PROPOSALS_SAMPLED = 64, 64
 """Anchors, and then proposals, an image whose loss is taken."""
+
+POSITIVE = 0.25
+"""Part of these proposals that are to be objects, where there are enough; half of the anchors are."""
 
 POOLED = 7
 """Side of the map that is cut out for a proposal, in cells."""
@@ -79,7 +82,7 @@ class FasterRCNN(BoxHead):
             RPNHead(width, len(RATIOS), convs),
             fg_iou_thresh=0.7,
             bg_iou_thresh=0.3,
-            batch_size_per_image=SAMPLED,
+            batch_size_per_image=ANCHORS_SAMPLED,
             positive_fraction=0.5,
             pre_nms_top_n={"training": CANDIDATES, "testing": CANDIDATES},
             post_nms_top_n={"training": PROPOSALS, "testing": PROPOSALS},
@@ -91,14 +94,14 @@ class FasterRCNN(BoxHead):
             FastRCNNPredictor(REPRESENTATION, 1 + classes),
             fg_iou_thresh=0.5,
             bg_iou_thresh=0.5,
-            batch_size_per_image=SAMPLED,
-            positive_fraction=0.25,
+            batch_size_per_image=PROPOSALS_SAMPLED,
+            positive_fraction=POSITIVE,
             bbox_reg_weights=None,
             score_thresh=0.05,
             nms_thresh=self.overlap,
             detections_per_img=100,
         )
-        self._samplers = Sampler(SAMPLED, 0.5), Sampler(SAMPLED, 0.25)
+        self._samplers = Sampler(ANCHORS_SAMPLED, 0.5), Sampler(PROPOSALS_SAMPLED, POSITIVE)
         self.rpn.fg_bg_sampler, self.roi.fg_bg_sampler = self._samplers
 
     def forward(self, maps: Sequence[Tensor]) -> Outputs:
