@@ -46,6 +46,8 @@ POSITIVE = 0.25
 POOLED = 7
 """Side of the map that is cut out for a proposal, in cells."""
 
+SAMPLES = 2
+
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
 """Pixels from which on, at a scale of 1, a proposal is cut out of this level and not of the finer one."""
 
@@ -228,7 +230,7 @@ class _Mapper(LevelMapper):
 
 def _pool(levels: Sequence[int], scale: float) -> MultiScaleRoIAlign:
     """Its scales are told: torchvision infers them from the sizes of maps, which small images round."""
-    pool = MultiScaleRoIAlign([f"p{level}" for level in levels], POOLED, sampling_ratio=2)
+    pool = MultiScaleRoIAlign([f"p{level}" for level in levels], POOLED, sampling_ratio=SAMPLES)
     pool.scales, pool.map_levels = [2.0**-level for level in levels], _Mapper(levels, scale)
     return pool
 

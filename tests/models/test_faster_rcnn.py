@@ -87,7 +87,7 @@ def theirs_of(head: FasterRCNN, maps: list[Tensor]) -> TorchvisionFasterRCNN:
         rpn_batch_size_per_image=faster_rcnn.ANCHORS_SAMPLED,
         box_batch_size_per_image=faster_rcnn.PROPOSALS_SAMPLED,
         box_positive_fraction=faster_rcnn.POSITIVE,
-        box_roi_pool=MultiScaleRoIAlign(names, 7, 2, canonical_scale=224 * SCALE),
+        box_roi_pool=MultiScaleRoIAlign(names, 7, faster_rcnn.SAMPLES, canonical_scale=224 * SCALE),
         box_head=TwoMLPHead(WIDTH * 49, REPRESENTATION),
         box_predictor=FastRCNNPredictor(REPRESENTATION, 1 + CLASSES),
         min_size=SIZE,
@@ -108,9 +108,7 @@ def some_truth(counts: tuple[int, ...], seed: int) -> tuple[Truth, list[dict[str
     together, valid = padded(boxes)
     named = torch.zeros(valid.shape, dtype=torch.long)
     named[valid] = torch.cat(labels)
-    return Truth(together, named, valid), [
-        {"boxes": b, "labels": 1 + x} for b, x in zip(boxes, labels, strict=True)
-    ]
+    return Truth(together, named, valid), [{"boxes": b, "labels": 1 + x} for b, x in zip(boxes, labels, strict=True)]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -282,7 +280,9 @@ def test_any_width_and_any_number_of_convolutions(width: int, convs: int) -> Non
 def architecture(levels: tuple[int, ...], **spec: object) -> Architecture:
     head = HeadSpec(kind="faster_rcnn", classes=("cat", "dog"), convs=1, scale=0.5)
     neck = fpn((3, 4, 5), 16, extra=max(levels) - 5)
-    return Architecture(**({"backbone": BackboneSpec(levels=(3, 4, 5)), "neck": neck, "head": head, "image_size": 64} | spec))
+    return Architecture(
+        **({"backbone": BackboneSpec(levels=(3, 4, 5)), "neck": neck, "head": head, "image_size": 64} | spec)
+    )
 
 
 def test_its_cost_is_counted_by_hand() -> None:
