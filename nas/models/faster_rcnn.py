@@ -47,6 +47,7 @@ POOLED = 7
 """Side of the map that is cut out for a proposal, in cells."""
 
 SAMPLES = 2
+"""Places a side that a cell of it is the mean of."""
 
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
 """Pixels from which on, at a scale of 1, a proposal is cut out of this level and not of the finer one."""
@@ -191,7 +192,7 @@ class FasterRCNN(BoxHead):
         return [(self.image_size, self.image_size)] * images
 
 
-class Sampler(BalancedPositiveNegativeSampler):
+class Sampler(BalancedPositiveNegativeSampler):  # type: ignore[misc]
     """torchvision's sampler, which draws from torch's global state, with a generator in its place.
 
     A run then repeats whatever else draws in the process, and is the start of a longer one.
@@ -216,7 +217,7 @@ class Sampler(BalancedPositiveNegativeSampler):
         return mask
 
 
-class _Mapper(LevelMapper):
+class _Mapper(LevelMapper):  # type: ignore[misc]
     """torchvision's rule which level a box is cut out of, for levels with gaps too: then of the next finer one."""
 
     def __init__(self, levels: Sequence[int], scale: float) -> None:

@@ -15,7 +15,7 @@ from nas.models.segmenter import BACKGROUND
 from nas.study import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset, Split
-from nas.tasks.data.letterbox import fitted
+from nas.tasks.data.letterbox import fitted_sides
 from nas.tasks.data.proposal import Levels, propose_levels
 from nas.tasks.data.summary import Figures, figures
 from nas.tasks.data.territories import components
@@ -96,7 +96,7 @@ def _inside(split: Split) -> Iterator[NDArray[np.uint8]]:
     """The class maps without their padding, which is void too."""
     assert split.masks is not None
     for mask, (height, width) in zip(split.masks, split.sizes.tolist(), strict=True):
-        across, down = fitted((width, height), split.image_size)
+        across, down = fitted_sides((width, height), split.image_size)
         yield mask[:down, :across]
 
 
