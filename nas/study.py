@@ -65,9 +65,9 @@ class TaskSpec(Value):
     features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
     to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
     far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
-    may hold, in bytes; `head` of a detection task is `fcos` or `retinanet`, with `head_convs` convolutions a tower and
-    object sizes a level scaled by `head_scale`; `device: auto` is a GPU where the workers have one. `latency_target` is
-    what `latency_ms` is timed on: `torch`, on the device; `onnxruntime`, on the CPU.
+    may hold, in bytes; `head` of a detection task is `fcos`, `retinanet` or `faster_rcnn`, with `head_convs`
+    convolutions a tower and object sizes a level scaled by `head_scale`; `device: auto` is a GPU where the workers have
+    one. `latency_target` is what `latency_ms` is timed on: `torch`, on the device; `onnxruntime`, on the CPU.
     """
 
     kind: str
@@ -219,6 +219,9 @@ FULL = 10
 
 Format = Literal["config", "weights", "python", "onnx", "onnx-nms", "pt2"]
 """What an export may consist of."""
+
+GRAPHS: tuple[Format, ...] = ("onnx", "onnx-nms", "pt2")
+"""Formats that hold the whole model as a graph."""
 
 
 class StudySpec(Value):

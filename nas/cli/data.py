@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.cli import options
 
 if TYPE_CHECKING:
-    from nas.tasks.data.summary import Summary
+    from nas.tasks.data.mask_summary import MaskSummary
+    from nas.tasks.data.summary import Figures, Summary
 
 HELP = "tell what a folder of annotated images holds, and propose levels and anchors"
 EXAMPLE = "nas data FOLDER --image-size 320"
@@ -20,7 +21,7 @@ _PLACES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="a folder in the form of voc, coco or yolo")
+    parser.add_argument("folder", metavar="FOLDER", help="a folder in the form of voc, coco, yolo or masks")
     parser.add_argument("--kind", help="how to read it (default: guessed from its layout)")
     parser.add_argument(
         "--classes", metavar="A,B,...", help="names of the classes (default: those that the data names)"
@@ -33,29 +34,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from nas.study import TaskSpec
+    from nas.tasks.data import DATA, MASKS
+    from nas.tasks.data.mask_summary import summarise_masks
     from nas.tasks.data.summary import kinds_of, summarise
 
     classes = tuple(args.classes.split(",")) if args.classes is not None else None
-    kind, *others = (args.kind,) if args.kind is not None else kinds_of(args.folder, classes)
+    masks = {kind: MASKS[kind] for kind in MASKS if kind not in DATA}
+    kind, *others = (args.kind,) if args.kind is not None else kinds_of(args.folder, classes, masks | dict(DATA))
     if others:
         options.say(f"{args.folder} is read as {kind}; --kind {' or '.join(others)} would fit its layout too")
     source = {"kind": kind, "root": args.folder, "classes": classes}
     size = {} if args.image_size is None else {"image_size": args.image_size}
-    task = TaskSpec.parse({"kind": "detection", "data": source} | size)
-    found = summarise(task.data, task.image_size)
+    task = TaskSpec.parse({"kind": "segmentation" if kind in masks else "detection", "data": source} | size)
+    found: Summary | MaskSummary
+    if kind in masks:
+        found = summarise_masks(task.data, task.image_size)
+        what, proposal = (_mask_parts(found), _mask_classes(found)), [_levels(found)]
+    else:
+        found = summarise(task.data, task.image_size)
+        what, proposal = (_parts(found), _classes(found)), [_pyramid(found), _anchors(found)]
     if args.json:
         options.print_json(found.model_dump(mode="json") | {"study": found.study})
-    else:
-        print(*_lines(found), sep="\n")
+        return 0
+    faults = [_faults(found)] if found.faults else []
+    print(f"{found.root}: {found.kind}; train and val: {found.split}")
+    for block in (*what, _sizes(found), *faults, *proposal, _study(found.study)):
+        print("", *block, sep="\n")
     return 0
-
-
-def _lines(found: Summary) -> Iterator[str]:
-    yield f"{found.root}: {found.kind}; train and val: {found.split}"
-    yield from ("", *_parts(found), "", *_classes(found), "", *_sizes(found))
-    if found.faults:
-        yield from ("", *_faults(found))
-    yield from ("", *_pyramid(found), "", *_anchors(found), "", *_study(found))
 
 
 def _parts(found: Summary) -> list[str]:
@@ -76,7 +81,31 @@ def _classes(found: Summary) -> list[str]:
     return table(rows).splitlines() + ([f"and {more} classes more, see --json"] if more > 0 else [])
 
 
-def _sizes(found: Summary) -> list[str]:
+def _mask_parts(found: MaskSummary) -> list[str]:
+    from nas.cli.tables import table
+
+    rows = [["", "images", "without objects", "objects", "void pixels"]]
+    for name, part in (("train", found.train), ("val", found.val)):
+        rows.append([name, f"{part.images:,}", f"{part.empty:,}", f"{part.objects:,}", _percent(part.void)])
+    return table(rows).splitlines()
+
+
+def _mask_classes(found: MaskSummary) -> list[str]:
+    """Shares of the pixels that are not void, and connected objects."""
+    from nas.cli.tables import table
+
+    background, *classes = found.classes
+    rows = [["class", "pixels in train", "in val", "objects in train", "in val"]]
+    rows.append([background.name, _percent(background.train), _percent(background.val), "", ""])
+    rows += [
+        [c.name[:60], _percent(c.train), _percent(c.val), f"{c.train_objects:,}", f"{c.val_objects:,}"]
+        for c in classes[:_CLASSES]
+    ]
+    more = len(classes) - _CLASSES
+    return table(rows).splitlines() + ([f"and {more} classes more, see --json"] if more > 0 else [])
+
+
+def _sizes(found: Figures) -> list[str]:
     from nas.cli.tables import table
 
     width, height = found.median_size
@@ -89,7 +118,7 @@ def _sizes(found: Summary) -> list[str]:
     return [f"sqrt(area) of the objects, in pixels {at}:", *table(rows).splitlines()]
 
 
-def _faults(found: Summary) -> Iterator[str]:
+def _faults(found: Figures) -> Iterator[str]:
     """Every kind of fault with its count, and the first places."""
     left = _PLACES
     yield f"{sum(found.faults.values()):,} faults, left out or repaired:"
@@ -123,11 +152,21 @@ def _anchors(found: Summary) -> Iterator[str]:
     yield from ("  " + ", ".join(sizes[k : k + 6]) for k in range(0, len(sizes), 6))
 
 
-def _study(found: Summary) -> Iterator[str]:
+def _levels(found: MaskSummary) -> Iterator[str]:
+    levels = found.levels
+    coarsest = levels.finest + levels.levels - 1
+    yield f"proposed: {levels.levels} levels from P{levels.finest}"
+    yield f"{_percent(levels.drawn)} of the training objects are 2 cells wide or more on P{levels.finest}"
+    yield f"{_percent(levels.seen)} are no longer than 4 cells of P{coarsest}"
+    if levels.drawn < 0.9:
+        yield "the others need larger images (--image-size)"
+
+
+def _study(study: dict[str, Any]) -> Iterator[str]:
     from nas.yaml12 import dump_yaml
 
     yield "# a study to start from: arithmetic on sizes, which only training can confirm"
-    yield dump_yaml(found.study).rstrip()
+    yield dump_yaml(study).rstrip()
 
 
 def _percent(share: float) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.errors import NASError
 from nas.models import Detector, Headed
+from nas.models.dense import DenseHead
 
 INPUT = "images"
 TOLERANCE = 1e-4
@@ -36,6 +37,7 @@ class Deployed(nn.Module):
         outputs = self.model.raw(images)
         if isinstance(self.model, Detector):
             head = self.model.head
+            assert isinstance(head, DenseHead)  # others are no graph: see `nas.models.fault_of_graph`
             outputs = head.decoded(outputs, head.points(self.model.sizes(), images.device))
         return outputs if isinstance(outputs, tuple) else (outputs,)
 

@@ -22,7 +22,7 @@ from nas.export.task import narrowed, takes_backbone, task_of
 from nas.export.train_card import train_card
 from nas.export.under_way import carry_on
 from nas.export.weights import SHARED_PREFIX, WEIGHTS
-from nas.export.writer import DEFAULT, FORMATS, KNOWN, MODELS, check_formats, made
+from nas.export.writer import DEFAULT, FORMATS, KNOWN, MODELS, check_formats, check_head, made
 from nas.measurement import Metrics, Progress, finite
 from nas.models import Headed, with_head
 from nas.models.cost import static_costs
@@ -75,6 +75,7 @@ def train(
     config = read_config(directory)
     formats = tuple(dict.fromkeys((*DEFAULT, *formats)))
     check_formats(formats)
+    check_head(config.architecture, formats)
     task = task_of(directory, config, data, sets, init)
     given = checked(directory, config) if takes_backbone(config, task, init) else None
     request = Request(directory, config, task, init, seed, given)

@@ -19,10 +19,12 @@ from nas.export.pt2 import PT2, pt2
 from nas.export.python import PYTHON, python
 from nas.export.weights import WEIGHTS, merged
 from nas.measurement import Key
-from nas.models import with_head
+from nas.models import fault_of_graph, with_head
 from nas.models.cost import fault_of_target
+from nas.models.pyramid import head_of
 from nas.results import TrialFacts, result, study_record, trial_facts
 from nas.storage import Store
+from nas.study import GRAPHS
 from nas.tasks.weights import unpacked
 
 MODELS: dict[str, tuple[str, Callable[[Deployed], bytes]]] = {
@@ -74,6 +76,7 @@ def export_study(
     facts = trained(store, name, trial)
     architecture = canonical(Architecture.parse(facts.architecture))
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
+    check_head(architecture, formats)
     needed = {"weights", *MODELS}.intersection(formats)
     state = _weights(store, key, facts, architecture, spec.keep) if needed else None
     weights = state if "weights" in formats else None
@@ -132,6 +135,18 @@ def check_formats(formats: Sequence[str]) -> None:
     missing = fault_of_target("onnxruntime") if any(f.startswith("onnx") for f in formats) else None
     if missing is not None:
         raise UserError(missing)
+
+
+def check_head(architecture: Architecture, formats: Sequence[str]) -> None:
+    """Whether a model with this head can be written down in all of `formats`.
+
+    Raises:
+        UserError: it is no graph of fixed shapes.
+    """
+    graphs = [f for f in GRAPHS if f in formats]
+    fault = fault_of_graph(head_of(architecture)[0].kind) if graphs else None
+    if fault is not None:
+        raise UserError(f"{', '.join(graphs)}: {fault} in the study, or leave them out of the formats")
 
 
 def trained(store: Store, name: str, trial: int | None) -> TrialFacts:

@@ -10,15 +10,26 @@ from typing import Any
 from nas.architecture import Architecture, NeckSpec
 from nas.errors import Fault, SpecError, UserError
 from nas.models.backbone import Backbone
-from nas.models.detector import DENSE, Detector
+from nas.models.detector import BOX_HEADS, Detector, fault_of_graph
 from nas.models.neck import Neck
 from nas.models.pyramid import Headed, Pyramid, head_of
 from nas.models.segmenter import Segmenter
 from nas.plugins import Table
 
-__all__ = ["Detector", "Headed", "Neck", "Pyramid", "Segmenter", "build", "build_neck", "neck_of", "with_head"]
+__all__ = [
+    "Detector",
+    "Headed",
+    "Neck",
+    "Pyramid",
+    "Segmenter",
+    "build",
+    "build_neck",
+    "fault_of_graph",
+    "neck_of",
+    "with_head",
+]
 
-HEADS = Table[Callable[..., Headed]]("heads") | dict.fromkeys(DENSE, Detector) | {"panoptic_fpn": Segmenter}
+HEADS = Table[Callable[..., Headed]]("heads") | dict.fromkeys(BOX_HEADS, Detector) | {"panoptic_fpn": Segmenter}
 """Head kind -> builder(architecture, backbone=None)."""
 
 

@@ -1,61 +1,20 @@
-"""What dense detection heads have in common: places on the maps that each answer for an object or for none."""
+"""Dense detection heads: places on the maps that each answer for an object or for none, judged at one look."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.ops import batched_nms
 
-
-class Detections(NamedTuple):
-    """Boxes (K, 4) as x1, y1, x2, y2 in pixels, scores (K,), labels (K,) from 0; best first."""
-
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
+from nas.models.boxes import BoxHead, Detections, Truth
 
 
-class DenseHead(nn.Module, ABC):
-    """Maps of the pyramid -> a NamedTuple of raw outputs at P places: points, or anchors.
-
-    Args:
-        width: channels of every map.
-        classes: number of classes.
-        levels: the pyramid's levels, fine to coarse; level l has stride 2^l.
-        convs: 3x3 convolutions in each tower.
-        image_size: side of the square images, in pixels.
-        scale: factor of the object sizes that each level answers for; 1 as published, less for smaller objects.
-    """
-
-    overlap: ClassVar[float]
-    """Of two boxes of a class with a larger IoU, the weaker one is dropped."""
-
-    def __init__(
-        self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0
-    ) -> None:
-        super().__init__()
-        self.levels = tuple(levels)
-        self.classes = classes
-        self.image_size = image_size
-        self.scale = scale
-
-    @abstractmethod
-    def points(self, sizes: Sequence[tuple[int, int]], device: torch.device | None = None) -> Any:
-        """The places on maps of `sizes` (height, width), one a level; `counts` of them a level."""
-
-    @abstractmethod
-    def assign(self, points: Any, boxes: Tensor, valid: Tensor) -> Tensor:
-        """Which box each place answers for: (N, P) indices into G, negative for none.
-
-        Args:
-            points: P places.
-            boxes: (N, G, 4) in pixels, padded.
-            valid: (N, G), False for padding.
-        """
+class DenseHead(BoxHead):
+    """A head with outputs at all P places of the maps: points, or anchors. See `BoxHead`."""
 
     @abstractmethod
     def loss(self, outputs: Any, points: Any, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
@@ -65,8 +24,16 @@ class DenseHead(nn.Module, ABC):
     def decoded(self, outputs: Any, points: Any) -> tuple[Tensor, Tensor]:
         """Boxes (N, P, 4) in pixels and scores (N, P, classes) at all places."""
 
+    def training_loss(
+        self, maps: Sequence[Tensor], points: Any, truth: Truth, assigned: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        outputs = self(maps)
+        with torch.autocast(maps[0].device.type, enabled=False):
+            outputs = type(outputs)(*(x.float() for x in outputs))
+            return self.loss(outputs, points, truth.boxes, truth.labels, assigned)
+
     def detect(self, outputs: Any, points: Any, *, threshold: float, most: int = 100) -> list[Detections]:
-        """The `most` best boxes of each image: 1,000 candidates a level, NMS at IoU `overlap` a class."""
+        """See `BoxHead`: 1,000 candidates a level, NMS at IoU `overlap` a class."""
         boxes, scores = self.decoded(outputs, points)
         return [self._strongest(b, s, points.counts, threshold, most) for b, s in zip(boxes, scores, strict=True)]
 

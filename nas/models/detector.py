@@ -12,30 +12,39 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.errors import UserError
 from nas.models.backbone import Backbone
-from nas.models.dense import DenseHead, Detections
+from nas.models.boxes import BoxHead, Detections
+from nas.models.faster_rcnn import FasterRCNN
 from nas.models.fcos import FCOS
 from nas.models.pyramid import Headed
 from nas.models.retinanet import RetinaNet
 
-DENSE: dict[str, type[DenseHead]] = {"fcos": FCOS, "retinanet": RetinaNet}
-"""Head kind -> builder, with the arguments of `DenseHead`."""
+BOX_HEADS: dict[str, type[BoxHead]] = {"fcos": FCOS, "retinanet": RetinaNet, "faster_rcnn": FasterRCNN}
+"""Head kind -> builder, with the arguments of `BoxHead`."""
+
+
+def fault_of_graph(kind: str) -> str | None:
+    """Why models with this head cannot be written down as a graph (ONNX, torch.export); None where they can."""
+    if kind not in BOX_HEADS or BOX_HEADS[kind].graph:
+        return None
+    others = " or ".join(name for name, head in BOX_HEADS.items() if head.graph)
+    return f"{kind} cuts out what an image proposes, which is no graph of fixed shapes: take the head {others}"
 
 
 class Detector(Headed):
-    """Backbone, neck and dense head; levels of other widths are brought to the head's by a 1x1 convolution.
+    """Backbone, neck and a head for boxes; levels of other widths are brought to the head's by a 1x1 convolution.
 
     Called as torchvision's detectors are: a list of images (C, H, W) in [0, 1], of any size, gives a list of dicts
     `boxes` (K, 4) in the pixels of each image, `scores` (K,), `labels` (K,) from 0. Images are letterboxed to
     `image_size` unless they have it already. `raw` takes a batch of that size and gives the head's outputs.
     """
 
-    head: DenseHead
+    head: BoxHead
 
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__(architecture, backbone)
         spec = self.spec
-        if spec.kind not in DENSE:
-            raise UserError(f"a detector has no head {spec.kind!r}; one of {', '.join(DENSE)}")
+        if spec.kind not in BOX_HEADS:
+            raise UserError(f"a detector has no head {spec.kind!r}; one of {', '.join(BOX_HEADS)}")
         if architecture.neck.merge is not None:
             raise UserError(f"the {spec.kind} head takes a pyramid, and this neck merges its maps into one")
         width = spec.width or max(self.neck.out_channels)
@@ -43,7 +52,7 @@ class Detector(Headed):
             nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in self.neck.out_channels
         )
         levels = architecture.neck.output_levels
-        self.head = DENSE[spec.kind](width, len(spec.classes), levels, spec.convs, self.image_size, spec.scale)
+        self.head = BOX_HEADS[spec.kind](width, len(spec.classes), levels, spec.convs, self.image_size, spec.scale)
         self.threshold = 0.05
 
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:

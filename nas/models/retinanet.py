@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.retinanet import RetinaNetHead
-from torchvision.ops import Conv2dNormActivation, box_iou
+from torchvision.ops import Conv2dNormActivation
 
+from nas.models.anchors import Anchors, anchors, matched
 from nas.models.dense import DenseHead
 from nas.models.norms import GroupNorm
 
@@ -34,13 +35,6 @@ class Outputs(NamedTuple):
 
     logits: Tensor
     offsets: Tensor
-
-
-class Anchors(NamedTuple):
-    """Boxes (P, 4) in pixels, the `ANCHORS` of a cell behind one another, and how many they are a level."""
-
-    boxes: Tensor
-    counts: tuple[int, ...]
 
 
 class RetinaNet(DenseHead):
@@ -67,30 +61,15 @@ class RetinaNet(DenseHead):
 
     def points(self, sizes: Sequence[tuple[int, int]], device: torch.device | None = None) -> Anchors:
         """The anchors of maps of `sizes` (height, width), one a level."""
-        ratios = torch.tensor(RATIOS, device=device).sqrt()[:, None]
-        boxes, counts = [], []
-        for level, (h, w) in zip(self.levels, sizes, strict=True):
-            stride = 2**level
-            sides = SIDE * stride * self.scale * 2 ** torch.tensor(OCTAVES, device=device)
-            half = torch.stack((sides / ratios, sides * ratios), dim=-1).reshape(-1, 2) / 2  # (A, 2) as x, y
-            y, x = torch.meshgrid(torch.arange(h, device=device), torch.arange(w, device=device), indexing="ij")
-            centres = (torch.stack((x, y), dim=-1).reshape(-1, 1, 2) + 0.5) * stride  # (HW, 1, 2)
-            boxes.append(torch.cat((centres - half, centres + half), dim=-1).reshape(-1, 4))
-            counts.append(h * w * ANCHORS)
-        return Anchors(torch.cat(boxes), tuple(counts))
+        sides = SIDE * self.scale * 2 ** torch.tensor(OCTAVES, device=device)
+        return anchors(self.levels, sizes, sides, RATIOS)
 
     def assign(self, points: Anchors, boxes: Tensor, valid: Tensor) -> Tensor:
         """See `DenseHead`: the box of the largest IoU from .5 on, and to every box its best anchors.
 
         -1 is background, -2 an anchor of an IoU from .4 to .5, which is not trained.
         """
-        assigned = torch.full((len(boxes), len(points.boxes)), -1, dtype=torch.long, device=boxes.device)
-        for image, own in enumerate(valid):
-            index = own.nonzero().squeeze(1)
-            if len(index):
-                found = self._matcher(box_iou(boxes[image, index], points.boxes))
-                assigned[image] = torch.where(found >= 0, index[found.clamp(min=0)], found)
-        return assigned
+        return matched(self._matcher, points, boxes, valid)
 
     def loss(self, outputs: Outputs, points: Anchors, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
         """Focal and L1 losses, each over an image's positives (torchvision's RetinaNetHead.compute_loss)."""

@@ -8,11 +8,11 @@ from typing import Any
 from nas import catalog, executors, tasks
 from nas import vocabulary as words
 from nas.errors import Fault, SpecError, UserError
-from nas.models import portable
+from nas.models import fault_of_graph, portable
 from nas.models.cost import fault_of_target
 from nas.plugins import Table
 from nas.search import pruners, samplers
-from nas.study import StudySpec
+from nas.study import GRAPHS, StudySpec
 from nas.tasks.device import here
 from nas.topologies import options_of
 
@@ -57,16 +57,23 @@ def _device(spec: StudySpec) -> list[Fault]:
 
 def _target(spec: StudySpec) -> list[Fault]:
     """Whether latencies can be timed here; what the machines of another cluster have is not known."""
-    fault = fault_of_target(spec.task.latency_target) if spec.address is None else None
+    target = spec.task.latency_target
+    fault = fault_of_target(target) if spec.address is None else None
+    if target == "onnxruntime":
+        fault = fault_of_graph(spec.task.head) or fault
     return [] if fault is None else [Fault("task.latency_target", fault)]
 
 
 def _export(spec: StudySpec) -> list[Fault]:
     """Whether what is asked for can be exported: our own words can, given the packages; others must show it."""
-    fault = fault_of_target("onnxruntime") if any(name.startswith("onnx") for name in spec.export) else None
+    graphs = [name for name in spec.export if name in GRAPHS]
+    fault = fault_of_graph(spec.task.head) if graphs else None
+    if fault is not None:
+        return [Fault("export", f"{', '.join(graphs)}: {fault}, or leave them out")]
+    fault = fault_of_target("onnxruntime") if any(name.startswith("onnx") for name in graphs) else None
     if fault is not None:
         return [Fault("export", fault)]
-    forms = [form for form in ("onnx", "pt2") if any(name.startswith(form) for name in spec.export)]
+    forms = [form for form in ("onnx", "pt2") if any(name.startswith(form) for name in graphs)]
     return [f for form in forms for place, key, word in _words_of_others(spec) for f in _kept(form, place, key, word)]
 
 

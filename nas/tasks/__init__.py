@@ -38,10 +38,10 @@ class Kind(NamedTuple):
 
 
 def _head_of_boxes(spec: TaskSpec) -> list[Fault]:
-    from nas.models.detector import DENSE
+    from nas.models.detector import BOX_HEADS
 
-    known = spec.head in DENSE
-    return [] if known else [Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(DENSE)}")]
+    known = spec.head in BOX_HEADS
+    return [] if known else [Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(BOX_HEADS)}")]
 
 
 def _no_boxes(spec: TaskSpec) -> list[Fault]:

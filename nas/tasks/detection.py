@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nas.architecture import HeadSpec
 from nas.measurement import Metrics
+from nas.models.boxes import Truth
 from nas.models.detector import Detector
 from nas.study import TaskSpec
 from nas.tasks import coco_metrics
@@ -108,16 +109,16 @@ class DetectionSession(Session):
         task, head = self.task, self.model.head
         if task.targets is not None:
             assert self.assigned is not None
-            boxes, labels = (torch.from_numpy(x[index]).to(self.device) for x in task.targets[:2])
+            truth = Truth(*(torch.from_numpy(x[index]).to(self.device) for x in task.targets))
             assigned = self.assigned[torch.from_numpy(index)].long()
             features = self.cached(index)
         else:
             features, targets = self.fresh(index)
-            boxes, labels, valid = (torch.from_numpy(x).to(self.device) for x in targets)
-            assigned = head.assign(self.points, boxes, valid)
-        outputs = self.outputs(features)
-        outputs = type(outputs)(*(x.float() for x in outputs))
-        return head.loss(outputs, self.points, boxes, labels, assigned)
+            truth = Truth(*(torch.from_numpy(x).to(self.device) for x in targets))
+            assigned = head.assign(self.points, truth.boxes, truth.valid)
+        with self.precise():
+            maps = self.model.pyramid(features)
+            return head.training_loss(maps, self.points, truth, assigned, self.generator)
 
     def found(self, index: Index) -> list[coco_metrics.Detections]:
         with torch.inference_mode():

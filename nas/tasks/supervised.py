@@ -153,6 +153,7 @@ class Session(ABC):
         self.task = task
         self.model = model
         self.device = torch.device(task.device)
+        self.generator = torch.Generator(self.device)
         self.names = [f"p{level}" for level in model.neck.given]
         self.dtype = dtype(task.precision, max(model.neck.out_channels))
         for name, parameter in model.backbone.named_parameters():
@@ -179,7 +180,9 @@ class Session(ABC):
             (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
         ]
         buffers = [x for part in model.modules() if part.training for x in part.buffers(recurse=False)]
-        return Training(task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs)
+        return Training(
+            task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs, self.generator
+        )
 
     def measure(self, window: Window) -> Metrics:
         """The task's metrics on the validation images."""
@@ -195,8 +198,12 @@ class Session(ABC):
 
     def outputs(self, features: Mapping[str, Tensor]) -> Any:
         """The head's outputs in the precision of training."""
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        with self.precise():
             return self.model.head(self.model.pyramid(features))
+
+    def precise(self) -> torch.autocast:
+        """The precision of training, for what is computed inside."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def cached(self, index: Index) -> OrderedDict[str, Tensor]:
         """Cached maps of the views `index`."""
@@ -211,10 +218,7 @@ class Session(ABC):
         parts = [task.viewed(i, own, v) for i, own, v in zip(images.tolist(), pixels, views.tolist(), strict=True)]
         seen = to_tensor(np.stack([p for p, _ in parts]), self.device)
         grad = torch.is_grad_enabled() and bool(task.tuned)
-        with (
-            torch.set_grad_enabled(grad),
-            torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
-        ):
+        with torch.set_grad_enabled(grad), self.precise():
             features: OrderedDict[str, Tensor] = self.model.backbone(seen)
         return features, task.gathered([labels for _, labels in parts])
 

@@ -118,8 +118,8 @@ class Training:
     """A run of some epochs, which can be left before any step and taken up again in another process, bit for bit.
 
     With `spec.average`, `measure` sees the averages of the parameters and of `buffers`, and they are what the model
-    ends with. `state_dict` holds what the run knows beside the model, whose own state and torch's random one are the
-    caller's to keep.
+    ends with. What `loss` leaves to chance it draws from `generator`, which begins at `seed`. `state_dict` holds what
+    the run knows beside the model, whose own state and torch's random one are the caller's to keep.
 
     Attributes:
         epoch: epochs that are done.
@@ -136,6 +136,7 @@ class Training:
         measure: Measure,
         seed: int,
         epochs: int,
+        generator: torch.Generator | None = None,
     ) -> None:
         self.spec = spec
         self.images = images
@@ -143,6 +144,7 @@ class Training:
         self.measure = measure
         self.seed = seed
         self.epochs = epochs
+        self.generator = generator.manual_seed(seed) if generator is not None else None
         self.parameters = [p for _, own in groups for p in own]
         told = [{"params": list(own), "factor": factor} for factor, own in groups if own]
         self.optimizer = torch.optim.AdamW(told, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
@@ -201,6 +203,7 @@ class Training:
             "seconds": self._seconds,
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average else None,
+            "chance": self.generator.get_state() if self.generator is not None else None,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -210,6 +213,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
             self.average.load_state_dict(state["average"])
+        if self.generator is not None:
+            self.generator.set_state(state["chance"])
 
 
 def one_step(

@@ -7,9 +7,11 @@ import pytest
 
 from nas.cli import data
 from nas.study import DataSpec, TaskSpec
+from nas.tasks.data.mask_summary import summarise_masks
 from nas.tasks.data.summary import summarise
 from tests.cli.conftest import Nas
 from tests.tasks.data.folders import voc_object, write_voc
+from tests.tasks.data.test_masks import mask, write
 
 HELP_SIZE = f"(default: {TaskSpec.model_fields['image_size'].default})"
 
@@ -80,3 +82,27 @@ def test_many_faults_and_classes_are_cut_short(tmp_path: Path, nas: Nas) -> None
     assert "\nand 3 classes more, see --json\n" in out
     assert "\n  30 x degenerate box\n" in out
     assert out.count("object ") < data._PLACES
+
+
+@pytest.fixture
+def stripes(tmp_path: Path) -> Path:
+    for name in ("t1", "v1"):
+        write(tmp_path / "stripes", name, mask(0, 1, 0, 255))
+    return tmp_path / "stripes"
+
+
+def test_a_folder_of_masks_is_told_by_its_pixels(stripes: Path, nas: Nas) -> None:
+    done = nas("data", stripes, "--image-size", "64")
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == f"{stripes}: masks; train and val: images/train and images/val"
+    assert "train       1                0        1         25 %" in lines
+    assert "class 1                33 %    33 %                 1       1" in lines
+    assert "proposed: 2 levels from P3" in lines
+    Path("stripes.yaml").write_text(done.out[done.out.index("# a study to start from") :])
+    assert nas("validate", "stripes.yaml").out == "stripes.yaml: a valid study\n"
+
+
+def test_json_of_masks_holds_their_summary(stripes: Path, nas: Nas) -> None:
+    found = summarise_masks(DataSpec(kind="masks", root=str(stripes)), 160)
+    assert nas("data", stripes, "--json").json == found.model_dump(mode="json") | {"study": found.study}

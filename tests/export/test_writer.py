@@ -12,8 +12,9 @@ from nas.catalog import load_yaml
 from nas.describe import drawing, summary
 from nas.errors import StoreError, UserError
 from nas.export import FORMATS, export_study, load
+from nas.export.writer import MODELS
 from nas.models import build_neck
-from nas.study import Format
+from nas.study import GRAPHS, Format
 from tests.export.studies import CLASSES, RIVAL, SIZE, WINNER, Made, around, measured
 
 
@@ -156,5 +157,23 @@ def test_what_a_study_asks_for_is_exported_and_taken_away_again(tmp_path: Path) 
     assert [name for name in files if (tmp_path / "out" / name).exists()] == files[:3]
 
 
+def test_a_head_that_is_no_graph_is_exported_in_all_other_formats(tmp_path: Path) -> None:
+    assert WINNER.head is not None
+    given = WINNER.model_copy(update={"head": WINNER.head.model_copy(update={"kind": "faster_rcnn"})})
+    made, out = Made(tmp_path), tmp_path / "out"
+    made.tell(measured(given), {"ap": 0.4})
+    with pytest.raises(UserError, match=r"^onnx, pt2: faster_rcnn .* or retinanet in the study, or leave them out"):
+        export_study(made.store, "pets", out, formats=("weights", "onnx", "pt2"))
+    assert not out.exists()
+    export_study(made.store, "pets", out, formats=("config", "weights", "python"))
+    images = [torch.rand(3, 40, SIZE), torch.rand(3, SIZE, SIZE)]
+    with torch.inference_mode():
+        for found, expected in zip(load(out)(images), measured(given)(images), strict=True):
+            assert len(found["boxes"]) > 0
+            assert all(torch.equal(found[name], expected[name]) for name in ("boxes", "scores", "labels"))
+    made.store.close()
+
+
 def test_the_formats_of_a_study_are_those_there_are() -> None:
+    assert tuple(MODELS) == GRAPHS
     assert get_args(Format) == tuple(FORMATS)

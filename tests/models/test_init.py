@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torchvision.models.detection import FCOS, RetinaNet
+from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FeaturePyramidNetwork
@@ -105,11 +105,12 @@ def in_torchvisions(model: str) -> nn.Module:
     body.fpn = nas.build_neck(fpn((2, 3, 4, 5), 32, extra=1), [64, 128, 256, 512])
     body.out_channels = 32
     anchors = AnchorGenerator(tuple((4 * 2**level,) for level in range(5)), ((1.0,),) * 5)
-    kind = {"fcos": FCOS, "retinanet": RetinaNet}[model]
-    return kind(body, num_classes=3, min_size=128, max_size=128, anchor_generator=anchors)
+    kind = {"fcos": FCOS, "retinanet": RetinaNet, "faster_rcnn": FasterRCNN}[model]
+    own = {"rpn_anchor_generator" if kind is FasterRCNN else "anchor_generator": anchors}
+    return kind(body, num_classes=3, min_size=128, max_size=128, **own)
 
 
-@pytest.mark.parametrize("model", ["fcos", "retinanet"])
+@pytest.mark.parametrize("model", ["fcos", "retinanet", "faster_rcnn"])
 def test_it_drops_into_torchvisions_detectors(model: str) -> None:
     detector = in_torchvisions(model)
     assert list(detector.backbone(torch.rand(1, 3, 128, 128))) == ["0", "1", "2", "3", "p6"]

@@ -54,6 +54,28 @@ def test_what_an_export_needs_is_told_before_the_search(monkeypatch: pytest.Monk
     assert "pip install 'pyramid-nas[onnx]'" in fault.message
 
 
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"export": ["weights", "onnx-nms", "pt2"]}, "export"),
+        ({"task": SOUND["task"] | {"latency_target": "onnxruntime"}}, "task.latency_target"),
+        ({"task": SOUND["task"] | {"latency_target": "onnxruntime"}, "address": "auto"}, "task.latency_target"),
+    ],
+)
+def test_a_head_that_is_no_graph_is_told_before_the_search(change: dict[str, Any], path: str) -> None:
+    spec = StudySpec.parse(SOUND | change)
+    assert check(spec) == []
+    [fault] = check(spec.model_copy(update={"task": spec.task.model_copy(update={"head": "faster_rcnn"})}))
+    assert fault.path == path
+    assert "no graph of fixed shapes: take the head fcos or retinanet" in fault.message
+    assert ("onnx-nms, pt2: " in fault.message) == (path == "export")
+
+
+def test_what_needs_no_graph_is_allowed_with_any_head() -> None:
+    task = SOUND["task"] | {"head": "faster_rcnn"}
+    assert check(StudySpec.parse({"task": task, "export": ["config", "weights", "python"]})) == []
+
+
 def test_cuda_is_for_workers_with_gpus() -> None:
     task = SOUND["task"] | {"device": "cuda"}
     assert check(StudySpec.parse({"task": task, "workers": {"gpus": 0.5}})) == []

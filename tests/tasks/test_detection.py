@@ -80,13 +80,13 @@ def test_another_head_sees_the_same_whatever_is_cached() -> None:
 
 
 def test_an_unknown_head_is_a_fault() -> None:
-    assert Fault("task.head", "unknown 'yolo'; one of fcos, retinanet") in check(spec(head="yolo"))
+    assert Fault("task.head", "unknown 'yolo'; one of fcos, retinanet, faster_rcnn") in check(spec(head="yolo"))
     fault = Fault("task.head", "is a choice of detection; leave it out of segmentation")
     assert fault in check(spec(kind="segmentation", head="retinanet"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", ["fcos", "retinanet"])
+@pytest.mark.parametrize("head", ["fcos", "retinanet", "faster_rcnn"])
 def test_heads_learn(head: str, lite0_weights: Path) -> None:
     """Twelve epochs of scenes of ten classes; boxes drawn at random are at .01 or below."""
     backbone = {"name": "tf_efficientnet_lite0", "checkpoint": str(lite0_weights), "levels": LEVELS}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.contracts.task_contract import TaskContract
 from tests.tasks.tiny import prepared, segmented
 
 
 class TestDetection(TaskContract):
     make = staticmethod(prepared)
+
+
+class TestTwoStages(TaskContract):
+    make = staticmethod(partial(prepared, head="faster_rcnn"))
 
 
 class TestSegmentation(TaskContract):

@@ -219,6 +219,36 @@ def test_a_run_that_was_left_goes_on_bit_for_bit(left: int, changes: dict[str, o
     assert list(again.run()) == []
 
 
+def test_chance_goes_on_where_it_was() -> None:
+    """What a loss draws is a matter of the run's seed and step, whoever has drawn from the generator before."""
+
+    def drawn(seed: int, pauses: int) -> list[float]:
+        line, generator, found = Line(), torch.Generator(), list[float]()
+
+        def loss(index: NDArray[np.int64]) -> Tensor:
+            found.append(float(torch.rand((), generator=generator)))
+            return line.loss(index)
+
+        def training() -> Training:
+            return Training(spec(), [(1.0, [line.w])], [], 32, loss, lambda window: {}, seed, 2, generator)
+
+        def pause() -> None:
+            if len(found) == pauses:
+                raise KeyboardInterrupt
+
+        run = training()
+        with suppress(KeyboardInterrupt):
+            list(run.run(pause))
+        state = run.state_dict()
+        run = training()
+        run.load_state_dict(state)
+        list(run.run())
+        return found
+
+    assert drawn(0, pauses=5) == drawn(0, pauses=-1)
+    assert drawn(0, pauses=-1) != drawn(1, pauses=-1)
+
+
 def test_what_ends_a_measurement_leaves_the_weights_as_they_were_trained() -> None:
     told = spec(lr=0.2, weight_decay=0.0, views=1, average=0.5)
     measured, plain = Line(), Line()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.models.detector import fault_of_graph
 from nas.models.pyramid import Headed, Pyramid
 
 INPUT = "image"
@@ -30,9 +31,9 @@ def session(model: Headed | Pyramid, image: Tensor) -> Any:
     """An `onnxruntime.InferenceSession` of a copy of `model`, which takes images of the shape of `image`.
 
     Raises:
-        UserError: the extra is not installed.
+        UserError: the extra is not installed, or the model is no graph.
     """
-    missing = fault()
+    missing = fault() or _fault_of(model)
     if missing is not None:
         raise UserError(missing)
     import onnxruntime
@@ -44,6 +45,10 @@ def session(model: Headed | Pyramid, image: Tensor) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     data = program.model_proto.SerializeToString()
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _fault_of(model: Headed | Pyramid) -> str | None:
+    return fault_of_graph(model.spec.kind) if isinstance(model, Headed) else None
 
 
 class _Raw(nn.Module):

@@ -53,7 +53,7 @@ def unletterbox(boxes: NDArray[np.floating], scale: float) -> NDArray[np.floatin
 def letterbox_map(values: NDArray[Label], size: int, fill: int) -> NDArray[Label]:
     """A map [H, W] of labels in the geometry of `letterbox`, by nearest neighbour: [size, size], `fill` elsewhere."""
     height, width = values.shape
-    across, down = _fitted((width, height), size)
+    across, down = fitted_sides((width, height), size)
     rows = ((np.arange(down) + 0.5) * height / down).astype(np.int64)
     columns = ((np.arange(across) + 0.5) * width / across).astype(np.int64)
     square = np.full((size, size), fill, values.dtype)
@@ -89,14 +89,14 @@ def threads() -> ThreadPoolExecutor:
 
 def _padded(image: Image.Image, size: int, scale: float) -> NDArray[np.uint8]:
     # The original size counts, not that of a JPEG decoded at a fraction: their ratio is rounded.
-    fitted = _fitted(image.size, size)
+    fitted = fitted_sides(image.size, size)
     canvas = np.full((size, size, 3), PAD, np.uint8)
     resized = _rgb(image).resize(fitted, Image.Resampling.BILINEAR)
     canvas[: fitted[1], : fitted[0]] = np.asarray(resized)
     return canvas
 
 
-def _fitted(sides: tuple[int, int], size: int) -> tuple[int, int]:
+def fitted_sides(sides: tuple[int, int], size: int) -> tuple[int, int]:
     """Width and height with `size` for the longer."""
     longest = max(sides)
     return max(1, round(sides[0] * size / longest)), max(1, round(sides[1] * size / longest))

@@ -1,6 +1,7 @@
-"""What the sizes of boxes suggest: levels and head_scale for FCOS, and anchors for heads that have them.
+"""What the sizes of objects suggest: levels and head_scale for FCOS, anchors for heads that have them, and the levels
+of a segmenter.
 
-Arithmetic on the training boxes, a place to start a search from; whether it is better, only training tells.
+Arithmetic on the training objects, a place to start a search from; whether it is better, only training tells.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ BACKBONE = (2, 3, 4, 5)
 
 COVERED = 0.9
 ANCHORS_A_LEVEL = 3
+
+CELLS = 2, 4
+"""Cells that an object is to have at least on a segmenter's finest map, and at most on its coarsest."""
 
 _ROUNDS = 100
 _SAMPLED = 20_000
@@ -94,6 +98,48 @@ def answered(sizes: Floats, head_scale: float, finest: int, levels: int) -> Pyra
         smaller=float((level < 0).mean()),
         shares=tuple(float(x) for x in counts / len(sizes)),
     )
+
+
+class Levels(Value):
+    """Levels `finest` to `finest + levels - 1` of a segmenter.
+
+    `drawn` is the part of the objects that are at least two cells wide (sqrt of the area) on the finest map, `seen` of
+    those whose long side takes no more than four cells of the coarsest, where a 3x3 convolution sees most of them.
+    """
+
+    finest: int
+    levels: int
+    drawn: float
+    seen: float
+
+
+def propose_levels(roots: Floats, longest: Floats, image_size: int) -> Levels:
+    """The coarsest map to begin with that draws `COVERED` of the objects, for maps cost by their cells; then the
+    fewest levels up to a map that sees as many. Where no map does, the finest, and the most levels.
+
+    Args:
+        roots: (M,) sqrt(area) of the objects in letterboxed pixels, one object or more.
+        longest: (M,) their long sides.
+        image_size: side of the images, which bounds the levels.
+    """
+    frame = Frame(channels=dict.fromkeys(BACKBONE, 1), image_size=image_size)
+    least, most = CELLS
+    found = [
+        Levels(
+            finest=finest,
+            levels=levels,
+            drawn=float((roots >= least * 2**finest).mean()),
+            seen=float((longest <= most * 2 ** (finest + levels - 1)).mean()),
+        )
+        for finest, levels in product(FINEST, LEVELS)
+        if fits(frame, finest, levels)
+    ]
+
+    def rank(p: Levels) -> tuple[float, ...]:
+        drawn, seen = p.drawn >= COVERED, p.seen >= COVERED
+        return drawn, p.finest if drawn else -p.finest, seen, -p.levels if seen else p.levels
+
+    return max(found, key=rank)
 
 
 def propose_anchors(sizes: Floats, count: int) -> Anchors:

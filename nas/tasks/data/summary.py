@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,11 @@ class Bin(Value):
     boxes: int
 
 
-class Summary(Value):
-    """What `summarise` finds.
+class Figures(Value):
+    """What is told of a data set whatever its labels are.
 
     `listed` are the classes that were asked for, if any. `median_size` is the images' own width and height. `faults`
-    counts by kind what was left out or repaired, `examples` names places of each. `pyramid` and `anchors` come from the
-    training boxes; `published` is what levels of the same pyramid answer for with a head_scale of 1.
+    counts by kind what was left out or repaired, `examples` names places of each.
     """
 
     root: str
@@ -55,12 +55,26 @@ class Summary(Value):
     digest: str
     image_size: int
     median_size: tuple[int, int]
-    train: Part
-    val: Part
-    classes: tuple[Class, ...]
     bins: tuple[Bin, ...]
     faults: dict[str, int]
     examples: dict[str, tuple[str, ...]]
+
+    def study_of(self, task: str, space: dict[str, Any], **keys: Any) -> dict[str, Any]:
+        """A study of a kind of task on the data; `keys` are further ones of the task."""
+        data = {"kind": self.kind, "root": self.root} | ({"classes": list(self.listed)} if self.listed else {})
+        return {"space": space, "task": {"kind": task, "data": data, "image_size": self.image_size} | keys}
+
+
+class Summary(Figures):
+    """What `summarise` finds.
+
+    `pyramid` and `anchors` come from the training boxes; `published` is what levels of the same pyramid answer for with
+    a head_scale of 1.
+    """
+
+    train: Part
+    val: Part
+    classes: tuple[Class, ...]
     pyramid: Pyramid
     published: Pyramid
     anchors: Anchors
@@ -69,25 +83,22 @@ class Summary(Value):
     def study(self) -> dict[str, Any]:
         """The proposal in the keys of a study."""
         pyramid = self.pyramid
-        task = {
-            "kind": "detection",
-            "data": {"kind": self.kind, "root": self.root} | ({"classes": list(self.listed)} if self.listed else {}),
-            "image_size": self.image_size,
-            "head_scale": pyramid.head_scale,
-        }
-        return {"space": {"finest": pyramid.finest, "levels": pyramid.levels}, "task": task}
+        space = {"finest": pyramid.finest, "levels": pyramid.levels}
+        return self.study_of("detection", space, head_scale=pyramid.head_scale)
 
 
-def kinds_of(root: str, classes: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """The kinds of data that the layout of folder `root` fits: those whose check finds nothing wrong.
+def kinds_of(
+    root: str, classes: tuple[str, ...] | None = None, kinds: Mapping[str, data.Loader] = data.DATA
+) -> tuple[str, ...]:
+    """The kinds of data, of `kinds`, that the layout of folder `root` fits: those whose check finds nothing wrong.
 
     Raises:
         SpecError: it fits none; what each kind lacks.
     """
     if not Path(root).is_dir():
         raise UserError(f"there is no folder {root}")
-    specs = {kind: DataSpec(kind=kind, root=root, classes=classes) for kind in data.DATA if kind != "digits"}
-    faults = {kind: data.check(spec) for kind, spec in specs.items()}
+    specs = {kind: DataSpec(kind=kind, root=root, classes=classes) for kind in kinds if kind != "digits"}
+    faults = {kind: data.check(spec, kinds) for kind, spec in specs.items()}
     fitting = tuple(kind for kind, found in faults.items() if not found)
     if not fitting:
         lacks = [Fault(kind, fault.message) for kind, found in faults.items() for fault in found]
@@ -106,25 +117,34 @@ def summarise(spec: DataSpec, image_size: int) -> Summary:
     sizes = _sizes(train)
     pyramid = propose_pyramid(sizes, image_size)
     both = np.concatenate([sizes, _sizes(val)])
-    height, width = np.median(np.concatenate([train.sizes, val.sizes]), axis=0).round().astype(int).tolist()
     return Summary(
-        root=str(Path(str(spec.root)).resolve()),
-        kind=spec.kind,
-        listed=spec.classes,
-        split=dataset.split,
-        digest=dataset.digest,
-        image_size=image_size,
-        median_size=(width, height),
+        **figures(spec, image_size, dataset, np.sqrt(both.prod(axis=1))),
         train=_part(train),
         val=_part(val),
         classes=_classes(dataset),
-        bins=_bins(np.sqrt(both.prod(axis=1))),
-        faults=dataset.faults.counts,
-        examples={kind: tuple(places) for kind, places in dataset.faults.examples.items()},
         pyramid=pyramid,
         published=answered(sizes, 1.0, pyramid.finest, pyramid.levels),
         anchors=propose_anchors(sizes, ANCHORS_A_LEVEL * pyramid.levels),
     )
+
+
+def figures(
+    spec: DataSpec, image_size: int, dataset: Dataset, roots: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> dict[str, Any]:
+    """The fields of `Figures`; `roots` are sqrt(area) of all objects, in letterboxed pixels."""
+    height, width = np.median(np.concatenate([dataset.train.sizes, dataset.val.sizes]), axis=0).round().astype(int)
+    return {
+        "root": str(Path(str(spec.root)).resolve()),
+        "kind": spec.kind,
+        "listed": spec.classes,
+        "split": dataset.split,
+        "digest": dataset.digest,
+        "image_size": image_size,
+        "median_size": (int(width), int(height)),
+        "bins": _bins(roots),
+        "faults": dataset.faults.counts,
+        "examples": {kind: tuple(places) for kind, places in dataset.faults.examples.items()},
+    }
 
 
 def _sizes(split: Split) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

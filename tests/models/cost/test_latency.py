@@ -72,6 +72,15 @@ def test_what_is_not_installed_is_told_with_the_command(monkeypatch: pytest.Monk
     assert str(caught.value) == said
 
 
+def test_a_model_that_is_no_graph_is_no_session() -> None:
+    given = detector(8).architecture
+    assert given.head is not None
+    model = Detector(given.model_copy(update={"head": given.head.model_copy(update={"kind": "faster_rcnn"})}))
+    with pytest.raises(UserError, match="no graph of fixed shapes"):
+        latency(model, target="onnxruntime")
+    assert latency(model, runs=3).model > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("neck", [bifpn((3, 4), 8, repeats=1), seed_fpn((3, 4), 8)], ids=["a pyramid", "one map"])
 def test_the_session_computes_what_the_model_does(neck: NeckSpec) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nas.models.fcos import FCOS
-from nas.tasks.data.proposal import SCALES, answered, iou, propose_anchors, propose_pyramid
+from nas.tasks.data.proposal import SCALES, answered, iou, propose_anchors, propose_levels, propose_pyramid
 
 SIZES = st.integers(1, 60).flatmap(lambda m: arrays(np.float64, (m, 2), elements=st.floats(1, 160)))
 
@@ -92,3 +92,17 @@ def test_as_many_anchors_as_sizes_fit_exactly() -> None:
 
 def test_iou_about_one_centre() -> None:
     assert iou(np.array([[10.0, 20.0]]), np.array([[20.0, 10.0], [10.0, 20.0]])).tolist() == [[1 / 3, 1]]
+
+
+@pytest.mark.parametrize(
+    ("roots", "longest", "finest", "levels"),
+    [
+        ([16.0] * 10, [32.0] * 10, 3, 2),  # two cells of P3 and four of P4 with levels to choose from
+        ([40.0] * 10, [40.0] * 10, 4, 2),
+        ([4.0] * 10, [300.0] * 10, 2, 5),  # no map draws or sees enough
+        ([20.0] * 9 + [1.0], [60.0] * 9 + [500.0], 3, 2),  # one of ten may be lost
+    ],
+)
+def test_levels_of_a_segmenter(roots: list[float], longest: list[float], finest: int, levels: int) -> None:
+    found = propose_levels(np.array(roots), np.array(longest), 320)
+    assert (found.finest, found.levels) == (finest, levels)

@@ -1,0 +1,132 @@
+"""A data set of class maps in figures: what share of the pixels each class has, how large its objects are, and the
+levels that this suggests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.architecture import VOID
+from nas.models.segmenter import BACKGROUND
+from nas.study import DataSpec
+from nas.tasks import data
+from nas.tasks.data.dataset import Dataset, Split
+from nas.tasks.data.letterbox import fitted_sides
+from nas.tasks.data.proposal import Levels, propose_levels
+from nas.tasks.data.summary import Figures, figures
+from nas.tasks.data.territories import components
+from nas.value import Value
+
+
+class MaskPart(Value):
+    """Training or validation: images, those without any object, objects, and void as a share of the images' pixels."""
+
+    images: int
+    empty: int
+    objects: int
+    void: float
+
+
+class MaskClass(Value):
+    """Shares of the pixels that are not void, and objects, by part; the background has no objects."""
+
+    name: str
+    train: float
+    val: float
+    train_objects: int
+    val_objects: int
+
+
+class MaskSummary(Figures):
+    """What `summarise_masks` finds. `levels` come from the training objects: connected pixels of one class."""
+
+    train: MaskPart
+    val: MaskPart
+    classes: tuple[MaskClass, ...]
+    levels: Levels
+
+    @property
+    def study(self) -> dict[str, Any]:
+        """The proposal in the keys of a study."""
+        return self.study_of("segmentation", {"finest": self.levels.finest, "levels": self.levels.levels})
+
+
+def summarise_masks(spec: DataSpec, image_size: int) -> MaskSummary:
+    """Read a folder and count, in letterboxed pixels without the padding. Images are decoded, but not kept.
+
+    Raises:
+        SpecError, UserError: see `nas.tasks.data.load`.
+    """
+    dataset = data.load(spec, image_size, 0, data.MASKS)
+    train, val = (_counts(part) for part in (dataset.train, dataset.val))
+    return MaskSummary(
+        **figures(spec, image_size, dataset, np.concatenate([train.roots, val.roots])),
+        train=_part(dataset.train, train),
+        val=_part(dataset.val, val),
+        classes=_classes(dataset, train, val),
+        levels=propose_levels(train.roots, train.longest, image_size),
+    )
+
+
+class _Counts(NamedTuple):
+    """Of a part: pixels by label [256], and of each object its image, label, sqrt(area) and long side."""
+
+    pixels: NDArray[np.int64]
+    image: NDArray[np.int64]
+    label: NDArray[np.int64]
+    roots: NDArray[np.float64]
+    longest: NDArray[np.float64]
+
+
+def _counts(split: Split) -> _Counts:
+    pixels = np.zeros(VOID + 1, np.int64)
+    objects: list[tuple[int, int, float, int]] = []
+    for i, mask in enumerate(_inside(split)):
+        pixels += np.bincount(mask.ravel(), minlength=len(pixels))
+        objects += [(i, *own) for own in _objects(mask)]
+    image, label, roots, longest = np.array(objects, np.float64).reshape(-1, 4).T
+    return _Counts(pixels, image.astype(np.int64), label.astype(np.int64), roots, longest)
+
+
+def _inside(split: Split) -> Iterator[NDArray[np.uint8]]:
+    """The class maps without their padding, which is void too."""
+    assert split.masks is not None
+    for mask, (height, width) in zip(split.masks, split.sizes.tolist(), strict=True):
+        across, down = fitted_sides((width, height), split.image_size)
+        yield mask[:down, :across]
+
+
+def _objects(mask: NDArray[np.uint8]) -> Iterator[tuple[int, float, int]]:
+    """Label, sqrt(area) and long side of the objects of an image."""
+    from scipy.ndimage import find_objects
+
+    parts = components(mask, VOID)
+    areas = np.bincount(parts.ravel())
+    for k, box in enumerate(find_objects(parts), start=1):
+        label = int(mask[box][parts[box] == k][0])
+        yield label, float(areas[k]) ** 0.5, max(side.stop - side.start for side in box)
+
+
+def _part(split: Split, counts: _Counts) -> MaskPart:
+    return MaskPart(
+        images=len(split),
+        empty=len(split) - len(np.unique(counts.image)),
+        objects=len(counts.roots),
+        void=float(counts.pixels[VOID] / counts.pixels.sum()),
+    )
+
+
+def _classes(dataset: Dataset, train: _Counts, val: _Counts) -> tuple[MaskClass, ...]:
+    """The background, then the classes by their pixels, most first."""
+    names = (BACKGROUND, *dataset.classes)
+    shares = [own.pixels[: len(names)] / own.pixels[:VOID].sum() for own in (train, val)]
+    objects = [np.bincount(own.label, minlength=len(names)) for own in (train, val)]
+    found = [
+        MaskClass(name=name, train=float(a), val=float(b), train_objects=int(m), val_objects=int(n))
+        for name, a, b, m, n in zip(names, *shares, *objects, strict=True)
+    ]
+    return (found[0], *sorted(found[1:], key=lambda c: -(c.train + c.val)))
