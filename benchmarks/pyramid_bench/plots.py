@@ -58,8 +58,9 @@ def panels(name: str) -> Iterator[Panel | None]:
 
 
 def figure() -> go.Figure:
-    """A row of panels for every data set."""
-    rows = {name: list(panels(name)) for name in DATA}
+    """A row of panels for every data set that has any."""
+    found = {name: list(panels(name)) for name in DATA}
+    rows = {name: row for name, row in found.items() if any(row)}
     titles = [_title(DATA[name], panel) for name, row in rows.items() for panel in row]
     drawn = make_subplots(len(rows), 3, subplot_titles=titles, vertical_spacing=0.09, horizontal_spacing=0.06)
     for i, row in enumerate(rows.values(), 1):
@@ -75,7 +76,7 @@ def figure() -> go.Figure:
         drawn.update_yaxes(title_text="AP of the full training", row=i, col=1)
     drawn.update_layout(
         template="simple_white", width=WIDTH, height=HEIGHT * len(rows), margin={"t": 60, "b": 40, "l": 60, "r": 20},
-        legend={"orientation": "h", "y": -0.04},
+        legend={"orientation": "h", "y": -0.12 / len(rows)},
     )  # fmt: skip
     return drawn.update_annotations(font_size=13)
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from nas.measurement import Evaluation
 from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
+from nas.proxy.forecasting import from_the_others, longest
 
 Floats = NDArray[np.float64]
 METRIC = "ap"
@@ -140,6 +141,10 @@ def from_curves(b: Bench) -> Iterator[Judged]:
                 ("Bayesian curve", forecasts.bayesian),
             ):
                 yield b.judged(f"{now}: {name}", cost, np.stack([law(points, start[:, s], full) for s in seeds], 1))
+            truth = np.stack([own for _, own in repeats(b.full, b.full, paired=b.paired)], 1)
+            two = (int(b.epochs[k - 1]), int(epochs))
+            law_of_two = from_the_others(start[:, :, -2], start[:, :, -1], truth, longest(two, full))
+            yield b.judged(f"{now}: ap_full", cost, law_of_two)
         yield b.judged(f"{now}: loss", cost, -b.loss[:, :, k])
         curves = [start[:, s] for s in seeds]
         both = [np.concatenate([curve, b.structure], 1) for curve in curves]

@@ -22,12 +22,8 @@ def learn(
     from the others alone. `steps` lies between none and a straight line over log(epoch) to `full_epochs`.
     """
     truth = np.stack([own for _, own in repeats(last, full, paired=paired)], 1)
-    limit = math.log(full_epochs / epochs[1]) / math.log(epochs[1] / epochs[0])
-    forecasts = np.empty_like(last)
-    for neck in range(len(last)):
-        others = np.arange(len(last)) != neck
-        gain, steps = _fit(before[others], last[others], truth[others], limit)
-        forecasts[neck] = last[neck] + gain + steps * (last[neck] - before[neck])
+    limit = longest(epochs, full_epochs)
+    forecasts = from_the_others(before, last, truth, limit)
     gain, steps = _fit(before, last, truth, limit)
     figures = compare(forecasts, full, paired=paired)
     return Forecast(
@@ -42,6 +38,21 @@ def learn(
         tau_top=figures.tau_top,
         regret=figures.regret,
     )
+
+
+def longest(epochs: tuple[int, int], full_epochs: int) -> float:
+    """Steps that a straight line over log(epoch) has yet to go."""
+    return math.log(full_epochs / epochs[1]) / math.log(epochs[1] / epochs[0])
+
+
+def from_the_others(before: Floats, last: Floats, truth: Floats, limit: float) -> Floats:
+    """Forecasts [necks, seeds] of each neck, by the law that the others teach."""
+    forecasts = np.empty_like(last)
+    for neck in range(len(last)):
+        others = np.arange(len(last)) != neck
+        gain, steps = _fit(before[others], last[others], truth[others], limit)
+        forecasts[neck] = last[neck] + gain + steps * (last[neck] - before[neck])
+    return forecasts
 
 
 def _fit(before: Floats, last: Floats, truth: Floats, limit: float) -> tuple[float, float]:
