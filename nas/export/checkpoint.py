@@ -37,6 +37,7 @@ class Checkpoint(NamedTuple):
         training: the state of its `Training`.
         random: torch's random states, the CPU's first.
         curve: progress so far, as plain data.
+        threads: of the CPU, whose number decides the order of sums.
     """
 
     settings: dict[str, Any]
@@ -45,6 +46,7 @@ class Checkpoint(NamedTuple):
     training: dict[str, Any]
     random: list[Tensor]
     curve: list[dict[str, Any]]
+    threads: int
 
     def save(self, folder: Path) -> None:
         """Put it into `folder`, whole or not at all.

@@ -7,17 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nas.architecture import Architecture
 from nas.describe import shown
 from nas.export.checkpoint import CHECKPOINT, Checkpoint, random_states, set_random_states, write_curve
 from nas.export.interruption import Interrupted, interruptible
 from nas.measurement import Progress
 from nas.models import Headed
+from nas.models.cost import cost, intra_op_threads
+from nas.study import available_cpus
 from nas.tasks.supervised import SupervisedTask
 
 EVERY_SECONDS = 60.0
 """Seconds after which a checkpoint is due, and a line about how far it is, though no metrics were taken."""
 
+MACS_A_THREAD = 4e9
+"""Multiply-accumulates of a step's forward pass that are worth a thread: of less, threads wait for each other."""
+
 Say = Callable[[str], None]
+
+
+def threads(task: SupervisedTask[Any], architecture: Architecture) -> int:
+    """Threads for a training on this machine's CPU; a matter of its settings, so that it gives the same twice."""
+    trained = (p for p in cost(architecture).parts if p.kind != "backbone" or task.train_maps is None)
+    return max(1, min(available_cpus(), int(task.spec.batch_size * sum(p.macs for p in trained) / MACS_A_THREAD)))
 
 
 def carry_on(
@@ -41,6 +53,7 @@ def carry_on(
     """
     training = task.session(model).training(seed, task.spec.epochs)
     curve: list[Progress] = []
+    count = threads(task, model.architecture) if begun is None else begun.threads
     if begun is not None:
         curve = [Progress.parse(progress) for progress in begun.curve]
         model.load_state_dict(begun.model)
@@ -51,13 +64,14 @@ def carry_on(
     def save() -> None:
         told = [progress.model_dump() for progress in curve]
         state = model.state_dict()
-        Checkpoint(settings, task.fingerprint, state, training.state_dict(), random_states(), told).save(folder)
+        running = training.state_dict()
+        Checkpoint(settings, task.fingerprint, state, running, random_states(), told, count).save(folder)
 
     if begun is None:
         save()
     saved = told = started = time.monotonic()
     first = training.epoch
-    with interruptible(say) as interruption:
+    with intra_op_threads(count), interruptible(say) as interruption:
         try:
             for progress in training.run(interruption):
                 curve.append(progress)

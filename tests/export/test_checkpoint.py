@@ -21,7 +21,7 @@ from nas.measurement import Progress
 def checkpoint() -> Checkpoint:
     told = Progress(epoch=1, epochs=2, seconds=1.5, metrics={"loss": 0.5, "ap": None})
     return Checkpoint(
-        {"seed": 0}, "abc", {"w": torch.rand(2)}, {"epoch": 1, "losses": [0.5]}, random_states(), [told.model_dump()]
+        {"seed": 0}, "abc", {"w": torch.rand(2)}, {"epoch": 1, "losses": [0.5]}, random_states(), [told.model_dump()], 1
     )
 
 

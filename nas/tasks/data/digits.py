@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.errors import Fault
+from nas.errors import Fault, UserError
 from nas.study import DataSpec
 from nas.tasks.data.dataset import Dataset, Split, digest_of
 from nas.tasks.data.faults import Faults
@@ -25,6 +25,9 @@ from nas.tasks.data.territories import territories
 CLASSES = tuple("0123456789")
 
 _COUNT = (3, 8)
+SMALLEST = 64
+"""Side of a scene, in pixels, below which the smallest digits would have no ink left."""
+
 _FRAGMENTS = (3, 7)
 _SIDE = (0.06, 0.60)
 _LOG_SIDE = (math.log(_SIDE[0]), math.log(_SIDE[1]))
@@ -54,7 +57,11 @@ def check(spec: DataSpec) -> list[Fault]:
 
 
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Scenes of `image_size`; the same for the same seed. They are held whatever their size: there are no files."""
+    """Scenes of `image_size`; the same for the same seed. They are held whatever their size: there are no files.
+
+    Raises:
+        UserError: the scenes are too small for digits.
+    """
     return _made(spec, image_size, masks=False)
 
 
@@ -64,6 +71,8 @@ def load_masks(spec: DataSpec, image_size: int, held: float = math.inf) -> Datas
 
 
 def _made(spec: DataSpec, image_size: int, masks: bool) -> Dataset:
+    if image_size < SMALLEST:
+        raise UserError(f"image_size {image_size}: digits cannot be drawn on less than {SMALLEST} pixels")
     classes = spec.classes or CLASSES
     parts = [
         _compose(_scans(train, classes), count, image_size, (spec.seed, int(train)), "train" if train else "val", masks)

@@ -102,3 +102,9 @@ def test_small_and_large_images(size: int) -> None:
     split = load(DataSpec(kind="digits", train=16, val=8), size).train
     assert split.batch([0]).shape == (1, size, size, 3)
     assert (split.boxes[:, 2:] > split.boxes[:, :2]).all()
+
+
+def test_scenes_on_which_a_digit_would_vanish_are_refused() -> None:
+    load(DataSpec(kind="digits", seed=1), digits.SMALLEST)
+    with pytest.raises(UserError, match="image_size 32: digits cannot be drawn on less than 64 pixels"):
+        load(DataSpec(kind="digits"), 32)
