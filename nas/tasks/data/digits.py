@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.errors import Fault, UserError
+from nas.errors import Fault
 from nas.study import DataSpec
 from nas.tasks.data.dataset import Dataset, Split, digest_of
 from nas.tasks.data.faults import Faults
@@ -25,9 +25,6 @@ from nas.tasks.data.territories import territories
 CLASSES = tuple("0123456789")
 
 _COUNT = (3, 8)
-SMALLEST = 64
-"""Side of a scene, in pixels, below which the smallest digits would have no ink left."""
-
 _FRAGMENTS = (3, 7)
 _SIDE = (0.06, 0.60)
 _LOG_SIDE = (math.log(_SIDE[0]), math.log(_SIDE[1]))
@@ -57,11 +54,7 @@ def check(spec: DataSpec) -> list[Fault]:
 
 
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Scenes of `image_size`; the same for the same seed. They are held whatever their size: there are no files.
-
-    Raises:
-        UserError: the scenes are too small for digits.
-    """
+    """Scenes of `image_size`; the same for the same seed. They are held whatever their size: there are no files."""
     return _made(spec, image_size, masks=False)
 
 
@@ -71,8 +64,6 @@ def load_masks(spec: DataSpec, image_size: int, held: float = math.inf) -> Datas
 
 
 def _made(spec: DataSpec, image_size: int, masks: bool) -> Dataset:
-    if image_size < SMALLEST:
-        raise UserError(f"image_size {image_size}: digits cannot be drawn on less than {SMALLEST} pixels")
     classes = spec.classes or CLASSES
     parts = [
         _compose(_scans(train, classes), count, image_size, (spec.seed, int(train)), "train" if train else "val", masks)
@@ -178,15 +169,18 @@ def _fragment(rng: np.random.Generator, canvas: Floats, scans: _Scans, tone: flo
 def _placed(rng: np.random.Generator, scan: Floats, side: float, others: Floats, size: int) -> tuple[Floats, int, int]:
     """The scan's ink at about `side` pixels and its left and top; smaller where it finds no room."""
     aspect = rng.uniform(0.85, 1.18)
+    least = _SIDE[0] * size
     while True:
         ink = _inked(np.pad(scan, 1), side * min(aspect, 1), side / max(aspect, 1))
-        assert ink is not None, "every scan has ink"
+        if ink is None:  # so few pixels that nothing is left of it
+            side = least = side / 0.75
+            continue
         height, width = ink.shape
         x = rng.integers(0, size - width, endpoint=True, size=_TRIES)
         y = rng.integers(0, size - height, endpoint=True, size=_TRIES)
         overlap = _overlap(np.stack([x, y, x + width, y + height], 1), others)
         best = int(overlap.argmin())
-        if overlap[best] <= _OVERLAP or side <= _SIDE[0] * size:
+        if overlap[best] <= _OVERLAP or side <= least:
             return ink, int(x[best]), int(y[best])
         side *= 0.75
 
