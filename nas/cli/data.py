@@ -111,7 +111,7 @@ def _sizes(found: Figures) -> list[str]:
     width, height = found.median_size
     most, total = max(b.boxes for b in found.bins), sum(b.boxes for b in found.bins)
     rows = [
-        [f"{b.low:.0f} to {b.high:.0f}", f"{b.boxes:,}", _percent(b.boxes / total), _bar(b.boxes / most)]
+        [f"{_pixels(b.low)} to {_pixels(b.high)}", f"{b.boxes:,}", _percent(b.boxes / total), _bar(b.boxes / most)]
         for b in found.bins
     ]
     at = f"at {found.image_size} x {found.image_size} (the median image has {width} x {height})"
@@ -167,6 +167,11 @@ def _study(study: dict[str, Any]) -> Iterator[str]:
 
     yield "# a study to start from: arithmetic on sizes, which only training can confirm"
     yield dump_yaml(study).rstrip()
+
+
+def _pixels(size: float) -> str:
+    """Two digits: steps of a square root of two are not told apart by one."""
+    return f"{size:.0f}" if size > 9.5 else f"{size:.1f}".removesuffix(".0")
 
 
 def _percent(share: float) -> str:
