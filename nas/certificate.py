@@ -105,6 +105,12 @@ class Certificate(Value):
         found = self.forecast
         return found is not None and found.tau >= self.threshold and found.low > LOW
 
+    def interval(self, metric: str) -> tuple[float, float]:
+        """Bounds of tau: of the score, or of its forecast; as bad as can be where there is none."""
+        if metric not in FORECASTS:
+            return self.low, self.high
+        return (self.forecast.low, self.forecast.high) if self.forecast is not None else (-1.0, -1.0)
+
     @property
     def better_forecast(self) -> Forecast | None:
         """The forecast, if it ranks better than the score."""

@@ -76,7 +76,7 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     objective = trained_objective(spec)
     chosen = next((c for c in found if objective is not None and c.certifies(objective.metric)), None)
     if chosen is not None:
-        target.write_text(with_proxy(file.text, chosen))
+        _write(target, with_proxy(file.text, chosen))
     if args.json:
         facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
         tried = [
@@ -92,6 +92,16 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     setting = distance(chosen.proxy.task, spec.task)
     print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
     return 0
+
+
+def _write(target: Path, text: str) -> None:
+    """All of the file, or what was there before."""
+    temporary = target.with_name(f".{target.name}")
+    try:
+        temporary.write_text(text)
+        temporary.replace(target)
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror}; name another file with -o") from None
 
 
 def _words(args: argparse.Namespace) -> dict[str, Any]:

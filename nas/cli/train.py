@@ -63,6 +63,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"should be a whole number from 0 on, not {text}")
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"should be a whole number from 0 to {2**31 - 1}, not {text}")
     return int(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -68,7 +67,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return None
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError):
+    except Exception:  # torch.load meets bytes that are no checkpoint with errors of many kinds
         raise UserError(f"{path} is damaged or of another version: remove it to start over") from None
 
 
@@ -100,13 +99,13 @@ def write_curve(folder: Path, curve: Iterable[Progress]) -> None:
     write(folder / CURVE, lambda file: file.write(text.getvalue().encode()))
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The settings that differ, each with both values, but for PLACES."""
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], may: Sequence[str] = PLACES) -> list[str]:
+    """The settings that differ, each with both values, but for those that `may`."""
     old, new = flat(dict(then)), flat(dict(now))
     return [
         f"{key} {old.get(key)} (now {new.get(key)})"
         for key in sorted(old.keys() | new.keys())
-        if key not in PLACES and old.get(key) != new.get(key)
+        if key not in may and old.get(key) != new.get(key)
     ]
 
 

@@ -43,6 +43,8 @@ def task_of(
         raise SpecError(str(directory), file.faults)
     changed = file.study.task
     faults = file.located([*tasks.check(changed, takes_backbone(config, changed, init)), *_machine(changed)])
+    if changed.kind != config.task.kind:
+        faults.append(Fault("task.kind", f"is {config.task.kind} in the export, and stays so"))
     if faults:
         raise SpecError(str(directory), [_with_way_out(fault) for fault in faults])
     return changed

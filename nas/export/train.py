@@ -14,7 +14,7 @@ from nas import tasks
 from nas.architecture import Architecture
 from nas.errors import TrialFailed, UserError
 from nas.export.card import CARD, DRAWING
-from nas.export.checkpoint import PARTS, Checkpoint, differences, read_checkpoint
+from nas.export.checkpoint import PARTS, PLACES, Checkpoint, differences, read_checkpoint
 from nas.export.config import CONFIG, CURVE, STUDY, ExportConfig, Init, Trained, is_export, read_config
 from nas.export.folder import write_folder
 from nas.export.loader import checked
@@ -75,8 +75,9 @@ def train(
     config = read_config(directory)
     formats = tuple(dict.fromkeys((*DEFAULT, *formats)))
     check_formats(formats)
-    check_head(config.architecture, formats)
     task = task_of(directory, config, data, sets, init)
+    if task.kind == "detection":
+        check_head(task.head, formats)
     given = checked(directory, config) if takes_backbone(config, task, init) else None
     request = Request(directory, config, task, init, seed, given)
     begun = _begun(request, output)
@@ -123,6 +124,7 @@ def _begun(request: Request, output: Path) -> Checkpoint | ExportConfig | None:
         UserError: it holds something else, or a training of other settings.
     """
     begun: Checkpoint | ExportConfig | None = None
+    may: Sequence[str] = PLACES
     try:
         names = {path.name for path in output.iterdir()} if output.is_dir() else set()
     except OSError as error:
@@ -135,13 +137,14 @@ def _begun(request: Request, output: Path) -> Checkpoint | ExportConfig | None:
         if of is None or task is None or output.resolve() == request.directory.resolve():
             raise UserError(f"{output} holds an export: give a new or empty folder")
         then = _settings(task, of.init, of.seed, of.source, of.given)
+        may = ("task.cache_bytes",)  # nobody looks again at what lies at the places of a result
     elif (checkpoint := read_checkpoint(output)) is not None:
         begun, then = checkpoint, checkpoint.settings
     elif names <= set(PARTS):
         return None
     else:
         raise UserError(f"{output} holds something other than a training: give a new or empty folder")
-    differing = differences(then, request.settings)
+    differing = differences(then, request.settings, may)
     if differing:
         raise UserError(
             f"{output} was begun with other settings: {', '.join(differing)}; give the same ones, or another folder"

@@ -85,9 +85,11 @@ def carry_on(
                 if measured or now - saved > EVERY_SECONDS:
                     save()
                     saved = now
+            interruption()  # a signal during the last measuring
         except Interrupted:
             save()
-            say(f"left in epoch {training.epoch + 1} of {training.epochs}; the same command goes on from there")
+            where = min(training.epoch + 1, training.epochs)
+            say(f"left in epoch {where} of {training.epochs}; the same command goes on from there")
             raise
     return curve
 

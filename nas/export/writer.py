@@ -76,7 +76,7 @@ def export_study(
     facts = trained(store, name, trial)
     architecture = canonical(Architecture.parse(facts.architecture))
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
-    check_head(architecture, formats)
+    check_head(head_of(architecture)[0].kind, formats)
     needed = {"weights", *MODELS}.intersection(formats)
     state = _weights(store, key, facts, architecture, spec.keep) if needed else None
     weights = state if "weights" in formats else None
@@ -137,14 +137,14 @@ def check_formats(formats: Sequence[str]) -> None:
         raise UserError(missing)
 
 
-def check_head(architecture: Architecture, formats: Sequence[str]) -> None:
-    """Whether a model with this head can be written down in all of `formats`.
+def check_head(kind: str, formats: Sequence[str]) -> None:
+    """Whether a model with a head of this kind can be written down in all of `formats`.
 
     Raises:
         UserError: it is no graph of fixed shapes.
     """
     graphs = [f for f in GRAPHS if f in formats]
-    fault = fault_of_graph(head_of(architecture)[0].kind) if graphs else None
+    fault = fault_of_graph(kind) if graphs else None
     if fault is not None:
         raise UserError(f"{', '.join(graphs)}: {fault} in the study, or leave them out of the formats")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate, trained_objective
-from nas.errors import Fault, SpecError
+from nas.errors import Fault, NASError, SpecError, UserError
 from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import complete, of_starts
 from nas.proxy.plan import Half, Plan, make_plan, short_half
@@ -58,7 +58,7 @@ def cheapest(
     metric = objective.metric if objective is not None else ""
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     with runner(plan, plan.full.task, storage, artifacts, say) as runs:
-        found = _certificates(plan, plan.full, runs, {}, threshold, say)
+        found = _certificates(plan, plan.full, runs, {}, metric, threshold, say)
         known = dict(runs.found)
     for task in _others(spec):
         best = next((c.proxy.task.epochs for c in found if c.certifies(metric)), None)
@@ -69,8 +69,13 @@ def cheapest(
         say(f"trying {distance(task, spec.full_task)}")
         half = short_half(plan, task.model_copy(update={"epochs": lengths[-1]}), say)
         half = replace(half, rows={name: half.rows[name] for name in _trained(plan, known)})
-        with runner(plan, half.task, storage, artifacts, say) as runs:
-            found += _certificates(plan, half, runs, known, threshold, say)
+        try:
+            with runner(plan, half.task, storage, artifacts, say) as runs:
+                found += _certificates(plan, half, runs, known, metric, threshold, say)
+        except UserError:
+            raise
+        except NASError as error:  # a setting that cannot be trained is none; what was found before it stands
+            say(f"left out: {error}")
     found.sort(key=lambda c: c.cost_ratio)
     chosen = next((c for c in found if c.certifies(metric)), None)
     if chosen is not None:
@@ -105,7 +110,7 @@ def _trained(plan: Plan, found: dict[Key, Evaluation]) -> Sequence[str]:
 
 
 def _certificates(
-    plan: Plan, half: Half, runs: Runs, known: dict[Key, Evaluation], threshold: float, say: Say
+    plan: Plan, half: Half, runs: Runs, known: dict[Key, Evaluation], metric: str, threshold: float, say: Say
 ) -> list[Certificate]:
     """Of every length of a half's runs, from as many necks as it takes; `known` are the full runs, where those are
     others.
@@ -113,25 +118,26 @@ def _certificates(
     names = list(half.rows)
     certificates: list[Certificate] = []
     what = "full training" if half is plan.full else "short training"
-    for count in sorted({min(n, len(names)) for n in range(3 * BLOCK, len(names) + BLOCK, BLOCK)}):
+    for count in (*range(3 * BLOCK, len(names), BLOCK), len(names)):
         part = replace(half, rows={name: half.rows[name] for name in names[:count]})
         runs.carry_out(part.runs, f"{what} of {count} necks")
         rows, lost = complete(plan, names[:count], known | runs.found, runs.failed)
         certificates = [e.certificate(threshold) for e in of_starts(plan, half, rows, known | runs.found, lost)]
-        hopeless = all(c.high < threshold for c in certificates)
-        if count < len(names) and (hopeless or (count >= ENOUGH and settled(certificates))):
+        hopeless = all(c.interval(metric)[1] < threshold for c in certificates)
+        if count < len(names) and (hopeless or (count >= ENOUGH and settled(certificates, metric))):
             say(f"{count} of {len(names)} necks are enough")
             break
     return certificates
 
 
-def settled(certificates: Sequence[Certificate]) -> bool:
+def settled(certificates: Sequence[Certificate], metric: str) -> bool:
     """Whether more necks can hardly change the choice: all of a length's interval is above the threshold, and all of
     every shorter one's below.
     """
     for certificate in certificates:
-        if certificate.low >= certificate.threshold:
+        low, high = certificate.interval(metric)
+        if low >= certificate.threshold:
             return True
-        if certificate.high >= certificate.threshold:
+        if high >= certificate.threshold:
             return False
     return False

@@ -8,12 +8,14 @@ from typing import Any
 from nas import catalog, executors, tasks
 from nas import vocabulary as words
 from nas.errors import Fault, SpecError, UserError
+from nas.measurement import FORECASTS
 from nas.models import fault_of_graph, portable
 from nas.models.cost import fault_of_target
 from nas.plugins import Table
 from nas.search import pruners, samplers
 from nas.study import GRAPHS, StudySpec
 from nas.tasks.device import here
+from nas.tasks.training import FIRST, milestones
 from nas.topologies import options_of
 
 
@@ -29,6 +31,7 @@ def check(spec: StudySpec) -> list[Fault]:
         *_device(spec),
         *_target(spec),
         *_export(spec),
+        *_forecast(spec),
     ]
 
 
@@ -112,6 +115,15 @@ def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
         return []
     way_out = f"take it out of {place}, or {form} out of export"
     return [Fault("export", f"{form} cannot hold the {kind} {word!r} of {table.package_of(word)} ({found}): {way_out}")]
+
+
+def _forecast(spec: StudySpec) -> list[Fault]:
+    """Whether the proxy's curve can tell what an objective forecasts."""
+    asked = [o.metric for o in spec.objectives if o.metric in FORECASTS]
+    if not asked or len(milestones(spec.task.epochs)) > 1:
+        return []
+    message = f"{asked[0]} is told from two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"
+    return [Fault("task.epochs", message)]
 
 
 def _baselines(spec: StudySpec) -> list[Fault]:

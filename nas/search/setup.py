@@ -123,9 +123,11 @@ def _check_objectives(spec: StudySpec, task: Task) -> None:
 
 def differences(old: StudySpec, new: StudySpec) -> list[Fault]:
     """Keys in which a study launched again differs from what it was, those that may differ left out."""
+    forecasting = any(o.metric in FORECASTS for o in old.objectives)  # of the full training that it began with
+    may = {*RESUMABLE, "name"} - ({"full"} if forecasting else set())
     before, after = flat(old.model_dump(mode="json")), flat(new.model_dump(mode="json"))
     return [
         Fault(path, f"is {before.get(path)!r} in the database, {after.get(path)!r} now")
         for path in sorted(before.keys() | after.keys())
-        if before.get(path) != after.get(path) and path.split(".")[0] not in (*RESUMABLE, "name")
+        if before.get(path) != after.get(path) and path.split(".")[0] not in may
     ]

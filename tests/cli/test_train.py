@@ -50,6 +50,11 @@ def test_the_result_as_json_and_as_lines(nas: Nas, tmp_path: Path) -> None:
         (["--set", "task.backbone.levels=[3]", "--set", "task.kind=pose"], "task.kind: unknown 'pose'"),
         (["--format", "pickle"], "unknown format pickle"),
         (["--seed", "-1"], "argument --seed"),
+        (["--seed", "99999999999"], "argument --seed: should be a whole number from 0 to 2147483647"),
+        (
+            ["--set", "task.head=faster_rcnn", "--format", "onnx"],
+            "onnx: faster_rcnn cuts out what an image proposes",
+        ),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )

@@ -65,6 +65,13 @@ def test_the_curve_has_a_line_an_epoch(tmp_path: Path) -> None:
     assert (tmp_path / "curve.csv").read_text() == "epoch,seconds,loss,ap,ap_small\n1,1.0,2.5,,\n2,2.0,1.0,0.25,\n"
 
 
+@pytest.mark.parametrize("content", [b"", b"hello world\nhello\n", b"\x80\x02}", bytes(100)])
+def test_what_is_no_checkpoint_is_said_in_a_sentence(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(UserError, match="damaged or of another version"):
+        read_checkpoint(tmp_path)
+
+
 def test_places_may_change_and_settings_may_not() -> None:
     then = {"task": {"lr": 0.1, "data": {"root": "/a", "kind": "voc"}, "cache_bytes": 1.0}, "seed": 0}
     now = {"task": {"lr": 0.2, "data": {"root": "/b", "kind": "voc"}, "cache_bytes": 2.0}, "seed": 0}

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nas.errors import UserError
+from nas.errors import SpecError, UserError
 from nas.export import load, train
 from nas.export.config import CONFIG, ExportConfig, read_config
 from nas.export.interruption import Interrupted
@@ -106,6 +106,23 @@ def test_the_result_is_an_export_with_its_curve_and_where_it_comes_from(export: 
         "weights.safetensors",
     ]
     assert load(done)([torch.rand(3, 64, 64)])[0].keys() == {"boxes", "scores", "labels"}
+
+
+@pytest.mark.slow
+def test_a_result_is_not_told_for_other_data(export: Path, done: Path, tmp_path: Path) -> None:
+    shutil.copytree(done, tmp_path / "out")
+    config = read_config(done)
+    assert config.task is not None
+    moved = config.task.model_copy(update={"data": config.task.data.model_copy(update={"root": "elsewhere"})})
+    (tmp_path / "out/config.yaml").write_text(config.model_copy(update={"task": moved}).to_yaml())
+    with pytest.raises(UserError, match=r"begun with other settings: task.data.root elsewhere \(now None\)"):
+        train(export, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_model_is_not_made_into_one_of_another_task(export: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"task.kind: is detection in the export, and stays so"):
+        train(export, tmp_path / "out", sets=["task.kind=segmentation"])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from nas.errors import SpecError
+from nas.errors import SpecError, TrialFailed
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import cheapest
 from nas.proxy.cheapest import settled
@@ -20,7 +20,7 @@ from nas.tasks.base import Task
 from nas.tasks.detection import DetectionTask
 from nas.tasks.training import milestones
 from tests import searches
-from tests.proxy.samples import certificate
+from tests.proxy.samples import certificate, forecast
 
 EPOCHS = 32
 
@@ -122,11 +122,41 @@ def test_a_hopeless_setting_is_left_early(tmp_path: Path, monkeypatch: pytest.Mo
 def test_it_stops_once_the_choice_is_clear() -> None:
     good, bad = {"tau": 0.9, "low": 0.8, "high": 0.95}, {"tau": 0.2, "low": 0.0, "high": 0.4}
     open_, certain, hopeless = certificate(), certificate(**good), certificate(**bad)
-    assert settled([certain])
-    assert settled([hopeless, certain, open_])
-    assert not settled([open_, certain])
-    assert not settled([hopeless, open_, certain])
-    assert not settled([hopeless])
+    assert settled([certain], "ap")
+    assert settled([hopeless, certain, open_], "ap")
+    assert not settled([open_, certain], "ap")
+    assert not settled([hopeless, open_, certain], "ap")
+    assert not settled([hopeless], "ap")
+
+
+def test_a_forecast_settles_by_its_own_interval() -> None:
+    told = certificate(low=0.0, high=0.4, forecast=forecast(tau=0.9, low=0.8, high=0.95))
+    assert settled([certificate(low=0.0, high=0.4), told], "ap_full")
+    assert not settled([certificate(low=0.0, high=0.4), told], "ap")
+
+
+def test_the_fewest_necks_are_trained_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.trial.evaluate", curves(1))
+    found = cheapest(spec(baselines=[]), storage=searches.url(tmp_path), necks=8, seeds=2)
+    assert {c.necks for c in found} == {8}
+    assert any(c.certified for c in found)
+
+
+def test_a_setting_that_cannot_be_trained_costs_nothing_of_what_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = curves(11)
+
+    def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        if cast(DetectionTask, task).spec.batch_size < 16:
+            raise TrialFailed("the loss became nan")
+        yield from good(task, job)
+
+    monkeypatch.setattr("nas.trial.evaluate", evaluate)
+    lines: list[str] = []
+    found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2, say=lines.append)
+    assert next(c for c in found if c.certified).proxy.task.epochs == 11
+    assert any(line.startswith("left out: 5 runs in a row failed") for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,26 @@ def test_a_study_goes_on_with_the_law_that_it_began_with(tmp_path: Path) -> None
         assert laws == {record.provenance["forecast"]["error"]}
 
 
+def test_the_full_training_that_is_forecast_stays(tmp_path: Path) -> None:
+    url = searches.url(tmp_path)
+    certify(spec(), storage=url, necks=12)
+    launch(spec(budget={"trials": 4}), storage=url)
+    with pytest.raises(SpecError, match=r"full\.epochs: is 32 in the database, 64 now"):
+        launch(spec(full={"epochs": 64}), storage=url)
+
+
 def test_without_a_certificate_it_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         launch(spec(), storage=searches.url(tmp_path))
     assert [f.path for f in caught.value.faults] == ["objectives[0].metric"]
     assert "run `nas proxy` for this study first" in caught.value.faults[0].message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_proxy_that_can_have_no_forecast_is_refused_before_hours_go_by(tmp_path: Path) -> None:
+    for ask in (launch, certify):
+        with pytest.raises(SpecError, match=r"task.epochs: .* two points of a curve: take 5 or more, not 4"):
+            ask(spec(task=searches.TASK | {"epochs": 4}), storage=searches.url(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
