@@ -74,7 +74,7 @@ def facts(neck: NeckSpec) -> dict[str, str]:
         "fusion": ", ".join(_unique(node.fuse for node in neck.nodes if len(node.inputs) > 1)),
         "upsampling": ", ".join(_unique(edge.up for step, edge in steps if step > 0)),
         "downsampling": ", ".join(_unique(edge.down for step, edge in steps if step < 0)),
-        "merged": f"{merge.kind} at level {merge.level}, width {merge.width}" if merge is not None else "",
+        "merged": _merged(merge) if merge is not None else "",
         "nodes": str(len(neck.nodes)),
     }
     return {word: fact or "-" for word, fact in told.items()}
@@ -151,6 +151,13 @@ def _resampled(source: str, steps: int, up: str, down: str) -> str:
     if steps > 0:
         return f"up({source}, {up}{far})"
     return f"down({source}, {down}{far})" if steps < 0 else source
+
+
+def _merged(merge: Merge) -> str:
+    """A merge in words: how it brings maps to its level, and what follows, where that is not as usual."""
+    ways = [way for way, usual in ((merge.up, "nearest"), (merge.down, "conv")) if way != usual]
+    ways += [f"then {_conv(merge.block)}"] if merge.block is not None else []
+    return ", ".join([f"{merge.kind} at level {merge.level}", f"width {merge.width}", *ways])
 
 
 def _merge(neck: NeckSpec, merge: Merge, names: Sequence[str]) -> str:

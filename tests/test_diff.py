@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from nas.architecture import Conv, NeckSpec
+from nas.architecture import Conv, Merge, NeckSpec
 from nas.describe import map_names
 from nas.diff import Change, NeckDiff, diff, match
 from nas.topologies import bifpn, fpn, panet, pyramid
@@ -108,6 +108,14 @@ def test_of_two_that_differ_something_is_said(a: NeckSpec, b: NeckSpec) -> None:
     if not found.same:
         silent = not (found.only_a or found.only_b or found.changes)
         assert not silent or [fact for fact in found.facts if fact.a != fact.b]
+
+
+def test_what_a_merge_does_otherwise_is_said() -> None:
+    merge = Merge(kind="sum", level=4, width=8, block=Conv(kernel=1))
+    a = NeckSpec.model_validate(FPN.model_dump() | {"merge": merge.model_dump()})
+    for changes in ({"block": Conv(kernel=1, act="relu")}, {"up": "bilinear"}, {"down": "max_pool"}):
+        b = a.model_copy(update={"merge": merge.model_copy(update=changes)})
+        assert [fact.word for fact in diff(a, b).facts if fact.a != fact.b] == ["merged"]
 
 
 @pytest.mark.parametrize("neck", [FPN, panet((3, 4, 5), 32), bifpn((3, 4, 5), 32)])
