@@ -113,7 +113,7 @@ def test_of_two_that_differ_something_is_said(a: NeckSpec, b: NeckSpec) -> None:
 def test_what_a_merge_does_otherwise_is_said() -> None:
     merge = Merge(kind="sum", level=4, width=8, block=Conv(kernel=1))
     a = NeckSpec.model_validate(FPN.model_dump() | {"merge": merge.model_dump()})
-    for changes in ({"block": Conv(kernel=1, act="relu")}, {"up": "bilinear"}, {"down": "max_pool"}):
+    for changes in ({"block": Conv(kernel=1, act="relu")}, {"up": "bilinear"}, {"down": "conv"}):
         b = a.model_copy(update={"merge": merge.model_copy(update=changes)})
         assert [fact.word for fact in diff(a, b).facts if fact.a != fact.b] == ["merged"]
 
