@@ -131,6 +131,12 @@ def measured_objective(spec: StudySpec) -> Objective | None:
     return objective.model_copy(update={"metric": FORECASTS[objective.metric]})
 
 
+def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Certificate | None:
+    """The first that certifies what the study asks for: a score, or its forecast."""
+    objective = trained_objective(spec)
+    return next((c for c in certificates if objective is not None and c.certifies(objective.metric)), None)
+
+
 def fitting(certificates: Sequence[Certificate], spec: StudySpec, space: dict[str, Any]) -> Certificate | None:
     """Of a proxy's certificates the newest (the last) that a study's objective and full training are those of; one on
     the study's own search space (`SearchSpace.to_dict`) goes before others.

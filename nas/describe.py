@@ -155,7 +155,7 @@ def _resampled(source: str, steps: int, up: str, down: str) -> str:
 
 def _merged(merge: Merge) -> str:
     """A merge in words: how it brings maps to its level, and what follows, where that is not as usual."""
-    ways = [way for way, usual in ((merge.up, "nearest"), (merge.down, "max_pool")) if way != usual]
+    ways = [w for key in ("up", "down") if (w := getattr(merge, key)) != Merge.model_fields[key].default]
     ways += [f"then {_conv(merge.block)}"] if merge.block is not None else []
     return ", ".join([f"{merge.kind} at level {merge.level}", f"width {merge.width}", *ways])
 

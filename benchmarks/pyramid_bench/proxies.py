@@ -217,10 +217,6 @@ def what_matters(name: str) -> Iterator[str]:
             yield f"| {key} {value} | {means[0]} | {means[1]} |"
 
 
-def _mean(scores: Sequence[float]) -> str:
-    return f"{len(scores)} | {np.mean(scores):.3f}" if scores else "0 | -"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=["digits", "bccd", "nuclei"])

@@ -65,22 +65,21 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
-    from nas.certificate import LOW, trained_objective
+    from nas.certificate import LOW, first_certified
     from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
-    from nas.proxy.settings import distance
+    from nas.proxy.settings import difference
     from nas.proxy.study_file import with_proxy
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
-    objective = trained_objective(spec)
-    chosen = next((c for c in found if objective is not None and c.certifies(objective.metric)), None)
+    chosen = first_certified(found, spec)
     if chosen is not None:
         _write(target, with_proxy(file.text, chosen))
     if args.json:
         facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
         tried = [
-            {"epochs": c.proxy.task.epochs, "setting": distance(c.proxy.task, c.full.task)} | c.facts() for c in found
+            {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | c.facts() for c in found
         ]
         options.print_json(facts | {"proxies": tried})
         return 0 if chosen is not None else 1
@@ -89,17 +88,16 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
         print(f"No cheaper training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
         return 1
     print(chosen.verdict)
-    setting = distance(chosen.proxy.task, spec.task)
+    setting = difference(chosen.proxy.task, spec.task)
     print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
     return 0
 
 
 def _write(target: Path, text: str) -> None:
-    """All of the file, or what was there before."""
-    temporary = target.with_name(f".{target.name}")
+    from nas.files import write_whole
+
     try:
-        temporary.write_text(text)
-        temporary.replace(target)
+        write_whole(target.resolve(), lambda file: file.write(text.encode()))
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror}; name another file with -o") from None
 

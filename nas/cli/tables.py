@@ -60,15 +60,16 @@ def certificate_lines(found: Certificate) -> list[str]:
 
 def proxies_table(found: Sequence[Certificate]) -> str:
     """The proxies of every setting and length that were compared, in the order given."""
-    from nas.proxy.settings import distance
+    from nas.proxy.settings import difference
 
     rows = [["epochs", "tau", "from", "to", "top", "regret", "cost", "", "forecast", "", "setting"]]
     for c in found:
         top = "-" if c.tau_top is None else f"{c.tau_top:.2f}"
         figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
-        setting = distance(c.proxy.task, c.full.task) or "as the full training"
-        words = ["certified" if certified else "" for certified in (c.certified, c.certifies("ap_full"))]
+        setting = difference(c.proxy.task, c.full.task) or "as the full training"
         forecast = "-" if c.forecast is None else f"{c.forecast.tau:.2f}"
+        forecasts = c.forecast is not None and c.certifies(NAMES[c.forecast.metric])
+        words = ["certified" if certified else "" for certified in (c.certified, forecasts)]
         rows.append([str(c.proxy.task.epochs), *figures, words[0], forecast, words[1], setting])
     return table(rows)
 

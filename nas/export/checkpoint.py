@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from nas.errors import UserError
 from nas.export.config import CURVE
+from nas.files import write_whole
 from nas.measurement import Progress
 from nas.value import flat
 
@@ -53,20 +53,22 @@ class Checkpoint(NamedTuple):
         Raises:
             UserError: it cannot be written.
         """
-        write(folder / CHECKPOINT, lambda file: torch.save(self._asdict(), file))
+        _write(folder / CHECKPOINT, lambda file: torch.save(self._asdict(), file))
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
     """The checkpoint in `folder`, if there is one. Nothing in it is run.
 
     Raises:
-        UserError: it is damaged.
+        UserError: it cannot be read, or is damaged.
     """
     path = folder / CHECKPOINT
     if not path.is_file():
         return None
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except Exception:  # torch.load meets bytes that are no checkpoint with errors of many kinds
         raise UserError(f"{path} is damaged or of another version: remove it to start over") from None
 
@@ -96,7 +98,7 @@ def write_curve(folder: Path, curve: Iterable[Progress]) -> None:
     lines.writerow(["epoch", "seconds", *metrics])
     for p in rows:
         lines.writerow([p.epoch, f"{p.seconds:.1f}", *(p.metrics.get(name) for name in metrics)])
-    write(folder / CURVE, lambda file: file.write(text.getvalue().encode()))
+    _write(folder / CURVE, lambda file: file.write(text.getvalue().encode()))
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], may: Sequence[str] = PLACES) -> list[str]:
@@ -109,19 +111,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], may: Sequence[s
     ]
 
 
-def write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """All of a file, or what was there before, whatever happens meanwhile.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}")
+def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, fill)
     except OSError as error:
         raise UserError(f"{path.parent} cannot be written: {error.strerror}") from None

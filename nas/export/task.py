@@ -14,7 +14,7 @@ from nas.models.cost import fault_of_target
 from nas.study import DataSpec, StudySpec, TaskSpec
 from nas.tasks import data
 from nas.tasks.data.summary import kinds_of
-from nas.tasks.device import here
+from nas.tasks.device import fault_of_device
 
 DIGITS = "digits"
 """Stands for the embedded data, which have no folder."""
@@ -89,9 +89,5 @@ def _with_way_out(fault: Fault) -> Fault:
 
 def _machine(task: TaskSpec) -> list[Fault]:
     """What this machine lacks."""
-    faults = []
-    if task.device == "cuda" and here("cuda").type != "cuda":
-        faults.append(Fault("task.device", "this machine has no GPU that torch can use: take cpu or auto"))
-    if (missing := fault_of_target(task.latency_target)) is not None:
-        faults.append(Fault("task.latency_target", missing))
-    return faults
+    found = {"device": fault_of_device(task.device), "latency_target": fault_of_target(task.latency_target)}
+    return [Fault(f"task.{key}", fault) for key, fault in found.items() if fault is not None]

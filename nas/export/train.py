@@ -164,7 +164,7 @@ def _trained(
             "them back, or give another folder"
         )
     architecture = task.architecture(config.architecture.neck)
-    if begun is None and set(formats) & MODELS.keys():
+    if set(formats) & MODELS.keys():
         _rehearse(architecture, formats)
     with torch.random.fork_rng():
         torch.manual_seed(request.seed)

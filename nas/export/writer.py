@@ -24,7 +24,6 @@ from nas.models.cost import fault_of_target
 from nas.models.pyramid import head_of
 from nas.results import TrialFacts, result, study_record, trial_facts
 from nas.storage import Store
-from nas.study import GRAPHS
 from nas.tasks.weights import unpacked
 
 MODELS: dict[str, tuple[str, Callable[[Deployed], bytes]]] = {
@@ -143,7 +142,7 @@ def check_head(kind: str, formats: Sequence[str]) -> None:
     Raises:
         UserError: it is no graph of fixed shapes.
     """
-    graphs = [f for f in GRAPHS if f in formats]
+    graphs = [f for f in MODELS if f in formats]
     fault = fault_of_graph(kind) if graphs else None
     if fault is not None:
         raise UserError(f"{', '.join(graphs)}: {fault} in the study, or leave them out of the formats")

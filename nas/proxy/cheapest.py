@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate, trained_objective
+from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate, first_certified, trained_objective
 from nas.errors import Fault, NASError, SpecError, UserError
 from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import complete, of_starts
 from nas.proxy.plan import Half, Plan, make_plan, short_half
 from nas.proxy.proof import keep, runner
 from nas.proxy.runs import Runs
-from nas.proxy.settings import SETTINGS, distance, same_but_for_epochs
+from nas.proxy.settings import SETTINGS, difference, same_but_for_epochs
 from nas.search.driver import known_study
 from nas.storage import open_store
 from nas.study import StudySpec, TaskSpec
@@ -54,19 +54,20 @@ def cheapest(
         NASError: too few necks could be compared.
     """
     _check(spec, seeds)
-    objective = trained_objective(spec)
-    metric = objective.metric if objective is not None else ""
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
+    objective = trained_objective(spec)
+    assert objective is not None  # or there was no plan
+    metric = objective.metric
     with runner(plan, plan.full.task, storage, artifacts, say) as runs:
         found = _certificates(plan, plan.full, runs, {}, metric, threshold, say)
         known = dict(runs.found)
     for task in _others(spec):
-        best = next((c.proxy.task.epochs for c in found if c.certifies(metric)), None)
-        limit = best if best is not None else LONGEST * spec.full_task.epochs
+        best = first_certified(found, spec)
+        limit = best.proxy.task.epochs if best is not None else LONGEST * spec.full_task.epochs
         lengths = [epochs for epochs in milestones(spec.full_task.epochs) if epochs < limit]
         if not lengths:
             break  # nothing can be shorter than the first point of a curve
-        say(f"trying {distance(task, spec.full_task)}")
+        say(f"trying {difference(task, spec.full_task)}")
         half = short_half(plan, task.model_copy(update={"epochs": lengths[-1]}), say)
         half = replace(half, rows={name: half.rows[name] for name in _trained(plan, known)})
         try:
@@ -77,7 +78,7 @@ def cheapest(
         except NASError as error:  # a setting that cannot be trained is none; what was found before it stands
             say(f"left out: {error}")
     found.sort(key=lambda c: c.cost_ratio)
-    chosen = next((c for c in found if c.certifies(metric)), None)
+    chosen = first_certified(found, spec)
     if chosen is not None:
         with open_store(storage, create=True) as store:
             keep(chosen, store, spec.name)

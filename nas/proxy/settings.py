@@ -26,7 +26,7 @@ def same_but_for_epochs(one: TaskSpec, other: TaskSpec) -> bool:
     return one.model_copy(update={"epochs": other.epochs}) == other
 
 
-def distance(task: TaskSpec, other: TaskSpec) -> str:
+def difference(task: TaskSpec, other: TaskSpec) -> str:
     """What a task sets otherwise than another, its epochs aside, in words: `batch_size 4, lr 0.0025`."""
     mine, others = task.model_dump(exclude={"epochs"}), other.model_dump(exclude={"epochs"})
     return ", ".join(f"{key} {value}" for key, value in mine.items() if value != others[key])

@@ -14,7 +14,7 @@ from nas.models.cost import fault_of_target
 from nas.plugins import Table
 from nas.search import pruners, samplers
 from nas.study import GRAPHS, StudySpec
-from nas.tasks.device import here
+from nas.tasks.device import fault_of_device
 from nas.tasks.training import FIRST, milestones
 from nas.topologies import options_of
 
@@ -53,8 +53,8 @@ def _device(spec: StudySpec) -> list[Fault]:
     if spec.task.device != "cuda":
         return []
     if spec.executor == "local":
-        known = here("cuda").type == "cuda"
-        return [] if known else [Fault("task.device", "this machine has no GPU that torch can use: take cpu or auto")]
+        fault = fault_of_device("cuda")
+        return [] if fault is None else [Fault("task.device", fault)]
     return [] if spec.workers.gpus else [Fault("task.device", "workers without a GPU have no cuda: set workers.gpus")]
 
 

@@ -7,7 +7,6 @@ killed at any instant leaves at worst a file that nobody speaks of.
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, select
 
 from nas.errors import StoreError
+from nas.files import write_whole
 from nas.storage.database import Database, insert
 from nas.storage.records import ArtifactRecord
 from nas.storage.tables import ARTIFACT
@@ -117,27 +117,7 @@ def _record(row: Any) -> ArtifactRecord:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All of `data` under `path`, or nothing, whatever happens meanwhile."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        write_whole(path, lambda file: file.write(data), mark=f".{uuid4().hex}")
     except OSError as error:
         raise StoreError(f"{path.parent} cannot be written: {error.strerror}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is on the disk only when its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,6 +21,13 @@ def resolved(asked: str) -> Device:
     return "cuda" if asked == "cuda" else "cpu"
 
 
+def fault_of_device(asked: str) -> str | None:
+    """Why this process cannot work on the device that is asked for by name; None where it can."""
+    if asked != "cuda" or torch.cuda.is_available():
+        return None
+    return "this machine has no GPU that torch can use: take cpu or auto"
+
+
 def here(device: Device) -> torch.device:
     """The task's device in this process; the CPU in a driver without the GPU that its workers have."""
     return torch.device(device if device == "cpu" or torch.cuda.is_available() else "cpu")

@@ -12,7 +12,6 @@ from nas.export.checkpoint import (
     random_states,
     read_checkpoint,
     set_random_states,
-    write,
     write_curve,
 )
 from nas.measurement import Progress
@@ -47,16 +46,29 @@ def test_a_damaged_one_is_told_with_the_way_out(tmp_path: Path) -> None:
         read_checkpoint(tmp_path)
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("before")
-
-    def half(file: object) -> None:
+def test_a_full_disk_is_said_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(UserError, match="No space left on device"):
-        write(path, half)
-    assert path.read_text() == "before"
+    checkpoint().save(tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+        checkpoint().save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    checkpoint().save(tmp_path)
+    monkeypatch.setattr("torch.load", denied)
+    with pytest.raises(UserError, match="cannot be read: Permission denied"):
+        read_checkpoint(tmp_path)
 
 
 def test_the_curve_has_a_line_an_epoch(tmp_path: Path) -> None:
