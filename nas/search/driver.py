@@ -178,7 +178,8 @@ def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Sa
             pruner=pruners.build(spec),
         )
         study.set_metric_names([o.metric for o in spec.objectives])
-        study.sampler = samplers.build(spec, len(study.get_trials(deepcopy=False)))
+        outside = len(setup.baselines) - len(setup.points)
+        study.sampler = samplers.build(spec, len(study.get_trials(deepcopy=False)), outside)
         state = Loop(setup, store, study, executor, lease, say).run()
         lease.close(state)
         sum_up(store, study)

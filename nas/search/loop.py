@@ -144,7 +144,8 @@ class Loop:
         there = {t.user_attrs.get("baseline") for t in self.study.get_trials(deepcopy=False, states=kept)}
         for name in self.setup.baselines:
             if name not in there:
-                self.study.enqueue_trial({}, user_attrs={"baseline": name})
+                point = self.setup.points.get(name)
+                self.study.enqueue_trial(point or {}, user_attrs={"baseline": name, "in_space": point is not None})
 
     # Asking
 
@@ -187,7 +188,9 @@ class Loop:
         """One proposal: told at once if nothing needs to be trained, else submitted."""
         trial = self.study.ask()
         baseline = trial.user_attrs.get("baseline")
-        neck = self.setup.baselines[baseline] if baseline else self.setup.space.suggest(trial, self.task.frame)
+        if baseline is None or trial.user_attrs.get("in_space"):
+            neck = self.setup.space.suggest(trial, self.task.frame)
+        neck = self.setup.baselines[baseline] if baseline else neck
         architecture = self.task.architecture(neck)
         key = Key(
             digest=architecture.digest, task=self.task.fingerprint, seed=self.spec.seed, epochs=self.spec.task.epochs

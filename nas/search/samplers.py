@@ -14,25 +14,26 @@ from nas.errors import Fault
 from nas.study import StudySpec
 
 
-def _tpe(seed: int, trials: int, baselines: int, options: dict[str, Any]) -> BaseSampler:
-    """TPE over the joint space. It starts with a quarter of the trials at random, 4 to 10, so that a dozen suffice.
+def _tpe(seed: int, trials: int, outside: int, options: dict[str, Any]) -> BaseSampler:
+    """TPE over the joint space. It learns from a quarter of the trials first, 4 to 10, so that a dozen suffice.
 
-    Optuna counts the baselines too, which teach TPE nothing of the space: they come on top. `group` keeps parameters
-    that a baseline lacks in the joint space; `constant_liar` keeps parallel proposals apart.
+    Those are the baselines that are points of the space, then proposals at random. The baselines `outside` teach it
+    nothing, and Optuna counts them: they come on top. `group` keeps parameters that a baseline lacks in the joint
+    space; `constant_liar` keeps parallel proposals apart.
     """
-    start = max(4, min(10, trials // 4)) + baselines
+    start = max(4, min(10, trials // 4)) + outside
     settled = {"multivariate": True, "group": True, "constant_liar": True, "n_startup_trials": start, "seed": seed}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPESampler(**(settled | options))
 
 
-def _random(seed: int, trials: int, baselines: int, options: dict[str, Any]) -> BaseSampler:
+def _random(seed: int, trials: int, outside: int, options: dict[str, Any]) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
 SAMPLERS: dict[str, Callable[[int, int, int, dict[str, Any]], BaseSampler]] = {"tpe": _tpe, "random": _random}
-"""Name -> builder(seed, trials of the budget, number of baselines, options)."""
+"""Name -> builder(seed, trials of the budget, number of baselines outside the space, options)."""
 
 _OPTIONS: dict[str, frozenset[str]] = {
     "tpe": frozenset(inspect.signature(TPESampler).parameters) - {"seed", "constraints_func"},
@@ -59,8 +60,10 @@ def check(spec: StudySpec) -> list[Fault]:
     return faults
 
 
-def build(spec: StudySpec, seen: int) -> BaseSampler:
-    """The study's sampler; `seen` trials already asked move its seed on, so that a resumed study asks for others."""
+def build(spec: StudySpec, seen: int, outside: int = 0) -> BaseSampler:
+    """The study's sampler; `seen` trials already asked move its seed on, so that a resumed study asks for others.
+
+    `outside`: how many of the study's baselines are no points of its space.
+    """
     trials = spec.budget.trials or 40
-    builder = SAMPLERS[spec.sampler.kind]
-    return builder(spec.seed + seen, trials, len(spec.baselines), dict(spec.sampler.options))
+    return SAMPLERS[spec.sampler.kind](spec.seed + seen, trials, outside, dict(spec.sampler.options))

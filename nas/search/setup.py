@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from nas import catalog, tasks
@@ -15,7 +16,7 @@ from nas.models.cost import static_costs
 from nas.search.baselines import baseline_necks
 from nas.search.checks import check
 from nas.search.constraints import check_latency, check_reachable
-from nas.search_space import SearchSpace
+from nas.search_space import Choice, SearchSpace
 from nas.study import RESUMABLE, StudySpec
 from nas.tasks.base import Task
 from nas.value import flat
@@ -36,6 +37,12 @@ class Setup:
     baselines: dict[str, NeckSpec]
     forecast: Forecast | None = None
 
+    @cached_property
+    def points(self) -> dict[str, dict[str, Choice]]:
+        """The baselines that lie in the space, with their parameters: the sampler learns from them."""
+        found = {name: self.space.find(neck, self.task.frame) for name, neck in self.baselines.items()}
+        return {name: params for name, params in found.items() if params is not None}
+
     def costs(self, architecture: Architecture) -> Metrics:
         """Static costs of a whole model."""
         return static_costs(architecture)
@@ -49,7 +56,8 @@ class Setup:
         lines = [f"search space: {self.space.name}, {_parameters(self.space)}"]
         for name, neck in self.baselines.items():
             cost = self.neck_costs(neck)
-            lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs")
+            place = "a point of the space" if name in self.points else "outside the space"
+            lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs; {place}")
         objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
         bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
         budget = self.spec.budget

@@ -43,10 +43,14 @@ class Chooser:
     def __init__(self, parameters: Mapping[str, Values], trial: Trial) -> None:
         self.parameters = parameters
         self.trial = trial
+        self.chosen: dict[str, Choice] = {}
 
     def __call__(self, name: str, allowed: Callable[[Any], bool] | None = None, ask: str | None = None) -> Any:
         choices = [c for c in self.parameters[name] if allowed is None or allowed(c)]
-        ask = ask or name
+        self.chosen[ask or name] = choice = self._choice(name, choices, ask or name)
+        return choice
+
+    def _choice(self, name: str, choices: list[Choice], ask: str) -> Any:
         if len(choices) == 1:
             return choices[0]
         # Optuna fixes a name's kind, and the categories of those that have some, for the whole study.
@@ -131,6 +135,21 @@ class Script:
         while script and script[-1] == self.counts[len(script) - 1] - 1:
             script.pop()
         return [*script[:-1], script[-1] + 1] if script else None
+
+
+class Replay:
+    """A trial that answers what a chooser has chosen. `params`: what it was asked, and its answers."""
+
+    def __init__(self, chosen: Mapping[str, Choice]) -> None:
+        self.chosen = chosen
+        self.params: dict[str, Choice] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        self.params[name] = self.chosen[name.partition("_of_")[0]]
+        return self.params[name]
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        return int(self.suggest_categorical(name, range(low, high + 1, step)))
 
 
 class Draw:

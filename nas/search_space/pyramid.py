@@ -15,6 +15,8 @@ from nas.search_space.template import Template, choose_levels
 CONVS = tuple(name for name in words.BLOCKS if name not in ("identity", "ppm"))
 """Blocks that stand for an output convolution."""
 
+TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
+
 
 @dataclass(frozen=True)
 class PyramidPlan:
@@ -41,7 +43,8 @@ class PyramidPlan:
         """Widths that happen to be equal are one shared width; over a single input nothing is fused."""
         equal = len(set(self.widths.values())) == 1
         count = len(parameters["widths"]) if equal else 1
-        if len(self.inputs) == 1 and (self.repeats == 1 or len(self.widths) == 1):
+        cells = self.topology == "bifpn"  # which fuse the levels beyond the backbone's too
+        if len(self.inputs) == 1 and not cells and (self.repeats == 1 or len(self.widths) == 1):
             count *= _ways_to_fuse(parameters, self.repeats)
         return count
 
@@ -55,22 +58,27 @@ def _ways_to_fuse(parameters: Mapping[str, Values], repeats: int) -> int:
     for topology in parameters["topology"]:
         if topology == "none":
             total += repeats == 1
-        elif repeats in parameters["repeats"]:
+        elif topology != "bifpn" and repeats in parameters["repeats"]:
             ways = sum(_fuses(topology, str(f)) for f in parameters["fusion"]) * len(parameters["upsample"])
             total += ways * (len(parameters["downsample"]) if topology in _GOES_UP else 1)
     return total
 
 
-_GOES_UP = ("bidirectional", "fully_connected")
+_GOES_UP = ("bidirectional", "bifpn", "fully_connected")
+_FUSES_MANY = ("bifpn", "fully_connected")
+
+
+def _joins(topology: str | int, levels: int) -> bool:
+    return topology != "bifpn" or levels > 1
 
 
 def _fuses(topology: str | int, fusion: str) -> bool:
-    return topology != "fully_connected" or words.FUSIONS[fusion].max_inputs is None
+    return topology not in _FUSES_MANY or words.FUSIONS[fusion].max_inputs is None
 
 
 def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
     levels = choose_levels(choose, frame)
-    topology = choose("topology")
+    topology = choose("topology", lambda t: _joins(t, len(levels)))
     fusing = topology != "none"
     fusion = choose("fusion", lambda f: _fuses(topology, f)) if fusing else "add"
     upsample = choose("upsample") if fusing else "nearest"
@@ -98,17 +106,44 @@ def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
 
 def _faults(parameters: Mapping[str, Values]) -> list[Fault]:
     fusions = [str(f) for f in parameters["fusion"]]
-    topology = "fully_connected"
-    if topology not in parameters["topology"] or any(_fuses(topology, f) for f in fusions):
-        return []
-    return [Fault("fusion", f"{topology} fuses any number of maps, which {', '.join(fusions)} cannot: add another")]
+    faults = [
+        Fault("fusion", f"{topology} fuses any number of maps, which {', '.join(fusions)} cannot: add another")
+        for topology in _FUSES_MANY
+        if topology in parameters["topology"] and not any(_fuses(topology, f) for f in fusions)
+    ]
+    if parameters["topology"] == ("bifpn",) and 1 in parameters["levels"]:
+        faults.append(Fault("levels", "a bifpn has two levels or more: leave out 1"))
+    return faults
+
+
+def _traces(neck: NeckSpec) -> dict[str, Values]:
+    """What a neck shows of the parameters: its levels and widths, and the words of its edges and blocks."""
+    blocks = [block for node in neck.nodes for block in (node.block, *(e.project for e in node.inputs)) if block]
+    widths = tuple(sorted({node.width for node in neck.nodes}))
+    fusions = tuple({node.fuse for node in neck.nodes if len(node.inputs) > 1} or words.FUSIONS)
+    count = len(neck.outputs)
+    return {
+        "finest": (min(neck.output_levels),),
+        "levels": (count,),
+        "topology": tuple(t for t in TOPOLOGIES if _joins(t, count) and any(_fuses(t, f) for f in fusions)),
+        "fusion": fusions,
+        "upsample": tuple({edge.up for node in neck.nodes for edge in node.inputs}),
+        "downsample": tuple({edge.down for node in neck.nodes for edge in node.inputs} | {"conv"}),
+        "widths": ("shared",) if len(widths) == 1 else ("level",),
+        "width": widths,
+        "conv": tuple({block.kind for block in blocks} | {"plain"}),
+        "norm": tuple({block.norm for block in blocks} | {"none"}),
+        "act": tuple({block.act for block in blocks} | {"none"}),
+        "order": tuple({block.order for block in blocks} | {"post"}),
+        "context": ("ppm",) if any(block.kind == "ppm" for block in blocks) else ("none",),
+    }
 
 
 PYRAMID = Template(
     known={
         "finest": range(1, 8),
         "levels": range(1, 8),
-        "topology": ("none", "top_down", "bidirectional", "fully_connected"),
+        "topology": TOPOLOGIES,
         "fusion": tuple(words.FUSIONS),
         "upsample": tuple(words.UPSAMPLINGS),
         "widths": ("shared", "level"),
@@ -125,4 +160,5 @@ PYRAMID = Template(
     plan=_plan,
     faults=_faults,
     written=("norm",),
+    traces=_traces,
 )

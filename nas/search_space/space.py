@@ -103,6 +103,10 @@ class SearchSpace(Value):
         for params, plan in TEMPLATES[self.template].plans(self.choices, frame):
             yield params, plan.neck()
 
+    def find(self, neck: NeckSpec, frame: Frame) -> dict[str, Choice] | None:
+        """The parameters that propose this neck, if the space holds it and its template can tell."""
+        return TEMPLATES[self.template].find(neck, self.choices, frame)
+
     def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:
         """A proposal drawn evenly choice by choice, with its parameters."""
         trial = Draw(rng)

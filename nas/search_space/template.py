@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from nas.architecture import MAX_LEVEL, Frame, NeckSpec
 from nas.errors import Fault
-from nas.search_space.choosing import Choice, Chooser, Script, Values
+from nas.search_space.choosing import Choice, Chooser, Replay, Script, Values
 
 SMALLEST_MAP = 2
 """Cells a side that the coarsest level must have: BatchNorm and 3x3 convolutions make no sense on less."""
+
+LOOKED_AT = 2_000
+"""Proposals that are compared with a neck that is looked for: a second or two."""
 
 
 class Plan(Protocol):
@@ -24,6 +28,10 @@ class Plan(Protocol):
         ...
 
 
+def nothing(neck: NeckSpec) -> dict[str, Values] | None:
+    return None
+
+
 def no_more(parameters: Mapping[str, Values]) -> list[Fault]:
     return []
 
@@ -33,7 +41,8 @@ class Template:
     """`known`: parameters and what each may be; `unasked`: those that a file may leave out, and what they are then.
 
     `plan` asks for what matters; `faults` finds choices that do not go together. `written` names the unasked ones that
-    every space holds: studies are stored with their space, and those of old have them.
+    every space holds: studies are stored with their space, and those of old have them. `traces` tells which values of
+    its parameters a neck can have come from, so that one is found among few; None where it leaves too many.
     """
 
     known: Mapping[str, tuple[str, ...] | range]
@@ -41,14 +50,35 @@ class Template:
     plan: Callable[[Chooser, Frame], Plan]
     faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
     written: tuple[str, ...] = ()
+    traces: Callable[[NeckSpec], Mapping[str, Values] | None] = nothing
 
     def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:
         """Every proposal, once, with its answers."""
+        for trial, _, plan in self._walk(parameters, frame):
+            yield trial.params, plan
+
+    def find(self, neck: NeckSpec, parameters: Mapping[str, Values], frame: Frame) -> dict[str, Choice] | None:
+        """The answers that make the neck; None where none do, or none of the first LOOKED_AT."""
+        traces = self.traces(neck)
+        if traces is None:
+            return None
+        few = {name: tuple(v for v in values if v in traces.get(name, values)) for name, values in parameters.items()}
+        if not all(few.values()):
+            return None
+        for _, chooser, plan in islice(self._walk(few, frame), LOOKED_AT):
+            if plan.neck().digest == neck.digest:
+                replay = Replay(chooser.chosen)
+                self.plan(Chooser(parameters, replay), frame)
+                return replay.params
+        return None
+
+    def _walk(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[Script, Chooser, Plan]]:
         script: list[int] | None = []
         while script is not None:
             trial = Script(script)
-            plan = self.plan(Chooser(parameters, trial), frame)
-            yield trial.params, plan
+            chooser = Chooser(parameters, trial)
+            plan = self.plan(chooser, frame)
+            yield trial, chooser, plan
             script = trial.next()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nas.architecture import Conv, Edge, NeckSpec
 from nas.topologies.draft import NORMED, Draft
+from nas.vocabulary import DOWNSAMPLINGS, UPSAMPLINGS
 
 _BLOCK = Conv(kind="separable", norm="batch", act="silu", order="pre")
 
@@ -29,7 +30,7 @@ def bifpn(
     made from the coarsest map by a 1x1 convolution and max pooling.
     Source: Tan et al., "EfficientDet" (2020), section 3, and its public implementation.
     """
-    return _stacked(_two_ways, inputs, width, extra, upsample, repeats, fuse)
+    return stacked(two_ways, inputs, _widths(inputs, width, extra), fuse, upsample, "max_pool", repeats)
 
 
 def qufpn(
@@ -45,7 +46,7 @@ def qufpn(
     Source: "Quadruple feature pyramid", IEEE document 9225379 (2020); wired as `qufpn` in the public implementations
     of EfficientDet. Laterals and convolutions are BiFPN's.
     """
-    return _stacked(_four_ways, inputs, width, extra, upsample, repeats, fuse)
+    return stacked(_four_ways, inputs, _widths(inputs, width, extra), fuse, upsample, "max_pool", repeats)
 
 
 def fully_connected(
@@ -60,33 +61,65 @@ def fully_connected(
 
     Source: Tan et al., "EfficientDet" (2020), which compares BiFPN with it.
     """
-    return _stacked(_all_to_all, inputs, width, extra, upsample, repeats, fuse)
+    return stacked(_all_to_all, inputs, _widths(inputs, width, extra), fuse, upsample, "max_pool", repeats)
 
 
-def _stacked(
-    cell: Cell, inputs: Sequence[int], width: int, extra: int, upsample: str, repeats: int, fuse: str
+def _widths(inputs: Sequence[int], width: int, extra: int) -> dict[int, int]:
+    return dict.fromkeys(range(inputs[0], inputs[-1] + 1 + extra), width)
+
+
+def stacked(
+    cell: Cell,
+    inputs: Sequence[int],
+    widths: Mapping[int, int],
+    fuse: str,
+    upsample: str,
+    downsample: str,
+    repeats: int,
+    lateral: Conv = NORMED,
+    block: Conv = _BLOCK,
+    context: Conv | None = None,
 ) -> NeckSpec:
-    """The backbone's maps with further coarse levels, through `repeats` cells."""
+    """The backbone's maps through `repeats` cells.
+
+    Args:
+        inputs: the backbone's levels that are used, fine to coarse.
+        widths: channels by level; the levels beyond the backbone's are made from the one before.
+        fuse, upsample, downsample: how each fusion of the cells joins its maps.
+        lateral: the projection of the backbone's maps, and of maps of another width.
+        block: what follows each fusion.
+        context: a block in the place of the coarsest lateral.
+    """
     draft = Draft(inputs)
-    levels = list(range(inputs[0], inputs[-1] + 1 + extra))
-    maps = {level: Edge(source=i, project=NORMED) for i, level in enumerate(inputs)}
-    for level in levels[len(inputs) :]:
-        source = maps[level - 1]
-        project = source.project if level == inputs[-1] + 1 else None
-        maps[level] = Edge(source=draft.add(level, width, [Edge(source=source.source, project=project)]))
+    learned = {True: UPSAMPLINGS[upsample].projects, False: DOWNSAMPLINGS[downsample].projects}
+
+    def resampled(level: int, edge: Edge) -> Edge:
+        """The edge to a map of that level: unequal widths are projected, unless the resampling does it."""
+        start = draft.level_of(edge.source)
+        projects = start != level and learned[start > level]
+        node = edge.source >= len(draft.inputs)
+        unequal = node and edge.project is None and widths[start] != widths[level] and not projects
+        project = lateral if unequal else edge.project
+        return edge.model_copy(update={"up": upsample, "down": downsample, "project": project})
+
+    maps = {level: Edge(source=i, project=lateral) for i, level in enumerate(inputs)}
+    if context is not None:
+        coarsest = inputs[-1]
+        maps[coarsest] = Edge(source=draft.add(coarsest, widths[coarsest], [maps[coarsest].source], block=context))
+    for level in [level for level in widths if level > inputs[-1]]:
+        maps[level] = Edge(source=draft.add(level, widths[level], [resampled(level, maps[level - 1])]))
 
     def fused(level: int, edges: Sequence[Edge]) -> Edge:
-        resampled = [edge.model_copy(update={"up": upsample}) for edge in edges]
-        return Edge(source=draft.add(level, width, resampled, fuse, _BLOCK))
+        return Edge(source=draft.add(level, widths[level], [resampled(level, e) for e in edges], fuse, block))
 
-    if len(levels) > 1:  # a pyramid of one level has nothing to fuse: its projection is all there is
+    if len(widths) > 1:  # a pyramid of one level has nothing to fuse: its projection is all there is
         for _ in range(repeats):
             maps = cell(maps, fused)
-    last = {level: draft.add(level, width, [edge]) if edge.project else edge.source for level, edge in maps.items()}
+    last = {level: draft.add(level, widths[level], [e]) if e.project else e.source for level, e in maps.items()}
     return draft.neck(last)
 
 
-def _two_ways(maps: Maps, fuse: Fuse) -> Maps:
+def two_ways(maps: Maps, fuse: Fuse) -> Maps:
     finest, *_, coarsest = levels = sorted(maps)
     down = {coarsest: maps[coarsest]}
     for level in reversed(levels[:-1]):
@@ -100,7 +133,7 @@ def _two_ways(maps: Maps, fuse: Fuse) -> Maps:
 
 def _four_ways(maps: Maps, fuse: Fuse) -> Maps:
     finest, *_, coarsest = levels = sorted(maps)
-    down_up = _two_ways(maps, fuse)
+    down_up = two_ways(maps, fuse)
     up = {finest: maps[finest]}
     for level in levels[1:]:
         up[level] = fuse(level, [maps[level], up[level - 1]])

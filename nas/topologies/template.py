@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nas.architecture import Conv, Edge, NeckSpec
+from nas.topologies.bifpn import stacked, two_ways
 from nas.topologies.draft import Draft
 from nas.vocabulary import DOWNSAMPLINGS, FUSIONS, UPSAMPLINGS
 
@@ -31,7 +32,8 @@ def pyramid(
         levels: the pyramid's levels; those beyond the backbone's are strided convolutions of the one before.
         widths: channels by level.
         topology: `none` (a lateral and an output convolution a level), `top_down`, `bidirectional` (a bottom-up
-            path added), or `fully_connected` (every level takes all).
+            path added), `bifpn` (its cells, where an output convolution follows each fusion), or `fully_connected`
+            (every level takes all).
         fusion: a name of `vocabulary.FUSIONS`; concatenations are reduced by a 1x1 convolution with `norm`, or with
             BatchNorm where that is `none`: unnormalised sums over many channels make runs collapse.
         upsample: a name of `vocabulary.UPSAMPLINGS`.
@@ -44,9 +46,14 @@ def pyramid(
     """
     draft = Draft(inputs)
     reduces = FUSIONS[fusion].concatenates
-    post = Conv(kernel=1, norm="batch" if norm == "none" else norm) if reduces else None
+    reducing = "batch" if reduces and norm == "none" else norm
+    post = Conv(kernel=1, norm=reducing) if reduces else None
     lateral = Conv(kernel=1, norm=norm)
     smooth = Conv(kind=conv, norm=norm, act=act, order=order)
+    pooling = Conv(kind="ppm", norm=norm, act=act) if context == "ppm" else None
+    if topology == "bifpn":
+        block = smooth.model_copy(update={"norm": reducing})
+        return stacked(two_ways, inputs, widths, fusion, upsample, downsample, repeats, lateral, block, pooling)
 
     def resampled(source: int, start: int, level: int) -> Edge:
         """An edge from a map of level `start`; unequal widths are projected, unless the resampling does it."""
@@ -74,8 +81,8 @@ def pyramid(
     inner: dict[int, int] = {}
     for i, level in reversed(list(enumerate(inputs))):
         edge = Edge(source=i, project=lateral)
-        if context == "ppm" and level == inputs[-1]:
-            inner[level] = draft.add(level, widths[level], [i], block=Conv(kind="ppm", norm=norm, act=act))
+        if pooling is not None and level == inputs[-1]:
+            inner[level] = draft.add(level, widths[level], [i], block=pooling)
         elif topology in ("none", "fully_connected") or level == inputs[-1]:
             inner[level] = draft.add(level, widths[level], [edge])
         else:
