@@ -31,9 +31,13 @@ SPACE: dict[str, Any] = {
     "topology": ["none", "top_down"],
     "fusion": ["add", "attention"],
     "upsample": "nearest",
+    "downsample": "conv",
+    "repeats": 1,
     "widths": "shared",
     "width": [16, 32],
     "conv": "plain",
+    "norm": "none",
+    "act": "none",
 }
 """Twelve necks."""
 

@@ -63,7 +63,7 @@ class Template:
         if traces is None:
             return None
         few = {name: tuple(v for v in values if v in traces.get(name, values)) for name, values in parameters.items()}
-        if not all(few.values()):
+        if not all(few.values()) or not fits(frame, min(neck.output_levels), len(neck.outputs)):
             return None
         for _, chooser, plan in islice(self._walk(few, frame), LOOKED_AT):
             if plan.neck().digest == neck.digest:

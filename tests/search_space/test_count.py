@@ -23,6 +23,7 @@ PYRAMID: dict[str, Any] = {
     "width": [8, 16],
     "conv": ["plain"],
 }
+BIFPN: dict[str, Any] = {"levels": [2, 3], "repeats": [1, 2], "upsample": "nearest", "fusion": ["add", "concat"]}
 CELLS: dict[str, Any] = {"finest": 4, "levels": 2, "cells": 1, "fusion": ["add", "global_gate"], "width": 8}
 
 SPACES = {
@@ -32,6 +33,14 @@ SPACES = {
     "only repeated": ("pyramid", PYRAMID | {"repeats": [2, 3], "upsample": "nearest", "width": 8}),
     "dressed": ("pyramid", PYRAMID | {"act": ["none", "relu"], "order": ["post", "pre"], "fusion": "add", "width": 8}),
     "context": ("pyramid", PYRAMID | {"context": ["none", "ppm"], "fusion": "add", "width": 8, "norm": "batch"}),
+    "bifpn": (
+        "pyramid",
+        PYRAMID | {"topology": ["none", "top_down", "bifpn"], "repeats": [1, 2], "upsample": "nearest"},
+    ),
+    "bifpn's way down": (
+        "pyramid",
+        PYRAMID | {"topology": "bifpn", "levels": [2, 3], "downsample": ["conv", "max_pool"]},
+    ),
     "cells": ("merging_cells", CELLS),
     "no cell between": ("merging_cells", CELLS | {"cells": 0, "fusion": ["add", "concat", "global_gate"]}),
     "two cells between": ("merging_cells", CELLS | {"cells": 2, "fusion": "add"}),

@@ -10,10 +10,11 @@ from typing import Any
 import optuna
 import pytest
 
-from nas.architecture import Frame
+from nas.architecture import Frame, NeckSpec
 from nas.catalog import read_space
 from nas.errors import SpecError
 from nas.search_space import SearchSpace
+from nas.topologies import bifpn, fpn, lateral, panet
 from nas.vocabulary import FUSIONS, UPSAMPLINGS
 
 FRAME = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=128)
@@ -63,21 +64,22 @@ def test_walk_yields_every_proposal_once(image_size: int, levels: list[int]) -> 
 
 
 def test_every_proposal_is_a_neck_that_fits() -> None:
-    """Also the pyramid space's own: its parameters at their ends."""
-    narrow = read_space("pyramid").narrowed({"width": [16, 96], "widths": "shared"})
+    """Also the pyramid space's own: its widths at their ends, and what dresses a convolution in one way."""
+    plain: dict[str, Any] = {"norm": "batch", "act": "silu", "order": "pre", "repeats": 2}
+    narrow = read_space("pyramid").narrowed(plain | {"width": [16, 96], "widths": "shared"})
     seen = set()
     for params, neck in narrow.walk(FRAME):
         neck.check(FRAME.channels)
         assert FRAME.map_size(max(neck.output_levels)) >= 2
         seen |= set(params)
-    assert seen == {"finest", "levels", "topology", "fusion", "upsample", "width", "conv"}
+    assert seen == {"finest", "levels", "topology", "fusion", "upsample", "downsample", "width", "conv"}
 
 
 def test_the_shipped_space_holds_what_it_promises() -> None:
     parameters = read_space("pyramid").parameters
     assert {"add", "concat", "attention"} <= set(parameters["fusion"]) <= set(FUSIONS)
     assert {"nearest", "bilinear", "deconv", "pixel_shuffle"} <= set(parameters["upsample"]) <= set(UPSAMPLINGS)
-    assert set(parameters["topology"]) == {"none", "top_down", "bidirectional"}
+    assert set(parameters["topology"]) == {"none", "top_down", "bidirectional", "bifpn"}
     assert set(parameters["widths"]) == {"shared", "level"}
 
 
@@ -196,6 +198,47 @@ def test_what_is_left_out_is_not_stored() -> None:
     assert space().narrowed({"repeats": [1, 2]}).choices["repeats"] == (1, 2)
 
 
+@pytest.mark.parametrize("neck", [fpn((2, 3, 4, 5), 64), bifpn((2, 3, 4, 5), 96), bifpn((3, 4, 5), 32, 1, repeats=1)])
+def test_published_necks_are_points_of_the_shipped_space(neck: NeckSpec) -> None:
+    """Asked with the parameters that are found, the space proposes that very neck."""
+    own = read_space("pyramid")
+    params = own.find(neck, FRAME)
+    assert params is not None
+    assert own.suggest(optuna.trial.FixedTrial(params), FRAME).digest == neck.digest
+    assert asked(own, params) == params
+
+
+@pytest.mark.parametrize(
+    "neck",
+    [
+        panet((2, 3, 4, 5), 64),
+        bifpn((2, 3, 4, 5), 100),
+        bifpn((3, 4), 32, repeats=4),
+        lateral((5,), 32),
+        fpn((3, 4, 5), 32, 2),
+    ],
+)
+def test_what_lies_outside_is_not_found(neck: NeckSpec) -> None:
+    assert read_space("pyramid").find(neck, FRAME) is None
+
+
+@pytest.mark.parametrize("name", ["pyramid", "wide_pyramid"])
+@pytest.mark.parametrize("seed", range(12))
+def test_every_proposal_is_found_again(name: str, seed: int) -> None:
+    """By its own parameters, or by those of another proposal of the same neck."""
+    own = read_space(name).narrowed({"widths": "shared"})
+    params, neck = own.sample(FRAME, random.Random(seed))
+    found = own.find(neck, FRAME)
+    assert found is not None
+    assert own.suggest(optuna.trial.FixedTrial(found), FRAME).digest == neck.digest
+    assert found.keys() == params.keys()
+
+
+def test_a_template_without_traces_finds_nothing() -> None:
+    own = read_space("merging_cells")
+    assert own.find(own.sample(FRAME, random.Random(0))[1], FRAME) is None
+
+
 @pytest.mark.parametrize("image_size", [48, 128])
 def test_the_level_that_every_neck_needs(image_size: int) -> None:
     frame = FRAME.model_copy(update={"image_size": image_size})
@@ -212,6 +255,9 @@ def test_choices_that_do_not_go_together_are_a_sentence() -> None:
     said = r"^space\.fusion: fully_connected fuses any number of maps, which global_gate cannot: add another$"
     with pytest.raises(SpecError, match=said):
         space().narrowed({"topology": ["top_down", "fully_connected"], "fusion": "global_gate"})
+    with pytest.raises(SpecError, match=r"^space\.levels: a bifpn has two levels or more: leave out 1$"):
+        space().narrowed({"topology": "bifpn", "levels": [1, 2]})
+    assert space().narrowed({"topology": ["none", "bifpn"], "levels": [1, 2]}).parameters["levels"] == (1, 2)
 
 
 def test_parameters_of_one_choice_are_not_asked_for() -> None:

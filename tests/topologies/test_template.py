@@ -9,13 +9,13 @@ import torch
 
 import nas
 from nas.search_space.pyramid import CONVS
-from nas.topologies import Cell, merging_cells, pyramid
+from nas.topologies import Cell, bifpn, merging_cells, pyramid
 from nas.vocabulary import DOWNSAMPLINGS, FUSIONS
 from tests.models.maps import features, randomised, weighted_sum, without_gradient
 
 CHANNELS = {3: 6, 4: 10, 5: 12}
 WIDTHS = {3: 8, 4: 12, 5: 12, 6: 16}
-TOPOLOGIES = ("none", "top_down", "bidirectional", "fully_connected")
+TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
 
 
 def made(topology: str, **options: Any) -> Any:
@@ -33,7 +33,7 @@ def test_every_option_makes_another_neck(topology: str) -> None:
     options: list[dict[str, Any]] = [{}, {"act": "relu"}, {"act": "relu", "order": "pre"}, {"context": "ppm"}]
     if topology != "none":
         options += [{"repeats": 2}, {"repeats": 3}]
-    if topology in ("bidirectional", "fully_connected"):
+    if topology in ("bidirectional", "bifpn", "fully_connected"):
         options += [{"downsample": "max_pool"}]
     assert len({made(topology, **some).digest for some in options}) == len(options)
 
@@ -62,6 +62,16 @@ def test_every_block_trains(conv: str, order: str) -> None:
         model = randomised(nas.build_neck(neck, list(CHANNELS.values())))
         weighted_sum(model(features(CHANNELS, 64))).backward()
         assert without_gradient(model) == []
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_bifpn_is_the_published_one(repeats: int) -> None:
+    """Dressed as EfficientDet dresses it."""
+    dress: dict[str, Any] = {"conv": "separable", "norm": "batch", "act": "silu", "order": "pre"}
+    widths = dict.fromkeys(WIDTHS, 8)
+    options = dress | {"fusion": "fast_attention", "downsample": "max_pool", "repeats": repeats}
+    neck = pyramid((3, 4, 5), tuple(widths), widths, "bifpn", **options)
+    assert neck.digest == bifpn((3, 4, 5), 8, extra=1, repeats=repeats).digest
 
 
 @pytest.mark.parametrize("topology", ["top_down", "bidirectional"])

@@ -1,0 +1,94 @@
+"""The full runs behind the shipped studies' certificates, kept beside the code: hours of training that nobody repeats.
+
+    python benchmarks/certificates.py give --storage sqlite:///certificates.db
+    nas proxy studies/bccd.yaml --search --necks 17 --storage sqlite:///certificates.db --set ...
+    python benchmarks/certificates.py keep --storage sqlite:///certificates.db
+
+`give` puts what `certificates/` holds into a database, and `nas proxy` trains only what is missing there; `keep` writes
+what it has trained. One file a task, by its fingerprint: other data, weights, settings or evaluator make another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+
+from nas.errors import UserError
+from nas.files import write_whole
+from nas.measurement import Evaluation
+from nas.storage import Store, open_store
+
+FOLDER = Path(__file__).parent / "certificates"
+
+SHORTEST = 40
+"""Epochs from which a run counts as full; shorter ones take minutes."""
+
+
+def keep(store: Store, tasks: list[str]) -> None:
+    """Write each task's full runs, those of before and those of the store."""
+    FOLDER.mkdir(exist_ok=True)
+    for task in tasks:
+        file = FOLDER / f"{task}.jsonl"
+        new = [e for e in store.evaluations(task) if e.state == "complete" and e.key.epochs >= SHORTEST]
+        runs = {str(e.key): e for e in [*read(file), *new]}
+        if runs:
+            lines = "".join(f"{line(e)}\n" for e in runs.values())
+            write_whole(file, lambda out, lines=lines: out.write(lines.encode()))
+            print(f"{file.name}: {len(runs)} runs")
+
+
+def line(evaluation: Evaluation) -> str:
+    """A run as JSON, its curve where it was validated, in five digits."""
+    validated = tuple(point for point in evaluation.curve if point.metrics.keys() - {"loss"})
+    data = evaluation.model_copy(update={"curve": validated}).to_dict()
+    data["measurement"].pop("details", None)
+    return json.dumps(rounded(data), separators=(",", ":"))
+
+
+def rounded(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {key: rounded(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [rounded(value) for value in data]
+    return round(data, 5) if isinstance(data, float) else data
+
+
+def give(store: Store) -> None:
+    """Record what the files hold and the store does not."""
+    for file in sorted(FOLDER.glob("*.jsonl")):
+        missing = [e for e in read(file) if store.evaluation(e.key) is None]
+        for evaluation in missing:
+            store.record(evaluation)
+        print(f"{file.name}: {len(missing)} runs were missing")
+
+
+def read(file: Path) -> list[Evaluation]:
+    """The runs of a file, none where there is none."""
+    return [Evaluation.model_validate_json(line) for line in file.read_text().splitlines()] if file.is_file() else []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["keep", "give"])
+    parser.add_argument("--storage", default="sqlite:///certificates.db")
+    options = parser.parse_args()
+    try:
+        with open_store(options.storage, create=options.what == "give") as store:
+            if options.what == "give":
+                give(store)
+                return
+            engine = sqlalchemy.create_engine(options.storage)
+            with engine.connect() as connection:
+                tasks = connection.scalars(sqlalchemy.text("SELECT DISTINCT task FROM nas_evaluation")).all()
+            keep(store, sorted(tasks))
+    except UserError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
