@@ -161,4 +161,14 @@ PYRAMID = Template(
     faults=_faults,
     written=("norm",),
     traces=_traces,
+    cheapest={
+        "fusion": ("add", "mean"),
+        "upsample": ("nearest", "bilinear"),
+        "downsample": ("max_pool", "avg_pool"),
+        "widths": ("shared",),
+        "norm": ("none",),
+        "act": ("none",),
+        "order": ("post", "pre"),
+        "context": ("none",),
+    },
 )

@@ -68,10 +68,16 @@ class SearchSpace(Value):
         return self.model_copy(update={"parameters": parameters})
 
     def narrowest(self) -> SearchSpace:
-        """This space at its least width."""
-        least: dict[str, Values] = {"width": (min(self.parameters["width"]),)}
-        shared: dict[str, Values] = {"widths": ("shared",)} if "widths" in self.parameters else {}
-        return self.model_copy(update={"parameters": self.parameters | least | shared})
+        """The part of this space in which its least costs are found: at the least width and the fewest repeats, and
+        with the choice that costs least where the template knows it.
+        """
+        choices = self.choices
+        least: dict[str, Values] = {name: (min(choices[name]),) for name in ("width", "repeats") if name in choices}
+        for name, order in TEMPLATES[self.template].cheapest.items():
+            cheap = next((value for value in order if value in choices[name]), None)
+            if cheap is not None:
+                least[name] = (cheap,)
+        return self.model_copy(update={"parameters": self.parameters | least})
 
     def coarsest_input(self, frame: Frame) -> int:
         """The level up to which every neck of the space needs the backbone."""

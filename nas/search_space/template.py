@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
@@ -42,7 +42,8 @@ class Template:
 
     `plan` asks for what matters; `faults` finds choices that do not go together. `written` names the unasked ones that
     every space holds: studies are stored with their space, and those of old have them. `traces` tells which values of
-    its parameters a neck can have come from, so that one is found among few; None where it leaves too many.
+    its parameters a neck can have come from, so that one is found among few; None where it leaves too many. `cheapest`
+    names choices that cost no more than any other of their parameter, all else equal, the first first.
     """
 
     known: Mapping[str, tuple[str, ...] | range]
@@ -51,6 +52,7 @@ class Template:
     faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
     written: tuple[str, ...] = ()
     traces: Callable[[NeckSpec], Mapping[str, Values] | None] = nothing
+    cheapest: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:
         """Every proposal, once, with its answers."""
