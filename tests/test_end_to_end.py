@@ -12,11 +12,13 @@ from PIL import Image
 
 import nas
 from nas.cli import main
+from nas.export.deployed import Deployed
 from nas.models import Segmenter
 from nas.models.detector import Detector
 from nas.study import DataSpec
 from nas.tasks import coco_metrics, data, segmentation_metrics
 from nas.tasks.cache import to_tensor
+from tests.export.code.written import imported
 
 SMALL = [
     "--set", "task.data.train=64", "--set", "task.data.val=32", "--set", "task.image_size=96", "--set", "task.epochs=8",
@@ -110,3 +112,60 @@ def test_class_maps_from_launch_to_predict(tmp_path: Path, capsys: pytest.Captur
     drawn = np.asarray(Image.open(tmp_path / "drawn" / "scene-classes.png"))
     assert (drawn == found[0]).mean() > 0.999
     assert sum(c["pixels"] for c in told["images"][0]["classes"]) == 96**2
+
+
+def given(root: Path, weights: Path, *sets: str) -> list[str]:
+    """A short study on real images, with any further settings."""
+    keys = [f"task.data.root={root}", f"task.backbone.checkpoint={weights}", "task.epochs=1", "space.width=16", *sets]
+    words = ["--trials", "2", "--executor", "local", "--json"]
+    return [*words, *(word for key in keys for word in ("--set", key))]
+
+
+def all_formats_agree(export: Path) -> None:
+    """What is written for others gives what `nas.load` gives, on other images than those it was checked with."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    model = nas.load(export)
+    size = model.architecture.image_size
+    images = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(7))
+    deployed = Deployed(model)
+    expected = deployed.expected(images)
+    session = onnxruntime.InferenceSession(export / "model.onnx", providers=["CPUExecutionProvider"])
+    from_onnx = [torch.from_numpy(x) for x in session.run(list(deployed.names), {"images": images.numpy()})]
+    neck = imported(export / "model.py").load()
+    with torch.no_grad():
+        from_pt2 = torch.export.load(export / "model.pt2").module()(images)
+        features = model.backbone(images)
+        maps, from_python = model.neck(features), neck(features)
+    torch.testing.assert_close(from_onnx, list(expected), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(list(from_pt2), list(expected), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(from_python, maps)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # two exports and their comparisons, on a machine that may be busy
+def test_nuclei_segmented_and_exported_to_all_formats(
+    nuclei: Path, lite0_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, export = ("--storage", f"sqlite:///{tmp_path / 'nas.db'}"), tmp_path / "export"
+    words = given(nuclei, lite0_weights, "baselines=[fpn]")
+    launched = json.loads(run(capsys, "launch", "nuclei", *words, *storage))
+    assert launched["best"][0]["values"]["miou"] > 0.6
+    run(capsys, "export", "nuclei", "-o", str(export), "--format", "config,weights,python,onnx,pt2", *storage)
+    all_formats_agree(export)
+    again = json.loads(run(capsys, "eval", str(export), str(nuclei), "--json"))
+    assert again["metrics"]["miou"] == pytest.approx(launched["best"][0]["values"]["miou"], abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_merging_cells_searched_on_blood_cells_and_exported_to_all_formats(
+    bccd: Path, lite0_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, export = ("--storage", f"sqlite:///{tmp_path / 'nas.db'}"), tmp_path / "export"
+    words = given(bccd, lite0_weights, "search_space=merging_cells", "baselines=[nas_fpn]")
+    launched = json.loads(run(capsys, "launch", "bccd", *words, *storage))
+    assert launched["baselines"][0]["name"] == "nas_fpn"
+    cells = str(1 - launched["baselines"][0]["trial"])
+    words = ["export", "bccd", "-o", str(export), "--trial", cells, "--format", "config,weights,python,onnx,pt2"]
+    run(capsys, *words, *storage)
+    all_formats_agree(export)
