@@ -13,6 +13,7 @@ import torch
 from nas import tasks
 from nas.architecture import Architecture
 from nas.errors import TrialFailed, UserError
+from nas.export.alone import alone
 from nas.export.card import CARD, DRAWING
 from nas.export.checkpoint import PARTS, PLACES, Checkpoint, differences, read_checkpoint
 from nas.export.config import CONFIG, CURVE, STUDY, ExportConfig, Init, Trained, is_export, read_config
@@ -80,6 +81,12 @@ def train(
         check_head(task.head, formats)
     given = checked(directory, config) if takes_backbone(config, task, init) else None
     request = Request(directory, config, task, init, seed, given)
+    _begun(request, output)  # what cannot go on there is told before anything is made
+    with alone(output, say):
+        return _carried_out(request, output, formats, say)
+
+
+def _carried_out(request: Request, output: Path, formats: Sequence[str], say: Say) -> dict[str, Any]:
     begun = _begun(request, output)
     if isinstance(begun, ExportConfig):
         say(f"{output} is trained already")
@@ -90,7 +97,7 @@ def train(
             _write(output, begun, state, _kept(output / CURVE), _kept(output / STUDY), formats)
         return _report(output, begun)
     trained, state = _trained(request, output, begun, formats, say)
-    study = _kept(directory / STUDY) or _kept(directory / CARD)
+    study = _kept(request.directory / STUDY) or _kept(request.directory / CARD)
     _write(output, trained, state, _kept(output / CURVE), study, formats)
     return _report(output, trained)
 

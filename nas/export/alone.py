@@ -1,0 +1,50 @@
+"""alone: a folder held by one process, so that two trainings do not write into one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nas.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold `folder`, which is made if it is missing, and taken away again if nothing was put there.
+
+    The system lets go of it when the process ends, however that happens. Where it cannot be locked, as on some network
+    disks, that is said.
+
+    Raises:
+        UserError: another process holds it, or it cannot be made.
+    """
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        _lock(handle, folder, say)
+        yield
+    finally:
+        if new:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path, say: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"another training is writing to {folder}: wait for it, or give another folder") from None
+    except (OSError, AttributeError) as error:
+        say(f"{folder} cannot be locked ({error}): see that no other training writes there")
