@@ -116,7 +116,8 @@ def test_class_maps_from_launch_to_predict(tmp_path: Path, capsys: pytest.Captur
 
 def given(root: Path, weights: Path, *sets: str) -> list[str]:
     """A short study on real images, with any further settings."""
-    keys = [f"task.data.root={root}", f"task.backbone.checkpoint={weights}", "task.epochs=1", "space.width=16", *sets]
+    short = ("task.epochs=1", "task.views=2", "task.image_size=96", "space.width=16")
+    keys = [f"task.data.root={root}", f"task.backbone.checkpoint={weights}", *short, *sets]
     words = ["--trials", "2", "--executor", "local", "--json"]
     return [*words, *(word for key in keys for word in ("--set", key))]
 
