@@ -61,7 +61,8 @@ def rounded(data: Any) -> Any:
 def give(store: Store) -> None:
     """Record what the files hold and the store does not."""
     for file in sorted(FOLDER.glob("*.jsonl")):
-        missing = [e for e in read(file) if store.evaluation(e.key) is None]
+        there = {e.key for e in store.evaluations(file.stem) if e.state == "complete"}
+        missing = [e for e in read(file) if e.key not in there]
         for evaluation in missing:
             store.record(evaluation)
         print(f"{file.name}: {len(missing)} runs were missing")

@@ -25,19 +25,32 @@ def alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     Raises:
         UserError: another process holds it, or it cannot be made.
     """
-    new = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        handle = _held(folder, say)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror}") from None
     try:
-        _lock(handle, folder, say)
         yield
     finally:
-        if new:
-            with suppress(OSError):  # there is something in it
-                folder.rmdir()
+        with suppress(OSError):  # there is something in it
+            for place in missing:
+                place.rmdir()
+        os.close(handle)
+
+
+def _held(folder: Path, say: Callable[[str], None]) -> int:
+    """A handle that holds the folder of this name; one that its holder took away meanwhile is made again."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            _lock(handle, folder, say)
+            if folder.exists() and os.path.samestat(os.fstat(handle), folder.stat()):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
         os.close(handle)
 
 

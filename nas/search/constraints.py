@@ -37,7 +37,9 @@ def broken(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, floa
 def check_reachable(
     space: SearchSpace, frame: Frame, constraints: Mapping[str, float], costs: Callable[[NeckSpec], Metrics]
 ) -> None:
-    """Look for a neck that meets the static constraints, among all at the least width.
+    """Look for a neck that meets the static constraints, where the space has its cheapest ones.
+
+    `activation_bytes` follow no such order, so that a space too large to be seen gets the benefit of the doubt.
 
     Raises:
         SpecError: none does; says what the least is.
@@ -46,7 +48,8 @@ def check_reachable(
     if not static:
         return
     least: dict[str, float] = {}
-    for count, neck in enumerate(_narrow(space, frame)):
+    part = space.narrowest() if "activation_bytes" in static else space.cheapest()
+    for count, neck in enumerate(_fewest_nodes(part, frame)):
         if count == PROBES:
             return
         found = costs(neck)
@@ -65,12 +68,12 @@ def check_reachable(
     raise SpecError("", faults or [together])
 
 
-def _narrow(space: SearchSpace, frame: Frame) -> list[NeckSpec]:
-    """Necks at the least width, few nodes first: costs rise with the width and, mostly, with the nodes.
+def _fewest_nodes(space: SearchSpace, frame: Frame) -> list[NeckSpec]:
+    """Necks of a part of the space, few nodes first: costs mostly rise with the nodes.
 
     One more than are looked at, no more: free graphs are too many to see them all.
     """
-    necks = (neck for _, neck in space.narrowest().walk(frame))
+    necks = (neck for _, neck in space.walk(frame))
     return sorted(islice(necks, PROBES + 1), key=lambda neck: len(neck.nodes))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -77,6 +77,8 @@ def launch(
     if known is not None:
         _check_unchanged(known, setup)
     setup = replace(setup, forecast=_forecast(known, setup, storage))
+    if setup.points:
+        say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         EXECUTORS[spec.executor](_evaluate(), setup.task, spec.workers, spec.address) as executor,
@@ -178,12 +180,19 @@ def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Sa
             pruner=pruners.build(spec),
         )
         study.set_metric_names([o.metric for o in spec.objectives])
-        outside = len(setup.baselines) - len(setup.points)
-        study.sampler = samplers.build(spec, len(study.get_trials(deepcopy=False)), outside)
+        trials = study.get_trials(deepcopy=False)
+        study.sampler = samplers.build(spec, len(trials), _baselines(setup, trials))
         state = Loop(setup, store, study, executor, lease, say).run()
         lease.close(state)
         sum_up(store, study)
     return result(store, spec.name)
+
+
+def _baselines(setup: Setup, trials: Sequence[optuna.trial.FrozenTrial]) -> samplers.Baselines:
+    """As they were asked, or will be: a study of before asked them without their parameters."""
+    told = {t.user_attrs["baseline"]: bool(t.user_attrs.get("in_space")) for t in trials if "baseline" in t.user_attrs}
+    inside = sum(told.get(name, name in setup.points) for name in setup.baselines)
+    return samplers.Baselines(inside, len(setup.baselines) - inside)
 
 
 def sum_up(store: Store, study: optuna.Study) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -14,26 +14,36 @@ from nas.errors import Fault
 from nas.study import StudySpec
 
 
-def _tpe(seed: int, trials: int, outside: int, options: dict[str, Any]) -> BaseSampler:
+class Baselines(NamedTuple):
+    """How many of a study's baselines are points of its space, and how many are not."""
+
+    inside: int = 0
+    outside: int = 0
+
+
+NONE = Baselines()
+
+
+def _tpe(seed: int, trials: int, baselines: Baselines, options: dict[str, Any]) -> BaseSampler:
     """TPE over the joint space. It learns from a quarter of the trials first, 4 to 10, so that a dozen suffice.
 
-    Those are the baselines that are points of the space, then proposals at random. The baselines `outside` teach it
-    nothing, and Optuna counts them: they come on top. `group` keeps parameters that a baseline lacks in the joint
-    space; `constant_liar` keeps parallel proposals apart.
+    Those are the baselines that are points of the space, then proposals at random, two at least. The baselines outside
+    teach it nothing, and Optuna counts them: they come on top. `group` keeps parameters that a baseline lacks in the
+    joint space; `constant_liar` keeps parallel proposals apart.
     """
-    start = max(4, min(10, trials // 4)) + outside
+    start = max(4, min(10, trials // 4), baselines.inside + 2) + baselines.outside
     settled = {"multivariate": True, "group": True, "constant_liar": True, "n_startup_trials": start, "seed": seed}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPESampler(**(settled | options))
 
 
-def _random(seed: int, trials: int, outside: int, options: dict[str, Any]) -> BaseSampler:
+def _random(seed: int, trials: int, baselines: Baselines, options: dict[str, Any]) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int, int, int, dict[str, Any]], BaseSampler]] = {"tpe": _tpe, "random": _random}
-"""Name -> builder(seed, trials of the budget, number of baselines outside the space, options)."""
+SAMPLERS: dict[str, Callable[[int, int, Baselines, dict[str, Any]], BaseSampler]] = {"tpe": _tpe, "random": _random}
+"""Name -> builder(seed, trials of the budget, baselines, options)."""
 
 _OPTIONS: dict[str, frozenset[str]] = {
     "tpe": frozenset(inspect.signature(TPESampler).parameters) - {"seed", "constraints_func"},
@@ -54,16 +64,13 @@ def check(spec: StudySpec) -> list[Fault]:
     ]
     if not faults:
         try:
-            SAMPLERS[kind](0, 1, 0, options)
+            SAMPLERS[kind](0, 1, NONE, options)
         except (TypeError, ValueError) as error:
             faults.append(Fault("sampler", str(error)))
     return faults
 
 
-def build(spec: StudySpec, seen: int, outside: int = 0) -> BaseSampler:
-    """The study's sampler; `seen` trials already asked move its seed on, so that a resumed study asks for others.
-
-    `outside`: how many of the study's baselines are no points of its space.
-    """
+def build(spec: StudySpec, seen: int, baselines: Baselines = NONE) -> BaseSampler:
+    """The study's sampler; `seen` trials already asked move its seed on, so that a resumed study asks for others."""
     trials = spec.budget.trials or 40
-    return SAMPLERS[spec.sampler.kind](spec.seed + seen, trials, outside, dict(spec.sampler.options))
+    return SAMPLERS[spec.sampler.kind](spec.seed + seen, trials, baselines, dict(spec.sampler.options))

@@ -46,8 +46,9 @@ class Chooser:
         self.chosen: dict[str, Choice] = {}
 
     def __call__(self, name: str, allowed: Callable[[Any], bool] | None = None, ask: str | None = None) -> Any:
-        choices = [c for c in self.parameters[name] if allowed is None or allowed(c)]
-        self.chosen[ask or name] = choice = self._choice(name, choices, ask or name)
+        ask = ask or name
+        values = self.parameters.get(ask, self.parameters[name])
+        self.chosen[ask] = choice = self._choice(name, [c for c in values if allowed is None or allowed(c)], ask)
         return choice
 
     def _choice(self, name: str, choices: list[Choice], ask: str) -> Any:

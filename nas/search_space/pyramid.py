@@ -116,20 +116,25 @@ def _faults(parameters: Mapping[str, Values]) -> list[Fault]:
     return faults
 
 
-def _traces(neck: NeckSpec) -> dict[str, Values]:
+def _traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
     """What a neck shows of the parameters: its levels and widths, and the words of its edges and blocks."""
+    nodes = [neck.node(index) for index in neck.outputs]
+    widths = tuple(node.width for node in nodes if node is not None)
+    if len(widths) < len(nodes):
+        return None  # a map of the backbone as it is, which no template gives
     blocks = [block for node in neck.nodes for block in (node.block, *(e.project for e in node.inputs)) if block]
-    widths = tuple(sorted({node.width for node in neck.nodes}))
-    fusions = tuple({node.fuse for node in neck.nodes if len(node.inputs) > 1} or words.FUSIONS)
-    count = len(neck.outputs)
-    return {
+    edges = [edge for node in neck.nodes for edge in node.inputs]
+    fusions = {node.fuse for node in neck.nodes if len(node.inputs) > 1}
+    fusions = fusions.intersection(parameters["fusion"]) or {str(f) for f in parameters["fusion"]}
+    joined = [t for t in TOPOLOGIES if _joins(t, len(nodes)) and any(_fuses(t, f) for f in fusions)]
+    shown: dict[str, Values] = {
         "finest": (min(neck.output_levels),),
-        "levels": (count,),
-        "topology": tuple(t for t in TOPOLOGIES if _joins(t, count) and any(_fuses(t, f) for f in fusions)),
-        "fusion": fusions,
-        "upsample": tuple({edge.up for node in neck.nodes for edge in node.inputs}),
-        "downsample": tuple({edge.down for node in neck.nodes for edge in node.inputs} | {"conv"}),
-        "widths": ("shared",) if len(widths) == 1 else ("level",),
+        "levels": (len(nodes),),
+        "topology": tuple(joined),
+        "fusion": tuple(fusions),
+        "upsample": tuple({edge.up for edge in edges}),
+        "downsample": tuple({edge.down for edge in edges} | {"conv"}),
+        "widths": ("shared", "level") if len(set(widths)) == 1 else ("level",),
         "width": widths,
         "conv": tuple({block.kind for block in blocks} | {"plain"}),
         "norm": tuple({block.norm for block in blocks} | {"none"}),
@@ -137,6 +142,7 @@ def _traces(neck: NeckSpec) -> dict[str, Values]:
         "order": tuple({block.order for block in blocks} | {"post"}),
         "context": ("ppm",) if any(block.kind == "ppm" for block in blocks) else ("none",),
     }
+    return shown | {f"width_p{level}": (width,) for level, width in zip(neck.output_levels, widths, strict=True)}
 
 
 PYRAMID = Template(

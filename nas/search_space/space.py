@@ -68,16 +68,21 @@ class SearchSpace(Value):
         return self.model_copy(update={"parameters": parameters})
 
     def narrowest(self) -> SearchSpace:
-        """The part of this space in which its least costs are found: at the least width and the fewest repeats, and
-        with the choice that costs least where the template knows it.
-        """
+        """This space at its least width and fewest repeats."""
         choices = self.choices
         least: dict[str, Values] = {name: (min(choices[name]),) for name in ("width", "repeats") if name in choices}
+        shared: dict[str, Values] = {"widths": ("shared",)} if "shared" in choices.get("widths", ()) else {}
+        return self.model_copy(update={"parameters": self.parameters | least | shared})
+
+    def cheapest(self) -> SearchSpace:
+        """The part of this space in which its fewest parameters and MACs are found, as far as its template tells."""
+        narrow, choices = self.narrowest(), self.choices
+        least: dict[str, Values] = {}
         for name, order in TEMPLATES[self.template].cheapest.items():
             cheap = next((value for value in order if value in choices[name]), None)
             if cheap is not None:
                 least[name] = (cheap,)
-        return self.model_copy(update={"parameters": self.parameters | least})
+        return narrow.model_copy(update={"parameters": narrow.parameters | least})
 
     def coarsest_input(self, frame: Frame) -> int:
         """The level up to which every neck of the space needs the backbone."""

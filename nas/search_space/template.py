@@ -14,8 +14,11 @@ from nas.search_space.choosing import Choice, Chooser, Replay, Script, Values
 SMALLEST_MAP = 2
 """Cells a side that the coarsest level must have: BatchNorm and 3x3 convolutions make no sense on less."""
 
-LOOKED_AT = 2_000
-"""Proposals that are compared with a neck that is looked for: a second or two."""
+LOOKED_AT = 1_000
+"""Proposals that are compared with a neck that is looked for: a few milliseconds each."""
+
+ALWAYS_ASKED = ("finest", "levels", "topology", "width")
+"""Parameters that every neck tells, so that without a value for them there is none."""
 
 
 class Plan(Protocol):
@@ -28,7 +31,7 @@ class Plan(Protocol):
         ...
 
 
-def nothing(neck: NeckSpec) -> dict[str, Values] | None:
+def nothing(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
     return None
 
 
@@ -42,8 +45,8 @@ class Template:
 
     `plan` asks for what matters; `faults` finds choices that do not go together. `written` names the unasked ones that
     every space holds: studies are stored with their space, and those of old have them. `traces` tells which values of
-    its parameters a neck can have come from, so that one is found among few; None where it leaves too many. `cheapest`
-    names choices that cost no more than any other of their parameter, all else equal, the first first.
+    the parameters a neck can have come from, so that one is found among few; None where it leaves too many. `cheapest`
+    names choices that take no more parameters and MACs than any other, all else equal, the first first.
     """
 
     known: Mapping[str, tuple[str, ...] | range]
@@ -51,7 +54,7 @@ class Template:
     plan: Callable[[Chooser, Frame], Plan]
     faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
     written: tuple[str, ...] = ()
-    traces: Callable[[NeckSpec], Mapping[str, Values] | None] = nothing
+    traces: Callable[[NeckSpec, Mapping[str, Values]], Mapping[str, Values] | None] = nothing
     cheapest: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:
@@ -61,12 +64,15 @@ class Template:
 
     def find(self, neck: NeckSpec, parameters: Mapping[str, Values], frame: Frame) -> dict[str, Choice] | None:
         """The answers that make the neck; None where none do, or none of the first LOOKED_AT."""
-        traces = self.traces(neck)
-        if traces is None:
+        traces = self.traces(neck, parameters)
+        if traces is None or not fits(frame, min(neck.output_levels), len(neck.outputs)):
             return None
-        few = {name: tuple(v for v in values if v in traces.get(name, values)) for name, values in parameters.items()}
-        if not all(few.values()) or not fits(frame, min(neck.output_levels), len(neck.outputs)):
-            return None
+        few = dict(parameters)
+        for name, values in traces.items():
+            left = tuple(value for value in parameters.get(name, values) if value in values)
+            if not left and name in ALWAYS_ASKED:
+                return None
+            few[name] = left or parameters[name]  # of what is not asked for, a neck tells nothing
         for _, chooser, plan in islice(self._walk(few, frame), LOOKED_AT):
             if plan.neck().digest == neck.digest:
                 replay = Replay(chooser.chosen)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nas.architecture import Conv, Edge, NeckSpec
 from nas.topologies.draft import NORMED, Draft
-from nas.vocabulary import DOWNSAMPLINGS, UPSAMPLINGS
+from nas.vocabulary import DOWNSAMPLINGS, FUSIONS, UPSAMPLINGS
 
 _BLOCK = Conv(kind="separable", norm="batch", act="silu", order="pre")
 
@@ -110,6 +110,8 @@ def stacked(
         maps[level] = Edge(source=draft.add(level, widths[level], [resampled(level, maps[level - 1])]))
 
     def fused(level: int, edges: Sequence[Edge]) -> Edge:
+        if not FUSIONS[fuse].commutative:  # then the coarser comes first
+            edges = sorted(edges, key=lambda edge: -draft.level_of(edge.source))
         return Edge(source=draft.add(level, widths[level], [resampled(level, e) for e in edges], fuse, block))
 
     if len(widths) > 1:  # a pyramid of one level has nothing to fuse: its projection is all there is

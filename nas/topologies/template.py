@@ -29,7 +29,8 @@ def pyramid(
 
     Args:
         inputs: the backbone's levels that are used, fine to coarse.
-        levels: the pyramid's levels; those beyond the backbone's are strided convolutions of the one before.
+        levels: the pyramid's levels; those beyond the backbone's are made from the one before, by `downsample` in
+            BiFPN's cells and else by strided convolutions.
         widths: channels by level.
         topology: `none` (a lateral and an output convolution a level), `top_down`, `bidirectional` (a bottom-up
             path added), `bifpn` (its cells, where an output convolution follows each fusion), or `fully_connected`
@@ -37,7 +38,7 @@ def pyramid(
         fusion: a name of `vocabulary.FUSIONS`; concatenations are reduced by a 1x1 convolution with `norm`, or with
             BatchNorm where that is `none`: unnormalised sums over many channels make runs collapse.
         upsample: a name of `vocabulary.UPSAMPLINGS`.
-        conv: `plain` or `separable`, the kind of the output convolutions.
+        conv: the kind of the output convolutions; a name of `vocabulary.BLOCKS`.
         norm: what follows every convolution; a name of `vocabulary.NORMS`.
         act: the activation of the output convolutions, in their `order`.
         downsample: how maps go up from fine to coarse; a name of `vocabulary.DOWNSAMPLINGS`.

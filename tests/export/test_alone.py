@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -38,12 +39,41 @@ def test_a_folder_that_another_process_holds_is_refused_until_it_is_killed(tmp_p
         pass
 
 
+def test_one_that_is_refused_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though there was no folder yet when it looked."""
+    folder = tmp_path / "out"
+    exists = Path.exists
+    with alone(folder, silent):
+        monkeypatch.setattr(Path, "exists", lambda path: path != folder and exists(path))
+        with pytest.raises(UserError, match=r"^another training"), alone(folder, silent):
+            pass
+        monkeypatch.undo()
+        assert folder.is_dir()
+
+
+def test_a_folder_that_was_taken_away_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "out"
+    flock = fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        monkeypatch.setattr("fcntl.flock", flock)
+        folder.rmdir()  # as the one who held it does at its end
+        flock(handle, how)
+
+    monkeypatch.setattr("fcntl.flock", late)
+    with alone(folder, silent), pytest.raises(UserError, match=r"^another training"), alone(folder, silent):
+        pass
+
+
 def test_a_new_folder_stays_if_something_was_put_there(tmp_path: Path) -> None:
     for name in ("empty", "full"):
         with alone(tmp_path / "deep" / name, silent):
             if name == "full":
                 (tmp_path / "deep" / name / "file").touch()
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["full"]
+    with alone(tmp_path / "new" / "empty", silent):
+        pass
+    assert not (tmp_path / "new").exists()
     (tmp_path / "old").mkdir()
     with alone(tmp_path / "old", silent):
         pass

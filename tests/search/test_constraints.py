@@ -78,6 +78,16 @@ def test_bounds_that_only_together_cannot_be_met() -> None:
         check_reachable(SPACE, FRAME, {"params": 700.0, "macs": 100.0}, by_nodes)
 
 
+def test_activation_bytes_are_looked_for_in_all_fusions() -> None:
+    """A gate can need fewer than a sum; parameters and MACs it never takes fewer of."""
+
+    def gates_are_small(neck: NeckSpec) -> Metrics:
+        return {"activation_bytes": 1.0 if any(node.fuse == "concat" for node in neck.nodes) else 9.0}
+
+    few = SPACE.narrowed({"upsample": "nearest", "act": "none", "fusion": ["add", "concat"]})
+    check_reachable(few, FRAME, {"activation_bytes": 5.0}, gates_are_small)
+
+
 def test_without_static_bounds_nothing_is_counted() -> None:
     def never(neck: NeckSpec) -> Metrics:
         raise AssertionError

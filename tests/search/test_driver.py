@@ -14,7 +14,7 @@ from nas.executors import EXECUTORS
 from nas.executors.local import LocalExecutor
 from nas.measurement import Job, Measurement, Progress
 from nas.results import Result
-from nas.search import launch
+from nas.search import launch, samplers
 from nas.storage import open_store
 from nas.study import StudySpec
 from nas.tasks.base import Task
@@ -83,6 +83,24 @@ class TestBaselinesInTheSpace:
         told = {"topology": "top_down", "fusion": "add", "finest": 2, "levels": 3, "width": 32}
         assert (trials[0].user_attrs["baseline"], trials[0].params) == ("fpn", told)
         assert (trials[1].user_attrs["baseline"], trials[1].params) == ("panet", {})
+
+    def test_the_sampler_knows_how_many_there_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also of a study that asked them without their parameters, as it was before."""
+        told: list[samplers.Baselines] = []
+        build = samplers.build
+        monkeypatch.setattr(samplers, "build", lambda spec, seen, b: told.append(b) or build(spec, seen, b))
+        run(tmp_path, self.STUDY)
+        with open_store(searches.url(tmp_path), create=False) as store:
+            first = optuna.load_study(study_name="small", storage=store.optuna).trials[0]
+            assert first.user_attrs["in_space"]
+        run(tmp_path, self.STUDY)
+        monkeypatch.setattr("nas.search.setup.Setup.points", {})
+        run(tmp_path, self.STUDY.model_copy(update={"name": "before"}))
+        monkeypatch.undo()
+        monkeypatch.setattr(samplers, "build", lambda spec, seen, b: told.append(b) or build(spec, seen, b))
+        searches.install(monkeypatch)
+        run(tmp_path, self.STUDY.model_copy(update={"name": "before"}))
+        assert told == [(1, 1), (1, 1), (0, 2), (0, 2)]
 
     def test_they_keep_their_place_over_a_restart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """One whose trial was asked and never ended is asked with the same parameters."""

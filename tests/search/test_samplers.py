@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from nas.search.samplers import build, check
+from nas.search.samplers import Baselines, build, check
 from nas.study import StudySpec
 
 
@@ -46,7 +46,7 @@ def test_the_random_start_suits_the_budget(trials: int | None, start: int) -> No
     budget = {"trials": trials} if trials else {"seconds": 60}
     told = []
     for sign in (1, -1):
-        made = optuna.create_study(sampler=build(study(budget=budget), 0, outside=3))
+        made = optuna.create_study(sampler=build(study(budget=budget), 0, Baselines(inside=1, outside=3)))
         for _ in range(start + 2):
             trial = made.ask()
             made.tell(trial, sign * trial.suggest_float("x", 0, 100))
@@ -54,6 +54,12 @@ def test_the_random_start_suits_the_budget(trials: int | None, start: int) -> No
     up, down = told
     assert up[:start] == down[:start]
     assert up[start:] != down[start:]
+
+
+def test_two_at_random_at_least_follow_the_baselines() -> None:
+    made = build(study(budget={"trials": 12}), 0, Baselines(inside=5, outside=1))
+    assert isinstance(made, TPESampler)
+    assert made._n_startup_trials == 8
 
 
 def test_options_reach_the_sampler() -> None:

@@ -33,14 +33,8 @@ SPACES = {
     "only repeated": ("pyramid", PYRAMID | {"repeats": [2, 3], "upsample": "nearest", "width": 8}),
     "dressed": ("pyramid", PYRAMID | {"act": ["none", "relu"], "order": ["post", "pre"], "fusion": "add", "width": 8}),
     "context": ("pyramid", PYRAMID | {"context": ["none", "ppm"], "fusion": "add", "width": 8, "norm": "batch"}),
-    "bifpn": (
-        "pyramid",
-        PYRAMID | {"topology": ["none", "top_down", "bifpn"], "repeats": [1, 2], "upsample": "nearest"},
-    ),
-    "bifpn's way down": (
-        "pyramid",
-        PYRAMID | {"topology": "bifpn", "levels": [2, 3], "downsample": ["conv", "max_pool"]},
-    ),
+    "bifpn": ("pyramid", PYRAMID | BIFPN | {"topology": ["none", "top_down", "bifpn"], "levels": [1, 2]}),
+    "bifpn alone": ("pyramid", PYRAMID | BIFPN | {"topology": "bifpn", "downsample": ["conv", "max_pool"]}),
     "cells": ("merging_cells", CELLS),
     "no cell between": ("merging_cells", CELLS | {"cells": 0, "fusion": ["add", "concat", "global_gate"]}),
     "two cells between": ("merging_cells", CELLS | {"cells": 2, "fusion": "add"}),

@@ -14,7 +14,7 @@ from nas.architecture import Frame, NeckSpec
 from nas.catalog import read_space
 from nas.errors import SpecError
 from nas.search_space import SearchSpace
-from nas.topologies import bifpn, fpn, lateral, panet
+from nas.topologies import bifpn, fpn, lateral, nas_fpn, panet, pyramid
 from nas.vocabulary import FUSIONS, UPSAMPLINGS
 
 FRAME = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=128)
@@ -223,15 +223,38 @@ def test_what_lies_outside_is_not_found(neck: NeckSpec) -> None:
 
 
 @pytest.mark.parametrize("name", ["pyramid", "wide_pyramid"])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(25))
 def test_every_proposal_is_found_again(name: str, seed: int) -> None:
-    """By its own parameters, or by those of another proposal of the same neck."""
-    own = read_space(name).narrowed({"widths": "shared"})
-    params, neck = own.sample(FRAME, random.Random(seed))
+    """In the whole space or a part of it: by its own parameters, or by those of another proposal of the same neck."""
+    rng = random.Random(seed)
+    own = read_space(name)
+    parts: dict[str, Any] = {
+        k: rng.sample(v, rng.randint(1, len(v))) for k, v in own.parameters.items() if k[:5] != "width"
+    }
+    own = own.narrowed(parts | {"finest": [2, 3, 4]}) if seed else own
+    _, neck = own.sample(FRAME, rng)
     found = own.find(neck, FRAME)
     assert found is not None
     assert own.suggest(optuna.trial.FixedTrial(found), FRAME).digest == neck.digest
-    assert found.keys() == params.keys()
+
+
+@pytest.mark.parametrize(
+    ("neck", "part"),
+    [
+        (fpn((2, 3, 4, 5), 64), {"order": "pre"}),
+        (fpn((2, 3, 4, 5), 64), {"widths": "level"}),
+        (pyramid((2, 3), (2, 3), {2: 32, 3: 32}, "none"), {"upsample": "bilinear"}),
+        (pyramid((2, 3), (2, 3), {2: 32, 3: 48}, "bifpn", repeats=2), {}),
+    ],
+)
+def test_what_a_neck_does_not_show_is_no_hindrance(neck: NeckSpec, part: dict[str, Any]) -> None:
+    assert read_space("pyramid").narrowed(part).find(neck, FRAME) is not None
+
+
+def test_a_neck_with_a_fusion_of_two_in_a_space_of_more() -> None:
+    """Topologies that fuse more than two maps cannot be meant."""
+    part = {"fusion": ["concat", "global_gate"]}
+    assert read_space("wide_pyramid").narrowed(part).find(nas_fpn((2, 3, 4, 5), 32), FRAME) is None
 
 
 def test_a_template_without_traces_finds_nothing() -> None:
