@@ -55,9 +55,13 @@ def _held(folder: Path, say: Callable[[str], None]) -> int:
 
 
 def _lock(handle: int, folder: Path, say: Callable[[str], None]) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"another training is writing to {folder}: wait for it, or give another folder") from None
-    except (OSError, AttributeError) as error:
-        say(f"{folder} cannot be locked ({error}): see that no other training writes there")
+    why = "this system has no such locks"
+    if fcntl is not None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            raise UserError(f"another training is writing to {folder}: wait for it, or give another folder") from None
+        except OSError as error:
+            why = str(error.strerror)
+    say(f"{folder} cannot be locked ({why}): see that no other training writes there")

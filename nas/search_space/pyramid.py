@@ -120,8 +120,8 @@ def _traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Value
     """What a neck shows of the parameters: its levels and widths, and the words of its edges and blocks."""
     nodes = [neck.node(index) for index in neck.outputs]
     widths = tuple(node.width for node in nodes if node is not None)
-    if len(widths) < len(nodes):
-        return None  # a map of the backbone as it is, which no template gives
+    if len(widths) < len(nodes) or not set(widths) <= set(parameters["width"]):
+        return None  # a map of the backbone as it is, or a width that the space has not
     blocks = [block for node in neck.nodes for block in (node.block, *(e.project for e in node.inputs)) if block]
     edges = [edge for node in neck.nodes for edge in node.inputs]
     fusions = {node.fuse for node in neck.nodes if len(node.inputs) > 1}

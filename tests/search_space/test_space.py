@@ -214,6 +214,7 @@ def test_published_necks_are_points_of_the_shipped_space(neck: NeckSpec) -> None
         panet((2, 3, 4, 5), 64),
         bifpn((2, 3, 4, 5), 100),
         bifpn((3, 4), 32, repeats=4),
+        pyramid((2, 3), (2, 3), {2: 32, 3: 40}, "top_down"),
         lateral((5,), 32),
         fpn((3, 4, 5), 32, 2),
     ],
