@@ -53,6 +53,7 @@ def test_options_reach_the_topology() -> None:
         ({"name": "panet", "chain": "yolo"}, r"^chain: unknown 'yolo'; one of paper, mmdet$"),
         ({"name": "nas_fpn", "levels": 6, "finest": 1}, r"^nas_fpn: has five levels, and the backbone gives 6$"),
         ({"name": "bifpn", "fuse": "sum"}, r"unknown 'sum'; one of add, concat, attention"),
+        ({"name": "bifpn", "upsample": "cubic"}, r"unknown 'cubic'; one of nearest, bilinear, "),
         ({"name": "fpn", "in_channels": 0}, r"in_channels: should be greater than or equal to 1, not 0"),
     ],
 )

@@ -91,12 +91,15 @@ def stacked(
         context: a block in the place of the coarsest lateral.
     """
     draft = Draft(inputs)
-    learned = {True: UPSAMPLINGS[upsample].projects, False: DOWNSAMPLINGS[downsample].projects}
+    # An unknown word is told of by the neck itself.
+    up_projects = upsample in UPSAMPLINGS and UPSAMPLINGS[upsample].projects
+    down_projects = downsample in DOWNSAMPLINGS and DOWNSAMPLINGS[downsample].projects
+    coarser_first = fuse in FUSIONS and not FUSIONS[fuse].commutative
 
     def resampled(level: int, edge: Edge) -> Edge:
         """The edge to a map of that level: unequal widths are projected, unless the resampling does it."""
         start = draft.level_of(edge.source)
-        projects = start != level and learned[start > level]
+        projects = start != level and (up_projects if start > level else down_projects)
         node = edge.source >= len(draft.inputs)
         unequal = node and edge.project is None and widths[start] != widths[level] and not projects
         project = lateral if unequal else edge.project
@@ -110,7 +113,7 @@ def stacked(
         maps[level] = Edge(source=draft.add(level, widths[level], [resampled(level, maps[level - 1])]))
 
     def fused(level: int, edges: Sequence[Edge]) -> Edge:
-        if not FUSIONS[fuse].commutative:  # then the coarser comes first
+        if coarser_first:
             edges = sorted(edges, key=lambda edge: -draft.level_of(edge.source))
         return Edge(source=draft.add(level, widths[level], [resampled(level, e) for e in edges], fuse, block))
 
