@@ -70,7 +70,7 @@ def give(store: Store) -> None:
 
 def read(file: Path) -> list[Evaluation]:
     """The runs of a file, none where there is none."""
-    return [Evaluation.model_validate_json(line) for line in file.read_text().splitlines()] if file.is_file() else []
+    return [Evaluation.model_validate_json(run) for run in file.read_text().splitlines()] if file.is_file() else []
 
 
 def main() -> None:

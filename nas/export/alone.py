@@ -11,7 +11,7 @@ from nas.errors import UserError
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # a system without flock, where a folder cannot be opened either
     fcntl = None  # type: ignore[assignment]
 
 
@@ -19,12 +19,16 @@ except ImportError:  # Windows
 def alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Hold `folder`, which is made if it is missing, and taken away again if nothing was put there.
 
-    The system lets go of it when the process ends, however that happens. Where it cannot be locked, as on some network
-    disks, that is said.
+    The system lets go of it when the process ends, however that happens. Where it cannot be locked, as on Windows and
+    some network disks, that is said.
 
     Raises:
         UserError: another process holds it, or it cannot be made.
     """
+    if fcntl is None:
+        say(_unlocked(folder, "this system has no such locks"))
+        yield
+        return
     try:
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
         handle = _held(folder, say)
@@ -55,13 +59,13 @@ def _held(folder: Path, say: Callable[[str], None]) -> int:
 
 
 def _lock(handle: int, folder: Path, say: Callable[[str], None]) -> None:
-    why = "this system has no such locks"
-    if fcntl is not None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            raise UserError(f"another training is writing to {folder}: wait for it, or give another folder") from None
-        except OSError as error:
-            why = str(error.strerror)
-    say(f"{folder} cannot be locked ({why}): see that no other training writes there")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"another training is writing to {folder}: wait for it, or give another folder") from None
+    except OSError as error:
+        say(_unlocked(folder, str(error.strerror)))
+
+
+def _unlocked(folder: Path, why: str) -> str:
+    return f"{folder} cannot be locked ({why}): see that no other training writes there"

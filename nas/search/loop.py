@@ -188,9 +188,12 @@ class Loop:
         """One proposal: told at once if nothing needs to be trained, else submitted."""
         trial = self.study.ask()
         baseline = trial.user_attrs.get("baseline")
-        if baseline is None or trial.user_attrs.get("in_space"):
+        if baseline is None:
             neck = self.setup.space.suggest(trial, self.task.frame)
-        neck = self.setup.baselines[baseline] if baseline else neck
+        else:
+            neck = self.setup.baselines[baseline]
+            if trial.user_attrs.get("in_space"):
+                self.setup.space.suggest(trial, self.task.frame)  # so that Optuna has its parameters
         architecture = self.task.architecture(neck)
         key = Key(
             digest=architecture.digest, task=self.task.fingerprint, seed=self.spec.seed, epochs=self.spec.task.epochs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Protocol, Self
@@ -112,7 +113,17 @@ def _values(given: Any) -> Values:
     return values
 
 
-class Script:
+class Answering(ABC):
+    """A trial of our own, to which numbers are choices like any other."""
+
+    @abstractmethod
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        return int(self.suggest_categorical(name, range(low, high + 1, step)))
+
+
+class Script(Answering):
     """A trial that answers from a script of indices, and knows the script that comes next."""
 
     def __init__(self, script: list[int]) -> None:
@@ -128,9 +139,6 @@ class Script:
         self.params[name] = choices[self.script[place]]
         return choices[self.script[place]]
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        return int(self.suggest_categorical(name, range(low, high + 1, step)))
-
     def next(self) -> list[int] | None:
         script = self.script[: len(self.counts)]
         while script and script[-1] == self.counts[len(script) - 1] - 1:
@@ -138,7 +146,7 @@ class Script:
         return [*script[:-1], script[-1] + 1] if script else None
 
 
-class Replay:
+class Replay(Answering):
     """A trial that answers what a chooser has chosen. `params`: what it was asked, and its answers."""
 
     def __init__(self, chosen: Mapping[str, Choice]) -> None:
@@ -149,11 +157,8 @@ class Replay:
         self.params[name] = self.chosen[name.partition("_of_")[0]]
         return self.params[name]
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        return int(self.suggest_categorical(name, range(low, high + 1, step)))
 
-
-class Draw:
+class Draw(Answering):
     """A trial that answers at random. `ways`: one over the chance of the answers given so far."""
 
     def __init__(self, rng: random.Random) -> None:
@@ -165,6 +170,3 @@ class Draw:
         self.ways *= len(choices)
         self.params[name] = self.rng.choice(list(choices))
         return self.params[name]
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        return int(self.suggest_categorical(name, range(low, high + 1, step)))

@@ -31,7 +31,7 @@ class Plan(Protocol):
         ...
 
 
-def nothing(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
+def no_traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
     return None
 
 
@@ -54,7 +54,7 @@ class Template:
     plan: Callable[[Chooser, Frame], Plan]
     faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
     written: tuple[str, ...] = ()
-    traces: Callable[[NeckSpec, Mapping[str, Values]], Mapping[str, Values] | None] = nothing
+    traces: Callable[[NeckSpec, Mapping[str, Values]], Mapping[str, Values] | None] = no_traces
     cheapest: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:

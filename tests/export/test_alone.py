@@ -96,3 +96,15 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     folder = tmp_path / "file" / "out"
     with pytest.raises(UserError, match=r"file/out cannot be written: Not a directory"), alone(folder, silent):
         pass
+
+
+def test_a_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.export.alone.fcntl", None)
+    said: list[str] = []
+    with alone(tmp_path / "out", said.append):
+        pass
+    assert len(said) == 1
+    assert said[0].startswith(
+        f"{tmp_path / 'out'} cannot be locked (this system has no such locks): see that no other "
+    )
+    assert list(tmp_path.iterdir()) == []

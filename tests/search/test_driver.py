@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 
 from nas.errors import SpecError, TrialFailed, UserError
 from nas.executors import EXECUTORS
-from nas.executors.local import LocalExecutor
 from nas.measurement import Job, Measurement, Progress
 from nas.results import Result
-from nas.search import launch, samplers
+from nas.search import launch
 from nas.storage import open_store
 from nas.study import StudySpec
 from nas.tasks.base import Task
@@ -69,54 +67,6 @@ class TestBudget:
         assert result.state == "exhausted"
         assert result.trials.complete == 12 + 2
         assert result.trials.running == result.trials.waiting == 0
-
-
-class TestBaselinesInTheSpace:
-    """FPN on all levels of the backbone is a point of this space, PANet is none of any."""
-
-    STUDY = spec(space=searches.SPACE | {"levels": [2, 3]})
-
-    def test_the_sampler_is_told_where_they_lie(self, tmp_path: Path) -> None:
-        run(tmp_path, self.STUDY)
-        with open_store(searches.url(tmp_path), create=False) as store:
-            trials = optuna.load_study(study_name="small", storage=store.optuna).trials
-        told = {"topology": "top_down", "fusion": "add", "finest": 2, "levels": 3, "width": 32}
-        assert (trials[0].user_attrs["baseline"], trials[0].params) == ("fpn", told)
-        assert (trials[1].user_attrs["baseline"], trials[1].params) == ("panet", {})
-
-    def test_the_sampler_knows_how_many_there_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Also of a study that asked them without their parameters, as it was before."""
-        told: list[samplers.Baselines] = []
-        build = samplers.build
-        monkeypatch.setattr(samplers, "build", lambda spec, seen, b: told.append(b) or build(spec, seen, b))
-        run(tmp_path, self.STUDY)
-        with open_store(searches.url(tmp_path), create=False) as store:
-            first = optuna.load_study(study_name="small", storage=store.optuna).trials[0]
-            assert first.user_attrs["in_space"]
-        run(tmp_path, self.STUDY)
-        monkeypatch.setattr("nas.search.setup.Setup.points", {})
-        run(tmp_path, self.STUDY.model_copy(update={"name": "before"}))
-        monkeypatch.undo()
-        monkeypatch.setattr(samplers, "build", lambda spec, seen, b: told.append(b) or build(spec, seen, b))
-        searches.install(monkeypatch)
-        run(tmp_path, self.STUDY.model_copy(update={"name": "before"}))
-        assert told == [(1, 1), (1, 1), (0, 2), (0, 2)]
-
-    def test_they_keep_their_place_over_a_restart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """One whose trial was asked and never ended is asked with the same parameters."""
-
-        def interrupted(executor: LocalExecutor, timeout: float) -> Any:
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(LocalExecutor, "events", interrupted)
-            assert run(tmp_path, self.STUDY).state == "interrupted"
-        run(tmp_path, self.STUDY)
-        with open_store(searches.url(tmp_path), create=False) as store:
-            trials = optuna.load_study(study_name="small", storage=store.optuna).trials
-            bound = {t.number: t for t in store.trials("small")}
-        assert trials[0].params["fusion"] == "add"
-        assert [bound[t.number].baseline for t in trials if "baseline" in t.user_attrs] == ["fpn", "panet"]
 
 
 class TestConstraints:
