@@ -3,9 +3,11 @@
     python benchmarks/certificates.py give --storage sqlite:///certificates.db
     nas proxy studies/bccd.yaml --search --necks 17 --storage sqlite:///certificates.db --set ...
     python benchmarks/certificates.py keep --storage sqlite:///certificates.db
+    python benchmarks/certificates.py ship --storage sqlite:///certificates.db
 
 `give` puts what `certificates/` holds into a database, and `nas proxy` trains only what is missing there; `keep` writes
 what it has trained. One file a task, by its fingerprint: other data, weights, settings or evaluator make another one.
+`ship` writes the newest certificate of each shipped study, as it stands in the repository, to `studies/certificates/`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from typing import Any
 
 import sqlalchemy
 
+from nas import catalog
+from nas.certificate import Proxy, fitting
 from nas.errors import UserError
 from nas.files import write_whole
 from nas.measurement import Evaluation
@@ -50,6 +54,26 @@ def line(evaluation: Evaluation) -> str:
     return json.dumps(rounded(data), separators=(",", ":"))
 
 
+def ship(store: Store, proxies: list[tuple[str, int]]) -> None:
+    """Write the certificates of the shipped studies, without the places where files lay."""
+    folder = catalog.folder("studies") / "certificates"
+    folder.mkdir(exist_ok=True)
+    for name in catalog.names("studies"):
+        spec, _ = catalog.read_study(name)
+        space = catalog.read_space(spec.search_space).narrowed(spec.space).to_dict()
+        for task, epochs in proxies:
+            found = fitting(store.certificates(task, epochs), Proxy(spec=spec, space=space, task=task))
+            if found is None or epochs != spec.task.epochs or found.space != space:
+                continue
+            data = rounded(found.to_dict())
+            for training in (data["proxy"], data["full"]):
+                training["task"]["data"].pop("root", None)
+                training["task"]["backbone"].pop("checkpoint", None)
+            text = json.dumps(data, indent=1) + "\n"
+            write_whole(folder / f"{name}.json", lambda out, text=text: out.write(text.encode()))
+            print(f"{name}.json: {found.verdict}")
+
+
 def rounded(data: Any) -> Any:
     if isinstance(data, Mapping):
         return {key: rounded(value) for key, value in data.items()}
@@ -75,7 +99,7 @@ def read(file: Path) -> list[Evaluation]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["keep", "give"])
+    parser.add_argument("what", choices=["give", "keep", "ship"])
     parser.add_argument("--storage", default="sqlite:///certificates.db")
     options = parser.parse_args()
     try:
@@ -85,8 +109,12 @@ def main() -> None:
                 return
             engine = sqlalchemy.create_engine(options.storage)
             with engine.connect() as connection:
-                tasks = connection.scalars(sqlalchemy.text("SELECT DISTINCT task FROM nas_evaluation")).all()
-            keep(store, sorted(tasks))
+                if options.what == "keep":
+                    tasks = connection.scalars(sqlalchemy.text("SELECT DISTINCT task FROM nas_evaluation")).all()
+                    keep(store, sorted(tasks))
+                else:
+                    rows = connection.execute(sqlalchemy.text("SELECT DISTINCT task, epochs FROM nas_certificate"))
+                    ship(store, [(row.task, row.epochs) for row in rows])
     except UserError as error:
         parser.error(str(error))
 

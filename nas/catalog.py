@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+from nas.certificate import Certificate
 from nas.errors import Fault, SpecError, UserError
 from nas.search_space import SearchSpace
 from nas.study import StudySpec
@@ -19,6 +21,7 @@ from nas.yaml12 import Document, dump_yaml, load_yaml, parse
 __all__ = [
     "Kind",
     "StudyFile",
+    "certificates",
     "change_study",
     "dump_yaml",
     "find",
@@ -199,6 +202,12 @@ def read_space(name_or_path: str) -> SearchSpace:
     except SpecError as error:
         faults = [Fault(f.path, f.message + _origin(f.path, document, ())) for f in error.faults]
         raise SpecError(str(path), faults) from None
+
+
+def certificates() -> list[Certificate]:
+    """The certificates that come with the shipped studies: of their tasks, data and weights, as they were measured."""
+    files = sorted((folder("studies") / "certificates").glob("*.json"))
+    return [Certificate.parse(json.loads(read(file)), str(file)) for file in files]
 
 
 class _Change:

@@ -117,6 +117,22 @@ class Certificate(Value):
         return self.forecast if self.forecast is not None and self.forecast.tau > self.tau else None
 
 
+class Proxy(Value):
+    """A study's proxy, as certificates are asked about it.
+
+    Attributes:
+        spec: the study.
+        space: its search space, as `SearchSpace.to_dict` tells it.
+        task: fingerprint of its task.
+        forecast: the law by which a study that has begun makes its forecasts.
+    """
+
+    spec: StudySpec
+    space: dict[str, Any]
+    task: str
+    forecast: Forecast | None = None
+
+
 def trained_objective(spec: StudySpec) -> Objective | None:
     """The first objective that training decides."""
     trained = (o for o in spec.objectives if METRICS[o.metric].from_training and o.metric != "seconds")
@@ -137,17 +153,23 @@ def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Cer
     return next((c for c in certificates if objective is not None and c.certifies(objective.metric)), None)
 
 
-def fitting(certificates: Sequence[Certificate], spec: StudySpec, space: dict[str, Any]) -> Certificate | None:
-    """Of a proxy's certificates the newest (the last) that a study's objective and full training are those of; one on
-    the study's own search space (`SearchSpace.to_dict`) goes before others.
+def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | None:
+    """Of a proxy's certificates the newest (the last) that the study's objective and full training are those of.
+
+    Before it goes one on the study's own search space, and before all others what taught a study the forecasts that it
+    asks for.
     """
-    objective = measured_objective(spec)
-    own = [
-        c
-        for c in certificates
-        if objective is not None and c.metric == objective.metric and _alike(c.full.task, spec.full_task)
-    ]
-    return max(enumerate(own), key=lambda pair: (pair[1].space == space, pair[0]), default=(0, None))[1]
+    measured, asked = measured_objective(proxy.spec), trained_objective(proxy.spec)
+    if measured is None or asked is None:
+        return None
+    full = proxy.spec.full_task
+    own = [c for c in certificates if c.metric == measured.metric and _alike(c.full.task, full)]
+    law = proxy.forecast if asked.metric in FORECASTS else None
+
+    def rank(at: int) -> tuple[bool, bool, int]:
+        return law is not None and own[at].forecast == law, own[at].space == proxy.space, at
+
+    return own[max(range(len(own)), key=rank)] if own else None
 
 
 def _alike(one: TaskSpec, other: TaskSpec) -> bool:
@@ -156,15 +178,16 @@ def _alike(one: TaskSpec, other: TaskSpec) -> bool:
     return one.model_dump(exclude=apart) == other.model_dump(exclude=apart)
 
 
-def standing(certificate: Certificate | None, space: dict[str, Any], spec: StudySpec) -> str:
-    """In one line, whether a study may trust its proxy on a search space (`SearchSpace.to_dict`)."""
+def standing(certificate: Certificate | None, proxy: Proxy) -> str:
+    """In one line, whether a study may trust its proxy."""
     if certificate is None:
         return "proxy: not certified; `nas proxy STUDY` tells whether it ranks necks as the full training does"
-    objective = trained_objective(spec)
+    objective = trained_objective(proxy.spec)
     metric = objective.metric if objective is not None else certificate.metric
     found = certificate.forecast if metric in FORECASTS and certificate.forecast is not None else certificate
     word = "certified" if certificate.certifies(metric) else "NOT to be trusted"
-    where = "" if certificate.space == space else ", on another search space"
+    where = "" if certificate.space == proxy.space else ", on another search space"
+    where += "" if certificate.proxy.fingerprint == proxy.task else ", on another kind of machine"
     figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}"
     full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
     return f"proxy: {word} by {metric} ({figures}; {full}{where})"

@@ -134,9 +134,7 @@ def result(store: Store, name: str) -> Result:
         trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
         best=tuple(best_of(candidates, record.spec.objectives)),
         baselines=tuple(f for f in found if f.name is not None),
-        proxy=fitting(
-            store.certificates(record.task, record.spec.task.epochs), record.spec, record.provenance.get("space", {})
-        ),
+        proxy=fitting(store.certificates(record.task, record.spec.task.epochs), record.proxy),
     )
 
 

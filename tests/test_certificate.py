@@ -4,11 +4,16 @@ from typing import Any
 
 import pytest
 
-from nas.certificate import Certificate, fitting, trained_objective
+from nas.certificate import Certificate, Proxy, fitting, trained_objective
+from nas.forecast import Forecast
 from nas.study import StudySpec
-from tests.proxy.samples import certificate, trained
+from tests.proxy.samples import certificate, forecast, trained
 
 SPACE = {"name": "pyramid"}
+
+
+def proxy(forecast: Forecast | None = None, **changes: Any) -> Proxy:
+    return Proxy(spec=spec(**changes), space=SPACE, task="0123456789abcdef", forecast=forecast)
 
 
 def spec(**changes: Any) -> StudySpec:
@@ -25,14 +30,22 @@ def test_it_takes_the_threshold_and_an_interval_above_chance(changes: dict[str, 
 
 def test_the_newest_certificate_counts() -> None:
     old, new = certificate(), certificate(tau=0.1)
-    assert fitting([], spec(), SPACE) is None
-    assert fitting([old, new], spec(), SPACE) == new
+    assert fitting([], proxy()) is None
+    assert fitting([old, new], proxy()) == new
 
 
 def test_one_on_the_studys_own_space_goes_first() -> None:
     here, elsewhere = certificate(), certificate(tau=0.1, space={"name": "mine"})
-    assert fitting([here, elsewhere], spec(), SPACE) == here
-    assert fitting([elsewhere], spec(), SPACE) == elsewhere
+    assert fitting([here, elsewhere], proxy()) == here
+    assert fitting([elsewhere], proxy()) == elsewhere
+
+
+def test_a_study_keeps_to_what_taught_it_its_forecasts() -> None:
+    taught, later = certificate(forecast=forecast(tau=0.7)), certificate(forecast=forecast(tau=0.9))
+    begun = proxy(taught.forecast, objectives=["ap_full"])
+    assert fitting([taught, later], begun) == taught
+    assert fitting([taught, later], proxy(objectives=["ap_full"])) == later
+    assert fitting([taught, later], proxy(taught.forecast)) == later  # which makes no forecasts
 
 
 @pytest.mark.parametrize(
@@ -41,13 +54,13 @@ def test_one_on_the_studys_own_space_goes_first() -> None:
     ids=["another metric", "a shorter full training"],
 )
 def test_what_was_proved_of_something_else_says_nothing(other: Certificate) -> None:
-    assert fitting([other], spec(), SPACE) is None
-    assert fitting([certificate(), other], spec(), SPACE) == certificate()
+    assert fitting([other], proxy()) is None
+    assert fitting([certificate(), other], proxy()) == certificate()
 
 
 def test_the_same_training_wherever_its_files_lie() -> None:
     moved = {"kind": "detection", "data": {"kind": "voc", "root": "/elsewhere"}, "epochs": 2, "cache": "images"}
-    assert fitting([certificate()], spec(task=moved), SPACE) == certificate()
+    assert fitting([certificate()], proxy(task=moved)) == certificate()
 
 
 def test_the_objective_is_the_first_that_training_decides() -> None:

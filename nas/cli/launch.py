@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     file = options.launched(args, *([f"budget.trials={args.trials}"] if args.trials is not None else []))
     spec = options.sound(file)
     if args.dry_run:
-        return _dry_run(spec, args.json)
+        return _dry_run(spec, args.storage, args.json)
     from nas.cli.tables import result_lines
     from nas.search import launch
 
@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
     return STATUS[result.state]
 
 
-def _dry_run(spec: StudySpec, as_json: bool) -> int:
+def _dry_run(spec: StudySpec, storage: str, as_json: bool) -> int:
     from nas.search import plan
 
-    planned = plan(spec, options.say)
+    planned = plan(spec, storage, options.say)
     if as_json:
         options.print_json(planned.to_dict())
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
-    from nas.certificate import LOW, first_certified
+    from nas.certificate import LOW, first_certified, trained_objective
     from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
     from nas.proxy.settings import difference
@@ -73,9 +74,9 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
-    chosen = first_certified(found, spec)
-    if chosen is not None:
-        _write(target, with_proxy(file.text, chosen))
+    chosen, objective = first_certified(found, spec), trained_objective(spec)
+    if chosen is not None and objective is not None:
+        _write(target, with_proxy(file.text, chosen, objective.metric))
     if args.json:
         facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
         tried = [
@@ -86,11 +87,28 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     print(proxies_table(found), end="\n\n")
     if chosen is None:
         print(f"No cheaper training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
+        print(*_by_forecast(found, None), sep="\n", end="")
         return 1
     print(chosen.verdict)
     setting = difference(chosen.proxy.task, spec.task)
     print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
+    print(*_by_forecast(found, chosen), sep="\n", end="")
     return 0
+
+
+def _by_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> list[str]:
+    """What there is to say if the forecast of the score would do at a lower cost than what was chosen."""
+    from nas.forecast import NAMES
+
+    for certificate in found:  # the cheapest first
+        if certificate is chosen:
+            break
+        name, law = NAMES[certificate.metric], certificate.forecast
+        if law is not None and certificate.certifies(name):
+            figures = f"{certificate.proxy.task.epochs} epochs, tau {law.tau:.2f} ({law.low:.2f} to {law.high:.2f})"
+            cost = f"{certificate.cost_ratio:.3f} of the full cost"
+            return [f"{name} would do at less: {figures}, {cost}. Take objectives: [{name}].", ""]
+    return []
 
 
 def _write(target: Path, text: str) -> None:

@@ -45,7 +45,7 @@ def _show_study(store: Store, name: str, as_json: bool) -> None:
         options.print_json(found.to_json() | facts | {"spec": record.spec.to_dict(), "proxy": proxy})
     else:
         print(*result_lines(found, record.spec.objectives), sep="\n")
-        print("\n" + standing(found.proxy, record.provenance.get("space", {}), record.spec))
+        print("\n" + standing(found.proxy, record.proxy))
 
 
 def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:

@@ -44,7 +44,7 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         _table(config, found),
         f"All were trained for {spec.task.epochs} epochs on the same task, each once: a difference may be the noise of "
         "the seed. Arrows say which way is better.",
-        standing(found.proxy, record.provenance.get("space", {}), spec),
+        standing(found.proxy, record.proxy),
         "## How to use it",
         bullets([f"`{name}`: {about}" for name, about in FILES.items() if name in files]),
         use(config, files),

@@ -88,6 +88,7 @@ def _task(model: Headed, folder: str, kind: str | None, split: str) -> Supervise
         train_maps=None,
         val_maps=None,
         fingerprint="",
+        elsewhere=frozenset(),
         frame=Frame(channels=model.backbone.channels, image_size=spec.image_size),
         available=frozenset(of.metrics_of(dataset.val)),
     )

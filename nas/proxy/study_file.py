@@ -9,14 +9,16 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from nas.certificate import Certificate
+from nas.measurement import FORECASTS
 from nas.study import TaskSpec
 
 _LEAST = {"kind": "detection", "data": {"kind": "digits"}}
 """A task of which all else has its default."""
 
 
-def with_proxy(text: str, certificate: Certificate) -> str:
-    """The YAML `text` of a study with the proxy that a certificate proves, its figures in a remark above the task.
+def with_proxy(text: str, certificate: Certificate, objective: str) -> str:
+    """The YAML `text` of a study with the proxy that a certificate proves for its `objective`, a metric or the forecast
+    of one; the figures stand in a remark above the task.
 
     The full training stays what it was: its epochs are always written down, and what the proxy does otherwise.
     """
@@ -34,10 +36,10 @@ def with_proxy(text: str, certificate: Certificate) -> str:
     else:
         data["full"] |= kept
     if not data.fa.flow_style():
-        data.yaml_set_comment_before_after_key("task", before=remark(certificate))
+        data.yaml_set_comment_before_after_key("task", before=remark(certificate, objective))
     out = StringIO()
     yaml.dump(data, out)
-    return out.getvalue() if not data.fa.flow_style() else f"# {remark(certificate)}\n{out.getvalue()}"
+    return out.getvalue() if not data.fa.flow_style() else f"# {remark(certificate, objective)}\n{out.getvalue()}"
 
 
 def _settings(task: TaskSpec) -> dict[str, Any]:
@@ -45,8 +47,11 @@ def _settings(task: TaskSpec) -> dict[str, Any]:
     return task.model_dump(mode="json", exclude={"kind", "data", "backbone", "device"})
 
 
-def remark(certificate: Certificate) -> str:
-    """The figures in one line."""
-    figures = f"tau {certificate.tau:.2f} ({certificate.low:.2f} to {certificate.high:.2f})"
-    rest = f"regret {certificate.regret:.3f} {certificate.metric}, {certificate.cost_ratio:.3f} of the full cost"
+def remark(certificate: Certificate, objective: str) -> str:
+    """The figures of the objective in one line."""
+    law = certificate.forecast
+    told = certificate if law is None or objective not in FORECASTS else law
+    word = "tau" if told is certificate else f"tau of {objective}"
+    figures = f"{word} {told.tau:.2f} ({told.low:.2f} to {told.high:.2f})"
+    rest = f"regret {told.regret:.3f} {certificate.metric}, {certificate.cost_ratio:.3f} of the full cost"
     return f"nas proxy --search: {figures} over {certificate.necks} necks, {rest}"

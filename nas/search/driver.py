@@ -14,10 +14,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nas import catalog
-from nas.certificate import fitting, standing
+from nas.certificate import Certificate, fitting, standing
 from nas.errors import Fault, MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
-from nas.forecast import Forecast
 from nas.measurement import FORECASTS, METRICS, Metrics
 from nas.results import Result, result, trained
 from nas.search import pruners, samplers
@@ -76,7 +75,7 @@ def launch(
     setup = set_up(spec, say, backbone)
     if known is not None:
         _check_unchanged(known, setup)
-    setup = replace(setup, forecast=_forecast(known, setup, storage))
+    setup = _with_certificate(known, setup, storage)
     if setup.points:
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
     with (
@@ -87,39 +86,54 @@ def launch(
     ):
         if known is None:
             _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
-        space, certificates = setup.space.to_dict(), store.certificates(setup.task.fingerprint, spec.task.epochs)
-        say(standing(fitting(certificates, spec, space), space, spec))
+        if setup.certificate is not None and setup.certificate not in store.certificates(*_proxy_key(setup)):
+            store.keep_certificate(setup.certificate, setup.task.fingerprint)
+        say(standing(setup.certificate, setup.proxy))
         with store.lease(name) as lease:
             store.update_spec(name, spec)
             return _drive(store, setup, executor, lease, say)
 
 
-def _forecast(known: StudyRecord | None, setup: Setup, storage: str) -> Forecast | None:
-    """What the study's forecasts are made by: what it began with, or what the certificate of its proxy has.
+def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str) -> Setup:
+    """The setup with the certificate of its proxy, if there is one: of the database, else of those that are shipped.
+
+    Forecasts are made by the law that the study began with, or that the certificate tells.
 
     Raises:
-        SpecError: an objective is a forecast, and there is none.
+        SpecError: an objective is a forecast, and there is no law.
     """
     if known is not None:
-        kept = known.provenance.get("forecast")
-        return Forecast.parse(kept) if kept is not None else None
+        setup = replace(setup, forecast=known.proxy.forecast)
+    certificate = _certificate(setup, storage)
+    if known is None and certificate is not None:
+        setup = replace(setup, forecast=certificate.forecast)
     spec = setup.spec
-    found = None
-    with suppress(MissingDatabase), open_store(storage, create=False) as store:
-        certificates = store.certificates(setup.task.fingerprint, spec.task.epochs)
-        found = fitting(certificates, spec, setup.space.to_dict())
-    forecast = found.forecast if found is not None else None
-    missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if forecast is None else []
+    missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if setup.forecast is None else []
     if missing:
         message = f"is what the certificate of a proxy of two points or more tells ({spec.task.epochs} epochs), and "
         message += "the database has none: run `nas proxy` for this study first, or take the measured metric"
         raise SpecError(spec.name or "study", [Fault(f"objectives[{i}].metric", message) for i in missing])
-    return forecast
+    return replace(setup, certificate=certificate)
 
 
-def plan(spec: StudySpec, say: Say = _to_stderr) -> Setup:
+def _certificate(setup: Setup, storage: str) -> Certificate | None:
+    """A shipped one has to be of this data and these weights, and may be of another kind of machine."""
+    with suppress(MissingDatabase), open_store(storage, create=False) as store:
+        found = fitting(store.certificates(*_proxy_key(setup)), setup.proxy)
+        if found is not None:
+            return found
+    own = {setup.task.fingerprint} | setup.task.elsewhere
+    shipped = [c for c in catalog.certificates() if c.proxy.fingerprint in own]
+    return fitting([c for c in shipped if c.proxy.task.epochs == setup.spec.task.epochs], setup.proxy)
+
+
+def _proxy_key(setup: Setup) -> tuple[str, int]:
+    return setup.task.fingerprint, setup.spec.task.epochs
+
+
+def plan(spec: StudySpec, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
     """What a launch would do: everything checked and prepared, nothing written."""
-    return set_up(spec, say)
+    return _with_certificate(None, set_up(spec, say), storage)
 
 
 def known_study(storage: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
@@ -200,7 +214,7 @@ def sum_up(store: Store, study: optuna.Study) -> None:
     record, found = store.study(study.study_name), result(store, study.study_name)
     assert record is not None
     spec = record.spec
-    facts = [standing(found.proxy, record.provenance.get("space", {}), spec)]
+    facts = [standing(found.proxy, record.proxy)]
     save_study_note(study, study_note(spec, _rows(found), facts))
     quality = next((o.metric for o in spec.objectives if METRICS[o.metric].from_training), spec.objectives[0].metric)
     cost = next((o.metric for o in spec.objectives if not METRICS[o.metric].from_training), "params")

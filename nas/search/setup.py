@@ -9,6 +9,7 @@ from typing import Any
 
 from nas import catalog, tasks
 from nas.architecture import Architecture, NeckSpec
+from nas.certificate import Certificate, Proxy, standing
 from nas.errors import Fault, SpecError
 from nas.forecast import Forecast
 from nas.measurement import FORECASTS, METRICS, Metrics
@@ -28,14 +29,21 @@ Say = Callable[[str], None]
 class Setup:
     """A study ready to run: the task prepared, the space narrowed, the baselines built.
 
-    `forecast` tells full scores from the trials' curves, where a certificate taught it.
+    `certificate` tells how far its proxy may be trusted, if anything does; `forecast` full scores from the trials'
+    curves.
     """
 
     spec: StudySpec
     space: SearchSpace
     task: Task
     baselines: dict[str, NeckSpec]
+    certificate: Certificate | None = None
     forecast: Forecast | None = None
+
+    @property
+    def proxy(self) -> Proxy:
+        """What certificates are asked about."""
+        return Proxy(spec=self.spec, space=self.space.to_dict(), task=self.task.fingerprint, forecast=self.forecast)
 
     @cached_property
     def points(self) -> dict[str, dict[str, Choice]]:
@@ -60,6 +68,7 @@ class Setup:
             lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs; {place}")
         objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
         bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
+        lines.append(standing(self.certificate, self.proxy))
         budget = self.spec.budget
         lines.append(f"objectives: {objectives}; constraints: {bounds or 'none'}")
         lines.append(f"budget: {budget.trials or 'any number of'} trials, {budget.seconds or 'no limit of'} seconds")
@@ -73,6 +82,7 @@ class Setup:
             "frame": self.task.frame.model_dump(mode="json"),
             "space": self.space.to_dict(),
             "baselines": {name: self.neck_costs(neck) for name, neck in self.baselines.items()},
+            "proxy": self.certificate.facts() if self.certificate is not None else None,
             "spec": self.spec.to_dict(),
         }
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from nas.architecture import Architecture
+from nas.certificate import Proxy
 from nas.measurement import Key
 from nas.study import StudySpec
 from nas.value import Value
@@ -30,6 +31,12 @@ class StudyRecord(Value):
     created: datetime
     seconds: float
     state: StudyState
+
+    @property
+    def proxy(self) -> Proxy:
+        """What certificates are asked about."""
+        begun = self.provenance
+        return Proxy(spec=self.spec, space=begun.get("space", {}), task=self.task, forecast=begun.get("forecast"))
 
 
 class TrialRecord(Value):

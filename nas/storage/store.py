@@ -209,10 +209,14 @@ class Store:
 
     # Certificates
 
-    def keep_certificate(self, certificate: Certificate) -> None:
-        """Keep what was found of a proxy, beside earlier certificates of it."""
+    def keep_certificate(self, certificate: Certificate, task: str | None = None) -> None:
+        """Keep what was found of a proxy, beside earlier certificates of it.
+
+        `task` is the fingerprint that its task has here, if that was found elsewhere.
+        """
         proxy = certificate.proxy
-        values = {"task": proxy.fingerprint, "epochs": proxy.task.epochs, "data": certificate.model_dump(mode="json")}
+        task = proxy.fingerprint if task is None else task
+        values = {"task": task, "epochs": proxy.task.epochs, "data": certificate.model_dump(mode="json")}
         with self._database.write() as connection:
             connection.execute(CERTIFICATE.insert().values(**values, made=datetime.now(UTC)))
 

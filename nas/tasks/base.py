@@ -19,6 +19,7 @@ class Task(ABC):
     Attributes:
         spec: what was asked for.
         fingerprint: 16 hex digits over everything that can change a result: data, weights, schedule, device, precision.
+        elsewhere: the fingerprints that it has on other kinds of machine.
         device: where models are trained and timed, on every worker.
         frame: what the backbone offers a search space.
         available: metrics that the data can give.
@@ -26,6 +27,7 @@ class Task(ABC):
 
     spec: TaskSpec
     fingerprint: str
+    elsewhere: frozenset[str]
     device: Device
     frame: Frame
     available: frozenset[str]

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from itertools import product
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -56,6 +57,7 @@ def prepare_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, ap
         train_maps=None,
         val_maps=None,
         fingerprint="",
+        elsewhere=frozenset(),
         frame=frame,
         available=frozenset(kind.metrics_of(dataset.val)),
     )
@@ -65,8 +67,11 @@ def prepare_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, ap
         task = replace(task, state=weights.arrays(backbone))
     if plan.cache == "features":
         task = _with_features(task, backbone, say)
-    told = fingerprint(spec, dataset.digest, weights.digest(task.state), plan.cache, device, task.precision)
-    return replace(task, fingerprint=told)
+    content = spec, dataset.digest, weights.digest(task.state)
+    own = fingerprint(*content, plan.cache, device, task.precision)
+    machines = product(get_args(cache.Cache), get_args(Device), get_args(Precision))
+    elsewhere = frozenset(fingerprint(*content, *machine) for machine in machines) - {own}
+    return replace(task, fingerprint=own, elsewhere=elsewhere)
 
 
 def _tuned(spec: TaskSpec, backbone: Backbone) -> frozenset[str]:

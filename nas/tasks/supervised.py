@@ -74,6 +74,7 @@ class SupervisedTask(Task, Generic[T]):
     train_maps: Features | None
     val_maps: Features | None
     fingerprint: str
+    elsewhere: frozenset[str]
     frame: Frame
     available: frozenset[str]
 

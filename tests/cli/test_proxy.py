@@ -12,7 +12,7 @@ from nas.certificate import Trained
 from nas.storage import open_store
 from tests.cli.conftest import Nas
 from tests.fabricated import TEXT
-from tests.proxy.samples import certificate, trained
+from tests.proxy.samples import certificate, forecast, trained
 
 
 @pytest.fixture
@@ -131,6 +131,15 @@ def test_a_search_that_finds_another_setting_says_so(nas: Nas, searched: list[An
     assert lines[-1] == "mine.yaml: task.epochs is 6 now, batch_size 4"
     assert lines[2].split()[-4:] == ["certified", "-", "batch_size", "4"]
     assert "batch_size: 4" in Path("mine.yaml").read_text()
+
+
+def test_a_forecast_that_would_do_at_less_is_told(nas: Nas, searched: list[Any]) -> None:
+    Path("mine.yaml").write_text(TEXT)
+    searched[0] = certificate(tau=0.3, proxy=trained(4), forecast=forecast(tau=0.7, low=0.4, high=0.9))
+    sentence = "ap_full would do at less: 4 epochs, tau 0.70 (0.40 to 0.90), 0.100 of the full cost. "
+    assert nas("proxy", "mine.yaml", "--search").out.splitlines()[-1] == sentence + "Take objectives: [ap_full]."
+    searched.pop()
+    assert sentence in nas("proxy", "mine.yaml", "--search").out
 
 
 def test_a_search_that_finds_nothing_writes_nothing(nas: Nas, searched: list[Any]) -> None:

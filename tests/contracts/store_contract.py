@@ -235,7 +235,10 @@ class StoreContract:
         store.keep_certificate(old)
         store.keep_certificate(new)
         assert reader.certificates("t1-abc", 2) == [old, new]
-        assert reader.certificates("t1-abc", 3) == reader.certificates("t1-xyz", 2) == []
+        elsewhere = certificate(tau=0.6)
+        store.keep_certificate(elsewhere, "t1-xyz")
+        assert reader.certificates("t1-xyz", 2) == [elsewhere]
+        assert reader.certificates("t1-abc", 3) == reader.certificates("t1-xy", 2) == []
 
     # Latency
 

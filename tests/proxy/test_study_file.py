@@ -7,7 +7,7 @@ import pytest
 from nas.catalog import folder, names, open_study, parse
 from nas.certificate import Trained
 from nas.proxy.study_file import remark, with_proxy
-from tests.proxy.samples import certificate, trained
+from tests.proxy.samples import certificate, forecast, trained
 
 PROVED = certificate(proxy=trained(11), full=trained(160))
 
@@ -16,7 +16,7 @@ PROVED = certificate(proxy=trained(11), full=trained(160))
 def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Path) -> None:
     text = (folder("studies") / f"{name}.yaml").read_text()
     file = tmp_path / "changed.yaml"
-    file.write_text(with_proxy(text, PROVED))
+    file.write_text(with_proxy(text, PROVED, "ap"))
     before, after = open_study(name).study, open_study(str(file)).study
     assert before is not None
     assert after is not None
@@ -25,7 +25,7 @@ def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Pat
     assert after.budget == before.budget
     remarks = [line.strip() for line in text.splitlines() if line.startswith("#") and "nas proxy --search:" not in line]
     assert all(line in file.read_text() for line in remarks)
-    assert f"# {remark(PROVED)}\n" in file.read_text()
+    assert f"# {remark(PROVED, 'ap')}\n" in file.read_text()
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Pat
     ],
 )
 def test_every_style_of_yaml_and_twice(text: str) -> None:
-    once = with_proxy(text, PROVED)
-    twice = with_proxy(once, PROVED)
+    once = with_proxy(text, PROVED, "ap")
+    twice = with_proxy(once, PROVED, "ap")
     for changed in (once, twice):
         data = parse(changed, "x").data
         assert (data["task"]["epochs"], data["full"]["epochs"]) == (11, 160)
@@ -49,7 +49,7 @@ def test_a_setting_is_written_down_and_the_full_training_stays_what_it_was() -> 
     text = "task: {kind: detection, data: {kind: digits}, lr: 0.005}\n"
     task = trained(4).task.model_copy(update={"batch_size": 4, "lr": 2.5e-3})
     proved = certificate(proxy=Trained(task=task, fingerprint="t1-b"), full=trained(160))
-    for changed in (once := with_proxy(text, proved), with_proxy(once, proved)):
+    for changed in (once := with_proxy(text, proved, "ap"), with_proxy(once, proved, "ap")):
         data = parse(changed, "x").data
         assert data["task"] == {
             "kind": "detection",
@@ -62,6 +62,11 @@ def test_a_setting_is_written_down_and_the_full_training_stays_what_it_was() -> 
 
 
 def test_the_remark_has_the_figures() -> None:
-    assert remark(PROVED) == (
+    assert remark(PROVED, "ap") == (
         "nas proxy --search: tau 0.80 (0.60 to 0.90) over 24 necks, regret 0.002 ap, 0.100 of the full cost"
+    )
+    taught = PROVED.model_copy(update={"forecast": forecast(tau=0.85, low=0.6, high=0.95, regret=0.001)})
+    assert remark(taught, "ap") == remark(PROVED, "ap")
+    assert remark(taught, "ap_full") == (
+        "nas proxy --search: tau of ap_full 0.85 (0.60 to 0.95) over 24 necks, regret 0.001 ap, 0.100 of the full cost"
     )

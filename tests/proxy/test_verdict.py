@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas.certificate import standing
+from nas.certificate import Proxy, standing
 from nas.proxy.verdict import verdict
 from nas.study import StudySpec
 from tests.proxy.samples import certificate, forecast
@@ -37,15 +37,20 @@ def test_a_full_training_that_still_gains_is_said() -> None:
     assert "raise full.epochs" not in verdict(certificate(converged=None, noise=None))
 
 
+def asked(space: str = "pyramid", objective: str = "ap") -> Proxy:
+    spec = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}, "objectives": [objective]})
+    return Proxy(spec=spec, space={"name": space}, task=certificate().proxy.fingerprint)
+
+
 def test_the_line_at_a_launch() -> None:
-    space = {"name": "pyramid"}
-    spec = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}})
-    assert standing(None, space, spec).startswith("proxy: not certified; `nas proxy STUDY` tells")
-    assert standing(certificate(), space, spec) == (
+    assert standing(None, asked()).startswith("proxy: not certified; `nas proxy STUDY` tells")
+    assert standing(certificate(), asked()) == (
         "proxy: certified by ap (tau 0.80, 0.60 to 0.90; 24 necks and a full training of 20 epochs)"
     )
-    assert standing(certificate(), {"name": "mine"}, spec).endswith("20 epochs, on another search space)")
-    assert standing(certificate(tau=0.2), space, spec).startswith("proxy: NOT to be trusted by ap (tau 0.20")
+    assert standing(certificate(), asked(space="mine")).endswith("20 epochs, on another search space)")
+    elsewhere = asked().model_copy(update={"task": "fedcba9876543210"})
+    assert standing(certificate(), elsewhere).endswith("20 epochs, on another kind of machine)")
+    assert standing(certificate(tau=0.2), asked()).startswith("proxy: NOT to be trusted by ap (tau 0.20")
 
 
 def test_a_forecast_that_ranks_better_is_recommended() -> None:
@@ -54,8 +59,6 @@ def test_a_forecast_that_ranks_better_is_recommended() -> None:
 
 
 def test_a_study_that_optimises_a_forecast_is_judged_by_it() -> None:
-    task = {"kind": "detection", "data": {"kind": "digits"}}
-    spec = StudySpec.parse({"task": task, "objectives": ["ap_full"]})
     found = certificate(tau=0.2, forecast=forecast(tau=0.7, low=0.4, high=0.9))
-    assert standing(found, {"name": "pyramid"}, spec).startswith("proxy: certified by ap_full (tau 0.70, 0.40 to 0.90")
-    assert standing(certificate(), {"name": "pyramid"}, spec).startswith("proxy: NOT to be trusted by ap_full")
+    assert standing(found, asked(objective="ap_full")).startswith("proxy: certified by ap_full (tau 0.70, 0.40 to 0.90")
+    assert standing(certificate(), asked(objective="ap_full")).startswith("proxy: NOT to be trusted by ap_full")

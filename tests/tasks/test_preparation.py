@@ -193,6 +193,13 @@ def test_what_can_change_a_metric_changes_the_fingerprint(changes: dict[str, Any
     assert len(other) == 16
 
 
+def test_what_it_is_on_other_kinds_of_machine_is_known(task: DetectionTask) -> None:
+    assert task.fingerprint not in task.elsewhere
+    assert prepared(precision="bf16").fingerprint in task.elsewhere
+    assert prepared(cache="images").fingerprint in task.elsewhere
+    assert prepared(data={"seed": 1}).fingerprint not in task.elsewhere
+
+
 def test_images_held_or_read_give_one_fingerprint() -> None:
     assert told(cached="images") == told(cached="none")
 
