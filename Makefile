@@ -14,7 +14,7 @@ quickstart: .venv/.ready ## search on embedded data, then export the winner (6 m
 	$(BIN)/nas export quickstart --storage sqlite:///quickstart.db -o exports/quickstart
 
 test: lint browser ## lint, then all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/.ready-test ## ruff, mypy --strict and the floors
 	$(BIN)/ruff check .

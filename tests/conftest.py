@@ -19,6 +19,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("nas", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nas")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs where, on several cores (`-n`): a file's tests together, for they share fixtures; Ray's all together,
+    for a joined cluster is found through the machine.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ray" if item.get_closest_marker("ray") else str(item.path)))
+
+
 TEST_DATA = Path(os.environ.get("NAS_TEST_DATA", Path(__file__).parents[2] / "shared"))
 """The one setting of the tests: a folder with `data/bccd`, `data/nuclei` and `weights`."""
 
