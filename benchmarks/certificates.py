@@ -50,12 +50,15 @@ def line(evaluation: Evaluation) -> str:
     """A run as JSON, its curve where it was validated, in five digits."""
     validated = tuple(point for point in evaluation.curve if point.metrics.keys() - {"loss"})
     data = evaluation.model_copy(update={"curve": validated}).to_dict()
-    data["measurement"].pop("details", None)
+    details = data["measurement"].pop("details", {})
+    data["measurement"]["details"] = {key: details[key] for key in ("processor", "precision") if key in details}
     return json.dumps(rounded(data), separators=(",", ":"))
 
 
 def ship(store: Store, proxies: list[tuple[str, int]]) -> None:
-    """Write the certificates of the shipped studies, without the places where files lay."""
+    """Write the newest certificates of the shipped studies, without the places where files lay; `proxies` are the tasks
+    and epochs of all, those with the newest last.
+    """
     folder = catalog.folder("studies") / "certificates"
     folder.mkdir(exist_ok=True)
     for name in catalog.names("studies"):
@@ -65,10 +68,9 @@ def ship(store: Store, proxies: list[tuple[str, int]]) -> None:
             found = fitting(store.certificates(task, epochs), Proxy(spec=spec, space=space, task=task))
             if found is None or epochs != spec.task.epochs or found.space != space:
                 continue
-            data = rounded(found.to_dict())
+            data = rounded(found.model_dump(mode="json"))  # with the defaults, which may be others one day
             for training in (data["proxy"], data["full"]):
-                training["task"]["data"].pop("root", None)
-                training["task"]["backbone"].pop("checkpoint", None)
+                training["task"]["data"]["root"] = training["task"]["backbone"]["checkpoint"] = None
             text = json.dumps(data, indent=1) + "\n"
             write_whole(folder / f"{name}.json", lambda out, text=text: out.write(text.encode()))
             print(f"{name}.json: {found.verdict}")
@@ -113,8 +115,8 @@ def main() -> None:
                     tasks = connection.scalars(sqlalchemy.text("SELECT DISTINCT task FROM nas_evaluation")).all()
                     keep(store, sorted(tasks))
                 else:
-                    rows = connection.execute(sqlalchemy.text("SELECT DISTINCT task, epochs FROM nas_certificate"))
-                    ship(store, [(row.task, row.epochs) for row in rows])
+                    asked = "SELECT task, epochs FROM nas_certificate GROUP BY task, epochs ORDER BY max(id)"
+                    ship(store, [(row.task, row.epochs) for row in connection.execute(sqlalchemy.text(asked))])
     except UserError as error:
         parser.error(str(error))
 

@@ -204,10 +204,10 @@ def read_space(name_or_path: str) -> SearchSpace:
         raise SpecError(str(path), faults) from None
 
 
-def certificates() -> list[Certificate]:
-    """The certificates that come with the shipped studies: of their tasks, data and weights, as they were measured."""
+def certificates() -> dict[str, Certificate]:
+    """The certificates that come with the shipped studies, by study: of their tasks, data and weights, as measured."""
     files = sorted((folder("studies") / "certificates").glob("*.json"))
-    return [Certificate.parse(json.loads(read(file)), str(file)) for file in files]
+    return {file.stem: Certificate.parse(json.loads(read(file)), str(file)) for file in files}
 
 
 class _Change:

@@ -113,8 +113,9 @@ class Certificate(Value):
 
     @property
     def better_forecast(self) -> Forecast | None:
-        """The forecast, if it ranks better than the score."""
-        return self.forecast if self.forecast is not None and self.forecast.tau > self.tau else None
+        """The forecast, if it is clear that it ranks better than the score."""
+        found = self.forecast
+        return found if found is not None and found.ahead is not None and found.ahead > 0 else None
 
 
 class Proxy(Value):
@@ -162,8 +163,8 @@ def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | 
     measured, asked = measured_objective(proxy.spec), trained_objective(proxy.spec)
     if measured is None or asked is None:
         return None
-    full = proxy.spec.full_task
-    own = [c for c in certificates if c.metric == measured.metric and _alike(c.full.task, full)]
+    full = _changes(proxy.spec.full_task, proxy.spec.task)
+    own = [c for c in certificates if c.metric == measured.metric and _changes(c.full.task, c.proxy.task) == full]
     law = proxy.forecast if asked.metric in FORECASTS else None
 
     def rank(at: int) -> tuple[bool, bool, int]:
@@ -172,10 +173,11 @@ def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | 
     return own[max(range(len(own)), key=rank)] if own else None
 
 
-def _alike(one: TaskSpec, other: TaskSpec) -> bool:
-    """Whether two trainings are alike, wherever their files lie and whatever they run on."""
-    apart = {"data", "backbone", "device", "cache", "cache_bytes"}
-    return one.model_dump(exclude=apart) == other.model_dump(exclude=apart)
+def _changes(full: TaskSpec, proxy: TaskSpec) -> dict[str, Any]:
+    """What a full training does otherwise than its proxy, and its epochs: with the proxy given, that tells it."""
+    apart = {"cache", "cache_bytes"}
+    mine, others = full.model_dump(exclude=apart), proxy.model_dump(exclude=apart)
+    return {key: value for key, value in mine.items() if value != others[key]} | {"epochs": full.epochs}
 
 
 def standing(certificate: Certificate | None, proxy: Proxy) -> str:
@@ -187,7 +189,7 @@ def standing(certificate: Certificate | None, proxy: Proxy) -> str:
     found = certificate.forecast if metric in FORECASTS and certificate.forecast is not None else certificate
     word = "certified" if certificate.certifies(metric) else "NOT to be trusted"
     where = "" if certificate.space == proxy.space else ", on another search space"
-    where += "" if certificate.proxy.fingerprint == proxy.task else ", on another kind of machine"
+    where += "" if certificate.proxy.fingerprint == proxy.task else ", with another device, precision or cache"
     figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}"
     full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
     return f"proxy: {word} by {metric} ({figures}; {full}{where})"

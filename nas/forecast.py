@@ -24,6 +24,7 @@ class Forecast(Value):
         epochs: of the two points of the curve that it looks at, the last two of the proxy.
         error: root mean square error, in the metric's unit, on necks that the law was not fitted to.
         tau, low, high, tau_top, regret: how forecasts of such necks rank; see `nas.certificate.Certificate`.
+        ahead: lower bound of what tau is above that of the score itself; None in certificates of old.
     """
 
     metric: str
@@ -36,6 +37,7 @@ class Forecast(Value):
     high: float
     tau_top: float | None
     regret: float
+    ahead: float | None = None
 
     def of(self, curve: Iterable[Progress]) -> Metrics:
         """The forecast and its standard error, by their names; nothing where the curve lacks one of the points."""

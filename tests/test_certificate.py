@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nas.certificate import Certificate, Proxy, fitting, trained_objective
+from nas.certificate import Certificate, Proxy, Trained, fitting, trained_objective
 from nas.forecast import Forecast
 from nas.study import StudySpec
 from tests.proxy.samples import certificate, forecast, trained
@@ -50,8 +50,12 @@ def test_a_study_keeps_to_what_taught_it_its_forecasts() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [certificate(metric="ap_small"), certificate(full=trained(4))],
-    ids=["another metric", "a shorter full training"],
+    [
+        certificate(metric="ap_small"),
+        certificate(full=trained(4)),
+        certificate(full=Trained(task=trained(20).task.model_copy(update={"batch_size": 4}), fingerprint="t1-b")),
+    ],
+    ids=["another metric", "a shorter full training", "another full training"],
 )
 def test_what_was_proved_of_something_else_says_nothing(other: Certificate) -> None:
     assert fitting([other], proxy()) is None
@@ -61,6 +65,8 @@ def test_what_was_proved_of_something_else_says_nothing(other: Certificate) -> N
 def test_the_same_training_wherever_its_files_lie() -> None:
     moved = {"kind": "detection", "data": {"kind": "voc", "root": "/elsewhere"}, "epochs": 2, "cache": "images"}
     assert fitting([certificate()], proxy(task=moved)) == certificate()
+    by_name = {"kind": "detection", "data": {"kind": "digits"}, "epochs": 2, "precision": "fp32", "device": "cpu"}
+    assert fitting([certificate()], proxy(task=by_name)) == certificate()
 
 
 def test_the_objective_is_the_first_that_training_decides() -> None:

@@ -46,8 +46,10 @@ def run(args: argparse.Namespace) -> int:
             setattr(args, name, default)
         if getattr(args, name) < least:
             raise UserError(f"--{name} {getattr(args, name)}: it takes at least {least}")
-    if args.threshold > 1:
+    if not args.threshold <= 1:  # nan too
         raise UserError(f"--threshold {args.threshold}: tau is at most 1")
+    if args.output is not None and not args.search:
+        raise UserError("-o names the study file that --search writes: give --search too, or leave it out")
     file = options.launched(args)
     spec = options.sound(file)
     return _search(args, file, spec) if args.search else _certify(args, spec)
@@ -66,7 +68,7 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
-    from nas.certificate import LOW, first_certified, trained_objective
+    from nas.certificate import LOW, first_certified
     from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
     from nas.proxy.settings import difference
@@ -74,9 +76,9 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
-    chosen, objective = first_certified(found, spec), trained_objective(spec)
-    if chosen is not None and objective is not None:
-        _write(target, with_proxy(file.text, chosen, objective.metric))
+    chosen = first_certified(found, spec)
+    if chosen is not None:
+        _write(target, with_proxy(file.text, chosen, spec))
     if args.json:
         facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
         tried = [
@@ -99,15 +101,20 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
 def _by_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> list[str]:
     """What there is to say if the forecast of the score would do at a lower cost than what was chosen."""
     from nas.forecast import NAMES
+    from nas.proxy.settings import difference
 
     for certificate in found:  # the cheapest first
+        law = certificate.forecast
         if certificate is chosen:
             break
-        name, law = NAMES[certificate.metric], certificate.forecast
-        if law is not None and certificate.certifies(name):
-            figures = f"{certificate.proxy.task.epochs} epochs, tau {law.tau:.2f} ({law.low:.2f} to {law.high:.2f})"
-            cost = f"{certificate.cost_ratio:.3f} of the full cost"
-            return [f"{name} would do at less: {figures}, {cost}. Take objectives: [{name}].", ""]
+        if law is not None and certificate.certifies(NAMES[law.metric]):
+            name, task = NAMES[law.metric], certificate.proxy.task
+            settings = ", ".join(filter(None, [f"{task.epochs} epochs", difference(task, certificate.full.task)]))
+            figures = (
+                f"tau {law.tau:.2f}, {law.low:.2f} to {law.high:.2f}, {certificate.cost_ratio:.3f} of the full cost"
+            )
+            way = f"put it in the place of {law.metric} in objectives and ask again: the runs are in the database"
+            return [f"{name} would do at less, with {settings} ({figures}): {way}.", ""]
     return []
 
 

@@ -62,8 +62,8 @@ def cheapest(
         found = _certificates(plan, plan.full, runs, {}, metric, threshold, say)
         known = dict(runs.found)
     for task in _others(spec):
-        best = first_certified(found, spec)
-        limit = best.proxy.task.epochs if best is not None else LONGEST * spec.full_task.epochs
+        known_to_do = [c.proxy.task.epochs for c in found if c.certifies(metric)]
+        limit = min(known_to_do, default=LONGEST * spec.full_task.epochs)
         lengths = [epochs for epochs in milestones(spec.full_task.epochs) if epochs < limit]
         if not lengths:
             break  # nothing can be shorter than the first point of a curve

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.certificate import MINIMUM, Certificate, Compared, Trained
+from nas.certificate import MINIMUM, Certificate, Compared, Trained, trained_objective
 from nas.errors import NASError
 from nas.forecast import NAMES, Forecast
 from nas.measurement import Evaluation, Key
@@ -75,7 +75,9 @@ class Evidence:
             ),
             forecast=self._forecast(metric),
         )
-        return certificate.model_copy(update={"verdict": verdict(certificate)})
+        asked = trained_objective(plan.setup.spec)
+        assert asked is not None  # or there was no plan
+        return certificate.model_copy(update={"verdict": verdict(certificate, asked.metric)})
 
     def _forecast(self, metric: str) -> Forecast | None:
         if self.before is None or metric not in NAMES:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.forecast import Forecast
+from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,8 @@ def learn(
     Each score is to tell the truth that `compare` judges it by. What the law is worth is told by forecasts of each neck
     from the others alone. `steps` lies between none and a straight line over log(epoch) to `full_epochs`.
     """
-    truth = np.stack([own for _, own in repeats(last, full, paired=paired)], 1)
+    judged = repeats(last, full, paired=paired)
+    truth = np.stack([own for _, own in judged], 1)
     limit = longest(epochs, full_epochs)
     forecasts = from_the_others(before, last, truth, limit)
     gain, steps = _fit(before, last, truth, limit)
@@ -37,6 +39,7 @@ def learn(
         high=figures.high,
         tau_top=figures.tau_top,
         regret=figures.regret,
+        ahead=ranking.lead([(forecasts[:, k], score, own) for k, (score, own) in enumerate(judged)]).low,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,14 +34,15 @@ def interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], seed: int = 0) -> Int
 
     `pairs` are repeats of score and truth; each replicate takes one of them, as a search does.
     """
-    rng = np.random.default_rng(seed)
-    found = []
-    for a, b in [(_order(score), _order(truth)) for score, truth in pairs]:
-        for _ in range(REPLICATES // len(pairs)):
-            pick = np.ix_(*2 * [rng.integers(len(a), size=len(a))])
-            found.append(_tau(a[pick], b[pick]))
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high))
+    return _bootstrap(pairs, _tau, seed)
+
+
+def lead(triples: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], seed: int = 0) -> Interval:
+    """Bounds of what tau between a score and the truth is above that of another score; see `interval`.
+
+    `triples` are repeats of the score, the other and the truth.
+    """
+    return _bootstrap(triples, lambda score, other, truth: _tau(score, truth) - _tau(other, truth), seed)
 
 
 def top(scores: ArrayLike, truth: ArrayLike, part: float = 0.25) -> float | None:
@@ -64,6 +65,19 @@ def noise(repeats: ArrayLike) -> float | None:
     """Standard deviation of one measurement, pooled over rows of repeats [things, repeats]; None without repeats."""
     rows = np.asarray(repeats, np.float64)
     return float(np.sqrt(rows.var(axis=1, ddof=1).mean())) if rows.shape[1] > 1 else None
+
+
+def _bootstrap(repeats: Sequence[Sequence[ArrayLike]], statistic: Callable[..., float], seed: int) -> Interval:
+    """Bounds of a statistic of orders, from resampling what is ordered; every repeat gives as many replicates."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for orders in [[_order(values) for values in repeat] for repeat in repeats]:
+        count = len(orders[0])
+        for _ in range(REPLICATES // len(repeats)):
+            pick = np.ix_(*2 * [rng.integers(count, size=count)])
+            found.append(statistic(*(order[pick] for order in orders)))
+    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
 
 
 def _tau(a: Floats, b: Floats) -> float:

@@ -8,17 +8,24 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from nas.certificate import Certificate
-from nas.measurement import FORECASTS
-from nas.study import TaskSpec
+from nas.certificate import Certificate, trained_objective
+from nas.errors import SpecError
+from nas.measurement import FORECASTS, METRICS
+from nas.study import StudySpec, TaskSpec
+from nas.yaml12 import load_yaml
 
 _LEAST = {"kind": "detection", "data": {"kind": "digits"}}
 """A task of which all else has its default."""
 
 
-def with_proxy(text: str, certificate: Certificate, objective: str) -> str:
-    """The YAML `text` of a study with the proxy that a certificate proves for its `objective`, a metric or the forecast
-    of one; the figures stand in a remark above the task.
+RANKED = ("space", "objectives", "constraints", "baselines")
+"""What else a certificate rests on: which necks, judged by what."""
+
+
+def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
+    """The YAML `text` of a `study` with the proxy that a certificate proves, its figures in a remark above the task.
+
+    RANKED is written down as the study has it, where the text was changed since.
 
     The full training stays what it was: its epochs are always written down, and what the proxy does otherwise.
     """
@@ -35,11 +42,27 @@ def with_proxy(text: str, certificate: Certificate, objective: str) -> str:
         data.insert(list(data).index("task") + 1, "full", kept)
     else:
         data["full"] |= kept
+    written, asked = _sound(text), study.model_dump(mode="json")
+    asked["objectives"] = [
+        o.metric if o.direction == METRICS[o.metric].direction else o.to_dict() for o in study.objectives
+    ]
+    data |= {key: asked[key] for key in RANKED if written is None or getattr(written, key) != getattr(study, key)}
+    objective = trained_objective(study)
+    assert objective is not None  # or there was nothing to certify
+    figures = remark(certificate, objective.metric)
     if not data.fa.flow_style():
-        data.yaml_set_comment_before_after_key("task", before=remark(certificate, objective))
+        data.yaml_set_comment_before_after_key("task", before=figures)
     out = StringIO()
     yaml.dump(data, out)
-    return out.getvalue() if not data.fa.flow_style() else f"# {remark(certificate, objective)}\n{out.getvalue()}"
+    return out.getvalue() if not data.fa.flow_style() else f"# {figures}\n{out.getvalue()}"
+
+
+def _sound(text: str) -> StudySpec | None:
+    """The study of a file alone; None where changes made it sound."""
+    try:
+        return StudySpec.parse(load_yaml(text, "the study"))
+    except SpecError:
+        return None
 
 
 def _settings(task: TaskSpec) -> dict[str, Any]:

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from nas.certificate import Certificate
 from nas.forecast import NAMES
+from nas.measurement import FORECASTS
 
 
-def verdict(c: Certificate) -> str:
-    """Whether to trust the proxy and why, in a few sentences for people who do not know Kendall's tau."""
-    figures = f"tau {c.tau:.2f}, 95 % interval {c.low:.2f} to {c.high:.2f}, asked {c.threshold:.2f}"
-    lost = f"its pick loses {c.regret:.3f} {c.metric} of the best, where necks differ by {c.spread:.3f}"
+def verdict(c: Certificate, objective: str) -> str:
+    """Whether to trust the proxy by what a study asks of it, the score or its forecast, and why, in a few sentences for
+    people who do not know Kendall's tau.
+    """
+    forecast = c.forecast if objective in FORECASTS else None
+    if objective in FORECASTS and forecast is None:
+        return f"There is no {objective} of this proxy: its curve has a single point."
+    told = c if forecast is None else forecast
+    what = "this proxy" if forecast is None else f"{objective} of this proxy"
+    figures = f"tau {told.tau:.2f}, 95 % interval {told.low:.2f} to {told.high:.2f}, asked {c.threshold:.2f}"
+    lost = f"its pick loses {told.regret:.3f} {c.metric} of the best, where necks differ by {c.spread:.3f}"
     cost = f"at {_ratio(c.cost_ratio)} of the cost"
-    if c.certified:
-        sentences = [f"Trust this proxy: it orders necks much as the full training does ({figures}); {lost}, {cost}."]
+    if c.certifies(objective):
+        sentences = [f"Trust {what}: it orders necks much as the full training does ({figures}); {lost}, {cost}."]
     elif c.noise is not None and c.spread <= c.noise:
         sentences = [
             f"The necks hardly differ here: by {c.spread:.3f} {c.metric}, where one neck differs from seed to seed by "
             f"{c.noise:.3f}. Take the cheapest; no proxy can rank them ({figures})."
         ]
-    elif c.tau >= c.threshold:
-        sentences = [f"This proxy looks good but is not proven: {figures}; {lost}, {cost}. More necks would tell."]
-    elif c.high < c.threshold:
-        sentences = [f"Do not trust this proxy: it does not order necks as the full training does ({figures}); {lost}."]
+    elif told.tau >= c.threshold:
+        sentences = [f"{_start(what)} looks good but is not proven: {figures}; {lost}, {cost}. More necks would tell."]
+    elif told.high < c.threshold:
+        sentences = [f"Do not trust {what}: it does not order necks as the full training does ({figures}); {lost}."]
     else:
-        sentences = [f"This proxy is not good enough as far as can be seen ({figures}); {lost}, {cost}."]
-    if c.better_forecast is not None:
+        sentences = [f"{_start(what)} is not good enough as far as can be seen ({figures}); {lost}, {cost}."]
+    if forecast is None and c.better_forecast is not None and c.spread > (c.noise or 0):
         f = c.better_forecast
         sentences.append(
             f"What its curves forecast of the full score ranks better (tau {f.tau:.2f}, {f.low:.2f} to {f.high:.2f}): "
@@ -35,6 +43,11 @@ def verdict(c: Certificate) -> str:
             f"The full training is not at its end: it still gained {c.gain:.3f} over its last third; raise full.epochs."
         )
     return " ".join(sentences)
+
+
+def _start(what: str) -> str:
+    """The words at the start of a sentence; a metric's name stays as it is."""
+    return f"This{what.removeprefix('this')}" if what.startswith("this") else what
 
 
 def _ratio(part: float) -> str:

@@ -66,16 +66,7 @@ def launch(
         spec = StudySpec.parse(spec, "study")
     name = spec.name or "study"
     spec = spec.model_copy(update={"name": name})
-    known, backbone = known_study(storage, name)
-    if known is not None:
-        with open_store(storage, create=False) as store:
-            store.check_free(name)
-    if known is not None:
-        _check_resumed(known, spec)
-    setup = set_up(spec, say, backbone)
-    if known is not None:
-        _check_unchanged(known, setup)
-    setup = _with_certificate(known, setup, storage)
+    known, setup = _checked(spec, storage, say)
     if setup.points:
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
     with (
@@ -86,12 +77,29 @@ def launch(
     ):
         if known is None:
             _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
-        if setup.certificate is not None and setup.certificate not in store.certificates(*_proxy_key(setup)):
-            store.keep_certificate(setup.certificate, setup.task.fingerprint)
+        _adopt(store, setup)
         say(standing(setup.certificate, setup.proxy))
         with store.lease(name) as lease:
             store.update_spec(name, spec)
             return _drive(store, setup, executor, lease, say)
+
+
+def plan(spec: StudySpec, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
+    """What a launch would do: everything checked and prepared, nothing written."""
+    return _checked(spec, storage, say)[1]
+
+
+def _checked(spec: StudySpec, storage: str, say: Say) -> tuple[StudyRecord | None, Setup]:
+    """The study as the database has it, if it does, and all that a launch of it needs."""
+    known, backbone = known_study(storage, spec.name)
+    if known is not None:
+        with open_store(storage, create=False) as store:
+            store.check_free(known.name)
+        _check_resumed(known, spec)
+    setup = set_up(spec, say, backbone)
+    if known is not None:
+        _check_unchanged(known, setup)
+    return known, _with_certificate(known, setup, storage)
 
 
 def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str) -> Setup:
@@ -110,30 +118,38 @@ def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str) -> 
     spec = setup.spec
     missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if setup.forecast is None else []
     if missing:
-        message = f"is what the certificate of a proxy of two points or more tells ({spec.task.epochs} epochs), and "
-        message += "the database has none: run `nas proxy` for this study first, or take the measured metric"
+        message = (
+            f"is what the certificate of a proxy of two points or more tells ({spec.task.epochs} epochs), and there "
+        )
+        message += "is none: run `nas proxy` for this study first, or take the measured metric"
         raise SpecError(spec.name or "study", [Fault(f"objectives[{i}].metric", message) for i in missing])
     return replace(setup, certificate=certificate)
 
 
 def _certificate(setup: Setup, storage: str) -> Certificate | None:
-    """A shipped one has to be of this data and these weights, and may be of another kind of machine."""
+    """The database's go before those that are shipped, one on the study's own space before all."""
+    stored: list[Certificate] = []
     with suppress(MissingDatabase), open_store(storage, create=False) as store:
-        found = fitting(store.certificates(*_proxy_key(setup)), setup.proxy)
-        if found is not None:
-            return found
-    own = {setup.task.fingerprint} | setup.task.elsewhere
-    shipped = [c for c in catalog.certificates() if c.proxy.fingerprint in own]
-    return fitting([c for c in shipped if c.proxy.task.epochs == setup.spec.task.epochs], setup.proxy)
+        stored = _stored(store, setup)
+    return fitting([*_shipped(setup), *stored], setup.proxy)
 
 
-def _proxy_key(setup: Setup) -> tuple[str, int]:
-    return setup.task.fingerprint, setup.spec.task.epochs
+def _stored(store: Store, setup: Setup) -> list[Certificate]:
+    return store.certificates(setup.task.fingerprint, setup.spec.task.epochs)
 
 
-def plan(spec: StudySpec, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
-    """What a launch would do: everything checked and prepared, nothing written."""
-    return _with_certificate(None, set_up(spec, say), storage)
+def _shipped(setup: Setup) -> list[Certificate]:
+    """Those of this data and these weights; another device, precision or cache may have been theirs."""
+    own, epochs = {setup.task.fingerprint} | setup.task.elsewhere, setup.spec.task.epochs
+    shipped = catalog.certificates().values()
+    return [c for c in shipped if c.proxy.fingerprint in own and c.proxy.task.epochs == epochs]
+
+
+def _adopt(store: Store, setup: Setup) -> None:
+    """Take a shipped certificate that was chosen into the database, unless that has a better one by now."""
+    chosen, stored = setup.certificate, _stored(store, setup)
+    if chosen is not None and chosen not in stored and fitting([chosen, *stored], setup.proxy) == chosen:
+        store.keep_certificate(chosen, setup.task.fingerprint)
 
 
 def known_study(storage: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from nas.architecture import Architecture
 from nas.certificate import Certificate
-from nas.errors import StoreError
+from nas.errors import SpecError, StoreError
 from nas.measurement import Evaluation, Key
 from nas.storage import evaluations
 from nas.storage.artifacts import Artifacts
@@ -221,10 +222,17 @@ class Store:
             connection.execute(CERTIFICATE.insert().values(**values, made=datetime.now(UTC)))
 
     def certificates(self, task: str, epochs: int) -> list[Certificate]:
-        """All certificates of that proxy, the oldest first; `nas.certificate.fitting` chooses among them."""
+        """All certificates of that proxy, the oldest first; `nas.certificate.fitting` chooses among them.
+
+        What another version wrote in a form that is not known proves nothing here, and is left out.
+        """
         where = and_(CERTIFICATE.c.task == task, CERTIFICATE.c.epochs == epochs)
         rows = self._database.read(select(CERTIFICATE.c.data).where(where).order_by(CERTIFICATE.c.id))
-        return [Certificate.parse(row.data, f"a certificate in {self._database.name}") for row in rows]
+        found = []
+        for row in rows:
+            with suppress(SpecError):
+                found.append(Certificate.parse(row.data))
+        return found
 
     # Latency
 

@@ -69,6 +69,8 @@ def test_a_study_in_the_database(nas: Nas, asked: dict[str, Any], storage: str) 
         (["--necks", "3"], "--necks 3: it takes at least 8"),
         (["--seeds", "0"], "--seeds 0: it takes at least 1"),
         (["--threshold", "2"], "--threshold 2.0: tau is at most 1"),
+        (["--threshold", "nan"], "--threshold nan: tau is at most 1"),
+        (["-o", "mine.yaml"], "-o names the study file that --search writes: give --search too, or leave it out"),
         (["--necks", "many"], "invalid int value: 'many'"),
         (["--set", "full.epoch=3"], "full.epoch: unknown key; did you mean epochs?"),
         (["--set", "full.data.kind=voc"], "full.data: is the same in both trainings: set it in task"),
@@ -136,10 +138,21 @@ def test_a_search_that_finds_another_setting_says_so(nas: Nas, searched: list[An
 def test_a_forecast_that_would_do_at_less_is_told(nas: Nas, searched: list[Any]) -> None:
     Path("mine.yaml").write_text(TEXT)
     searched[0] = certificate(tau=0.3, proxy=trained(4), forecast=forecast(tau=0.7, low=0.4, high=0.9))
-    sentence = "ap_full would do at less: 4 epochs, tau 0.70 (0.40 to 0.90), 0.100 of the full cost. "
-    assert nas("proxy", "mine.yaml", "--search").out.splitlines()[-1] == sentence + "Take objectives: [ap_full]."
+    sentence = (
+        "ap_full would do at less, with 4 epochs (tau 0.70, 0.40 to 0.90, 0.100 of the full cost): put it in the place "
+        "of ap in objectives and ask again: the runs are in the database."
+    )
+    assert nas("proxy", "mine.yaml", "--search").out.splitlines()[-1] == sentence
     searched.pop()
-    assert sentence in nas("proxy", "mine.yaml", "--search").out
+    assert nas("proxy", "mine.yaml", "--search").out.splitlines()[-1] == sentence
+
+
+def test_a_metric_without_a_forecast(nas: Nas, searched: list[Any]) -> None:
+    Path("mine.yaml").write_text(TEXT)
+    searched[:] = [c.model_copy(update={"metric": "ap50"}) for c in searched]
+    done = nas("proxy", "mine.yaml", "--search", "--set", "objectives=[ap50]")
+    assert (done.status, done.err) == (0, "")
+    assert "objectives:\n  - ap50\n" in Path("mine.yaml").read_text()
 
 
 def test_a_search_that_finds_nothing_writes_nothing(nas: Nas, searched: list[Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from nas.errors import StoreError, UserError
 from nas.storage import Store, open_store
+from nas.storage.tables import CERTIFICATE
 from nas.study import Budget
 from tests.proxy.samples import certificate
 from tests.storage import samples
@@ -239,6 +240,15 @@ class StoreContract:
         store.keep_certificate(elsewhere, "t1-xyz")
         assert reader.certificates("t1-xyz", 2) == [elsewhere]
         assert reader.certificates("t1-abc", 3) == reader.certificates("t1-xy", 2) == []
+
+    def test_a_certificate_of_a_form_unknown_proves_nothing(self, store: Store, reader: Store) -> None:
+        store.keep_certificate(certificate(verdict="Of another version."))
+        store.keep_certificate(certificate())
+        with store._database.write() as connection:
+            of_old = CERTIFICATE.c.id == 1
+            data = certificate().model_dump(mode="json") | {"score": 0.5}
+            connection.execute(CERTIFICATE.update().where(of_old).values(data=data))
+        assert reader.certificates("t1-abc", 2) == [certificate()]
 
     # Latency
 

@@ -13,7 +13,7 @@ from nas.errors import SpecError
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import certify, cheapest
 from nas.results import result, trial_facts
-from nas.search import launch
+from nas.search import launch, plan
 from nas.storage import open_store
 from nas.tasks.base import Task
 from nas.tasks.training import milestones
@@ -95,6 +95,16 @@ def test_a_study_goes_on_with_the_law_that_it_began_with(tmp_path: Path) -> None
         assert record is not None
         laws = {f.values["ap_full_sd"] for f in (*result(store, "small").best, *result(store, "small").baselines)}
         assert laws == {record.provenance["forecast"]["error"]}
+        first, newest = store.certificates(record.task, SHORT)
+        assert result(store, "small").proxy == first != newest
+    assert plan(spec(budget={"trials": 9}), url).certificate == first
+
+
+def test_a_dry_run_refuses_what_a_launch_would(tmp_path: Path) -> None:
+    url = searches.url(tmp_path)
+    launch(spec(objectives=["ap"], budget={"trials": 4}), storage=url)
+    with pytest.raises(SpecError, match=r"cannot go on with other settings .*\n?.*seed"):
+        plan(spec(objectives=["ap"], seed=7), url)
 
 
 def test_the_full_training_that_is_forecast_stays(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def test_slow_starters_are_ranked_by_where_they_are_going() -> None:
     assert compare(last, FULL, paired=False).tau == pytest.approx(-1)
     assert (law.steps, law.gain) == pytest.approx((3, 0.05))
     assert (law.tau, law.regret) == pytest.approx((1, 0))
+    assert law.ahead == pytest.approx(2), "of a score that ranks the other way round"
     assert law.error == pytest.approx(0, abs=1e-12)
 
 
@@ -30,6 +31,8 @@ def test_slopes_that_say_nothing_are_not_followed() -> None:
     law = learn("ap", (4, 6), 48, full - 0.1 - rise, full - 0.1 - 0.1 * rise, full - 0.2 * rise, paired=False)
     assert law.steps == 0
     assert law.tau > 0.9
+    assert law.ahead is not None
+    assert law.ahead <= 0, "it ranks as the score does"
 
 
 def test_no_more_than_a_straight_line_over_log_epoch() -> None:

@@ -10,10 +10,10 @@ import pytest
 from nas import catalog
 from nas.certificate import Certificate, Proxy, Trained, fitting, trained_objective
 from nas.errors import SpecError
-from nas.measurement import METRICS
 from nas.results import result
-from nas.search import launch, plan
-from nas.storage import open_store
+from nas.search import driver, launch, plan
+from nas.storage import Store, open_store
+from nas.tasks import prepare
 from tests import searches
 from tests.proxy.samples import certificate, forecast
 
@@ -37,7 +37,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> list[Certificate]:
     """What is shipped, for a test to fill."""
     searches.install(monkeypatch)
     given: list[Certificate] = []
-    monkeypatch.setattr("nas.catalog.certificates", lambda: given)
+    monkeypatch.setattr("nas.catalog.certificates", lambda: dict(enumerate(given)))
     return given
 
 
@@ -61,7 +61,7 @@ def test_a_first_launch_knows_what_its_proxy_is_worth(tmp_path: Path, own: list[
 def test_that_it_is_of_another_kind_of_machine_is_said(tmp_path: Path, own: list[Certificate]) -> None:
     other = sorted(searches.prepared().elsewhere)[0]
     own.append(shipped(other))
-    assert said_at_launch(tmp_path).endswith("60 epochs, on another kind of machine)")
+    assert said_at_launch(tmp_path).endswith("60 epochs, with another device, precision or cache)")
     with open_store(searches.url(tmp_path), create=False) as store:
         assert result(store, "small").proxy == own[0]
 
@@ -93,6 +93,35 @@ def test_what_the_database_has_goes_first(tmp_path: Path, own: list[Certificate]
         assert len(store.certificates(task, 6)) == 1
 
 
+def test_one_on_the_studys_own_space_goes_before_the_databases(tmp_path: Path, own: list[Certificate]) -> None:
+    task = searches.prepared().fingerprint
+    own.append(shipped(task))
+    with open_store(searches.url(tmp_path), create=True) as store:
+        store.keep_certificate(shipped(task, tau=0.1, space={"name": "narrow"}))
+    for _ in range(2):
+        assert said_at_launch(tmp_path).startswith("proxy: certified by ap (tau 0.80")
+    with open_store(searches.url(tmp_path), create=False) as store:
+        assert result(store, "small").proxy == own[0]
+
+
+def test_one_that_was_made_meanwhile_stays_the_newest(
+    tmp_path: Path, own: list[Certificate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = searches.prepared().fingerprint
+    own.append(shipped(task))
+    mine, create = shipped(task, tau=0.1), driver._create
+
+    def create_late(store: Store, *rest: Any) -> None:
+        create(store, *rest)
+        store.keep_certificate(mine)
+
+    monkeypatch.setattr(driver, "_create", create_late)
+    said_at_launch(tmp_path)
+    with open_store(searches.url(tmp_path), create=False) as store:
+        assert result(store, "small").proxy == mine
+        assert store.certificates(task, 6) == [mine]
+
+
 def test_it_teaches_a_study_its_forecasts(tmp_path: Path, own: list[Certificate]) -> None:
     asked = searches.spec(task=SHORT, objectives=["ap_full"])
     with pytest.raises(SpecError, match=r"objectives\[0\].metric: .* run `nas proxy` for this study first"):
@@ -106,20 +135,22 @@ def test_it_teaches_a_study_its_forecasts(tmp_path: Path, own: list[Certificate]
     assert found.best[0].values["ap_full"] == pytest.approx(found.best[0].values["ap"] + 0.1)
 
 
-@pytest.mark.parametrize(
-    "found", catalog.certificates(), ids=lambda c: c.proxy.task.data.root or c.proxy.task.data.kind
-)
-def test_each_is_of_a_shipped_study(found: Certificate) -> None:
-    """A study that is changed has to be certified anew."""
-    certified = []
-    for name in catalog.names("studies"):
-        spec, _ = catalog.read_study(name)
-        space = catalog.read_space(spec.search_space).narrowed(spec.space).to_dict()
-        proxy = Proxy(spec=spec, space=space, task=found.proxy.fingerprint)
-        objective = trained_objective(spec)
-        assert objective is not None
-        assert METRICS[objective.metric].from_training
-        if fitting([found], proxy) and found.proxy.task.epochs == spec.task.epochs and found.space == space:
-            certified.append((name, found.certifies(objective.metric)))
-    assert len(certified) >= 1
-    assert all(good for _, good in certified)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", catalog.certificates())
+def test_each_is_of_its_study_as_that_is_now(name: str, request: pytest.FixtureRequest) -> None:
+    """Whoever changes a shipped study, its space, a default or the evaluator has to certify it anew."""
+    sets = ["task.cache=images"]  # which is quick, and no part of what was certified
+    if name != "quickstart":
+        data, weights = (request.getfixturevalue(fixture) for fixture in (name, "lite0_weights"))
+        sets += [f"task.data.root={data}", f"task.backbone.checkpoint={weights}"]
+    spec, _ = catalog.read_study(name, sets)
+    found = catalog.certificates()[name]
+    task = prepare(spec.task, lambda line: None)
+    assert found.proxy.fingerprint in {task.fingerprint} | task.elsewhere
+    assert found.proxy.task.epochs == spec.task.epochs
+    space = catalog.read_space(spec.search_space).narrowed(spec.space).to_dict()
+    assert found.space == space
+    assert fitting([found], Proxy(spec=spec, space=space, task=task.fingerprint)) == found
+    objective = trained_objective(spec)
+    assert objective is not None
+    assert found.certifies(objective.metric)

@@ -7,25 +7,29 @@ import pytest
 from nas.catalog import folder, names, open_study, parse
 from nas.certificate import Trained
 from nas.proxy.study_file import remark, with_proxy
+from nas.study import StudySpec
 from tests.proxy.samples import certificate, forecast, trained
 
 PROVED = certificate(proxy=trained(11), full=trained(160))
+STUDY = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}})
 
 
 @pytest.mark.parametrize("name", names("studies"))
 def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Path) -> None:
     text = (folder("studies") / f"{name}.yaml").read_text()
     file = tmp_path / "changed.yaml"
-    file.write_text(with_proxy(text, PROVED, "ap"))
-    before, after = open_study(name).study, open_study(str(file)).study
+    before = open_study(name).study
     assert before is not None
+    file.write_text(with_proxy(text, PROVED, before))
+    after = open_study(str(file)).study
     assert after is not None
     assert (after.task.epochs, after.full_task.epochs) == (11, 160)
     assert after.space == before.space
     assert after.budget == before.budget
+    assert after.objectives == before.objectives
     remarks = [line.strip() for line in text.splitlines() if line.startswith("#") and "nas proxy --search:" not in line]
     assert all(line in file.read_text() for line in remarks)
-    assert f"# {remark(PROVED, 'ap')}\n" in file.read_text()
+    assert f"# {remark(PROVED, before.objectives[0].metric)}\n" in file.read_text()
 
 
 @pytest.mark.parametrize(
@@ -37,8 +41,8 @@ def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Pat
     ],
 )
 def test_every_style_of_yaml_and_twice(text: str) -> None:
-    once = with_proxy(text, PROVED, "ap")
-    twice = with_proxy(once, PROVED, "ap")
+    once = with_proxy(text, PROVED, STUDY)
+    twice = with_proxy(once, PROVED, STUDY)
     for changed in (once, twice):
         data = parse(changed, "x").data
         assert (data["task"]["epochs"], data["full"]["epochs"]) == (11, 160)
@@ -49,7 +53,7 @@ def test_a_setting_is_written_down_and_the_full_training_stays_what_it_was() -> 
     text = "task: {kind: detection, data: {kind: digits}, lr: 0.005}\n"
     task = trained(4).task.model_copy(update={"batch_size": 4, "lr": 2.5e-3})
     proved = certificate(proxy=Trained(task=task, fingerprint="t1-b"), full=trained(160))
-    for changed in (once := with_proxy(text, proved, "ap"), with_proxy(once, proved, "ap")):
+    for changed in (once := with_proxy(text, proved, STUDY), with_proxy(once, proved, STUDY)):
         data = parse(changed, "x").data
         assert data["task"] == {
             "kind": "detection",
@@ -59,6 +63,22 @@ def test_a_setting_is_written_down_and_the_full_training_stays_what_it_was() -> 
             "epochs": 4,
         }
         assert data["full"] == {"batch_size": 16, "lr": 0.005, "epochs": 160}
+
+
+def test_what_was_certified_is_what_is_written() -> None:
+    """What `--set` changed of the space and the objectives is part of the proof; places are not."""
+    text = "task: {kind: detection, data: {kind: digits}}\nspace: {width: [16, 32]}  # narrow\n"
+    changed = {"objectives": ["ap_full", "params"], "space": {"width": [48]}, "workers": {"count": 1}}
+    study = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}} | changed)
+    taught = PROVED.model_copy(update={"forecast": forecast(tau=0.85)})
+    for written in (once := with_proxy(text, taught, study), with_proxy(once, taught, study)):
+        found = StudySpec.parse(parse(written, "x").data)
+        assert (found.objectives, found.space) == (study.objectives, study.space)
+        assert found.workers == StudySpec.parse(parse(text, "x").data).workers
+        assert "tau of ap_full 0.85" in written
+    same = with_proxy(text, PROVED, StudySpec.parse(parse(text, "x").data))
+    assert "space: {width: [16, 32]}  # narrow" in same
+    assert "objectives" not in same
 
 
 def test_the_remark_has_the_figures() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nas.certificate import Proxy, standing
+from nas.forecast import Forecast
 from nas.proxy.verdict import verdict
 from nas.study import StudySpec
 from tests.proxy.samples import certificate, forecast
@@ -22,19 +23,19 @@ from tests.proxy.samples import certificate, forecast
     ],
 )
 def test_the_first_words_say_what_to_do(changes: dict[str, float], start: str) -> None:
-    assert verdict(certificate(**changes)).startswith(start)
+    assert verdict(certificate(**changes), "ap").startswith(start)
 
 
 def test_it_tells_the_loss_and_the_cost() -> None:
-    assert verdict(certificate()).endswith(
+    assert verdict(certificate(), "ap").endswith(
         "its pick loses 0.002 ap of the best, where necks differ by 0.040, at 1/10 of the cost."
     )
-    assert verdict(certificate(cost_ratio=0.8)).endswith("at 0.80 of the cost.")
+    assert verdict(certificate(cost_ratio=0.8), "ap").endswith("at 0.80 of the cost.")
 
 
 def test_a_full_training_that_still_gains_is_said() -> None:
-    assert "raise full.epochs" in verdict(certificate(converged=False, gain=0.02))
-    assert "raise full.epochs" not in verdict(certificate(converged=None, noise=None))
+    assert "raise full.epochs" in verdict(certificate(converged=False, gain=0.02), "ap")
+    assert "raise full.epochs" not in verdict(certificate(converged=None, noise=None), "ap")
 
 
 def asked(space: str = "pyramid", objective: str = "ap") -> Proxy:
@@ -49,13 +50,34 @@ def test_the_line_at_a_launch() -> None:
     )
     assert standing(certificate(), asked(space="mine")).endswith("20 epochs, on another search space)")
     elsewhere = asked().model_copy(update={"task": "fedcba9876543210"})
-    assert standing(certificate(), elsewhere).endswith("20 epochs, on another kind of machine)")
+    assert standing(certificate(), elsewhere).endswith("20 epochs, with another device, precision or cache)")
     assert standing(certificate(tau=0.2), asked()).startswith("proxy: NOT to be trusted by ap (tau 0.20")
 
 
 def test_a_forecast_that_ranks_better_is_recommended() -> None:
-    assert "take ap_full for the objective" in verdict(certificate(forecast=forecast(tau=0.9)))
-    assert "ap_full" not in verdict(certificate(forecast=forecast(tau=0.7)))
+    assert "take ap_full for the objective" in verdict(certificate(forecast=forecast(tau=0.9, ahead=0.02)), "ap")
+    for near in (forecast(tau=0.81, ahead=-0.03), forecast(tau=0.9)):  # no telling
+        assert "ap_full" not in verdict(certificate(forecast=near), "ap")
+    hardly = certificate(spread=0.004, tau=0.2, low=0.0, forecast=forecast(tau=0.3, ahead=0.02))
+    assert "ap_full" not in verdict(hardly, "ap")
+
+
+@pytest.mark.parametrize(
+    ("law", "start"),
+    [
+        (
+            forecast(tau=0.7, low=0.4),
+            "Trust ap_full of this proxy: it orders necks much as the full training does (tau 0.70",
+        ),
+        (forecast(tau=0.7, low=0.1), "ap_full of this proxy looks good but is not proven: tau 0.70"),
+        (forecast(tau=0.1, low=-0.2, high=0.4), "Do not trust ap_full of this proxy"),
+        (None, "There is no ap_full of this proxy: its curve has a single point."),
+    ],
+)
+def test_a_study_that_asks_for_the_forecast_is_told_of_the_forecast(law: Forecast | None, start: str) -> None:
+    found = verdict(certificate(tau=0.2, low=0.0, high=0.4, forecast=law), "ap_full")
+    assert found.startswith(start)
+    assert "take ap_full" not in found
 
 
 def test_a_study_that_optimises_a_forecast_is_judged_by_it() -> None:
