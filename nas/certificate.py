@@ -52,6 +52,8 @@ class Certificate(Value):
         tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, the mean over
             seeds, averaged over the proxy's seeds; with the bounds of its bootstrap interval of 95 %.
         tau_top: tau among the best quarter by the full score; None if that is fewer than four necks.
+        tau_within: tau over the pairs of necks that begin at the same level: that level alone ranks necks roughly, with
+            no training at all. None in certificates of old, or where there are no such pairs.
         regret: full score of the best neck less that of the proxy's pick, averaged over the proxy's seeds.
         noise: standard deviation of one full score over seeds, pooled over necks; None with one seed.
         spread: standard deviation of the full scores over necks.
@@ -71,6 +73,7 @@ class Certificate(Value):
     low: float
     high: float
     tau_top: float | None
+    tau_within: float | None = None
     regret: float
     noise: float | None
     spread: float

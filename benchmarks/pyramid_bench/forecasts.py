@@ -29,7 +29,9 @@ def last_slope(epochs: Floats, scores: Floats, full: int, steps: float = 1.0) ->
 
 
 def power_law(epochs: Floats, scores: Floats, full: int) -> Floats:
-    """a - b T^-c by least squares, c from EXPONENTS, b at least 0."""
+    """a - b T^-c by least squares, c from EXPONENTS, b at least 0; three numbers, which fewer than four points do not
+    tell.
+    """
     best = np.full(len(scores), np.inf)
     found = scores[:, -1].copy()
     for c in EXPONENTS:
@@ -47,7 +49,8 @@ def bayesian(epochs: Floats, scores: Floats, full: int, noise: float = 0.015) ->
     """The posterior mean of a - b T^-c under normal priors a ~ (0.5, 0.3), b ~ (0.5, 0.5) and an even one on EXPONENTS.
 
     A small form of Domhan et al., "Speeding up automatic hyperparameter optimization of deep neural networks by
-    extrapolation of learning curves" (2015): for each c the posterior of a and b is exact.
+    extrapolation of learning curves" (2015): for each c the posterior of a and b is exact. `noise` is that of a score
+    and of the law together, by hand and not fitted.
     """
     mean, spread = np.array([0.5, 0.5]), np.diag([0.3, 0.5]) ** 2
     weights, values = [], []
@@ -72,7 +75,7 @@ def ridge(features: Floats, truth: Floats) -> Floats:
 
 def gaussian_process(features: Floats, truth: Floats) -> Floats:
     """A Gaussian process on the features, with one length scale."""
-    kernel = ConstantKernel() * RBF(3.0) + WhiteKernel(0.1)
+    kernel = ConstantKernel() * RBF(3.0) + WhiteKernel(0.1, (1e-3, 10))
     model = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True))
     return np.asarray(cross_val_predict(model, features, truth, cv=_folds(truth)))
 

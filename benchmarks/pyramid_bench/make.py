@@ -45,13 +45,17 @@ def main() -> None:
     setup = set_up(spec.model_copy(update={"task": spec.full_task}), say)
     task, frame = setup.task, setup.task.frame
     necks = spread(setup.space, frame, lambda n: float(setup.neck_costs(n)["params"] or 0), options.necks, spec.seed)
+    about_before, necks_before, there = table.read(options.name)
+    made = {
+        "processor": machine(task.device)["processor"], "torch": machine(task.device)["versions"]["torch"],
+        "date": f"{date.today():%Y-%m-%d}",
+    }  # fmt: skip
     about = {
         "study": f"{options.name}.yaml", "task": task.fingerprint, "epochs": spec.full_task.epochs,
         "evaluator": EVALUATOR, "steps_an_epoch": len_train(task) // spec.task.batch_size,
-        "machine": machine(task.device), "platform": platform.machine(), "date": f"{date.today():%Y-%m-%d}",
         "precision": str(task.details()["precision"]),
+        "made": [m for m in about_before.get("made", []) if m != made] + [made],
     }  # fmt: skip
-    about_before, necks_before, there = table.read(options.name)
     for fact in ("task", "epochs", "evaluator"):
         if about_before and about_before[fact] != about[fact]:
             sys.exit(

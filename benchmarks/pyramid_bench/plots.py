@@ -3,7 +3,7 @@
     python benchmarks/pyramid_bench/plots.py
 
 Each point is a neck of the bench that has a run under both settings; its colour is its finest level. The right-hand
-column has full runs against those of another seed, which no proxy can beat.
+column has full runs against those of another seed: what is told apart more finely than that is luck.
 """
 
 from __future__ import annotations

@@ -2,16 +2,18 @@
 
     python benchmarks/pyramid_bench/proxies.py bccd nuclei digits
 
-What is ranked by is one seed's; the truth is the mean of the full runs of other seeds, and with a single full seed the
-run's own end, an upper bound for what is read off its curve. `within` is tau among necks with the same finest level,
-averaged over those levels: over the whole space the finest level alone gives much of tau. `of 3` is the regret if the
-best three by the proxy were trained in full and the best of them taken.
+What is ranked by is one seed's; the truth is the mean of the full runs of other seeds, and with a single full seed
+the run's own end, an upper bound for what is read off its curve. `within` is tau over the pairs of necks with the same
+finest level: over the whole space that level alone gives much of tau. `of 3` is the regret if the best three by the
+proxy were trained in full and the best of them taken; both regrets are means over the ways to break a tie. `cost` is
+what every new neck costs, in parts of a full training; `learnt from` counts the full runs that had to be there before.
+`lead`, of short runs under other settings, is the interval of what tau is above that of the bench's own setting at the
+length that costs no more, on the same necks: where zero is within it, the two are not told apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,6 +38,11 @@ METRIC = "ap"
 WINNER = "batch of 4"
 """The setting whose scores predictors are tried on too."""
 
+SAME = "the same, Gaussian process"
+
+OWN = "as the full run"
+"""The bench's own setting among the short runs."""
+
 LENGTHS = (4, 6, 8, 11, 16)
 
 
@@ -48,6 +55,7 @@ class Judged(NamedTuple):
     full: Floats
     paired: bool
     finest: NDArray[np.int64]
+    learnt: int = 0
 
 
 class Bench:
@@ -67,20 +75,26 @@ class Bench:
         self.epochs = np.array([p.epoch for p in runs[0][0].curve if METRIC in p.metrics])
         curves = [[[p for p in e.curve if METRIC in p.metrics] for e in row] for row in runs]
         self.scores = np.array([[[p.metrics[METRIC] for p in c] for c in row] for row in curves], np.float64)
-        self.seconds = np.array([[[p.seconds for p in c] for c in row] for row in curves], np.float64)
+        self.seconds = np.array([[[p.seconds for p in e.curve] for e in row] for row in runs], np.float64)
         self.loss = np.array([[_losses(e, self.epochs) for e in row] for row in runs])
         self.full = self.scores[:, :, -1]
         self.paired = len(self.seeds) > 1
         self.finest = np.array([int(self.necks[d].params["finest"]) for d in whole])
         self.structure = np.array([_structure(self.necks[d]) for d in whole])
 
-    def cost(self, point: int) -> float:
-        """Seconds up to a point, over those of the full runs."""
-        return float(self.seconds[:, :, point].sum() / self.seconds[:, :, -1].sum())
+    def cost(self, epochs: float) -> float:
+        """Seconds of as many epochs over those of the full runs."""
+        seconds = self.seconds.sum((0, 1))
+        return float(np.interp(epochs, 1 + np.arange(len(seconds)), seconds) / seconds[-1])
 
-    def judged(self, name: str, cost: float, scores: Floats) -> Judged:
+    def judged(self, name: str, cost: float, scores: Floats, learnt: int = 0) -> Judged:
         scores = np.broadcast_to(scores.reshape(len(self.digests), -1), self.full.shape)
-        return Judged(name, cost, scores, self.full, self.paired, self.finest)
+        return Judged(name, cost, scores, self.full, self.paired, self.finest, learnt)
+
+    @property
+    def others(self) -> int:
+        """Full runs that a model is fitted to, when the neck itself is left out with its fold."""
+        return round(len(self.digests) * (1 - 1 / forecasts.FOLDS)) * len(self.seeds)
 
 
 def _losses(evaluation: Evaluation, epochs: NDArray[np.int64]) -> list[float]:
@@ -106,15 +120,14 @@ def without_training(b: Bench) -> Iterator[Judged]:
     for cost in ("params", "macs", "neck_params", "neck_macs", "latency_ms"):
         yield b.judged(cost, 0, np.array([b.necks[d].costs[cost] for d in b.digests]))
     yield b.judged("finest level", 0, -b.finest.astype(np.float64))
-    file = table.HERE / f"{b.name}.signals.csv"
-    if file.is_file():
-        with open(file, newline="") as lines:
-            rows = {row["digest"]: row for row in csv.DictReader(lines)}
+    rows = {row["digest"]: row for row in table.read_rows(table.HERE / f"{b.name}.signals.csv")}
+    if rows.keys() >= set(b.digests):
+        gradients = signals.SEEDS * signals.BATCH / (16 * b.about["steps_an_epoch"])  # in epochs of batches of 16
         for signal in signals.SIGNALS:
-            yield b.judged(signal, 0, np.array([float(rows[d][signal]) for d in b.digests]))
+            yield b.judged(signal, b.cost(gradients), np.array([float(rows[d][signal]) for d in b.digests]))
     structure = [b.structure] * len(b.seeds)
-    yield b.judged("ridge on structure and cost", 0, _learnt(b, structure, forecasts.ridge))
-    yield b.judged("the same, Gaussian process", 0, _learnt(b, structure, forecasts.gaussian_process))
+    for model, name in ((forecasts.ridge, "ridge on structure and cost"), (forecasts.gaussian_process, SAME)):
+        yield b.judged(name, 0, _learnt(b, structure, model), b.others)
 
 
 def _learnt(b: Bench, features: Sequence[Floats], model: Callable[[Floats, Floats], Floats]) -> Floats:
@@ -127,7 +140,7 @@ def from_curves(b: Bench) -> Iterator[Judged]:
     """What the starts of the full runs say; the last row is the full run itself, judged by another seed."""
     full = int(b.epochs[-1])
     for k, epochs in enumerate(b.epochs):
-        cost, start, now = b.cost(k), b.scores[:, :, : k + 1], f"{epochs} epochs"
+        cost, start, now = b.cost(int(epochs)), b.scores[:, :, : k + 1], f"{epochs} epochs"
         if epochs != full or b.paired:
             yield b.judged(f"{now}: score", cost, start[:, :, -1])
         if epochs not in LENGTHS:
@@ -135,71 +148,98 @@ def from_curves(b: Bench) -> Iterator[Judged]:
         points = b.epochs[: k + 1].astype(np.float64)
         seeds = range(len(b.seeds))
         if k:
-            for name, law in (
-                ("last slope", forecasts.last_slope),
-                ("power law", forecasts.power_law),
-                ("Bayesian curve", forecasts.bayesian),
-            ):
+            laws = {"last slope": forecasts.last_slope, "Bayesian curve": forecasts.bayesian}
+            for name, law in (laws | {"power law": forecasts.power_law} if k >= 3 else laws).items():
                 yield b.judged(f"{now}: {name}", cost, np.stack([law(points, start[:, s], full) for s in seeds], 1))
             truth = np.stack([own for _, own in repeats(b.full, b.full, paired=b.paired)], 1)
             two = (int(b.epochs[k - 1]), int(epochs))
             law_of_two = from_the_others(start[:, :, -2], start[:, :, -1], truth, longest(two, full))
-            yield b.judged(f"{now}: ap_full", cost, law_of_two)
+            yield b.judged(f"{now}: ap_full", cost, law_of_two, (len(b.digests) - 1) * len(b.seeds))
         yield b.judged(f"{now}: loss", cost, -b.loss[:, :, k])
         curves = [start[:, s] for s in seeds]
         both = [np.concatenate([curve, b.structure], 1) for curve in curves]
-        yield b.judged(f"{now}: ridge on the curve", cost, _learnt(b, curves, forecasts.ridge))
-        yield b.judged(f"{now}: ridge on curve, structure, cost", cost, _learnt(b, both, forecasts.ridge))
-        yield b.judged(f"{now}: the same, Gaussian process", cost, _learnt(b, both, forecasts.gaussian_process))
+        for features, model, name in (
+            (curves, forecasts.ridge, "ridge on the curve"),
+            (both, forecasts.ridge, "ridge on curve, structure, cost"),
+            (both, forecasts.gaussian_process, SAME),
+        ):
+            yield b.judged(f"{now}: {name}", cost, _learnt(b, features, model), b.others)
 
 
 def from_variants(b: Bench) -> Iterator[Judged]:
-    """Short runs under other settings, on fewer necks; their cost is told in epochs of the bench's own setting."""
+    """Short runs under other settings, on fewer necks; their cost is told in epochs of the bench's own setting. Before
+    them, what the finest level and another full run say of the same necks.
+    """
     rows = variants.read(b.name)
-    place = {d: i for i, d in enumerate(b.digests)}
+    index = np.array([i for i, d in enumerate(b.digests) if d in {row["digest"] for row in rows}], int)
+    if not len(index):
+        return
+    truth, finest = b.full[index], b.finest[index]
+    yield Judged("finest level", 0, -finest[:, None].astype(np.float64), truth, False, finest)
+    if b.paired:
+        yield Judged("another seed's full run", 1, truth, truth, True, finest)
     for name in dict.fromkeys(row["variant"] for row in rows):
-        own = [row for row in rows if row["variant"] == name and row["digest"] in place]
-        for epochs in sorted({int(row["epoch"]) for row in own}):
-            scores = {place[row["digest"]]: float(row["ap"]) for row in own if int(row["epoch"]) == epochs}
-            index = np.array(list(scores))
-            alike = epochs / variants.VARIANTS[name].epochs
-            cost = float(np.interp(alike, [0, *b.epochs], [0, *(b.cost(k) for k in range(len(b.epochs)))]))
-            score, truth = np.array(list(scores.values()))[:, None], b.full[index]
-            yield Judged(f"{name}, {epochs} epochs", cost, score, truth, False, b.finest[index])
+        setting = variants.VARIANTS[name]
+        own = {(row["digest"], int(row["epoch"])): float(row["ap"]) for row in rows if row["variant"] == name}
+        lengths = sorted({epoch for _, epoch in own})
+        # Under a falling rate only the last point is what a run of that length gives.
+        for epochs in lengths[-1:] if setting.sets.get("task.schedule") == "one_cycle" else lengths:
+            score = np.array([[own.get((b.digests[i], epochs), np.nan)] for i in index])
+            if np.isnan(score).any():
+                continue  # not all necks have it yet
+            cost = b.cost(epochs / setting.epochs)
+            yield Judged(f"{name}, {epochs} epochs", cost, score, truth, False, finest)
             if name == WINNER:
                 both = np.concatenate([score, b.structure[index]], 1)
                 for model, how in ((forecasts.ridge, "ridge"), (forecasts.gaussian_process, "Gaussian process")):
                     learnt = model(both, truth.mean(1))[:, None]
                     title = f"{name}, {epochs} epochs: {how} on score, structure, cost"
-                    yield Judged(title, cost, learnt, truth, False, b.finest[index])
+                    runs = round(len(index) * (1 - 1 / forecasts.FOLDS)) * len(b.seeds)
+                    yield Judged(title, cost, learnt, truth, False, finest, runs)
 
 
-def line(j: Judged) -> str:
-    """A row of the table."""
-    found = compare(j.scores, j.full, paired=j.paired)
+def line(j: Judged, against: Judged | None) -> str:
+    """A row of the table; `against` is what its lead is over."""
+    found = compare(j.scores, j.full, paired=j.paired, finest=j.finest.tolist())
     pairs = repeats(j.scores, j.full, paired=j.paired)
-    inside = [
-        ranking.tau(score[own], truth[own])
-        for score, truth in pairs
-        for level in np.unique(j.finest)
-        if (own := j.finest == level).sum() >= 4
-    ]
-    three = [truth.max() - truth[np.argsort(-score)[:3]].max() for score, truth in pairs]
-    top = "-" if found.tau_top is None else f"{found.tau_top:.2f}"
-    taus = f"{found.tau:.2f} | {found.low:.2f} to {found.high:.2f} | {top} | {np.mean(inside):.2f}"
-    return f"| {j.name} | {j.cost:.3f} | {taus} | {found.regret:.3f} | {np.mean(three):.3f} |"
+    three = float(np.mean([_of_three(score, truth) for score, truth in pairs]))
+    top, within = ("-" if tau is None else f"{tau:.2f}" for tau in (found.tau_top, found.tau_within))
+    taus = f"{found.tau:.2f} | {found.low:.2f} to {found.high:.2f} | {top} | {within}"
+    cells = [j.name, f"{j.cost:.3f}", str(j.learnt or "-"), taus, f"{found.regret:.3f}", f"{three:.3f}"]
+    return f"| {' | '.join([*cells, _lead(j, against)])} |"
 
 
-HEAD = "| proxy | cost | tau | interval | top quarter | within | regret | of 3 |\n|" + 8 * " --- |"
+def _of_three(score: Floats, truth: Floats) -> float:
+    """What the best of the three with the best scores loses, ties broken in many ways."""
+    rng = np.random.default_rng(0)
+    picks = [np.lexsort((rng.random(len(score)), -score))[:3] for _ in range(200)]
+    return float(np.mean([truth.max() - truth[pick].max() for pick in picks]))
+
+
+def _lead(j: Judged, against: Judged | None) -> str:
+    if against is None:
+        return "-"
+    truth = j.full.mean(1)
+    low, high = ranking.lead([(j.scores[:, 0], against.scores[:, 0], truth)])
+    return f"{low:+.2f} to {high:+.2f}"
+
+
+def table_of(judged: Sequence[Judged]) -> Iterator[str]:
+    """The rows of a table; short runs under other settings each with the bench's own setting of no more cost."""
+    own = [j for j in judged if j.name.startswith(f"{OWN}, ")]
+    for j in judged:
+        rivals = [o for o in own if o.cost <= j.cost + 1e-9 and not j.name.startswith(OWN)]
+        yield line(j, max(rivals, key=lambda o: o.cost) if rivals and not j.paired else None)
+
+
+COLUMNS = ("proxy", "cost", "learnt from", "tau", "interval", "top quarter", "within", "regret", "of 3", "lead")
+HEAD = f"| {' | '.join(COLUMNS)} |\n|{len(COLUMNS) * ' --- |'}"
 
 
 def what_matters(name: str) -> Iterator[str]:
     """The best necks, and the mean full score by choice: of all necks, and of those from the best finest level."""
     _, necks, evaluations = table.read(name)
-    runs: dict[str, list[float]] = {}
-    for e in evaluations:
-        runs.setdefault(e.key.digest, []).append(e.measurement.metrics[METRIC] or 0.0)
-    score = {digest: float(np.mean(found)) for digest, found in runs.items()}
+    score = table.full_scores(evaluations)
     yield "| AP | neck parameters | choices |\n| --- | --- | --- |"
     for digest in sorted(score, key=lambda d: -score[d])[:5]:
         choices = ", ".join(f"{key} {value}" for key, value in necks[digest].params.items())
@@ -237,7 +277,7 @@ def judge(name: str) -> None:
     spread = f"spread {b.full.mean(1).std(ddof=1):.3f}, noise {'-' if noise is None else f'{noise:.4f}'}"
     print(f"{name}: {about}; best {b.full.mean(1).max():.3f}, {spread}\n")
     for kind in (without_training, from_curves, from_variants):
-        rows = [line(j) for j in kind(b)]
+        rows = list(table_of(list(kind(b))))
         if rows:
             print(HEAD, *rows, sep="\n", end="\n\n")
 

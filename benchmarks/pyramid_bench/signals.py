@@ -3,15 +3,14 @@
     python benchmarks/pyramid_bench/signals.py digits
     python benchmarks/pyramid_bench/signals.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
-Writes NAME.signals.csv: `grad_norm`, the norm of the gradient; `snip`, the sum of |weight x gradient| (Lee et al.,
-2019); `synflow`, that sum with absolute weights, inputs of ones and the sum of outputs for a loss (Tanaka et al.,
-2020), as its logarithm. All over neck and head, which alone are trained.
+Adds to NAME.signals.csv what is missing there: `grad_norm`, the norm of the gradient; `snip`, the sum of |weight x
+gradient| (Lee et al., 2019); `synflow`, that sum with absolute weights, inputs of ones and the sum of outputs for a
+loss (Tanaka et al., 2020), as its logarithm. All over neck and head, which alone are trained.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections import OrderedDict
 from pathlib import Path
@@ -43,13 +42,15 @@ def main() -> None:
     task = set_up(spec, lambda line: print(line, file=sys.stderr)).task
     assert isinstance(task, DetectionTask)
     _, necks, _ = table.read(options.name)
-    with open(table.HERE / f"{options.name}.signals.csv", "w", newline="") as lines:
-        out = csv.writer(lines, lineterminator="\n")
-        out.writerow(["digest", *SIGNALS])
-        for neck in necks.values():
+    file = table.HERE / f"{options.name}.signals.csv"
+    rows = {row["digest"]: row for row in table.read_rows(file)}
+    for neck in necks.values():
+        if neck.digest not in rows:
             architecture = Architecture.model_validate(neck.architecture)
             found = np.mean([signals(task, architecture, seed) for seed in range(SEEDS)], axis=0)
-            out.writerow([neck.digest, *(f"{x:.4g}" for x in found)])
+            told = {name: f"{x:.4g}" for name, x in zip(SIGNALS, found, strict=True)}
+            rows[neck.digest] = {"digest": neck.digest} | told
+            table.write_rows(file, ["digest", *SIGNALS], rows.values())
 
 
 def signals(task: DetectionTask, architecture: Architecture, seed: int) -> tuple[float, float, float]:

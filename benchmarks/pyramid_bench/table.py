@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from nas.architecture import Architecture
+from nas.files import write_whole
 from nas.measurement import Evaluation, Key, Measurement, Progress
 
 HERE = Path(__file__).parent
@@ -43,10 +44,33 @@ def write(name: str, about: dict[str, Any], necks: Iterable[Neck], evaluations: 
     _replace(HERE / f"{name}.curves.csv", text.getvalue())
 
 
+def write_rows(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A table as CSV, at once or not at all."""
+    text = io.StringIO()
+    out = csv.DictWriter(text, columns, lineterminator="\n")
+    out.writeheader()
+    out.writerows(rows)
+    _replace(file, text.getvalue())
+
+
+def read_rows(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV; none where there is no file."""
+    if not file.is_file():
+        return []
+    with open(file, newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
 def _replace(file: Path, text: str) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(text)
-    os.replace(part, file)
+    write_whole(file, lambda out: out.write(text.encode()))
+
+
+def full_scores(evaluations: Iterable[Evaluation]) -> dict[str, float]:
+    """AP after the full training by digest, the mean over seeds."""
+    runs: dict[str, list[float]] = {}
+    for e in evaluations:
+        runs.setdefault(e.key.digest, []).append(e.measurement.metrics["ap"] or 0.0)
+    return {digest: fmean(found) for digest, found in runs.items()}
 
 
 def read(name: str) -> tuple[dict[str, Any], dict[str, Neck], list[Evaluation]]:

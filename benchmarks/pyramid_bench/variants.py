@@ -3,19 +3,19 @@
     python benchmarks/pyramid_bench/variants.py digits
     python benchmarks/pyramid_bench/variants.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
-`--only NAME` (repeatable) takes some of VARIANTS. Runs that the table NAME.variants.csv holds are not done again.
+`--only NAME` (repeatable) takes some of VARIANTS. What the table NAME.variants.csv holds is not done again; it is
+written anew after every run.
 `--time` trains nothing to be kept: it tells how many seconds an epoch takes, as a ratio to the bench's own setting.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +46,9 @@ from nas.trial import evaluate
 
 SEED = 500
 """A seed that no full run of the bench has."""
+
+NECKS = 24
+"""Necks that get short runs."""
 
 
 ROUNDS = 5
@@ -97,12 +100,16 @@ def main() -> None:
         return
     necks = chosen(options.name)
     for name in options.only or VARIANTS:
-        rows = read(options.name)
-        if {(row["variant"], row["digest"]) for row in rows} >= {(name, neck.digest) for neck in necks}:
-            continue
-        say(f"{options.name}: {name}")
-        new = trained(options, VARIANTS[name], [Architecture.model_validate(neck.architecture) for neck in necks])
-        write(options.name, [row for row in rows if row["variant"] != name] + [{"variant": name} | row for row in new])
+        there = {(row["variant"], row["digest"], int(row["epoch"])) for row in read(options.name)}
+        missing = [neck for neck in necks if (name, neck.digest, epochs_of(options, name)) not in there]
+        if missing:
+            say(f"{options.name}: {name}")
+            train(options, name, [Architecture.model_validate(neck.architecture) for neck in missing])
+
+
+def epochs_of(options: argparse.Namespace, variant: str) -> int:
+    """The length of a variant's runs."""
+    return round(options.epochs * VARIANTS[variant].epochs)
 
 
 def timed(options: argparse.Namespace) -> None:
@@ -148,35 +155,39 @@ def prepared(options: argparse.Namespace, variant: Variant) -> DetectionTask:
 
 
 def chosen(name: str) -> list[table.Neck]:
-    """The best quarter of the bench's necks by their full scores, and every third of the others."""
-    _, necks, evaluations = table.read(name)
-    full: dict[str, list[float]] = {}
-    for e in evaluations:
-        full.setdefault(e.key.digest, []).append(e.measurement.metrics["ap"] or 0.0)
-    order = sorted(full, key=lambda d: -float(np.mean(full[d])))
-    best = len(order) // 4
-    return [necks[d] for d in order[:best] + order[best::3]]
+    """The necks that have short runs already, else the first of the spread, whose every part is spread.
+
+    (Those of bccd are the best quarter as it stood when they were chosen, and every third of the others.)
+    """
+    _, necks, _ = table.read(name)
+    there = dict.fromkeys(row["digest"] for row in read(name))
+    return [necks[digest] for digest in there or list(necks)[:NECKS]]
 
 
-def trained(
-    options: argparse.Namespace, variant: Variant, architectures: Sequence[Architecture]
-) -> list[dict[str, Any]]:
-    """A row for every point of every curve."""
+def train(options: argparse.Namespace, name: str, architectures: Sequence[Architecture]) -> None:
+    """Add a row to the table for every point of every curve, run by run."""
+    variant, epochs = VARIANTS[name], epochs_of(options, name)
     task = prepared(options, variant)
-    epochs = round(options.epochs * variant.epochs)
     if variant.inherits:
         task = inheriting(task, variant.inherits)
+    wanted = {a.digest: _run(task, a, epochs) for a in architectures}
+
+    def keep() -> None:
+        new = [
+            {"variant": name, "digest": digest, "epoch": p.epoch, "seconds": f"{p.seconds:.2f}"}
+            | {"ap": f"{p.metrics['ap']:.4f}"}
+            for digest, run in wanted.items()
+            if run.key in runs.found
+            for p in runs.found[run.key].curve
+            if "ap" in p.metrics
+        ]
+        rows = {_key(row): row for row in [*read(options.name), *new]}
+        table.write_rows(_file(options.name), COLUMNS, rows.values())
+
     with open_store(options.storage, create=True) as store, RayExecutor(evaluate, task, Workers()) as executor:
-        runs = Runs(store, executor, platform.node(), say)
-        wanted = [_run(task, a, epochs) for a in architectures]
-        runs.carry_out(wanted, options.name)
-    return [
-        {"digest": a.digest, "epoch": p.epoch, "seconds": f"{p.seconds:.2f}", "ap": f"{p.metrics['ap']:.4f}"}
-        for a, run in zip(architectures, wanted, strict=True)
-        if run.key in runs.found
-        for p in runs.found[run.key].curve
-        if "ap" in p.metrics
-    ]
+        runs = Runs(store, executor, platform.node(), say, keep)
+        runs.carry_out(list(wanted.values()), f"{options.name}, {name}")
+        keep()  # those that the database had
 
 
 def _run(task: Task, architecture: Architecture, epochs: int) -> Run:
@@ -242,19 +253,17 @@ def inheriting(task: DetectionTask, what: str, epochs: int = 20, width: int = 64
 COLUMNS = ("variant", "digest", "epoch", "seconds", "ap")
 
 
-def read(name: str) -> list[dict[str, Any]]:
-    file = table.HERE / f"{name}.variants.csv"
-    if not file.is_file():
-        return []
-    with open(file, newline="") as lines:
-        return list(csv.DictReader(lines))
+def read(name: str) -> list[dict[str, str]]:
+    """The rows of a data set's table."""
+    return table.read_rows(_file(name))
 
 
-def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    with open(table.HERE / f"{name}.variants.csv", "w", newline="") as lines:
-        out = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
-        out.writeheader()
-        out.writerows(rows)
+def _file(name: str) -> Path:
+    return table.HERE / f"{name}.variants.csv"
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    return row["variant"], row["digest"], int(row["epoch"])
 
 
 def say(line: str) -> None:

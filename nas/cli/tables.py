@@ -39,9 +39,11 @@ def certificate_lines(found: Certificate) -> list[str]:
     rows += [[c.name, metric(found.metric, fmean(c.proxy)), metric(found.metric, fmean(c.full))] for c in ranks]
     noise = "-" if found.noise is None else metric(found.metric, found.noise)
     top = "-" if found.tau_top is None else f"{found.tau_top:.2f}"
+    within = "-" if found.tau_within is None else f"{found.tau_within:.2f}"
     figures = [
         ["tau", f"{found.tau:.2f}  ({found.low:.2f} to {found.high:.2f})"],
         ["tau in the top quarter", top],
+        ["tau within a finest level", within],
         ["regret", metric(found.metric, found.regret)],
         ["spread of necks", metric(found.metric, found.spread)],
         ["noise of seeds", noise],
@@ -62,10 +64,12 @@ def proxies_table(found: Sequence[Certificate]) -> str:
     """The proxies of every setting and length that were compared, in the order given."""
     from nas.proxy.settings import difference
 
-    rows = [["epochs", "tau", "from", "to", "top", "regret", "cost", "", "forecast", "", "setting"]]
+    rows = [["epochs", "tau", "from", "to", "top", "within", "regret", "cost", "", "forecast", "", "setting"]]
     for c in found:
         top = "-" if c.tau_top is None else f"{c.tau_top:.2f}"
-        figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
+        within = "-" if c.tau_within is None else f"{c.tau_within:.2f}"
+        figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, within]
+        figures += [f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
         setting = difference(c.proxy.task, c.full.task) or "as the full training"
         forecast = "-" if c.forecast is None else f"{c.forecast.tau:.2f}"
         forecasts = c.forecast is not None and c.certifies(NAMES[c.forecast.metric])

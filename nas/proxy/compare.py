@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +20,16 @@ class Comparison(NamedTuple):
     low: float
     high: float
     tau_top: float | None
+    tau_within: float | None
     regret: float
     noise: float | None
     spread: float
 
 
-def compare(proxy: Floats, full: Floats, *, paired: bool) -> Comparison:
+def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] | None = None) -> Comparison:
     """How well `proxy` scores [necks, seeds] rank what `full` scores [necks, seeds] rank; more is better in both.
+
+    `finest` are the necks' finest levels, for `tau_within`.
 
     `paired`: column k of both is of one run, at an early point and at its end. Each repeat of the proxy is then judged
     by the full scores of the other seeds, for a run knows its own luck.
@@ -35,12 +39,15 @@ def compare(proxy: Floats, full: Floats, *, paired: bool) -> Comparison:
     """
     pairs = repeats(proxy, full, paired=paired)
     tops = [top for top in (ranking.top(score, truth) for score, truth in pairs) if top is not None]
+    groups = np.arange(len(full)) if finest is None else np.asarray(finest)
+    inside = [tau for tau in (ranking.within(score, truth, groups) for score, truth in pairs) if tau is not None]
     low, high = ranking.interval(pairs)
     return Comparison(
         tau=float(np.mean([ranking.tau(score, truth) for score, truth in pairs])),
         low=low,
         high=high,
         tau_top=float(np.mean(tops)) if tops else None,
+        tau_within=float(np.mean(inside)) if inside else None,
         regret=float(np.mean([ranking.regret(score, truth) for score, truth in pairs])),
         noise=ranking.noise(full),
         spread=float(full.mean(1).std(ddof=1)),

@@ -54,7 +54,8 @@ class Evidence:
         """What it proves."""
         plan, metric = self.plan, self.plan.objective.metric
         sign = 1.0 if plan.objective.direction == "maximize" else -1.0
-        figures = compare(sign * self.proxy, sign * self.full, paired=self.paired)
+        finest = [min(row[0].architecture.neck.output_levels) for row in self.rows.values()]
+        figures = compare(sign * self.proxy, sign * self.full, paired=self.paired, finest=finest)
         gain = sign * float(np.mean([late_gain(e, metric) for row in self.rows.values() for e in row]))
         certificate = Certificate(
             metric=metric,

@@ -55,10 +55,24 @@ def top(scores: ArrayLike, truth: ArrayLike, part: float = 0.25) -> float | None
     return tau(np.asarray(scores, np.float64)[best], y[best])
 
 
+def within(scores: ArrayLike, truth: ArrayLike, groups: ArrayLike) -> float | None:
+    """tau over the pairs of one group alone; None if there are none.
+
+    Groups that are easily told apart give a high tau over all, whatever is known of the things in them.
+    """
+    of = np.asarray(groups)
+    same = of[:, None] == of[None, :]
+    if same.sum() == len(of):  # each with itself
+        return None
+    return _tau(_order(scores) * same, _order(truth) * same)
+
+
 def regret(scores: ArrayLike, truth: ArrayLike) -> float:
-    """What is lost of the truth by taking what has the best score, in the truth's units."""
-    y = np.asarray(truth, np.float64)
-    return float(y.max() - y[int(np.argmax(np.asarray(scores)))])
+    """What is lost of the truth by taking what has the best score, one of those that share it by chance; in the truth's
+    units.
+    """
+    x, y = np.asarray(scores, np.float64), np.asarray(truth, np.float64)
+    return float(y.max() - y[x == x.max()].mean())
 
 
 def noise(repeats: ArrayLike) -> float | None:

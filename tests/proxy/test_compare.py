@@ -19,10 +19,13 @@ def test_figures_of_scores_that_agree() -> None:
     rng = np.random.default_rng(0)
     truth = np.linspace(0.3, 0.5, NECKS)[:, None]
     full = truth + rng.normal(0, 0.002, (NECKS, SEEDS))
-    found = compare(truth / 2 + np.zeros((NECKS, SEEDS)), full, paired=True)
+    finest = np.arange(NECKS) // 10
+    found = compare(truth / 2 + np.zeros((NECKS, SEEDS)), full, paired=True, finest=finest)
     assert found.tau > 0.9
     assert found.low < found.tau < found.high
     assert found.tau_top is not None
+    assert found.tau_within is not None
+    assert 0.5 < found.tau_within < found.tau
     assert found.regret < 0.006
     assert found.noise == pytest.approx(0.002, rel=0.3)
     assert found.spread == pytest.approx(truth.std(ddof=1), rel=0.05)

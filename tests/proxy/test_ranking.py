@@ -58,6 +58,28 @@ def test_the_top_is_the_best_quarter_by_the_truth() -> None:
 def test_regret_is_what_the_pick_loses() -> None:
     assert ranking.regret([0.1, 0.9, 0.5], [0.40, 0.42, 0.45]) == pytest.approx(0.03)
     assert ranking.regret([0.1, 0.5, 0.9], [0.40, 0.42, 0.45]) == 0
+    assert ranking.regret([0.9, 0.5, 0.9], [0.40, 0.42, 0.45]) == pytest.approx(0.025), "a tie is broken by chance"
+
+
+def test_within_groups_what_tells_the_groups_apart_says_nothing() -> None:
+    truth = [0.1, 0.2, 0.3, 0.6, 0.7, 0.8]
+    group = [4, 4, 4, 2, 2, 2]
+    backwards = [0.3, 0.2, 0.1, 0.8, 0.7, 0.6]
+    assert ranking.tau(backwards, truth) > 0
+    assert ranking.within(backwards, truth, group) == -1
+    assert ranking.within(truth, truth, group) == 1
+    assert ranking.within([-g for g in group], truth, group) == 0
+    assert ranking.within(truth, truth, range(6)) is None
+
+
+def test_a_lead_is_that_of_one_score_over_another() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=20)
+    near, far = truth + rng.normal(0, 0.2, 20), truth + rng.normal(0, 2, 20)
+    assert ranking.lead([(near, far, truth)]).low > 0
+    low, high = ranking.lead([(near, near + rng.normal(0, 0.05, 20), truth)])
+    assert low < 0.02
+    assert high < 0.2
 
 
 def test_noise_is_pooled_over_necks_and_unknown_without_repeats() -> None:
