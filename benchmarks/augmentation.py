@@ -3,21 +3,26 @@
     python benchmarks/augmentation.py quickstart
     python benchmarks/augmentation.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
-One process, one run after the other. A row's gain is over the first, in standard deviations pooled over the rows.
+One process, one run after the other. A row's gain is over the first, in standard deviations pooled over the rows. Runs
+are resumed from --keep, a JSON file; stopped, it tells the rows that are whole.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from nas.catalog import read_study
+from nas.files import write_whole
 from nas.study import TaskSpec
 from nas.tasks import prepare
 from nas.topologies import fpn
@@ -33,18 +38,24 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 """What is done to the views beyond the first: keys of the task."""
 
 
-def scores(spec: TaskSpec, width: int, seeds: int, metric: str) -> list[float]:
-    """The metric after the task's epochs, a number a seed."""
+def scores(spec: TaskSpec, width: int, seeds: int, metric: str, keep: Path) -> list[float]:
+    """The metric after the task's epochs, a number a seed; `keep` is read before and written after each."""
     task = prepare(spec, lambda line: None)
+    architecture = task.architecture(fpn(task.frame.levels, width))
     found = []
     for seed in range(seeds):
-        torch.manual_seed(seed)
-        model = task.build(task.architecture(fpn(task.frame.levels, width)))
-        *_, last = task.train(model, seed, spec.epochs)
-        value = last.metrics[metric]
-        assert value is not None
-        found.append(value)
-        print(f"{metric} {value:.3f} after {last.seconds:.0f} s", file=sys.stderr, flush=True)
+        key = f"{task.fingerprint}/{architecture.digest}/{spec.epochs}/{seed}/{metric}"
+        kept: dict[str, float] = json.loads(keep.read_text()) if keep.is_file() else {}
+        if key not in kept:
+            torch.manual_seed(seed)
+            *_, last = task.train(task.build(architecture), seed, spec.epochs)
+            value = last.metrics[metric]
+            assert value is not None
+            print(f"{metric} {value:.3f} after {last.seconds:.0f} s", file=sys.stderr, flush=True)
+            kept[key] = value
+            text = json.dumps(kept, indent=1)
+            write_whole(keep, lambda file, text=text: file.write(text.encode()))
+        found.append(kept[key])
     return found
 
 
@@ -54,15 +65,19 @@ def main() -> None:
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--keep", type=Path, default=Path("augmentation.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     study, _ = read_study(options.study, options.sets)
     metric = study.objectives[0].metric
     rows = {}
-    for name, changes in WAYS.items():
-        print(name, file=sys.stderr, flush=True)
-        spec = TaskSpec.parse(study.task.model_dump() | changes)
-        rows[name] = scores(spec, options.width, options.seeds, metric)
+    with suppress(KeyboardInterrupt):
+        for name, changes in WAYS.items():
+            print(name, file=sys.stderr, flush=True)
+            spec = TaskSpec.parse(study.task.model_dump() | changes)
+            rows[name] = scores(spec, options.width, options.seeds, metric, options.keep)
+    if not rows:
+        sys.exit(130)
     pooled = statistics.mean(statistics.variance(found) for found in rows.values()) ** 0.5
     first = statistics.mean(next(iter(rows.values())))
     about, task = machine("cpu"), study.task

@@ -5,7 +5,9 @@
     python benchmarks/proxy_sanity.py nuclei --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
 Each neck is trained with several seeds under the study's own task, and as often five times longer; mean, standard
-deviation over the seeds and cost go into one table. Runs are resumed from --keep, a JSON file.
+deviation over the seeds and cost go into one table. Runs are resumed from --keep, a JSON file. At a constant rate the
+short runs are the starts of the long ones with the same seeds, so that the two columns are no proof of one another:
+that is what `nas proxy` is for.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from nas.architecture import NeckSpec
 from nas.catalog import read_study
 from nas.executors import Failure
 from nas.executors.ray import RayExecutor
+from nas.files import write_whole
 from nas.measurement import Job, Measurement
 from nas.study import Workers
 from nas.tasks import prepare
@@ -68,7 +71,8 @@ def run_all(task: Task, jobs: list[Job], metric: str, keep: Path) -> Runs:
                     print(
                         f"{event.job}: {metric} {quality:.3f}, {event.what.seconds:.0f} s", file=sys.stderr, flush=True
                     )
-                    keep.write_text(json.dumps(_read(keep) | {task.fingerprint: runs}, indent=1))
+                    text = json.dumps(_read(keep) | {task.fingerprint: runs}, indent=1)
+                    write_whole(keep, lambda file, text=text: file.write(text.encode()))
     return runs
 
 
@@ -76,18 +80,21 @@ def _read(keep: Path) -> dict[str, Runs]:
     return json.loads(keep.read_text()) if keep.is_file() else {}
 
 
-def table(names: list[str], lengths: list[int], seeds: int, metric: str, runs: Runs) -> list[str]:
-    """Rows of mean quality (standard deviation) and seconds, a column a length, and what FPN has over no fusion."""
+def table(names: dict[str, str], lengths: list[int], seeds: int, metric: str, runs: Runs) -> list[str]:
+    """Rows of mean quality (standard deviation) and seconds, a column a length, and what FPN has over no fusion.
+
+    `names` are the necks with the names of their runs.
+    """
     head = "".join(f" {e} epochs: {metric} (sd) | seconds |" for e in lengths)
     lines = [f"| neck |{head}", "| --- |" + " --- | --- |" * len(lengths)]
-    for name in names:
+    for name, run in names.items():
         row = f"| {name} |"
         for epochs in lengths:
-            found, seconds = zip(*(runs[f"{name}/{epochs}/{seed}"] for seed in range(seeds)), strict=True)
+            found, seconds = zip(*(runs[f"{run}/{epochs}/{seed}"] for seed in range(seeds)), strict=True)
             row += f" {statistics.mean(found):.3f} ({statistics.stdev(found):.3f}) | {statistics.mean(seconds):.0f} |"
         lines.append(row)
     for epochs in lengths:
-        fpn, none = ([runs[f"{n}/{epochs}/{s}"][0] for s in range(seeds)] for n in ("FPN (add)", "no fusion"))
+        fpn, none = ([runs[f"{names[n]}/{epochs}/{s}"][0] for s in range(seeds)] for n in ("FPN (add)", "no fusion"))
         pooled = ((statistics.variance(fpn) + statistics.variance(none)) / 2) ** 0.5
         gain = statistics.mean(fpn) - statistics.mean(none)
         lines.append(f"\n{epochs} epochs: FPN {gain:+.3f} over no fusion, {gain / pooled:+.1f} pooled deviations.")
@@ -105,16 +112,17 @@ def main() -> None:
     options = parser.parse_args()
     spec, _ = read_study(options.study, options.sets)
     task = prepare(spec.task, lambda line: print(line, file=sys.stderr))
-    chosen = necks(task, options.width)
+    chosen = {name: task.architecture(neck) for name, neck in necks(task, options.width).items()}
+    names = {name: f"{name}, {architecture.digest}" for name, architecture in chosen.items()}
     lengths = [spec.task.epochs, spec.task.epochs * options.longer]
     jobs = [
         Job(
-            id=f"{name}/{epochs}/{seed}", architecture=task.architecture(neck), seed=seed, epochs=epochs,
+            id=f"{names[name]}/{epochs}/{seed}", architecture=architecture, seed=seed, epochs=epochs,
             known={"latency_ms": 0.0},
         )
         for epochs in lengths
         for seed in range(options.seeds)
-        for name, neck in chosen.items()
+        for name, architecture in chosen.items()
     ]  # fmt: skip
     metric = spec.objectives[0].metric
     if metric not in task.available:
@@ -122,7 +130,7 @@ def main() -> None:
     runs = run_all(task, jobs, metric, options.keep)
     where = f"{platform.machine()}, {platform.node()}, {date.today():%Y-%m-%d}"
     print(f"{options.study}: width {options.width}, {options.seeds} seeds, {where}\n")
-    print("\n".join(table(list(chosen), lengths, options.seeds, metric, runs)))
+    print("\n".join(table(names, lengths, options.seeds, metric, runs)))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from nas.study import TaskSpec
 def batches_of_4(task: TaskSpec) -> TaskSpec:
     """More steps an epoch, at a rate brought down by the square root of the batch's size.
 
-    A short run lacks steps more than images. Of the settings in docs/proxy.md that need nothing beside, this one had the
-    best tau at its cost, by less than the necks there can tell for certain.
+    A short run lacks steps more than images. Of the settings in docs/proxy.md that need nothing beside, this one had
+    the best tau at its cost, by less than the necks there can tell for certain.
     """
     size = min(4, task.batch_size)
     return task.model_copy(update={"batch_size": size, "lr": task.lr * math.sqrt(size / task.batch_size)})
