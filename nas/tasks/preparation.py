@@ -102,6 +102,8 @@ def fingerprint(
         "features": kind == "features",
         "evaluator": EVALUATOR,
     }
+    if spec.backbone.tune != "frozen" and device == "cpu" and precision != "fp32":
+        told["depthwise"] = "fp32"  # tuned backbones of before had it in bf16
     if spec.latency_target != "torch":  # left out otherwise: evaluations from before there was a choice keep their key
         told["latency_target"] = spec.latency_target
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -18,6 +18,7 @@ from nas.architecture import Architecture, BackboneSpec, Frame, HeadSpec, NeckSp
 from nas.measurement import Metrics, Progress
 from nas.models import Headed, with_head
 from nas.models.backbone import load_state
+from nas.models.depthwise import keep_depthwise_exact
 from nas.models.window import Window
 from nas.study import TaskSpec
 from nas.tasks.base import Task
@@ -159,6 +160,8 @@ class Session(ABC):
         self.dtype = dtype(task.precision, max(model.neck.out_channels))
         for name, parameter in model.backbone.named_parameters():
             parameter.requires_grad_(name in task.tuned)
+        if task.tuned and self.device.type == "cpu":
+            keep_depthwise_exact(model.backbone)
         self._train_mode()
 
     @abstractmethod

@@ -200,6 +200,13 @@ def test_what_it_is_on_other_kinds_of_machine_is_known(task: DetectionTask) -> N
     assert prepared(data={"seed": 1}).fingerprint not in task.elsewhere
 
 
+def test_a_tuned_backbone_in_bfloat16_is_another_than_it_was() -> None:
+    """Its depthwise convolutions stay in float32, on CPUs."""
+    tuned: dict[str, Any] = {"backbone": {"tune": "full"}}
+    assert told(**tuned) == "6ef716095a561228"
+    assert told(resolved=("cpu", "bf16"), **tuned) != "14d515c5c7e9fea1"
+
+
 def test_images_held_or_read_give_one_fingerprint() -> None:
     assert told(cached="images") == told(cached="none")
 
