@@ -46,10 +46,8 @@ def main() -> None:
     task, frame = setup.task, setup.task.frame
     necks = spread(setup.space, frame, lambda n: float(setup.neck_costs(n)["params"] or 0), options.necks, spec.seed)
     about_before, necks_before, there = table.read(options.name)
-    made = {
-        "processor": machine(task.device)["processor"], "torch": machine(task.device)["versions"]["torch"],
-        "date": f"{date.today():%Y-%m-%d}",
-    }  # fmt: skip
+    here = machine(task.device)
+    made = {"processor": here["processor"], "torch": here["versions"]["torch"], "date": f"{date.today():%Y-%m-%d}"}
     about = {
         "study": f"{options.name}.yaml", "task": task.fingerprint, "epochs": spec.full_task.epochs,
         "evaluator": EVALUATOR, "steps_an_epoch": len_train(task) // spec.task.batch_size,

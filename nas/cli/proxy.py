@@ -89,24 +89,24 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     print(proxies_table(found), end="\n\n")
     if chosen is None:
         print(f"No cheaper training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
-        print(*_by_forecast(found, None), sep="\n", end="")
+        _tell_forecast(found, None)
         return 1
     print(chosen.verdict)
     setting = difference(chosen.proxy.task, spec.task)
     print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
-    print(*_by_forecast(found, chosen), sep="\n", end="")
+    _tell_forecast(found, chosen)
     return 0
 
 
-def _by_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> list[str]:
-    """What there is to say if the forecast of the score would do at a lower cost than what was chosen."""
+def _tell_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> None:
+    """Say so if the forecast of the score would do at a lower cost than what was chosen."""
     from nas.forecast import NAMES
     from nas.proxy.settings import difference
 
     for certificate in found:  # the cheapest first
-        law = certificate.forecast
         if certificate is chosen:
-            break
+            return
+        law = certificate.forecast
         if law is not None and certificate.certifies(NAMES[law.metric]):
             name, task = NAMES[law.metric], certificate.proxy.task
             settings = ", ".join(filter(None, [f"{task.epochs} epochs", difference(task, certificate.full.task)]))
@@ -114,8 +114,8 @@ def _by_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> li
                 f"tau {law.tau:.2f}, {law.low:.2f} to {law.high:.2f}, {certificate.cost_ratio:.3f} of the full cost"
             )
             way = f"put it in the place of {law.metric} in objectives and ask again: the runs are in the database"
-            return [f"{name} would do at less, with {settings} ({figures}): {way}.", ""]
-    return []
+            print(f"{name} would do at less, with {settings} ({figures}): {way}.")
+            return
 
 
 def _write(target: Path, text: str) -> None:

@@ -103,7 +103,7 @@ def _checked(spec: StudySpec, storage: str, say: Say) -> tuple[StudyRecord | Non
 
 
 def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str) -> Setup:
-    """The setup with the certificate of its proxy, if there is one: of the database, else of those that are shipped.
+    """The setup with the certificate of its proxy, if there is one.
 
     Forecasts are made by the law that the study began with, or that the certificate tells.
 
@@ -119,9 +119,9 @@ def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str) -> 
     missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if setup.forecast is None else []
     if missing:
         message = (
-            f"is what the certificate of a proxy of two points or more tells ({spec.task.epochs} epochs), and there "
+            f"is what the certificate of a proxy of two points or more tells ({spec.task.epochs} epochs), and there is "
+            "none: run `nas proxy` for this study first, or take the measured metric"
         )
-        message += "is none: run `nas proxy` for this study first, or take the measured metric"
         raise SpecError(spec.name or "study", [Fault(f"objectives[{i}].metric", message) for i in missing])
     return replace(setup, certificate=certificate)
 
