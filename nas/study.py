@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
-from nas.measurement import CONSTRAINED, METRICS, QUALITY, Direction
+from nas.measurement import CONSTRAINED, FORECASTS, METRICS, QUALITY, Direction
 from nas.topologies import TOPOLOGIES
 from nas.value import Faulty, Value
 
@@ -120,10 +120,15 @@ class TaskSpec(Value):
 
 
 class Objective(Value):
-    """A metric and which way is better; a bare name takes the metric's own direction."""
+    """A metric and which way is better; a bare name takes the metric's own direction.
+
+    Attributes:
+        fallback: the measured metric that the study goes by instead of a forecast, where no certificate teaches it.
+    """
 
     metric: str
     direction: Direction
+    fallback: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -142,6 +147,27 @@ class Objective(Value):
         if metric not in known:
             raise ValueError(f"unknown metric {metric!r}; one of {', '.join(known)}")
         return metric
+
+    @model_validator(mode="after")
+    def _falls_back_on_what_is_forecast(self) -> Objective:
+        measured = FORECASTS.get(self.metric)
+        if self.fallback is not None and self.fallback != measured:
+            raise ValueError(
+                f"{self.metric} is no forecast and has no fallback; leave it out"
+                if measured is None
+                else f"{self.metric} forecasts {measured}, so that its fallback is {measured}, not {self.fallback!r}"
+            )
+        return self
+
+    @property
+    def forecast(self) -> bool:
+        """Whether it is a forecast that the study cannot do without."""
+        return self.metric in FORECASTS and self.fallback is None
+
+    def settled(self, forecast: bool) -> Objective:
+        """Without a choice: the forecast, or its fallback."""
+        metric = self.metric if forecast or self.fallback is None else self.fallback
+        return self.model_copy(update={"metric": metric, "fallback": None})
 
 
 class Named(Value):
@@ -260,7 +286,8 @@ class StudySpec(Value):
     @field_validator("objectives")
     @classmethod
     def _distinct(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-        if len({o.metric for o in objectives}) < len(objectives):
+        asked = [metric for o in objectives for metric in (o.metric, o.fallback) if metric is not None]
+        if len(set(asked)) < len(asked):
             raise ValueError("each metric once")
         return objectives
 

@@ -65,6 +65,15 @@ def test_keep_takes_best_k_or_all(text: object, kept: object) -> None:
         ),
         ({"objectives": [{"metric": "mapp"}]}, "study.yaml: objectives[0].metric: unknown metric 'mapp'; one of ap, "),
         ({"objectives": ["ap", "ap"]}, "study.yaml: objectives: each metric once"),
+        ({"objectives": ["ap", {"metric": "ap_full", "fallback": "ap"}]}, "study.yaml: objectives: each metric once"),
+        (
+            {"objectives": [{"metric": "ap", "fallback": "ap50"}]},
+            "study.yaml: objectives[0]: ap is no forecast and has no fallback; leave it out",
+        ),
+        (
+            {"objectives": [{"metric": "ap_full", "fallback": "miou"}]},
+            "study.yaml: objectives[0]: ap_full forecasts ap, so that its fallback is ap, not 'miou'",
+        ),
         ({"objectives": []}, "study.yaml: objectives: "),
         ({"objectives": "ap"}, "study.yaml: objectives: should be a list, not 'ap'"),
         ({"constraints": {"ap": 1}}, "study.yaml: constraints: ap cannot be bounded; one of params, macs"),

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from nas.certificate import Certificate, trained_objective
 from nas.errors import SpecError
 from nas.measurement import FORECASTS, METRICS
-from nas.study import StudySpec, TaskSpec
+from nas.study import Objective, StudySpec, TaskSpec
 from nas.yaml12 import load_yaml
 
 _LEAST = {"kind": "detection", "data": {"kind": "digits"}}
@@ -43,9 +43,7 @@ def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
     else:
         data["full"] |= kept
     written, asked = _sound(text), study.model_dump(mode="json")
-    asked["objectives"] = [
-        o.metric if o.direction == METRICS[o.metric].direction else o.to_dict() for o in study.objectives
-    ]
+    asked["objectives"] = [_short(objective) for objective in study.objectives]
     data |= {key: asked[key] for key in RANKED if written is None or getattr(written, key) != getattr(study, key)}
     objective = trained_objective(study)
     assert objective is not None  # or there was nothing to certify
@@ -63,6 +61,14 @@ def _sound(text: str) -> StudySpec | None:
         return StudySpec.parse(load_yaml(text, "the study"))
     except SpecError:
         return None
+
+
+def _short(objective: Objective) -> str | dict[str, Any]:
+    """A bare name where that says it all."""
+    told = objective.to_dict()
+    if objective.direction == METRICS[objective.metric].direction:
+        del told["direction"]
+    return told if len(told) > 1 else objective.metric
 
 
 def _settings(task: TaskSpec) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from nas import catalog, executors, tasks
 from nas import vocabulary as words
 from nas.errors import Fault, SpecError, UserError
-from nas.measurement import FORECASTS
 from nas.models import fault_of_graph, portable
 from nas.models.cost import fault_of_target
 from nas.plugins import Table
@@ -119,7 +118,7 @@ def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
 
 def _forecast(spec: StudySpec) -> list[Fault]:
     """Whether the proxy's curve can tell what an objective forecasts."""
-    asked = [o.metric for o in spec.objectives if o.metric in FORECASTS]
+    asked = [o.metric for o in spec.objectives if o.forecast]
     if not asked or len(milestones(spec.task.epochs)) > 1:
         return []
     message = f"{asked[0]} is told from two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"

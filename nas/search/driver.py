@@ -80,7 +80,7 @@ def launch(
         _adopt(store, setup)
         say(standing(setup.certificate, setup.proxy))
         with store.lease(name) as lease:
-            store.update_spec(name, spec)
+            store.update_spec(name, setup.spec)
             return _drive(store, setup, executor, lease, say)
 
 
@@ -95,26 +95,34 @@ def _checked(spec: StudySpec, storage: str, say: Say) -> tuple[StudyRecord | Non
     if known is not None:
         with open_store(storage, create=False) as store:
             store.check_free(known.name)
+        spec = _as_begun(known, spec)
         _check_resumed(known, spec)
     setup = set_up(spec, say, backbone)
     if known is not None:
         _check_unchanged(known, setup)
-    return known, _with_certificate(known, setup, storage)
+    return known, _with_certificate(known, setup, storage, say)
 
 
-def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str) -> Setup:
+def _as_begun(known: StudyRecord, spec: StudySpec) -> StudySpec:
+    """The spec with the forecasts, or their fallbacks, that the study began with."""
+    begun = {o.metric for o in known.spec.objectives}
+    return spec.model_copy(update={"objectives": tuple(o.settled(o.metric in begun) for o in spec.objectives)})
+
+
+def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say: Say) -> Setup:
     """The setup with the certificate of its proxy, if there is one.
 
     Forecasts are made by the law that the study began with, or that the certificate tells.
 
     Raises:
-        SpecError: an objective is a forecast, and there is no law.
+        SpecError: an objective is a forecast without a fallback, and there is no law.
     """
     if known is not None:
         setup = replace(setup, forecast=known.proxy.forecast)
     certificate = _certificate(setup, storage)
     if known is None and certificate is not None:
         setup = replace(setup, forecast=certificate.forecast)
+    setup = replace(setup, spec=_settled(setup.spec, certificate, say))
     spec = setup.spec
     missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if setup.forecast is None else []
     if missing:
@@ -124,6 +132,20 @@ def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str) -> 
         )
         raise SpecError(spec.name or "study", [Fault(f"objectives[{i}].metric", message) for i in missing])
     return replace(setup, certificate=certificate)
+
+
+def _settled(spec: StudySpec, certificate: Certificate | None, say: Say) -> StudySpec:
+    """The spec without choices left: a forecast goes before its fallback if a certificate tells it, of whole curves."""
+    objectives = []
+    for asked in spec.objectives:
+        told = certificate is not None and certificate.certifies(asked.metric)
+        objective = asked.settled(told and spec.pruner.kind == "none")
+        if objective.metric != asked.metric:
+            pruned = f"{spec.pruner.kind} cuts the curve short that {asked.metric} is told from"
+            why = pruned if told else f"no certificate of this proxy tells {asked.metric}"
+            say(f"objective: {objective.metric}; {why}")
+        objectives.append(objective)
+    return spec.model_copy(update={"objectives": tuple(objectives)})
 
 
 def _certificate(setup: Setup, storage: str) -> Certificate | None:

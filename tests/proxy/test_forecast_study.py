@@ -123,6 +123,48 @@ def test_without_a_certificate_it_is_refused_and_nothing_is_written(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+FALLING_BACK = [{"metric": "ap_full", "fallback": "ap"}]
+
+
+def test_a_fallback_is_taken_where_no_certificate_tells_the_forecast_and_that_is_said(tmp_path: Path) -> None:
+    url, said = searches.url(tmp_path), list[str]()
+    asked = spec(objectives=FALLING_BACK, budget={"trials": 4})
+    found = launch(asked, storage=url, say=said.append)
+    assert said.count("objective: ap; no certificate of this proxy tells ap_full") == 1
+    with open_store(url, create=False) as store:
+        record = store.study("small")
+        assert record is not None
+        assert [o.to_dict() for o in record.spec.objectives] == [{"metric": "ap", "direction": "maximize"}]
+    assert "ap_full" not in found.best[0].values
+
+    certify(asked, storage=url, necks=12)
+    launch(spec(objectives=FALLING_BACK, budget={"trials": 5}), storage=url)  # goes on by what it began with
+    with open_store(url, create=False) as store:
+        assert "ap_full" not in result(store, "small").best[0].values
+
+
+def test_the_forecast_goes_before_its_fallback_where_a_certificate_tells_it(tmp_path: Path) -> None:
+    url, said = searches.url(tmp_path), list[str]()
+    certify(spec(), storage=url, necks=12)
+    for trials in (4, 5):
+        found = launch(spec(objectives=FALLING_BACK, budget={"trials": trials}), storage=url, say=said.append)
+        assert "ap_full" in found.best[0].values
+    assert not any(line.startswith("objective: ") for line in said)
+
+
+def test_a_pruner_cuts_forecasts_and_leaves_their_fallback(tmp_path: Path) -> None:
+    url, said = searches.url(tmp_path), list[str]()
+    certify(spec(), storage=url, necks=12)
+    planned = plan(spec(objectives=FALLING_BACK, pruner="median"), url, said.append)
+    assert planned.spec.objectives[0].metric == "ap"
+    assert said[-1] == "objective: ap; median cuts the curve short that ap_full is told from"
+
+
+def test_a_fallback_does_where_a_proxy_of_one_point_can_have_no_forecast(tmp_path: Path) -> None:
+    asked = spec(objectives=FALLING_BACK, task=searches.TASK | {"epochs": 4})
+    assert plan(asked, searches.url(tmp_path), say=lambda line: None).spec.objectives[0].metric == "ap"
+
+
 def test_a_proxy_that_can_have_no_forecast_is_refused_before_hours_go_by(tmp_path: Path) -> None:
     for ask in (launch, certify):
         with pytest.raises(SpecError, match=r"task.epochs: .* two points of a curve: take 5 or more, not 4"):

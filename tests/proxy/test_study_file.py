@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,12 +69,14 @@ def test_a_setting_is_written_down_and_the_full_training_stays_what_it_was() -> 
 def test_what_was_certified_is_what_is_written() -> None:
     """What `--set` changed of the space and the objectives is part of the proof; places are not."""
     text = "task: {kind: detection, data: {kind: digits}}\nspace: {width: [16, 32]}  # narrow\n"
-    changed = {"objectives": ["ap_full", "params"], "space": {"width": [48]}, "workers": {"count": 1}}
+    asked: list[Any] = [{"metric": "ap_full", "fallback": "ap"}, "params", {"metric": "macs", "direction": "maximize"}]
+    changed = {"objectives": asked, "space": {"width": [48]}, "workers": {"count": 1}}
     study = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}} | changed)
     taught = PROVED.model_copy(update={"forecast": forecast(tau=0.85)})
     for written in (once := with_proxy(text, taught, study), with_proxy(once, taught, study)):
         found = StudySpec.parse(parse(written, "x").data)
         assert (found.objectives, found.space) == (study.objectives, study.space)
+        assert parse(written, "x").data["objectives"] == asked
         assert found.workers == StudySpec.parse(parse(text, "x").data).workers
         assert "tau of ap_full 0.85" in written
     same = with_proxy(text, PROVED, StudySpec.parse(parse(text, "x").data))
