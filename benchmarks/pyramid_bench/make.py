@@ -24,6 +24,7 @@ import table
 from nas.catalog import read_study
 from nas.executors.ray import RayExecutor
 from nas.measurement import EVALUATOR, Evaluation, Key
+from nas.models.cost import total_parameters
 from nas.proxy.runs import Run, Runs
 from nas.proxy.spread import Spread, spread
 from nas.search.setup import set_up
@@ -44,7 +45,7 @@ def main() -> None:
     spec, _ = read_study(str(table.HERE / f"{options.name}.yaml"), options.sets)
     setup = set_up(spec.model_copy(update={"task": spec.full_task}), say)
     task, frame = setup.task, setup.task.frame
-    necks = spread(setup.space, frame, lambda n: float(setup.neck_costs(n)["params"] or 0), options.necks, spec.seed)
+    necks = spread(setup.space, frame, lambda neck: total_parameters(task.architecture(neck)), options.necks, spec.seed)
     about_before, necks_before, there = table.read(options.name)
     here = machine(task.device)
     made = {"processor": here["processor"], "torch": here["versions"]["torch"], "date": f"{date.today():%Y-%m-%d}"}

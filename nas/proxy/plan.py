@@ -11,6 +11,7 @@ from nas.certificate import MINIMUM, measured_objective
 from nas.describe import summary
 from nas.errors import Fault, SpecError, UserError
 from nas.measurement import Key
+from nas.models.cost import total_parameters
 from nas.proxy.runs import Run
 from nas.proxy.settings import same_but_for_epochs
 from nas.proxy.spread import spread
@@ -123,8 +124,9 @@ def _chosen(setup: Setup, count: int) -> dict[str, NeckSpec]:
     """The baselines, then `count` spread necks of those that meet the constraints, by names that differ; none twice."""
 
     def params(neck: NeckSpec) -> float | None:
-        costs = setup.neck_costs(neck)
-        return None if broken(costs, setup.spec.constraints) else costs["params"]
+        if setup.spec.constraints and broken(setup.neck_costs(neck), setup.spec.constraints):
+            return None
+        return total_parameters(setup.task.architecture(neck))
 
     chosen = dict(setup.baselines)
     seen = {neck.digest for neck in chosen.values()}

@@ -10,7 +10,7 @@ from nas.models.cost.latency import (
     one_thread,
     synchronise,
 )
-from nas.models.cost.parts import Cost, Part, cost, parameters, static_costs
+from nas.models.cost.parts import Cost, Part, cost, parameters, static_costs, total_parameters
 
 __all__ = [
     "RUNS",
@@ -26,4 +26,5 @@ __all__ = [
     "parameters",
     "static_costs",
     "synchronise",
+    "total_parameters",
 ]

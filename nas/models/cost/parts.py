@@ -88,15 +88,19 @@ def static_costs(architecture: Architecture) -> Metrics:
     return cost(architecture).metrics
 
 
+def total_parameters(architecture: Architecture) -> int:
+    """`params` of `static_costs` alone: the model is built, and nothing goes through it."""
+    with torch.device("meta"):
+        return parameters(build(architecture, _backbone(used(architecture), _size(architecture)).module))
+
+
 def cost(architecture: Architecture) -> Cost:
     """What the parts of a model cost; without a head it is backbone and neck.
 
     Raises:
         SpecError, UserError: the parts do not fit together, or there is no image size.
     """
-    size = architecture.image_size
-    if size is None:
-        raise UserError("a cost needs image_size: the side of the square images, in pixels")
+    size = _size(architecture)
     body = _backbone(used(architecture), size)
     with torch.device("meta"):
         model = build(architecture, body.module).eval()
@@ -117,6 +121,12 @@ def cost(architecture: Architecture) -> Cost:
         made = f"{architecture.head.kind}, {len(model.classes)} classes" if architecture.head else ""
         parts.append(Part(name="head", kind="head", made=made, params=parameters(head), macs=scopes[head].macs))
     return Cost(image_size=size, parts=tuple(parts), backbone_bytes=body.peak_bytes, rest_bytes=memory.peak)
+
+
+def _size(architecture: Architecture) -> int:
+    if architecture.image_size is None:
+        raise UserError("a cost needs image_size: the side of the square images, in pixels")
+    return architecture.image_size
 
 
 def parameters(module: nn.Module) -> int:

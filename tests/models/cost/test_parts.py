@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.architecture import Architecture, BackboneSpec, Conv, Edge, HeadSpec, Merge, NeckSpec, NodeSpec
 from nas.errors import SpecError, UserError
-from nas.models.cost import Cost, cost, parameters, static_costs
+from nas.models.cost import Cost, cost, parameters, static_costs, total_parameters
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
 from nas.topologies import bifpn, fpn, panet, pyramid
@@ -147,7 +147,7 @@ def test_parameters_are_those_of_a_real_model(neck: NeckSpec, backbone: str) -> 
     architecture = Architecture(backbone=body, neck=neck, head=HeadSpec(classes=("a", "b")), image_size=128)
     found = static_costs(architecture)
     model = Detector(architecture)
-    assert found["params"] == parameters(model)
+    assert found["params"] == total_parameters(architecture) == parameters(model)
     assert found["neck_params"] == parameters(model.neck) + parameters(model.adapt)
     assert 0 < found["neck_macs"] < found["macs"]
 
