@@ -8,6 +8,7 @@ from statistics import fmean
 from nas.certificate import Certificate
 from nas.describe import shown
 from nas.forecast import NAMES
+from nas.measurement import FORECASTS
 from nas.results import Found, Result, best_of
 from nas.study import Objective
 
@@ -114,7 +115,8 @@ def duration(seconds: float) -> str:
 
 
 def _found_table(rows: Sequence[tuple[str, Found]], objectives: Sequence[Objective]) -> str:
-    wanted = dict.fromkeys([*(o.metric for o in objectives), *_COLUMNS])
+    asked = [name for o in objectives for name in (o.metric, *([f"{o.metric}_sd"] if o.metric in FORECASTS else []))]
+    wanted = dict.fromkeys([*asked, *_COLUMNS])
     metrics = [name for name in wanted if any(found.values.get(name) is not None for _, found in rows)]
     head = ["", "trial", *metrics]
     cells = [
@@ -145,6 +147,11 @@ def _gains(result: Result, objectives: Sequence[Objective]) -> list[str]:
             f"{name}: trial {best.trial} has {metric(name, ahead)}, the best baseline ({baseline.name}) "
             f"{metric(name, behind)}: {'+' if ahead >= behind else '-'}{metric(name, abs(ahead - behind))}"
         )
+    lines += [
+        f"{o.metric} forecasts {FORECASTS[o.metric]} after the full training, give or take {o.metric}_sd."
+        for o in objectives
+        if o.metric in FORECASTS
+    ]
     return [*lines, _NOISE]
 
 

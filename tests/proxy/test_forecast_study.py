@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nas.cli.tables import result_lines
 from nas.errors import SpecError
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import certify, cheapest
@@ -73,6 +74,9 @@ def test_the_study_finds_the_neck_that_the_score_would_have_missed(tmp_path: Pat
     truths = {digest: searches.score(digest) for digest in values}
     assert found.best[0].digest == max(truths, key=lambda d: truths[d])
     assert any(line.startswith("proxy: certified by ap_full (tau") for line in said)
+    shown = result_lines(found, spec().objectives)
+    assert shown[2].split()[:4] == ["trial", "ap_full", "ap_full_sd", "ap"]
+    assert shown[-2] == "ap_full forecasts ap after the full training, give or take ap_full_sd."
     with open_store(url, create=False) as store:
         facts = trial_facts(store, "small", found.best[0].trial)
         told = {name: facts.values[name] for name in ("ap_full", "ap_full_sd")}
