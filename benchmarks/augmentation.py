@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from nas.catalog import read_study
+from nas.certificate import measured_objective
 from nas.files import write_whole
 from nas.study import TaskSpec
 from nas.tasks import prepare
@@ -69,7 +70,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     study, _ = read_study(options.study, options.sets)
-    metric = study.objectives[0].metric
+    objective = measured_objective(study)
+    if objective is None:
+        sys.exit("no objective depends on the training")
+    metric = objective.metric
     rows = {}
     with suppress(KeyboardInterrupt):
         for name, changes in WAYS.items():

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from nas.architecture import NeckSpec
 from nas.catalog import read_study
+from nas.certificate import measured_objective
 from nas.executors import Failure
 from nas.executors.ray import RayExecutor
 from nas.files import write_whole
@@ -124,9 +125,12 @@ def main() -> None:
         for seed in range(options.seeds)
         for name, architecture in chosen.items()
     ]  # fmt: skip
-    metric = spec.objectives[0].metric
+    objective = measured_objective(spec)
+    if objective is None:
+        sys.exit("no objective depends on the training")
+    metric = objective.metric
     if metric not in task.available:
-        sys.exit(f"the first objective is {metric}, and the validation data cannot give it")
+        sys.exit(f"the objective is {metric}, and the validation data cannot give it")
     runs = run_all(task, jobs, metric, options.keep)
     where = f"{platform.machine()}, {platform.node()}, {date.today():%Y-%m-%d}"
     print(f"{options.study}: width {options.width}, {options.seeds} seeds, {where}\n")

@@ -91,11 +91,6 @@ class Certificate(Value):
     compared: tuple[Compared, ...]
     forecast: Forecast | None = None
 
-    def facts(self) -> dict[str, Any]:
-        """The figures, without the runs behind them."""
-        figures = self.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"})
-        return figures | {"certified": self.certified}
-
     @property
     def certified(self) -> bool:
         """Whether the proxy's own scores may be trusted: tau reaches the threshold, its interval stays above LOW."""
@@ -148,13 +143,29 @@ def measured_objective(spec: StudySpec) -> Objective | None:
     objective = trained_objective(spec)
     if objective is None or objective.metric not in FORECASTS:
         return objective
-    return objective.model_copy(update={"metric": FORECASTS[objective.metric]})
+    return objective.model_copy(update={"metric": FORECASTS[objective.metric], "fallback": None})
+
+
+def goes_by(objective: Objective, certificate: Certificate | None) -> Objective:
+    """What a study goes by: a forecast if the certificate proves it, else its fallback."""
+    proven = certificate is not None and certificate.certifies(objective.metric)
+    return objective if proven else objective.fallen_back
+
+
+def facts(certificate: Certificate | None, spec: StudySpec) -> dict[str, Any] | None:
+    """A study's certificate in figures, without the runs behind them; `certified` tells of what the study goes by."""
+    objective = trained_objective(spec)
+    if certificate is None or objective is None:
+        return None
+    figures = certificate.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"})
+    return figures | {"certified": certificate.certifies(goes_by(objective, certificate).metric)}
 
 
 def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Certificate | None:
-    """The first that certifies what the study asks for: a score, or its forecast."""
+    """The first that certifies what the study asks for: a score, its forecast, or either."""
     objective = trained_objective(spec)
-    return next((c for c in certificates if objective is not None and c.certifies(objective.metric)), None)
+    metrics = objective.metrics if objective is not None else ()
+    return next((c for c in certificates if any(map(c.certifies, metrics))), None)
 
 
 def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | None:

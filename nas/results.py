@@ -62,10 +62,11 @@ M = TypeVar("M", bound=Measured)
 
 
 class Result(Value):
-    """A study as it stands. `best` is one, or with several objectives the Pareto front, of all feasible trials."""
+    """A study as it stands. `best` is one, or with several `objectives` the Pareto front, of all feasible trials."""
 
     study: str
     state: StudyState
+    objectives: tuple[Objective, ...]
     seconds: float
     trials: Counts
     best: tuple[Found, ...]
@@ -130,6 +131,7 @@ def result(store: Store, name: str) -> Result:
     return Result(
         study=name,
         state=record.state,
+        objectives=record.spec.objectives,
         seconds=record.seconds,
         trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
         best=tuple(best_of(candidates, record.spec.objectives)),

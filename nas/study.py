@@ -151,23 +151,28 @@ class Objective(Value):
     @model_validator(mode="after")
     def _falls_back_on_what_is_forecast(self) -> Objective:
         measured = FORECASTS.get(self.metric)
+        if self.fallback is not None and measured is None:
+            raise Faulty([Fault("fallback", f"only a forecast has one, and {self.metric} is none: leave it out")])
         if self.fallback is not None and self.fallback != measured:
-            raise ValueError(
-                f"{self.metric} is no forecast and has no fallback; leave it out"
-                if measured is None
-                else f"{self.metric} forecasts {measured}, so that its fallback is {measured}, not {self.fallback!r}"
+            raise Faulty(
+                [Fault("fallback", f"should be {measured}, which {self.metric} forecasts, not {self.fallback!r}")]
             )
         return self
 
     @property
-    def forecast(self) -> bool:
-        """Whether it is a forecast that the study cannot do without."""
+    def metrics(self) -> tuple[str, ...]:
+        """What a study may go by: the metric, and its fallback."""
+        return (self.metric,) if self.fallback is None else (self.metric, self.fallback)
+
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether it is a forecast without a fallback."""
         return self.metric in FORECASTS and self.fallback is None
 
-    def settled(self, forecast: bool) -> Objective:
-        """Without a choice: the forecast, or its fallback."""
-        metric = self.metric if forecast or self.fallback is None else self.fallback
-        return self.model_copy(update={"metric": metric, "fallback": None})
+    @property
+    def fallen_back(self) -> Objective:
+        """What is left of it where no certificate proves the forecast."""
+        return self.model_copy(update={"metric": self.metrics[-1], "fallback": None})
 
 
 class Named(Value):
@@ -286,9 +291,9 @@ class StudySpec(Value):
     @field_validator("objectives")
     @classmethod
     def _distinct(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-        asked = [metric for o in objectives for metric in (o.metric, o.fallback) if metric is not None]
+        asked = [metric for o in objectives for metric in o.metrics]
         if len(set(asked)) < len(asked):
-            raise ValueError("each metric once")
+            raise ValueError("each metric once, fallbacks included")
         return objectives
 
     @field_validator("constraints")

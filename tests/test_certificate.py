@@ -4,9 +4,19 @@ from typing import Any
 
 import pytest
 
-from nas.certificate import Certificate, Proxy, Trained, fitting, trained_objective
+from nas.certificate import (
+    Certificate,
+    Proxy,
+    Trained,
+    facts,
+    first_certified,
+    fitting,
+    goes_by,
+    measured_objective,
+    trained_objective,
+)
 from nas.forecast import Forecast
-from nas.study import StudySpec
+from nas.study import Objective, StudySpec
 from tests.proxy.samples import certificate, forecast, trained
 
 SPACE = {"name": "pyramid"}
@@ -77,7 +87,40 @@ def test_the_objective_is_the_first_that_training_decides() -> None:
 
 
 def test_facts_are_the_figures_alone() -> None:
-    facts = certificate().facts()
-    assert {"tau", "low", "high", "tau_top", "regret", "noise", "spread", "cost_ratio", "necks", "seeds"} <= set(facts)
-    assert facts["certified"] is True
-    assert not {"compared", "proxy", "full", "space"} & set(facts)
+    found = facts(certificate(), spec())
+    assert found is not None
+    assert {"tau", "low", "high", "tau_top", "regret", "noise", "spread", "cost_ratio", "necks", "seeds"} <= set(found)
+    assert found["certified"] is True
+    assert not {"compared", "proxy", "full", "space"} & set(found)
+
+
+PROVEN, REFUTED = forecast(tau=0.85), forecast(tau=0.4, low=0.1, high=0.6)
+BAD: dict[str, Any] = {"tau": 0.3, "low": 0.0, "high": 0.5}
+ASKED = Objective(metric="ap_full", direction="maximize", fallback="ap")
+
+
+@pytest.mark.parametrize(
+    ("found", "metric", "certified"),
+    [
+        (certificate(**BAD, forecast=PROVEN), "ap_full", True),
+        (certificate(forecast=PROVEN), "ap_full", True),
+        (certificate(forecast=REFUTED), "ap", True),
+        (certificate(), "ap", True),
+        (certificate(**BAD, forecast=REFUTED), "ap", False),
+    ],
+)
+def test_a_study_goes_by_the_forecast_where_that_is_proven(found: Certificate, metric: str, certified: bool) -> None:
+    study = spec(objectives=[ASKED])
+    assert goes_by(ASKED, found).metric == metric
+    told = facts(found, study)
+    assert told is not None
+    assert told["certified"] is certified
+    assert first_certified([found], study) == (found if certified else None)
+
+
+def test_without_a_certificate_it_goes_by_the_fallback() -> None:
+    assert goes_by(ASKED, None) == Objective(metric="ap", direction="maximize")
+    alone = Objective(metric="ap_full", direction="maximize")
+    assert goes_by(alone, None) == alone
+    assert measured_objective(spec(objectives=[ASKED])) == goes_by(ASKED, None)
+    assert facts(None, spec()) is None

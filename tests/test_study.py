@@ -68,11 +68,11 @@ def test_keep_takes_best_k_or_all(text: object, kept: object) -> None:
         ({"objectives": ["ap", {"metric": "ap_full", "fallback": "ap"}]}, "study.yaml: objectives: each metric once"),
         (
             {"objectives": [{"metric": "ap", "fallback": "ap50"}]},
-            "study.yaml: objectives[0]: ap is no forecast and has no fallback; leave it out",
+            "study.yaml: objectives[0].fallback: only a forecast has one, and ap is none: leave it out",
         ),
         (
             {"objectives": [{"metric": "ap_full", "fallback": "miou"}]},
-            "study.yaml: objectives[0]: ap_full forecasts ap, so that its fallback is ap, not 'miou'",
+            "study.yaml: objectives[0].fallback: should be ap, which ap_full forecasts, not 'miou'",
         ),
         ({"objectives": []}, "study.yaml: objectives: "),
         ({"objectives": "ap"}, "study.yaml: objectives: should be a list, not 'ap'"),

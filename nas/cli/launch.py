@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         options.print_json(result.to_json())
     else:
-        print(*result_lines(result, spec.objectives), sep="\n")
+        print(*result_lines(result), sep="\n")
     return STATUS[result.state]
 
 

@@ -61,14 +61,14 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
     found = certify(spec, **_words(args))
     if args.json:
-        options.print_json(_facts(found))
+        options.print_json(_told(found, spec))
     else:
         print(*certificate_lines(found), sep="\n")
     return 0
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
-    from nas.certificate import LOW, first_certified
+    from nas.certificate import LOW, facts, first_certified
     from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
     from nas.proxy.settings import difference
@@ -80,11 +80,12 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     if chosen is not None:
         _write(target, with_proxy(file.text, chosen, spec))
     if args.json:
-        facts = {"chosen": _facts(chosen) if chosen is not None else None, "file": str(target) if chosen else None}
         tried = [
-            {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | c.facts() for c in found
+            {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (facts(c, spec) or {})
+            for c in found
         ]
-        options.print_json(facts | {"proxies": tried})
+        best = _told(chosen, spec) if chosen is not None else None
+        options.print_json({"chosen": best, "file": str(target) if chosen else None, "proxies": tried})
         return 0 if chosen is not None else 1
     print(proxies_table(found), end="\n\n")
     if chosen is None:
@@ -151,5 +152,8 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
     return Path(target)
 
 
-def _facts(certificate: Certificate) -> dict[str, object]:
-    return certificate.model_dump(mode="json") | {"certified": certificate.certified}
+def _told(certificate: Certificate, spec: StudySpec) -> dict[str, object]:
+    """All of it, and whether it certifies what the study goes by."""
+    from nas.certificate import facts
+
+    return certificate.model_dump(mode="json") | (facts(certificate, spec) or {})

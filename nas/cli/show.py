@@ -34,17 +34,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_study(store: Store, name: str, as_json: bool) -> None:
-    from nas.certificate import standing
+    from nas.certificate import facts, standing
     from nas.cli.tables import result_lines
     from nas.results import result, study_record
 
     found, record = result(store, name), study_record(store, name)
     if as_json:
-        facts = record.model_dump(mode="json", include={"created", "provenance"})
-        proxy = found.proxy.facts() if found.proxy is not None else None
-        options.print_json(found.to_json() | facts | {"spec": record.spec.to_dict(), "proxy": proxy})
+        told = record.model_dump(mode="json", include={"created", "provenance"})
+        told |= {"spec": record.spec.to_dict(), "proxy": facts(found.proxy, record.spec)}
+        options.print_json(found.to_json() | told)
     else:
-        print(*result_lines(found, record.spec.objectives), sep="\n")
+        print(*result_lines(found), sep="\n")
         print("\n" + standing(found.proxy, record.proxy))
 
 

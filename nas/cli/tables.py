@@ -18,19 +18,18 @@ _COLUMNS = ("ap", "miou", "params", "latency_ms", "seconds")
 _NOISE = "Each was trained once: a difference may be the noise of the seed."
 
 
-def result_lines(result: Result, objectives: Sequence[Objective]) -> list[str]:
+def result_lines(result: Result) -> list[str]:
     """Baselines and best as a table, and what the best gained."""
     counts = ", ".join(f"{n} {state}" for state, n in result.trials.model_dump().items() if n)
     lines = [f"study {result.study}: {result.state} after {duration(result.seconds)}; trials: {counts or 'none'}"]
     rows = [(b.name or "", b) for b in result.baselines]
-    rows += [("best" if len(objectives) == 1 else "front", found) for found in result.best]
+    rows += [("best" if len(result.objectives) == 1 else "front", found) for found in result.best]
     if rows:
-        lines += ["", _found_table(rows, objectives)]
+        lines += ["", _found_table(rows, result.objectives)]
     if not result.best:
-        lines += ["", "No feasible trial has finished."]
-    elif gains := _gains(result, objectives):
-        lines += ["", *gains]
-    return lines
+        return [*lines, "", "No feasible trial has finished."]
+    remarks = [*_gains(result), *_forecasts(result)]
+    return [*lines, "", *remarks] if remarks else lines
 
 
 def certificate_lines(found: Certificate) -> list[str]:
@@ -115,7 +114,7 @@ def duration(seconds: float) -> str:
 
 
 def _found_table(rows: Sequence[tuple[str, Found]], objectives: Sequence[Objective]) -> str:
-    asked = [name for o in objectives for name in (o.metric, *([f"{o.metric}_sd"] if o.metric in FORECASTS else []))]
+    asked = [name for o in objectives for name in (o.metric, f"{o.metric}_sd")]  # a forecast has a standard error
     wanted = dict.fromkeys([*asked, *_COLUMNS])
     metrics = [name for name in wanted if any(found.values.get(name) is not None for _, found in rows)]
     head = ["", "trial", *metrics]
@@ -127,13 +126,13 @@ def _found_table(rows: Sequence[tuple[str, Found]], objectives: Sequence[Objecti
     return table([head, *cells])
 
 
-def _gains(result: Result, objectives: Sequence[Objective]) -> list[str]:
+def _gains(result: Result) -> list[str]:
     """By each objective: the best against the best baseline that keeps the constraints."""
     baselines = [b for b in result.baselines if b.feasible]
     if not baselines:
         return []
     lines = []
-    for objective in objectives:
+    for objective in result.objectives:
         name = objective.metric
         best, baseline = _first(result.best, objective), _first(baselines, objective)
         if best.name is not None:
@@ -147,12 +146,15 @@ def _gains(result: Result, objectives: Sequence[Objective]) -> list[str]:
             f"{name}: trial {best.trial} has {metric(name, ahead)}, the best baseline ({baseline.name}) "
             f"{metric(name, behind)}: {'+' if ahead >= behind else '-'}{metric(name, abs(ahead - behind))}"
         )
-    lines += [
+    return [*lines, _NOISE]
+
+
+def _forecasts(result: Result) -> list[str]:
+    return [
         f"{o.metric} forecasts {FORECASTS[o.metric]} after the full training, give or take {o.metric}_sd."
-        for o in objectives
+        for o in result.objectives
         if o.metric in FORECASTS
     ]
-    return [*lines, _NOISE]
 
 
 def _first(found: Sequence[Found], objective: Objective) -> Found:

@@ -57,12 +57,11 @@ def cheapest(
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     objective = trained_objective(spec)
     assert objective is not None  # or there was no plan
-    metric = objective.metric
     with runner(plan, plan.full.task, storage, artifacts, say) as runs:
-        found = _certificates(plan, plan.full, runs, {}, metric, threshold, say)
+        found = _certificates(plan, plan.full, runs, {}, objective.metrics, threshold, say)
         known = dict(runs.found)
     for task in _others(spec):
-        known_to_do = [c.proxy.task.epochs for c in found if c.certifies(metric)]
+        known_to_do = [c.proxy.task.epochs for c in found if any(map(c.certifies, objective.metrics))]
         limit = min(known_to_do, default=LONGEST * spec.full_task.epochs)
         lengths = [epochs for epochs in milestones(spec.full_task.epochs) if epochs < limit]
         if not lengths:
@@ -72,7 +71,7 @@ def cheapest(
         half = replace(half, rows={name: half.rows[name] for name in _trained(plan, known)})
         try:
             with runner(plan, half.task, storage, artifacts, say) as runs:
-                found += _certificates(plan, half, runs, known, metric, threshold, say)
+                found += _certificates(plan, half, runs, known, objective.metrics, threshold, say)
         except UserError:
             raise
         except NASError as error:  # a setting that cannot be trained is none; what was found before it stands
@@ -111,10 +110,16 @@ def _trained(plan: Plan, found: dict[Key, Evaluation]) -> Sequence[str]:
 
 
 def _certificates(
-    plan: Plan, half: Half, runs: Runs, known: dict[Key, Evaluation], metric: str, threshold: float, say: Say
+    plan: Plan,
+    half: Half,
+    runs: Runs,
+    known: dict[Key, Evaluation],
+    metrics: Sequence[str],
+    threshold: float,
+    say: Say,
 ) -> list[Certificate]:
-    """Of every length of a half's runs, from as many necks as it takes; `known` are the full runs, where those are
-    others.
+    """Of every length of a half's runs, from as many necks as it takes for one of the `metrics`; `known` are the full
+    runs, where those are others.
     """
     names = list(half.rows)
     certificates: list[Certificate] = []
@@ -124,21 +129,21 @@ def _certificates(
         runs.carry_out(part.runs, f"{what} of {count} necks")
         rows, lost = complete(plan, names[:count], known | runs.found, runs.failed)
         certificates = [e.certificate(threshold) for e in of_starts(plan, half, rows, known | runs.found, lost)]
-        hopeless = all(c.interval(metric)[1] < threshold for c in certificates)
-        if count < len(names) and (hopeless or (count >= ENOUGH and settled(certificates, metric))):
+        hopeless = all(c.interval(m)[1] < threshold for c in certificates for m in metrics)
+        if count < len(names) and (hopeless or (count >= ENOUGH and settled(certificates, metrics))):
             say(f"{count} of {len(names)} necks are enough")
             break
     return certificates
 
 
-def settled(certificates: Sequence[Certificate], metric: str) -> bool:
-    """Whether more necks can hardly change the choice: all of a length's interval is above the threshold, and all of
-    every shorter one's below.
+def settled(certificates: Sequence[Certificate], metrics: Sequence[str]) -> bool:
+    """Whether more necks can hardly change the choice: by one of the metrics all of a length's interval is above the
+    threshold, and by each all of every shorter one's below.
     """
     for certificate in certificates:
-        low, high = certificate.interval(metric)
-        if low >= certificate.threshold:
+        lows, highs = zip(*map(certificate.interval, metrics), strict=True)
+        if max(lows) >= certificate.threshold:
             return True
-        if high >= certificate.threshold:
+        if max(highs) >= certificate.threshold:
             return False
     return False

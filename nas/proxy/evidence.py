@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.certificate import MINIMUM, Certificate, Compared, Trained, trained_objective
+from nas.certificate import MINIMUM, Certificate, Compared, Trained, goes_by, trained_objective
 from nas.errors import NASError
 from nas.forecast import NAMES, Forecast
 from nas.measurement import Evaluation, Key
@@ -78,7 +78,7 @@ class Evidence:
         )
         asked = trained_objective(plan.setup.spec)
         assert asked is not None  # or there was no plan
-        return certificate.model_copy(update={"verdict": verdict(certificate, asked.metric)})
+        return certificate.model_copy(update={"verdict": verdict(certificate, goes_by(asked, certificate).metric)})
 
     def _forecast(self, metric: str) -> Forecast | None:
         if self.before is None or metric not in NAMES:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from nas.certificate import Certificate, trained_objective
+from nas.certificate import Certificate, goes_by, trained_objective
 from nas.errors import SpecError
 from nas.measurement import FORECASTS, METRICS
 from nas.study import Objective, StudySpec, TaskSpec
@@ -47,7 +47,7 @@ def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
     data |= {key: asked[key] for key in RANKED if written is None or getattr(written, key) != getattr(study, key)}
     objective = trained_objective(study)
     assert objective is not None  # or there was nothing to certify
-    figures = remark(certificate, objective.metric)
+    figures = remark(certificate, goes_by(objective, certificate).metric)
     if not data.fa.flow_style():
         data.yaml_set_comment_before_after_key("task", before=figures)
     out = StringIO()

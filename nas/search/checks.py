@@ -118,7 +118,7 @@ def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
 
 def _forecast(spec: StudySpec) -> list[Fault]:
     """Whether the proxy's curve can tell what an objective forecasts."""
-    asked = [o.metric for o in spec.objectives if o.forecast]
+    asked = [o.metric for o in spec.objectives if o.needs_certificate]
     if not asked or len(milestones(spec.task.epochs)) > 1:
         return []
     message = f"{asked[0]} is told from two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nas import catalog
-from nas.certificate import Certificate, fitting, standing
+from nas.certificate import Certificate, fitting, goes_by, standing
 from nas.errors import Fault, MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
 from nas.measurement import FORECASTS, METRICS, Metrics
@@ -95,7 +95,7 @@ def _checked(spec: StudySpec, storage: str, say: Say) -> tuple[StudyRecord | Non
     if known is not None:
         with open_store(storage, create=False) as store:
             store.check_free(known.name)
-        spec = _as_begun(known, spec)
+        spec = _as_begun(known, spec, say)
         _check_resumed(known, spec)
     setup = set_up(spec, say, backbone)
     if known is not None:
@@ -103,10 +103,17 @@ def _checked(spec: StudySpec, storage: str, say: Say) -> tuple[StudyRecord | Non
     return known, _with_certificate(known, setup, storage, say)
 
 
-def _as_begun(known: StudyRecord, spec: StudySpec) -> StudySpec:
+def _as_begun(known: StudyRecord, spec: StudySpec, say: Say) -> StudySpec:
     """The spec with the forecasts, or their fallbacks, that the study began with."""
-    begun = {o.metric for o in known.spec.objectives}
-    return spec.model_copy(update={"objectives": tuple(o.settled(o.metric in begun) for o in spec.objectives)})
+    begun = {o.metric: o for o in known.spec.objectives}
+    objectives = []
+    for asked in spec.objectives:
+        objective = asked.fallen_back if asked.metric not in begun and asked.fallback in begun else asked
+        if objective.metric != asked.metric:
+            say(f"objective: {objective.metric}, by which the study began; under another --name {asked.metric} may be")
+        fallback = begun[objective.metric].fallback if objective.metric in begun else objective.fallback
+        objectives.append(objective.model_copy(update={"fallback": fallback}))
+    return spec.model_copy(update={"objectives": tuple(objectives)})
 
 
 def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say: Say) -> Setup:
@@ -120,9 +127,9 @@ def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say
     if known is not None:
         setup = replace(setup, forecast=known.proxy.forecast)
     certificate = _certificate(setup, storage)
-    if known is None and certificate is not None:
-        setup = replace(setup, forecast=certificate.forecast)
-    setup = replace(setup, spec=_settled(setup.spec, certificate, say))
+    if known is None:
+        law = certificate.forecast if certificate is not None else None
+        setup = replace(setup, forecast=law, spec=_settled(setup.spec, certificate, say))
     spec = setup.spec
     missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if setup.forecast is None else []
     if missing:
@@ -135,14 +142,15 @@ def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say
 
 
 def _settled(spec: StudySpec, certificate: Certificate | None, say: Say) -> StudySpec:
-    """The spec without choices left: a forecast goes before its fallback if a certificate tells it, of whole curves."""
+    """The spec with the fallback of each forecast that no certificate proves, or that a pruner would cut short."""
     objectives = []
     for asked in spec.objectives:
-        told = certificate is not None and certificate.certifies(asked.metric)
-        objective = asked.settled(told and spec.pruner.kind == "none")
+        objective = goes_by(asked, certificate)
+        why = f"no certificate of this proxy proves {asked.metric}"
+        if objective.metric in FORECASTS and spec.pruner.kind != "none":
+            objective = asked.fallen_back
+            why = f"{spec.pruner.kind} cuts the curve short that {asked.metric} is told from"
         if objective.metric != asked.metric:
-            pruned = f"{spec.pruner.kind} cuts the curve short that {asked.metric} is told from"
-            why = pruned if told else f"no certificate of this proxy tells {asked.metric}"
             say(f"objective: {objective.metric}; {why}")
         objectives.append(objective)
     return spec.model_copy(update={"objectives": tuple(objectives)})

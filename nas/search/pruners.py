@@ -37,7 +37,7 @@ def check(spec: StudySpec) -> list[Fault]:
         return []
     if len(spec.objectives) > 1:
         return [Fault("pruner", f"{kind} needs a single objective, and the study has {len(spec.objectives)}: use none")]
-    if spec.objectives[0].forecast:
+    if spec.objectives[0].needs_certificate:
         return [Fault("pruner", f"{kind} cuts the curve short that {spec.objectives[0].metric} is told from: use none")]
     if not METRICS[spec.objectives[0].metric].from_training:
         return [Fault("pruner", f"{kind} needs an objective that training improves, not {spec.objectives[0].metric}")]

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas import catalog, tasks
 from nas.architecture import Architecture, NeckSpec
-from nas.certificate import Certificate, Proxy, standing
+from nas.certificate import Certificate, Proxy, facts, standing
 from nas.errors import Fault, SpecError
 from nas.forecast import Forecast
 from nas.measurement import FORECASTS, METRICS, Metrics
@@ -82,7 +82,7 @@ class Setup:
             "frame": self.task.frame.model_dump(mode="json"),
             "space": self.space.to_dict(),
             "baselines": {name: self.neck_costs(neck) for name, neck in self.baselines.items()},
-            "proxy": self.certificate.facts() if self.certificate is not None else None,
+            "proxy": facts(self.certificate, self.spec),
             "spec": self.spec.to_dict(),
         }
 
@@ -143,7 +143,7 @@ def differences(old: StudySpec, new: StudySpec) -> list[Fault]:
     """Keys in which a study launched again differs from what it was, those that may differ left out."""
     forecasting = any(o.metric in FORECASTS for o in old.objectives)  # of the full training that it began with
     may = {*RESUMABLE, "name"} - ({"full"} if forecasting else set())
-    before, after = flat(old.model_dump(mode="json")), flat(new.model_dump(mode="json"))
+    before, after = (flat(spec.model_dump(mode="json", exclude_none=True)) for spec in (old, new))
     return [
         Fault(path, f"is {before.get(path)!r} in the database, {after.get(path)!r} now")
         for path in sorted(before.keys() | after.keys())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nas.catalog import change_study
 from nas.cli.tables import result_lines
 from nas.errors import SpecError
 from nas.measurement import Job, Measurement, Progress
@@ -74,9 +75,9 @@ def test_the_study_finds_the_neck_that_the_score_would_have_missed(tmp_path: Pat
     truths = {digest: searches.score(digest) for digest in values}
     assert found.best[0].digest == max(truths, key=lambda d: truths[d])
     assert any(line.startswith("proxy: certified by ap_full (tau") for line in said)
-    shown = result_lines(found, spec().objectives)
+    shown = result_lines(found)
     assert shown[2].split()[:4] == ["trial", "ap_full", "ap_full_sd", "ap"]
-    assert shown[-2] == "ap_full forecasts ap after the full training, give or take ap_full_sd."
+    assert shown[-1] == "ap_full forecasts ap after the full training, give or take ap_full_sd."
     with open_store(url, create=False) as store:
         facts = trial_facts(store, "small", found.best[0].trial)
         told = {name: facts.values[name] for name in ("ap_full", "ap_full_sd")}
@@ -134,17 +135,33 @@ def test_a_fallback_is_taken_where_no_certificate_tells_the_forecast_and_that_is
     url, said = searches.url(tmp_path), list[str]()
     asked = spec(objectives=FALLING_BACK, budget={"trials": 4})
     found = launch(asked, storage=url, say=said.append)
-    assert said.count("objective: ap; no certificate of this proxy tells ap_full") == 1
+    assert said.count("objective: ap; no certificate of this proxy proves ap_full") == 1
     with open_store(url, create=False) as store:
         record = store.study("small")
         assert record is not None
         assert [o.to_dict() for o in record.spec.objectives] == [{"metric": "ap", "direction": "maximize"}]
     assert "ap_full" not in found.best[0].values
+    assert not any("ap_full" in line for line in result_lines(found))
 
     certify(asked, storage=url, necks=12)
-    launch(spec(objectives=FALLING_BACK, budget={"trials": 5}), storage=url)  # goes on by what it began with
-    with open_store(url, create=False) as store:
-        assert "ap_full" not in result(store, "small").best[0].values
+    found = launch(spec(objectives=FALLING_BACK, budget={"trials": 5}), storage=url, say=said.append)
+    assert "ap_full" not in found.best[0].values, "it goes on by what it began with"
+    assert said.count("objective: ap, by which the study began; under another --name ap_full may be") == 1
+
+
+def test_a_forecast_that_was_refuted_gives_way_to_its_fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, said = searches.url(tmp_path), list[str]()
+    certify(spec(), storage=url, necks=12)
+    monkeypatch.setattr("nas.certificate.LOW", 0.99)
+    found = launch(spec(objectives=FALLING_BACK, budget={"trials": 4}), storage=url, say=said.append)
+    assert "objective: ap; no certificate of this proxy proves ap_full" in said
+    assert [o.metric for o in found.objectives] == ["ap"]
+
+
+def test_each_objective_is_settled(tmp_path: Path) -> None:
+    asked = spec(objectives=[*FALLING_BACK, "params"])
+    planned = plan(asked, searches.url(tmp_path), say=lambda line: None)
+    assert [o.metric for o in planned.spec.objectives] == ["ap", "params"]
 
 
 def test_the_forecast_goes_before_its_fallback_where_a_certificate_tells_it(tmp_path: Path) -> None:
@@ -154,6 +171,13 @@ def test_the_forecast_goes_before_its_fallback_where_a_certificate_tells_it(tmp_
         found = launch(spec(objectives=FALLING_BACK, budget={"trials": trials}), storage=url, say=said.append)
         assert "ap_full" in found.best[0].values
     assert not any(line.startswith("objective: ") for line in said)
+    launch(spec(budget={"trials": 6}), storage=url)  # asked for without a fallback it is the same
+    with open_store(url, create=False) as store:
+        record = store.study("small")
+        assert record is not None
+    other = change_study(record.spec, record.text, ["name=other", "task.epochs=4"]).study
+    assert other is not None
+    assert plan(other, url, say=lambda line: None).spec.objectives[0].metric == "ap", "the stored study has it still"
 
 
 def test_a_pruner_cuts_forecasts_and_leaves_their_fallback(tmp_path: Path) -> None:
