@@ -6,20 +6,20 @@ import platform
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nas import catalog
-from nas.certificate import Certificate, fitting, goes_by, standing
-from nas.errors import Fault, MissingDatabase, SpecError, UserError
+from nas.certificate import standing
+from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
 from nas.measurement import FORECASTS, METRICS, Metrics
 from nas.results import Result, result, trained
 from nas.search import pruners, samplers
+from nas.search.certification import adopt, as_begun, with_certificate
 from nas.search.figures import learning_curves, save_figure, trade_off
 from nas.search.loop import Loop
 from nas.search.notes import save_study_note, study_note
@@ -77,7 +77,7 @@ def launch(
     ):
         if known is None:
             _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
-        _adopt(store, setup)
+        adopt(store, setup)
         say(standing(setup.certificate, setup.proxy))
         with store.lease(name) as lease:
             store.update_spec(name, setup.spec)
@@ -95,91 +95,12 @@ def _checked(spec: StudySpec, storage: str, say: Say) -> tuple[StudyRecord | Non
     if known is not None:
         with open_store(storage, create=False) as store:
             store.check_free(known.name)
-        spec = _as_begun(known, spec, say)
+        spec = as_begun(known, spec, say)
         _check_resumed(known, spec)
     setup = set_up(spec, say, backbone)
     if known is not None:
         _check_unchanged(known, setup)
-    return known, _with_certificate(known, setup, storage, say)
-
-
-def _as_begun(known: StudyRecord, spec: StudySpec, say: Say) -> StudySpec:
-    """The spec with the forecasts, or their fallbacks, that the study began with."""
-    begun = {o.metric: o for o in known.spec.objectives}
-    objectives = []
-    for asked in spec.objectives:
-        objective = asked.fallen_back if asked.metric not in begun and asked.fallback in begun else asked
-        if objective.metric != asked.metric:
-            say(f"objective: {objective.metric}, by which the study began; under another --name {asked.metric} may be")
-        fallback = begun[objective.metric].fallback if objective.metric in begun else objective.fallback
-        objectives.append(objective.model_copy(update={"fallback": fallback}))
-    return spec.model_copy(update={"objectives": tuple(objectives)})
-
-
-def _with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say: Say) -> Setup:
-    """The setup with the certificate of its proxy, if there is one.
-
-    Forecasts are made by the law that the study began with, or that the certificate tells.
-
-    Raises:
-        SpecError: an objective is a forecast without a fallback, and there is no law.
-    """
-    if known is not None:
-        setup = replace(setup, forecast=known.proxy.forecast)
-    certificate = _certificate(setup, storage)
-    if known is None:
-        law = certificate.forecast if certificate is not None else None
-        setup = replace(setup, forecast=law, spec=_settled(setup.spec, certificate, say))
-    spec = setup.spec
-    missing = [i for i, o in enumerate(spec.objectives) if o.metric in FORECASTS] if setup.forecast is None else []
-    if missing:
-        message = (
-            f"is what the certificate of a proxy of two points or more tells ({spec.task.epochs} epochs), and there is "
-            "none: run `nas proxy` for this study first, or take the measured metric"
-        )
-        raise SpecError(spec.name or "study", [Fault(f"objectives[{i}].metric", message) for i in missing])
-    return replace(setup, certificate=certificate)
-
-
-def _settled(spec: StudySpec, certificate: Certificate | None, say: Say) -> StudySpec:
-    """The spec with the fallback of each forecast that no certificate proves, or that a pruner would cut short."""
-    objectives = []
-    for asked in spec.objectives:
-        objective = goes_by(asked, certificate)
-        why = f"no certificate of this proxy proves {asked.metric}"
-        if objective.metric in FORECASTS and spec.pruner.kind != "none":
-            objective = asked.fallen_back
-            why = f"{spec.pruner.kind} cuts the curve short that {asked.metric} is told from"
-        if objective.metric != asked.metric:
-            say(f"objective: {objective.metric}; {why}")
-        objectives.append(objective)
-    return spec.model_copy(update={"objectives": tuple(objectives)})
-
-
-def _certificate(setup: Setup, storage: str) -> Certificate | None:
-    """The database's go before those that are shipped, one on the study's own space before all."""
-    stored: list[Certificate] = []
-    with suppress(MissingDatabase), open_store(storage, create=False) as store:
-        stored = _stored(store, setup)
-    return fitting([*_shipped(setup), *stored], setup.proxy)
-
-
-def _stored(store: Store, setup: Setup) -> list[Certificate]:
-    return store.certificates(setup.task.fingerprint, setup.spec.task.epochs)
-
-
-def _shipped(setup: Setup) -> list[Certificate]:
-    """Those of this data and these weights; another device, precision or cache may have been theirs."""
-    own, epochs = {setup.task.fingerprint} | setup.task.elsewhere, setup.spec.task.epochs
-    shipped = catalog.certificates().values()
-    return [c for c in shipped if c.proxy.fingerprint in own and c.proxy.task.epochs == epochs]
-
-
-def _adopt(store: Store, setup: Setup) -> None:
-    """Take a shipped certificate that was chosen into the database, unless that has a better one by now."""
-    chosen, stored = setup.certificate, _stored(store, setup)
-    if chosen is not None and chosen not in stored and fitting([chosen, *stored], setup.proxy) == chosen:
-        store.keep_certificate(chosen, setup.task.fingerprint)
+    return known, with_certificate(known, setup, storage, say)
 
 
 def known_study(storage: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
