@@ -51,11 +51,11 @@ def with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say:
 
 def _refuse_forecasts(spec: StudySpec) -> None:
     message = (
-        "is what the certificate of a proxy of two points or more tells ({} epochs), and there is none: run "
+        "{} is what the certificate of a proxy of two points or more tells ({} epochs), and there is none: run "
         "`nas proxy` for this study first, or take {}, alone or as its fallback"
     )
     faults = [
-        Fault(f"objectives[{i}].metric", message.format(spec.task.epochs, FORECASTS[o.metric]))
+        Fault(f"objectives[{i}].metric", message.format(o.metric, spec.task.epochs, FORECASTS[o.metric]))
         for i, o in enumerate(spec.objectives)
         if o.metric in FORECASTS
     ]
