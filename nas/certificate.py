@@ -52,8 +52,10 @@ class Certificate(Value):
         tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, the mean over
             seeds, averaged over the proxy's seeds; with the bounds of its bootstrap interval of 95 %.
         tau_top: tau among the best quarter by the full score; None if that is fewer than four necks.
-        tau_within: tau over the pairs of necks that begin at the same level: that level alone ranks necks roughly, with
-            no training at all. None in certificates of old, or where there are no such pairs.
+        tau_within: tau over the pairs of necks that begin at the same level. None in certificates of old, or where
+            there are no such pairs.
+        tau_finest: tau of that level alone, the finer the better: what ranks necks with no training at all. None in
+            certificates of old.
         regret: full score of the best neck less that of the proxy's pick, averaged over the proxy's seeds.
         noise: standard deviation of one full score over seeds, pooled over necks; None with one seed.
         spread: standard deviation of the full scores over necks.
@@ -74,6 +76,7 @@ class Certificate(Value):
     high: float
     tau_top: float | None
     tau_within: float | None = None
+    tau_finest: float | None = None
     regret: float
     noise: float | None
     spread: float
@@ -153,12 +156,15 @@ def goes_by(objective: Objective, certificate: Certificate | None) -> Objective:
 
 
 def facts(certificate: Certificate | None, spec: StudySpec) -> dict[str, Any] | None:
-    """A study's certificate in figures, without the runs behind them; `certified` tells of what the study goes by."""
+    """A study's certificate in figures, without the runs behind them; `objective` is what the study goes by, and
+    `certified` whether that may be trusted.
+    """
     objective = trained_objective(spec)
     if certificate is None or objective is None:
         return None
+    metric = goes_by(objective, certificate).metric
     figures = certificate.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"})
-    return figures | {"certified": certificate.certifies(goes_by(objective, certificate).metric)}
+    return figures | {"objective": metric, "certified": certificate.certifies(metric)}
 
 
 def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Certificate | None:

@@ -23,7 +23,8 @@ class Forecast(Value):
         metric: what is forecast.
         epochs: of the two points of the curve that it looks at, the last two of the proxy.
         error: root mean square error, in the metric's unit, on necks that the law was not fitted to.
-        tau, low, high, tau_top, regret: how forecasts of such necks rank; see `nas.certificate.Certificate`.
+        tau, low, high, tau_top, tau_within, regret: how forecasts of such necks rank; see
+            `nas.certificate.Certificate`.
         ahead: lower bound of what tau is above that of the score itself; None in certificates of old.
     """
 
@@ -36,6 +37,7 @@ class Forecast(Value):
     low: float
     high: float
     tau_top: float | None
+    tau_within: float | None = None
     regret: float
     ahead: float | None = None
 

@@ -114,7 +114,7 @@ def test_a_study_goes_by_the_forecast_where_that_is_proven(found: Certificate, m
     assert goes_by(ASKED, found).metric == metric
     told = facts(found, study)
     assert told is not None
-    assert told["certified"] is certified
+    assert (told["objective"], told["certified"]) == (metric, certified)
     assert first_certified([found], study) == (found if certified else None)
 
 

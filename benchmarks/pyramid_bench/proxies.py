@@ -153,7 +153,7 @@ def from_curves(b: Bench) -> Iterator[Judged]:
                 yield b.judged(f"{now}: {name}", cost, np.stack([law(points, start[:, s], full) for s in seeds], 1))
             truth = np.stack([own for _, own in repeats(b.full, b.full, paired=b.paired)], 1)
             two = (int(b.epochs[k - 1]), int(epochs))
-            law_of_two = from_the_others(start[:, :, -2], start[:, :, -1], truth, longest(two, full))
+            _, law_of_two = from_the_others(start[:, :, -2], start[:, :, -1], truth, longest(two, full))
             yield b.judged(f"{now}: ap_full", cost, law_of_two, (len(b.digests) - 1) * len(b.seeds))
         yield b.judged(f"{now}: loss", cost, -b.loss[:, :, k])
         curves = [start[:, s] for s in seeds]

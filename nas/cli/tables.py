@@ -38,12 +38,11 @@ def certificate_lines(found: Certificate) -> list[str]:
     rows = [["neck", f"proxy {found.metric}", f"full {found.metric}"]]
     rows += [[c.name, metric(found.metric, fmean(c.proxy)), metric(found.metric, fmean(c.full))] for c in ranks]
     noise = "-" if found.noise is None else metric(found.metric, found.noise)
-    top = "-" if found.tau_top is None else f"{found.tau_top:.2f}"
-    within = "-" if found.tau_within is None else f"{found.tau_within:.2f}"
     figures = [
         ["tau", f"{found.tau:.2f}  ({found.low:.2f} to {found.high:.2f})"],
-        ["tau in the top quarter", top],
-        ["tau within a finest level", within],
+        ["tau in the top quarter", _tau(found.tau_top)],
+        ["tau within a finest level", _tau(found.tau_within)],
+        ["tau of the finest level alone", _tau(found.tau_finest)],
         ["regret", metric(found.metric, found.regret)],
         ["spread of necks", metric(found.metric, found.spread)],
         ["noise of seeds", noise],
@@ -53,6 +52,7 @@ def certificate_lines(found: Certificate) -> list[str]:
     if found.forecast is not None:
         f = found.forecast
         figures.append([f"{NAMES[f.metric]}: tau", f"{f.tau:.2f}  ({f.low:.2f} to {f.high:.2f})"])
+        figures.append([f"{NAMES[f.metric]}: tau within a finest level", _tau(f.tau_within)])
         figures.append([f"{NAMES[f.metric]}: regret", metric(f.metric, f.regret)])
     lines = [table(rows), "", table(figures), "", found.verdict]
     if found.failed:
@@ -66,16 +66,18 @@ def proxies_table(found: Sequence[Certificate]) -> str:
 
     rows = [["epochs", "tau", "from", "to", "top", "within", "regret", "cost", "", "forecast", "", "setting"]]
     for c in found:
-        top = "-" if c.tau_top is None else f"{c.tau_top:.2f}"
-        within = "-" if c.tau_within is None else f"{c.tau_within:.2f}"
-        figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", top, within]
+        figures = [f"{c.tau:.2f}", f"{c.low:.2f}", f"{c.high:.2f}", _tau(c.tau_top), _tau(c.tau_within)]
         figures += [f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
         setting = difference(c.proxy.task, c.full.task) or "as the full training"
-        forecast = "-" if c.forecast is None else f"{c.forecast.tau:.2f}"
+        forecast = _tau(c.forecast.tau if c.forecast is not None else None)
         forecasts = c.forecast is not None and c.certifies(NAMES[c.forecast.metric])
         words = ["certified" if certified else "" for certified in (c.certified, forecasts)]
         rows.append([str(c.proxy.task.epochs), *figures, words[0], forecast, words[1], setting])
     return table(rows)
+
+
+def _tau(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

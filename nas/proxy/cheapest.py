@@ -42,7 +42,7 @@ def cheapest(
     say: Say = lambda line: None,
 ) -> list[Certificate]:
     """Certificates of proxies of every length and setting, cheapest first; the first that is certified is kept in the
-    database.
+    database, and that of the study's own proxy.
 
     At a constant rate a short run is the start of a long one, so that the full runs of spread necks tell of all their
     lengths at once; each is judged against the ends of runs with other seeds. Then come the study's own proxy, if it
@@ -63,9 +63,11 @@ def cheapest(
     for task in _others(spec):
         known_to_do = [c.proxy.task.epochs for c in found if any(map(c.certifies, objective.metrics))]
         limit = min(known_to_do, default=LONGEST * spec.full_task.epochs)
-        lengths = [epochs for epochs in milestones(spec.full_task.epochs) if epochs < limit]
+        own = task.epochs if task is spec.task else 0  # the study's own proxy is judged whatever is known
+        lengths = [epochs for epochs in milestones(spec.full_task.epochs) if epochs < limit or epochs <= own]
         if not lengths:
-            break  # nothing can be shorter than the first point of a curve
+            say(f"not tried: {difference(task, spec.full_task)}, for no run is shorter than {limit:g} epochs")
+            continue
         say(f"trying {difference(task, spec.full_task)}")
         half = short_half(plan, task.model_copy(update={"epochs": lengths[-1]}), say)
         half = replace(half, rows={name: half.rows[name] for name in _trained(plan, known)})
@@ -78,10 +80,17 @@ def cheapest(
             say(f"left out: {error}")
     found.sort(key=lambda c: c.cost_ratio)
     chosen = first_certified(found, spec)
-    if chosen is not None:
+    kept = [c for c in found if c is chosen or _is_own(c, spec)]  # the study's own proxy, whatever is said of it
+    if kept:
         with open_store(storage, create=True) as store:
-            keep(chosen, store, spec.name)
+            for certificate in kept:
+                keep(certificate, store, spec.name)
     return found
+
+
+def _is_own(certificate: Certificate, spec: StudySpec) -> bool:
+    task = certificate.proxy.task
+    return task.epochs == spec.task.epochs and same_but_for_epochs(task, spec.task)
 
 
 def _check(spec: StudySpec, seeds: int) -> None:
@@ -89,6 +98,8 @@ def _check(spec: StudySpec, seeds: int) -> None:
     for key, task in (("task", spec.task), ("full", spec.full_task)):
         if task.schedule != "constant":
             faults.append(Fault(f"{key}.schedule", "only at a constant rate is a short run the start of a long one"))
+    if len(milestones(spec.full_task.epochs)) < 2:
+        faults.append(Fault("full.epochs", f"a curve of {spec.full_task.epochs} epochs has no start to be judged"))
     if seeds < 2:
         faults.append(Fault("--seeds", "it takes two or more, for a run is judged by other seeds than its own"))
     if faults:
@@ -127,7 +138,12 @@ def _certificates(
     for count in (*range(3 * BLOCK, len(names), BLOCK), len(names)):
         part = replace(half, rows={name: half.rows[name] for name in names[:count]})
         runs.carry_out(part.runs, f"{what} of {count} necks")
-        rows, lost = complete(plan, names[:count], known | runs.found, runs.failed)
+        try:
+            rows, lost = complete(plan, names[:count], known | runs.found, runs.failed)
+        except NASError:
+            if count < len(names):
+                continue  # there are more to come
+            raise
         certificates = [e.certificate(threshold) for e in of_starts(plan, half, rows, known | runs.found, lost)]
         hopeless = all(c.interval(m)[1] < threshold for c in certificates for m in metrics)
         if count < len(names) and (hopeless or (count >= ENOUGH and settled(certificates, metrics))):

@@ -21,6 +21,7 @@ class Comparison(NamedTuple):
     high: float
     tau_top: float | None
     tau_within: float | None
+    tau_finest: float | None
     regret: float
     noise: float | None
     spread: float
@@ -29,7 +30,7 @@ class Comparison(NamedTuple):
 def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] | None = None) -> Comparison:
     """How well `proxy` scores [necks, seeds] rank what `full` scores [necks, seeds] rank; more is better in both.
 
-    `finest` are the necks' finest levels, for `tau_within`.
+    `finest` are the necks' finest levels, for `tau_within` and `tau_finest`.
 
     `paired`: column k of both is of one run, at an early point and at its end. Each repeat of the proxy is then judged
     by the full scores of the other seeds, for a run knows its own luck.
@@ -48,6 +49,7 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
         high=high,
         tau_top=float(np.mean(tops)) if tops else None,
         tau_within=float(np.mean(inside)) if inside else None,
+        tau_finest=None if finest is None else float(np.mean([ranking.tau(-groups, truth) for _, truth in pairs])),
         regret=float(np.mean([ranking.regret(score, truth) for score, truth in pairs])),
         noise=ranking.noise(full),
         spread=float(full.mean(1).std(ddof=1)),

@@ -29,6 +29,9 @@ LATE = 2**-0.5
 COLLAPSED = 0.5
 """A full run with less than this part of what the neck's other seeds reached has collapsed."""
 
+WORTH = 0.25
+"""Part of the best score from which a neck's own is more than the noise near zero: below it nothing collapses."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -54,8 +57,7 @@ class Evidence:
         """What it proves."""
         plan, metric = self.plan, self.plan.objective.metric
         sign = 1.0 if plan.objective.direction == "maximize" else -1.0
-        finest = [min(row[0].architecture.neck.output_levels) for row in self.rows.values()]
-        figures = compare(sign * self.proxy, sign * self.full, paired=self.paired, finest=finest)
+        figures = compare(sign * self.proxy, sign * self.full, paired=self.paired, finest=self._finest)
         gain = sign * float(np.mean([late_gain(e, metric) for row in self.rows.values() for e in row]))
         certificate = Certificate(
             metric=metric,
@@ -64,7 +66,7 @@ class Evidence:
             necks=len(self.rows),
             seeds=self.full.shape[1],
             gain=gain,
-            converged=gain < figures.noise if figures.noise is not None else None,
+            converged=gain <= figures.noise if figures.noise is not None else None,
             failed=self.failed,
             threshold=threshold,
             proxy=self.trained,
@@ -84,7 +86,14 @@ class Evidence:
         if self.before is None or metric not in NAMES:
             return None
         full = self.plan.full.spec.epochs
-        return learn(metric, self.epochs, full, self.before, self.proxy, self.full, paired=self.paired)
+        return learn(
+            metric, self.epochs, full, self.before, self.proxy, self.full, paired=self.paired, finest=self._finest
+        )
+
+    @property
+    def _finest(self) -> list[int]:
+        """The necks' finest levels."""
+        return [min(row[0].architecture.neck.output_levels) for row in self.rows.values()]
 
 
 def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[str, str]) -> Evidence:
@@ -151,12 +160,14 @@ def complete(
     """
     rows: Rows = {}
     lost = {name: failed[name] for name in names if name in failed}
-    for name in names:
-        if name in lost:
-            continue
-        row = [found[run.key] for run in plan.full.rows[name]]
-        values = [e.measurement.metrics[plan.objective.metric] or 0.0 for e in row]
-        if plan.objective.direction == "maximize" and min(values) < COLLAPSED * max(values):
+    whole = {name: [found[run.key] for run in plan.full.rows[name]] for name in names if name not in lost}
+    metric = plan.objective.metric
+    reached = {name: [e.measurement.metrics[metric] or 0.0 for e in row] for name, row in whole.items()}
+    best = max((max(values) for values in reached.values()), default=0.0)
+    for name, row in whole.items():
+        values = reached[name]
+        fell = max(values) >= WORTH * best and min(values) < COLLAPSED * max(values)
+        if plan.objective.direction == "maximize" and fell:
             lost[name] = f"a run collapsed: {min(values):.3f}, where another seed has {max(values):.3f}"
         else:
             rows[name] = row

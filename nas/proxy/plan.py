@@ -76,10 +76,13 @@ def make_plan(
     setup = set_up(spec, say, kept if same else None)
     full = _full(setup, say)
     chosen = _chosen(setup, necks)
+    meeting = " that meet the constraints were found" if spec.constraints else ""
     if len(chosen) < MINIMUM:
-        raise UserError(f"space: {len(chosen)} necks, baselines included, and it takes {MINIMUM} to compare; widen it")
+        way = "loosen them, or widen the space" if spec.constraints else "widen it"
+        few = f"{len(chosen)} necks{meeting}, baselines included, and it takes {MINIMUM} to compare"
+        raise UserError(f"space: {few}; {way}")
     if len(chosen) < necks:
-        say(f"the space has no more than {len(chosen)} necks, baselines included")
+        say(f"no more than {len(chosen)} necks{meeting or ' are in the space'}, baselines included")
     short = range(spec.seed, spec.seed + seeds)
     long = range(spec.seed + FULL_SEED, spec.seed + FULL_SEED + seeds)
     return Plan(

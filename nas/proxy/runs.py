@@ -68,6 +68,7 @@ class Runs:
         self.failed: dict[str, str] = {}
         self._under_way: dict[str, _UnderWay] = {}
         self._in_a_row = 0
+        self._last = ""
 
     def carry_out(self, runs: Sequence[Run], what: str) -> None:
         """Evaluate the runs, in their order, as many at a time as the executor has workers.
@@ -93,6 +94,7 @@ class Runs:
                     self._start(todo.pop(0))
                 for event in self.executor.events(1.0):
                     self._hear(event)
+                self._check_failures()
                 now = time.monotonic()
                 done = count - len(todo) - len(self._under_way)
                 if now - told > EVERY_SECONDS and done:
@@ -103,7 +105,7 @@ class Runs:
             for job in self._under_way:
                 self.executor.cancel(job)
             self._under_way.clear()
-        self.say(f"{what}: {len(runs)} runs done")
+        self.say(f"{what}: {sum(run.key in self.found for run in runs)} of {len(runs)} runs done")
 
     def _recorded(self, run: Run) -> Evaluation | None:
         evaluation = self.store.evaluation(run.key)
@@ -171,6 +173,10 @@ class Runs:
             return
         self.failed[under_way.run.name] = failure.message
         self._in_a_row += 1
+        self._last = failure.message
         self.say(f"{under_way.run.name} failed: {failure.message}")
+
+    def _check_failures(self) -> None:
+        """Once all that has come is recorded."""
         if self._in_a_row >= FAILURES:
-            raise NASError(f"{FAILURES} runs in a row failed, the last one because {failure.message}")
+            raise NASError(f"{FAILURES} runs in a row failed, the last one because {self._last}")

@@ -51,22 +51,23 @@ def _pool(
     space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float | None], size: int, rng: random.Random
 ) -> list[Spread]:
     """Distinct necks drawn at random; where drawing brings nothing new any more, from a walk through the space."""
-    found: dict[str, tuple[Mapping[str, Choice], NeckSpec]] = {}
-    for _ in range(4 * size):
-        params, neck = space.sample(frame, rng)
-        found.setdefault(neck.digest, (params, neck))
-        if len(found) == size:
-            break
-    else:
-        for params, neck in space.walk(frame):
-            found.setdefault(neck.digest, (params, neck))
-            if len(found) == size:
-                break
-    return [
-        Spread(digest, dict(params), neck, known)
-        for digest, (params, neck) in found.items()
-        if (known := cost(neck)) is not None
-    ]
+    found: dict[str, Spread] = {}
+    refused: set[str] = set()
+
+    def look(params: Mapping[str, Choice], neck: NeckSpec) -> bool:
+        """Whether there are enough."""
+        digest = neck.digest
+        if digest not in found and digest not in refused:
+            known = cost(neck)
+            if known is None:
+                refused.add(digest)
+            else:
+                found[digest] = Spread(digest, dict(params), neck, known)
+        return len(found) == size
+
+    if not any(look(*space.sample(frame, rng)) for _ in range(4 * size)) and len(found) + len(refused) < size:
+        any(look(params, neck) for params, neck in space.walk(frame))
+    return list(found.values())
 
 
 def _features(pool: Sequence[Spread]) -> list[list[tuple[str, Choice]]]:

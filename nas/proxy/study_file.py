@@ -18,7 +18,7 @@ _LEAST = {"kind": "detection", "data": {"kind": "digits"}}
 """A task of which all else has its default."""
 
 
-RANKED = ("space", "objectives", "constraints", "baselines")
+RANKED = ("search_space", "space", "objectives", "constraints", "baselines")
 """What else a certificate rests on: which necks, judged by what."""
 
 
@@ -37,14 +37,19 @@ def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
     proxy, full = _settings(certificate.proxy.task), _settings(certificate.full.task)
     task, defaults = data["task"], _settings(TaskSpec.parse(_LEAST))
     task |= {k: v for k, v in proxy.items() if v != task.get(k, defaults[k])} | {"epochs": proxy["epochs"]}
+    written = _sound(text)
+    for key, asked in _content(study.task).items():
+        known = _content(written.task)[key] if written is not None else {}
+        if changed := {k: v for k, v in asked.items() if k not in known or known[k] != v}:
+            task[key] = (dict(task[key]) if isinstance(task.get(key), dict) else {}) | changed
     kept = {k: v for k, v in full.items() if v != proxy[k]} | {"epochs": full["epochs"]}
     if "full" not in data:
         data.insert(list(data).index("task") + 1, "full", kept)
     else:
         data["full"] |= kept
-    written, asked = _sound(text), study.model_dump(mode="json")
-    asked["objectives"] = [_short(objective) for objective in study.objectives]
-    data |= {key: asked[key] for key in RANKED if written is None or getattr(written, key) != getattr(study, key)}
+    ranked = study.model_dump(mode="json", include=set(RANKED))
+    ranked["objectives"] = [_short(objective) for objective in study.objectives]
+    data |= {key: ranked[key] for key in RANKED if written is None or getattr(written, key) != getattr(study, key)}
     objective = trained_objective(study)
     assert objective is not None  # or there was nothing to certify
     figures = remark(certificate, goes_by(objective, certificate).metric)
@@ -69,6 +74,12 @@ def _short(objective: Objective) -> str | dict[str, Any]:
     if objective.direction == METRICS[objective.metric].direction:
         del told["direction"]
     return told if len(told) > 1 else objective.metric
+
+
+def _content(task: TaskSpec) -> dict[str, dict[str, Any]]:
+    """What is learnt from, and by what; where it lies is no part of it."""
+    backbone = task.backbone.model_dump(mode="json", exclude={"checkpoint"})
+    return {"data": task.data.model_dump(mode="json", exclude={"root"}), "backbone": backbone}
 
 
 def _settings(task: TaskSpec) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def verdict(c: Certificate, objective: str) -> str:
         sentences = [f"Do not trust {what}: it does not order necks as the full training does ({figures}); {lost}."]
     else:
         sentences = [f"{_start(what)} is not good enough as far as can be seen ({figures}); {lost}, {cost}."]
+    if c.tau_finest is not None and told.tau <= c.tau_finest:
+        inside = "" if told.tau_within is None else f"; among necks that share one the tau is {told.tau_within:.2f}"
+        sentences.append(
+            f"The finest level alone, with no training, orders them no worse (tau {c.tau_finest:.2f}){inside}."
+        )
     if forecast is None and c.better_forecast is not None and c.spread > (c.noise or 0):
         f = c.better_forecast
         sentences.append(

@@ -7,7 +7,9 @@ from typing import Any
 
 from nas import catalog, executors, tasks
 from nas import vocabulary as words
+from nas.certificate import trained_objective
 from nas.errors import Fault, SpecError, UserError
+from nas.measurement import FORECASTS
 from nas.models import fault_of_graph, portable
 from nas.models.cost import fault_of_target
 from nas.plugins import Table
@@ -117,12 +119,18 @@ def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
 
 
 def _forecast(spec: StudySpec) -> list[Fault]:
-    """Whether the proxy's curve can tell what an objective forecasts."""
+    """Whether a certificate, and the proxy's curve, can tell what an objective forecasts."""
+    first = trained_objective(spec)
+    faults = [
+        Fault(f"objectives[{i}].metric", f"{o.metric} goes before {first.metric}, which a certificate would speak of")
+        for i, o in enumerate(spec.objectives)
+        if first is not None and o.metric in FORECASTS and o != first
+    ]
     asked = [o.metric for o in spec.objectives if o.needs_certificate]
-    if not asked or len(milestones(spec.task.epochs)) > 1:
-        return []
-    message = f"{asked[0]} is told from two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"
-    return [Fault("task.epochs", message)]
+    if asked and len(milestones(spec.task.epochs)) < 2:
+        message = f"{asked[0]} is told from two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"
+        faults.append(Fault("task.epochs", message))
+    return faults
 
 
 def _baselines(spec: StudySpec) -> list[Fault]:

@@ -111,6 +111,52 @@ def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: py
         assert not any(store.certificates(searches.prepared().fingerprint, e) for e in milestones(EPOCHS))
 
 
+def test_what_refutes_the_studys_own_proxy_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.trial.evaluate", curves(EPOCHS))
+    own = spec(task=searches.TASK | {"epochs": 8})
+    found = cheapest(own, storage=searches.url(tmp_path), necks=12, seeds=2)
+    with open_store(searches.url(tmp_path), create=False) as store:
+        kept = store.certificates(searches.prepared().fingerprint, 8)
+    assert kept == [c for c in found if (c.proxy.task.epochs, c.proxy.task.batch_size) == (8, 16)]
+    assert not kept[0].certified
+
+
+def test_the_studys_own_proxy_is_judged_at_its_length_whatever_does_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its epochs may cost less."""
+    monkeypatch.setattr("nas.trial.evaluate", curves(1))
+    study = searches.spec(
+        task=searches.TASK | {"batch_size": 4, "lr": 2.5e-3, "epochs": 8},
+        full={"epochs": EPOCHS, "batch_size": 16, "lr": 5e-3},
+    )
+    found = cheapest(study, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert 8 in [c.proxy.task.epochs for c in found if c.proxy.task.batch_size == 4]
+
+
+def test_a_full_training_of_one_point_has_no_starts(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"full\.epochs: a curve of 4 epochs has no start to be judged"):
+        cheapest(searches.spec(full={"epochs": 4}), storage=searches.url(tmp_path), necks=12, seeds=2)
+
+
+def test_necks_that_fell_out_early_are_made_up_for_by_later_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        digest = job.architecture.digest
+        done.extend([digest] if digest not in done else [])
+        if done.index(digest) in (0, 2, 4, 6, 8):  # of the first twelve
+            raise TrialFailed("no")
+        yield from curves(1)(task, job)
+
+    monkeypatch.setattr("nas.trial.evaluate", evaluate)
+    found = cheapest(spec(), storage=searches.url(tmp_path), necks=16, seeds=2)
+    assert found[0].necks >= 8
+    assert len(found[0].failed) == 5
+
+
 def test_a_hopeless_setting_is_left_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.trial.evaluate", curves(EPOCHS))
     lines: list[str] = []

@@ -26,6 +26,8 @@ def test_figures_of_scores_that_agree() -> None:
     assert found.tau_top is not None
     assert found.tau_within is not None
     assert 0.5 < found.tau_within < found.tau
+    assert found.tau_finest is not None
+    assert -0.95 < found.tau_finest < -0.7, "the finer the worse, here"
     assert found.regret < 0.006
     assert found.noise == pytest.approx(0.002, rel=0.3)
     assert found.spread == pytest.approx(truth.std(ddof=1), rel=0.05)

@@ -63,7 +63,7 @@ def test_an_honest_proxy_is_certified(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found.cost_ratio == pytest.approx(0.1)
     assert found.converged
     assert found.failed == {}
-    assert "proxy: 28 runs done" in said
+    assert "proxy: 28 of 28 runs done" in said
 
 
 def test_a_proxy_that_ranks_backwards_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
@@ -143,6 +143,20 @@ def test_a_collapsed_run_is_left_out_and_told(tmp_path: Path, monkeypatch: pytes
     assert list(found.failed) == ["fpn"]
     assert found.failed["fpn"].startswith("a run collapsed: 0.000, where another seed has")
     assert found.certified
+
+
+def test_noise_near_zero_is_no_collapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
+    def starves(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        for step in trains(honest=True)(task, job):
+            if isinstance(step, Measurement) and job.architecture.neck.digest == fpn:
+                step = step.model_copy(update={"metrics": step.metrics | {"ap": 0.003 if job.seed % 2 else 0.001}})
+            yield step
+
+    install(monkeypatch, starves)
+    fpn = set_up(spec, lambda line: None).baselines["fpn"].digest
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert found.failed == {}
+    assert "fpn" in {c.name for c in found.compared}
 
 
 def test_a_proxy_that_gives_all_necks_the_same_is_refuted(

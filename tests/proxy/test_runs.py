@@ -120,6 +120,40 @@ def test_five_failures_in_a_row_end_the_work(store: Store) -> None:
         Runs(store, executor, "here", lambda line: None).carry_out([run(8 * k) for k in range(1, 9)], "proxy")
 
 
+class AtOnce(LocalExecutor):
+    """Several workers, all of whose news come together."""
+
+    capacity = 6
+
+    def __init__(self, evaluate: Callable[[object, Job], Iterator[Step]]) -> None:
+        super().__init__(evaluate, None)
+        self.workers: list[LocalExecutor] = []
+
+    def submit(self, job: Job) -> None:
+        self.workers.append(LocalExecutor(self._evaluate, None))
+        self.workers[-1].submit(job)
+
+    def events(self, timeout: float) -> list[Event]:
+        found: list[Event] = []
+        for worker in self.workers:
+            while worker.running:
+                found += worker.events(timeout)
+        return found
+
+
+def test_what_ended_beside_the_fifth_failure_is_recorded(store: Store) -> None:
+    log: list[Job] = []
+
+    def evaluate(_: object, job: Job) -> Iterator[Step]:
+        if job.architecture != architecture(48):
+            raise TrialFailed("the loss became nan")
+        yield from told(log)(_, job)
+
+    with AtOnce(evaluate) as executor, pytest.raises(NASError, match="5 runs in a row failed"):
+        Runs(store, executor, "here", lambda line: None).carry_out([run(8 * k) for k in range(1, 7)], "proxy")
+    assert store.evaluation(key(48)) is not None
+
+
 class Flaky(LocalExecutor):
     """Loses the worker of every first attempt."""
 

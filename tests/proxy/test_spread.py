@@ -57,6 +57,13 @@ def test_what_has_no_cost_is_left_out() -> None:
     assert all(len(item.neck.nodes) < 8 for item in necks)
 
 
+def test_few_that_meet_a_constraint_are_looked_for_longer() -> None:
+    def one_in_ten(neck: NeckSpec) -> float | None:
+        return size(neck) if int(neck.digest[-4:], 16) % 10 == 0 else None
+
+    assert len(spread(read_space("pyramid"), FRAME, one_in_ten, 100)) == 100
+
+
 def test_a_small_space_is_taken_whole() -> None:
     fixed = {"levels": 2, "topology": "top_down", "upsample": "nearest", "widths": "shared", "width": 16, "repeats": 1}
     fixed |= {"norm": "none", "act": "none"}

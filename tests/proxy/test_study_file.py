@@ -84,6 +84,20 @@ def test_what_was_certified_is_what_is_written() -> None:
     assert "objectives" not in same
 
 
+def test_what_is_learnt_from_is_written_and_where_it_lies_is_not() -> None:
+    text = "task:\n  kind: detection\n  data: {kind: digits, train: 64}\n"
+    task = {
+        "kind": "detection",
+        "data": {"kind": "digits", "train": 64, "fraction": 0.5},
+        "backbone": {"name": "resnet18", "tune": "full", "checkpoint": "here.safetensors"},
+    }
+    study = StudySpec.parse({"task": task, "search_space": "wide_pyramid"})
+    written = parse(with_proxy(text, PROVED, study), "x").data
+    assert written["task"]["data"] == {"kind": "digits", "train": 64, "fraction": 0.5}
+    assert written["task"]["backbone"] == {"name": "resnet18", "tune": "full"}
+    assert written["search_space"] == "wide_pyramid"
+
+
 def test_the_remark_has_the_figures() -> None:
     assert remark(PROVED, "ap") == (
         "nas proxy --search: tau 0.80 (0.60 to 0.90) over 24 necks, regret 0.002 ap, 0.100 of the full cost"

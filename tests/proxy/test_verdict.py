@@ -38,6 +38,15 @@ def test_a_full_training_that_still_gains_is_said() -> None:
     assert "raise full.epochs" not in verdict(certificate(converged=None, noise=None), "ap")
 
 
+def test_what_the_finest_level_alone_would_say_is_said_where_it_is_no_less() -> None:
+    alone = "The finest level alone, with no training, orders them no worse (tau 0.82)"
+    assert verdict(certificate(tau_finest=0.82), "ap").endswith(f"{alone}.")
+    inside = certificate(tau_finest=0.82, tau_within=0.36, forecast=forecast(tau=0.85, tau_within=0.5))
+    assert verdict(inside, "ap").endswith(f"{alone}; among necks that share one the tau is 0.36.")
+    assert alone not in verdict(inside, "ap_full")
+    assert alone not in verdict(certificate(tau_finest=0.7), "ap")
+
+
 def asked(space: str = "pyramid", objective: str = "ap") -> Proxy:
     spec = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}, "objectives": [objective]})
     return Proxy(spec=spec, space={"name": space}, task=certificate().proxy.fingerprint)

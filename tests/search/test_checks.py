@@ -29,6 +29,7 @@ def test_a_sound_study_has_no_faults() -> None:
         ({"task": SOUND["task"] | {"device": "cuda"}}, "task.device"),
         ({"task": SOUND["task"] | {"backbone": {"levels": [4, 5, 6]}}}, "task.backbone.levels"),
         ({"pruner": "median", "objectives": ["ap", "params"]}, "pruner"),
+        ({"objectives": ["params", "ap50", "ap_full"]}, "objectives[2].metric"),
     ],
 )
 def test_each_floor_names_the_place(change: dict[str, Any], path: str) -> None:
