@@ -141,7 +141,7 @@ class AtOnce(LocalExecutor):
         return found
 
 
-def test_what_ended_beside_the_fifth_failure_is_recorded(store: Store) -> None:
+def test_what_ended_beside_the_fifth_failure_is_recorded_and_shows_that_not_all_fail(store: Store) -> None:
     log: list[Job] = []
 
     def evaluate(_: object, job: Job) -> Iterator[Step]:
@@ -149,7 +149,7 @@ def test_what_ended_beside_the_fifth_failure_is_recorded(store: Store) -> None:
             raise TrialFailed("the loss became nan")
         yield from told(log)(_, job)
 
-    with AtOnce(evaluate) as executor, pytest.raises(NASError, match="5 runs in a row failed"):
+    with AtOnce(evaluate) as executor:
         Runs(store, executor, "here", lambda line: None).carry_out([run(8 * k) for k in range(1, 7)], "proxy")
     assert store.evaluation(key(48)) is not None
 
