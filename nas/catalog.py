@@ -38,7 +38,8 @@ __all__ = [
 Kind = Literal["studies", "search_spaces"]
 
 _WORDS: dict[str, str] = {"studies": "study", "search_spaces": "search space"}
-_PATHS = ("task.data.root", "task.backbone.checkpoint", "search_space")
+PATHS = ("task.data.root", "task.backbone.checkpoint", "search_space")
+"""Keys of a study that may be paths, relative to its file."""
 
 
 def folder(kind: Kind) -> Path:
@@ -156,9 +157,9 @@ def _changed(where: str, text: str, document: Document, sets: Sequence[str], pat
     misfits = [fault for change in changes if (fault := change.apply(document.data))]
     if misfits:
         raise SpecError("--set", misfits)
-    for key in _PATHS:
+    for key in PATHS:
         changed = any(key == c.key or key.startswith(f"{c.key}.") for c in changes)
-        _make_absolute(document.data, key.split("."), Path.cwd() if changed or path is None else path.parent)
+        make_absolute(document.data, key, Path.cwd() if changed or path is None else path.parent)
     if document.data.get("name") is None and path is not None:
         document.data["name"] = path.stem
     study, faults = _parsed(document.data)
@@ -241,10 +242,11 @@ class _Change:
         return None
 
 
-def _make_absolute(data: Any, steps: list[str], base: Path) -> None:
-    for step in steps[:-1]:
+def make_absolute(data: Any, key: str, base: Path) -> None:
+    """Change the path at `key`, one of PATHS, in place, if there is one; it is relative to `base`."""
+    *above, last = key.split(".")
+    for step in above:
         data = data.get(step) if isinstance(data, dict) else None
-    last = steps[-1]
     if not isinstance(data, dict) or not isinstance(data.get(last), str):
         return
     if last != "search_space" or is_path(data[last]):

@@ -131,7 +131,8 @@ def convergence() -> go.Figure:
         drawn.add_trace(go.Scatter(x=epochs, y=low, fill="tonexty", fillcolor="#c6dbef", **band), **place)
         mean = (values - values[:, -1:]).mean(0)
         drawn.add_trace(go.Scatter(x=epochs, y=mean, line={"color": "#1f77b4"}, showlegend=False), **place)
-        drawn.add_vline(epochs[-1] * LATE, line={"dash": "dot", "color": "grey"}, **place)
+        late = go.Scatter(x=[epochs[-1] * LATE] * 2, y=[-0.3, 0.05], mode="lines", showlegend=False)
+        drawn.add_trace(late.update(line={"dash": "dot", "color": "grey", "width": 1}), **place)
         drawn.update_xaxes(title_text="epoch", **place)
         drawn.update_yaxes(title_text=f"{full.metric} less its last", range=[-0.3, 0.05], **place)
     drawn.update_layout(

@@ -68,6 +68,7 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
+    from nas.catalog import folder
     from nas.certificate import LOW, facts, first_certified
     from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
@@ -78,7 +79,10 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     found = cheapest(spec, **_words(args))
     chosen = first_certified(found, spec)
     if chosen is not None:
-        _write(target, with_proxy(file.text, chosen, spec))
+        source = Path(file.where)
+        base = source.resolve().parent if source.is_file() else None
+        moved = base is not None and base not in (target.resolve().parent, folder("studies").resolve())
+        _write(target, with_proxy(file.text, chosen, spec, base, moved))
     if args.json:
         tried = [
             {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (facts(c, spec) or {})

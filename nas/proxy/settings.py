@@ -11,15 +11,14 @@ from nas.study import TaskSpec
 def batches_of_4(task: TaskSpec) -> TaskSpec:
     """More steps an epoch, at a rate brought down by the square root of the batch's size.
 
-    A short run lacks steps more than images. Of the settings in docs/proxy.md that need nothing beside, this one had
-    the best tau at its cost, by less than the necks there can tell for certain.
+    A short run lacks steps more than images: a guess that certificates test. In docs/proxy.md no setting is told apart.
     """
     size = min(4, task.batch_size)
     return task.model_copy(update={"batch_size": size, "lr": task.lr * math.sqrt(size / task.batch_size)})
 
 
 SETTINGS: dict[str, Callable[[TaskSpec], TaskSpec]] = {"batches of 4": batches_of_4}
-"""Name -> the setting made of another; those that won in docs/proxy.md."""
+"""Name -> the setting made of another."""
 
 
 def same_but_for_epochs(one: TaskSpec, other: TaskSpec) -> bool:

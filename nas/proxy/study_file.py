@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from nas.catalog import PATHS, make_absolute
 from nas.certificate import Certificate, goes_by, trained_objective
 from nas.errors import SpecError
 from nas.measurement import FORECASTS, METRICS
@@ -22,12 +24,14 @@ RANKED = ("search_space", "space", "objectives", "constraints", "baselines")
 """What else a certificate rests on: which necks, judged by what."""
 
 
-def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
+def with_proxy(
+    text: str, certificate: Certificate, study: StudySpec, base: Path | None = None, moved: bool = False
+) -> str:
     """The YAML `text` of a `study` with the proxy that a certificate proves, its figures in a remark above the task.
 
-    RANKED is written down as the study has it, where the text was changed since.
-
-    The full training stays what it was: its epochs are always written down, and what the proxy does otherwise.
+    RANKED is written down as the study has it, and what is learnt from, where the text was changed since. Paths in the
+    text are relative to the folder `base`; `moved` makes them absolute. The full training stays what it was: its epochs
+    are always written down, and what the proxy does otherwise.
     """
     text = re.sub(r"(?m)^# nas proxy --search:.*\n", "", text)  # of an earlier search
     yaml = YAML()
@@ -37,7 +41,7 @@ def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
     proxy, full = _settings(certificate.proxy.task), _settings(certificate.full.task)
     task, defaults = data["task"], _settings(TaskSpec.parse(_LEAST))
     task |= {k: v for k, v in proxy.items() if v != task.get(k, defaults[k])} | {"epochs": proxy["epochs"]}
-    written = _sound(text)
+    written = _sound(text, base)
     for key, asked in _content(study.task).items():
         known = _content(written.task)[key] if written is not None else {}
         if changed := {k: v for k, v in asked.items() if k not in known or known[k] != v}:
@@ -50,6 +54,8 @@ def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
     ranked = study.model_dump(mode="json", include=set(RANKED))
     ranked["objectives"] = [_short(objective) for objective in study.objectives]
     data |= {key: ranked[key] for key in RANKED if written is None or getattr(written, key) != getattr(study, key)}
+    if moved:
+        _make_absolute(data, base)
     objective = trained_objective(study)
     assert objective is not None  # or there was nothing to certify
     figures = remark(certificate, goes_by(objective, certificate).metric)
@@ -60,12 +66,20 @@ def with_proxy(text: str, certificate: Certificate, study: StudySpec) -> str:
     return out.getvalue() if not data.fa.flow_style() else f"# {figures}\n{out.getvalue()}"
 
 
-def _sound(text: str) -> StudySpec | None:
+def _sound(text: str, base: Path | None) -> StudySpec | None:
     """The study of a file alone; None where changes made it sound."""
+    data = load_yaml(text, "the study")
+    _make_absolute(data, base)
     try:
-        return StudySpec.parse(load_yaml(text, "the study"))
+        return StudySpec.parse(data)
     except SpecError:
         return None
+
+
+def _make_absolute(data: Any, base: Path | None) -> None:
+    if base is not None:
+        for key in PATHS:
+            make_absolute(data, key, base)
 
 
 def _short(objective: Objective) -> str | dict[str, Any]:

@@ -98,6 +98,18 @@ def test_what_is_learnt_from_is_written_and_where_it_lies_is_not() -> None:
     assert written["search_space"] == "wide_pyramid"
 
 
+def test_paths_mean_the_same_in_another_folder(tmp_path: Path) -> None:
+    text = "search_space: mine.yaml\ntask:\n  kind: detection\n  data: {kind: voc, root: cells}  # here\n"
+    (tmp_path / "study.yaml").write_text(text)
+    (tmp_path / "mine.yaml").write_text("")
+    study = open_study(str(tmp_path / "study.yaml")).study
+    assert study is not None
+    beside = parse(with_proxy(text, PROVED, study, tmp_path), "x").data
+    assert (beside["search_space"], beside["task"]["data"]["root"]) == ("mine.yaml", "cells")
+    moved = parse(with_proxy(text, PROVED, study, tmp_path, moved=True), "x").data
+    assert (moved["search_space"], moved["task"]["data"]["root"]) == (str(tmp_path / "mine.yaml"), f"{tmp_path}/cells")
+
+
 def test_the_remark_has_the_figures() -> None:
     assert remark(PROVED, "ap") == (
         "nas proxy --search: tau 0.80 (0.60 to 0.90) over 24 necks, regret 0.002 ap, 0.100 of the full cost"
