@@ -155,18 +155,6 @@ def goes_by(objective: Objective, certificate: Certificate | None) -> Objective:
     return objective if proven else objective.fallen_back
 
 
-def facts(certificate: Certificate | None, spec: StudySpec) -> dict[str, Any] | None:
-    """A study's certificate in figures, without the runs behind them; `objective` is what the study goes by, and
-    `certified` whether that may be trusted.
-    """
-    objective = trained_objective(spec)
-    if certificate is None or objective is None:
-        return None
-    metric = goes_by(objective, certificate).metric
-    figures = certificate.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"})
-    return figures | {"objective": metric, "certified": certificate.certifies(metric)}
-
-
 def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Certificate | None:
     """The first that certifies what the study asks for: a score, its forecast, or either."""
     objective = trained_objective(spec)
@@ -198,18 +186,3 @@ def _changes(full: TaskSpec, proxy: TaskSpec) -> dict[str, Any]:
     apart = {"cache", "cache_bytes"}
     mine, others = full.model_dump(exclude=apart), proxy.model_dump(exclude=apart)
     return {key: value for key, value in mine.items() if value != others[key]} | {"epochs": full.epochs}
-
-
-def standing(certificate: Certificate | None, proxy: Proxy) -> str:
-    """In one line, whether a study may trust its proxy."""
-    if certificate is None:
-        return "proxy: not certified; `nas proxy STUDY` tells whether it ranks necks as the full training does"
-    objective = trained_objective(proxy.spec)
-    metric = objective.metric if objective is not None else certificate.metric
-    found = certificate.forecast if metric in FORECASTS and certificate.forecast is not None else certificate
-    word = "certified" if certificate.certifies(metric) else "NOT to be trusted"
-    where = "" if certificate.space == proxy.space else ", on another search space"
-    where += "" if certificate.proxy.fingerprint == proxy.task else ", with another device, precision or cache"
-    figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}"
-    full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
-    return f"proxy: {word} by {metric} ({figures}; {full}{where})"

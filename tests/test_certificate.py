@@ -8,7 +8,6 @@ from nas.certificate import (
     Certificate,
     Proxy,
     Trained,
-    facts,
     first_certified,
     fitting,
     goes_by,
@@ -17,6 +16,7 @@ from nas.certificate import (
 )
 from nas.forecast import Forecast
 from nas.study import Objective, StudySpec
+from nas.verdict import facts, verdict
 from tests.proxy.samples import certificate, forecast, trained
 
 SPACE = {"name": "pyramid"}
@@ -115,6 +115,7 @@ def test_a_study_goes_by_the_forecast_where_that_is_proven(found: Certificate, m
     told = facts(found, study)
     assert told is not None
     assert (told["objective"], told["certified"]) == (metric, certified)
+    assert told["verdict"] == verdict(found, metric)
     assert first_certified([found], study) == (found if certified else None)
 
 

@@ -69,11 +69,12 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     from nas.catalog import folder
-    from nas.certificate import LOW, facts, first_certified
+    from nas.certificate import LOW, first_certified
     from nas.cli.tables import proxies_table
     from nas.proxy import cheapest
     from nas.proxy.settings import difference
     from nas.proxy.study_file import with_proxy
+    from nas.verdict import facts
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
@@ -160,6 +161,6 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
 
 def _told(certificate: Certificate, spec: StudySpec) -> dict[str, object]:
     """All of it, and whether it certifies what the study goes by."""
-    from nas.certificate import facts
+    from nas.verdict import facts
 
     return certificate.model_dump(mode="json") | (facts(certificate, spec) or {})

@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_study(store: Store, name: str, as_json: bool) -> None:
-    from nas.certificate import facts, standing
     from nas.cli.tables import result_lines
     from nas.results import result, study_record
+    from nas.verdict import facts, standing
 
     found, record = result(store, name), study_record(store, name)
     if as_json:

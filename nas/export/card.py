@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.catalog import dump_yaml
-from nas.certificate import standing
 from nas.describe import describe, shown
 from nas.export.config import CURVE, STUDY, ExportConfig
 from nas.measurement import METRICS, Metrics
 from nas.results import Result
 from nas.storage import StudyRecord
 from nas.study import StudySpec, TaskSpec
+from nas.verdict import standing
 
 CARD = "README.md"
 DRAWING = "drawing.svg"

@@ -16,7 +16,7 @@ from nas.measurement import Evaluation, Key
 from nas.proxy.compare import compare
 from nas.proxy.forecasting import learn
 from nas.proxy.plan import Half, Plan
-from nas.proxy.verdict import verdict
+from nas.verdict import verdict
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from nas import catalog
-from nas.certificate import standing
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
 from nas.measurement import FORECASTS, METRICS, Metrics
@@ -26,6 +25,7 @@ from nas.search.notes import save_study_note, study_note
 from nas.search.setup import Setup, differences, set_up
 from nas.storage import Lease, Store, StudyRecord, open_store
 from nas.study import StudySpec
+from nas.verdict import standing
 
 if TYPE_CHECKING:
     import optuna

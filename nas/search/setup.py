@@ -9,7 +9,7 @@ from typing import Any
 
 from nas import catalog, tasks
 from nas.architecture import Architecture, NeckSpec
-from nas.certificate import Certificate, Proxy, facts, standing
+from nas.certificate import Certificate, Proxy
 from nas.errors import Fault, SpecError
 from nas.forecast import Forecast
 from nas.measurement import FORECASTS, METRICS, Metrics
@@ -21,6 +21,7 @@ from nas.search_space import Choice, SearchSpace
 from nas.study import RESUMABLE, StudySpec
 from nas.tasks.base import Task
 from nas.value import flat
+from nas.verdict import facts, standing
 
 Say = Callable[[str], None]
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from nas.certificate import Proxy, standing
+from nas.certificate import Proxy
 from nas.forecast import Forecast
-from nas.proxy.verdict import verdict
 from nas.study import StudySpec
+from nas.verdict import standing, verdict
 from tests.proxy.samples import certificate, forecast
 
 

@@ -1,10 +1,13 @@
-"""The verdict of a certificate: what the figures mean for whoever decides."""
+"""The verdict of a certificate: what its figures mean for whoever decides, in sentences, in a line, and as data."""
 
 from __future__ import annotations
 
-from nas.certificate import Certificate
+from typing import Any
+
+from nas.certificate import Certificate, Proxy, goes_by, trained_objective
 from nas.forecast import NAMES
 from nas.measurement import FORECASTS
+from nas.study import StudySpec
 
 
 def verdict(c: Certificate, objective: str) -> str:
@@ -48,6 +51,34 @@ def verdict(c: Certificate, objective: str) -> str:
             f"The full training is not at its end: it still gained {c.gain:.3f} over its last third; raise full.epochs."
         )
     return " ".join(sentences)
+
+
+def standing(certificate: Certificate | None, proxy: Proxy) -> str:
+    """In one line, whether a study may trust its proxy."""
+    if certificate is None:
+        return "proxy: not certified; `nas proxy STUDY` tells whether it ranks necks as the full training does"
+    objective = trained_objective(proxy.spec)
+    metric = objective.metric if objective is not None else certificate.metric
+    found = certificate.forecast if metric in FORECASTS and certificate.forecast is not None else certificate
+    word = "certified" if certificate.certifies(metric) else "NOT to be trusted"
+    where = "" if certificate.space == proxy.space else ", on another search space"
+    where += "" if certificate.proxy.fingerprint == proxy.task else ", with another device, precision or cache"
+    figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}"
+    full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
+    return f"proxy: {word} by {metric} ({figures}; {full}{where})"
+
+
+def facts(certificate: Certificate | None, spec: StudySpec) -> dict[str, Any] | None:
+    """A study's certificate in figures, without the runs behind them; `objective` is what the study goes by,
+    `certified` and `verdict` tell whether that may be trusted.
+    """
+    objective = trained_objective(spec)
+    if certificate is None or objective is None:
+        return None
+    metric = goes_by(objective, certificate).metric
+    figures = certificate.model_dump(mode="json", exclude={"compared", "proxy", "full", "space"})
+    told = {"objective": metric, "certified": certificate.certifies(metric), "verdict": verdict(certificate, metric)}
+    return figures | told
 
 
 def _start(what: str) -> str:
