@@ -156,8 +156,7 @@ def main() -> None:
         for name, drawn in {"proxy": figure(), "convergence": convergence()}.items():
             page_file = Path(folder) / f"{name}.html"
             drawn.write_html(page_file, include_plotlyjs=True, config={"displayModeBar": False})
-            size = {"width": WIDTH + 20, "height": int(drawn.layout.height) + 20}
-            page = browser.new_page(viewport=size)  # type: ignore[arg-type]
+            page = browser.new_page(viewport={"width": WIDTH + 20, "height": int(drawn.layout.height) + 20})
             page.goto(page_file.as_uri())
             page.locator(".plot-container").screenshot(path=options.output / f"{name}.png")
         browser.close()

@@ -67,8 +67,7 @@ class Runs:
         self.found: dict[Key, Evaluation] = {}
         self.failed: dict[str, str] = {}
         self._under_way: dict[str, _UnderWay] = {}
-        self._in_a_row = 0
-        self._last = ""
+        self._in_a_row: list[str] = []  # why the last ones failed
 
     def carry_out(self, runs: Sequence[Run], what: str) -> None:
         """Evaluate the runs, in their order, as many at a time as the executor has workers.
@@ -161,7 +160,7 @@ class Runs:
         self.found[run.key] = evaluation.model_copy(
             update={"measurement": measurement.model_copy(update={"weights": None})}
         )
-        self._in_a_row = 0
+        self._in_a_row.clear()
         del self._under_way[job]
         self.each()
 
@@ -172,11 +171,10 @@ class Runs:
             self._submit(under_way)
             return
         self.failed[under_way.run.name] = failure.message
-        self._in_a_row += 1
-        self._last = failure.message
+        self._in_a_row.append(failure.message)
         self.say(f"{under_way.run.name} failed: {failure.message}")
 
     def _check_failures(self) -> None:
         """Once all that has come is recorded."""
-        if self._in_a_row >= FAILURES:
-            raise NASError(f"{FAILURES} runs in a row failed, the last one because {self._last}")
+        if len(self._in_a_row) >= FAILURES:
+            raise NASError(f"{FAILURES} runs in a row failed, the last one because {self._in_a_row[-1]}")

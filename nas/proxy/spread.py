@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from nas.architecture import Frame, NeckSpec
@@ -51,23 +51,26 @@ def _pool(
     space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float | None], size: int, rng: random.Random
 ) -> list[Spread]:
     """Distinct necks drawn at random; where drawing brings nothing new any more, from a walk through the space."""
-    found: dict[str, Spread] = {}
-    refused: set[str] = set()
+    seen: set[str] = set()
+    found: list[Spread] = []
 
-    def look(params: Mapping[str, Choice], neck: NeckSpec) -> bool:
-        """Whether there are enough."""
+    def candidates() -> Iterator[tuple[Mapping[str, Choice], NeckSpec]]:
+        for _ in range(4 * size):
+            yield space.sample(frame, rng)
+        if len(seen) < size:
+            yield from space.walk(frame)
+
+    for params, neck in candidates():
         digest = neck.digest
-        if digest not in found and digest not in refused:
-            known = cost(neck)
-            if known is None:
-                refused.add(digest)
-            else:
-                found[digest] = Spread(digest, dict(params), neck, known)
-        return len(found) == size
-
-    if not any(look(*space.sample(frame, rng)) for _ in range(4 * size)) and len(found) + len(refused) < size:
-        any(look(params, neck) for params, neck in space.walk(frame))
-    return list(found.values())
+        if digest in seen:
+            continue
+        seen.add(digest)
+        known = cost(neck)
+        if known is not None:
+            found.append(Spread(digest, dict(params), neck, known))
+        if len(found) == size:
+            break
+    return found
 
 
 def _features(pool: Sequence[Spread]) -> list[list[tuple[str, Choice]]]:

@@ -44,7 +44,7 @@ def with_proxy(
     written = _sound(text, base)
     for key, asked in _content(study.task).items():
         known = _content(written.task)[key] if written is not None else {}
-        if changed := {k: v for k, v in asked.items() if k not in known or known[k] != v}:
+        if changed := {k: v for k, v in asked.items() if v != known.get(k)}:
             task[key] = (dict(task[key]) if isinstance(task.get(key), dict) else {}) | changed
     kept = {k: v for k, v in full.items() if v != proxy[k]} | {"epochs": full["epochs"]}
     if "full" not in data:
