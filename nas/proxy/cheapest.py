@@ -17,7 +17,7 @@ from nas.proxy.settings import SETTINGS, difference, same_but_for_epochs
 from nas.search.driver import known_study
 from nas.storage import open_store
 from nas.study import StudySpec, TaskSpec
-from nas.tasks.training import milestones
+from nas.tasks.training import FIRST, milestones
 
 Say = Callable[[str], None]
 
@@ -99,7 +99,8 @@ def _check(spec: StudySpec, seeds: int) -> None:
         if task.schedule != "constant":
             faults.append(Fault(f"{key}.schedule", "only at a constant rate is a short run the start of a long one"))
     if len(milestones(spec.full_task.epochs)) < 2:
-        faults.append(Fault("full.epochs", f"a curve of {spec.full_task.epochs} epochs has no start to be judged"))
+        message = f"a curve of {spec.full_task.epochs} epochs has no start to be judged: take {FIRST + 1} or more"
+        faults.append(Fault("full.epochs", message))
     if seeds < 2:
         faults.append(Fault("--seeds", "it takes two or more, for a run is judged by other seeds than its own"))
     if faults:

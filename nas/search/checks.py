@@ -122,7 +122,9 @@ def _forecast(spec: StudySpec) -> list[Fault]:
     """Whether a certificate, and the proxy's curve, can tell what an objective forecasts."""
     first = trained_objective(spec)
     faults = [
-        Fault(f"objectives[{i}].metric", f"{o.metric} goes before {first.metric}, which a certificate would speak of")
+        Fault(
+            f"objectives[{i}].metric", f"put {o.metric} before {first.metric}: a certificate speaks of the first alone"
+        )
         for i, o in enumerate(spec.objectives)
         if first is not None and o.metric in FORECASTS and o != first
     ]
