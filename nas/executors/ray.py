@@ -20,25 +20,37 @@ from nas.study import Workers
 
 
 class _Worker:
-    """The actor: `evaluate` and its context, warm in a process of their own."""
+    """The actor: `evaluate` and its context, warm in a process of their own.
+
+    `run` and `give_up` are of two concurrency groups, so that the one hears of the other between its steps. (Ray's own
+    cancel of a call that is sent and not yet begun may be lost, and the slot with it.)
+    """
 
     def __init__(self, evaluate: Evaluate, context: Any) -> None:
         self._evaluate = evaluate
         self._context = context
+        self._given_up = 0
 
-    def run(self, job: Job) -> Iterator[tuple[Step, float, str]]:
+    @ray.method(concurrency_group="run")
+    def run(self, turn: int, job: Job) -> Iterator[tuple[Step, float, str]]:
         """Each step with the seconds since the start and the worker's name."""
         start = time.perf_counter()
         with closing(steps(self._evaluate, self._context, job)) as told:
-            for step in told:
+            while self._given_up < turn and (step := next(told, None)) is not None:
                 yield step, time.perf_counter() - start, worker_name()
+
+    @ray.method(concurrency_group="control")
+    def give_up(self, turn: int) -> None:
+        """End this turn and those before it at their next step."""
+        self._given_up = max(self._given_up, turn)
 
 
 @dataclass(eq=False)
 class _Slot:
-    """A place for one job: its actor, and while a job runs there, the job and its stream of steps."""
+    """A place for one job at a time: its actor, how many it has had, and while one runs, the job and its steps."""
 
     actor: Any
+    turn: int = 0
     job: Job | None = None
     stream: Any = None
     worker: str = "a worker"
@@ -78,8 +90,8 @@ class RayExecutor(Executor):
         if not self._free:
             raise ValueError(f"no slot is free for {job.id}")
         slot = self._free.popleft()
-        slot.job = job
-        slot.stream = slot.actor.run.options(num_returns="streaming").remote(job)
+        slot.job, slot.turn = job, slot.turn + 1
+        slot.stream = slot.actor.run.options(num_returns="streaming").remote(slot.turn, job)
         self._busy[job.id] = slot
 
     def events(self, timeout: float) -> list[Event]:
@@ -94,7 +106,7 @@ class RayExecutor(Executor):
     def cancel(self, job_id: str) -> None:
         if job_id in self._busy:
             slot = self._busy[job_id]
-            ray.cancel(slot.stream)
+            slot.actor.give_up.remote(slot.turn)
             self._release(slot)
 
     def close(self) -> None:
@@ -119,7 +131,7 @@ class RayExecutor(Executor):
         if not self._workers.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ""
         return (
-            ray.remote(_Worker)
+            ray.remote(concurrency_groups={"run": 1, "control": 1})(_Worker)  # type: ignore[call-overload]
             .options(
                 num_cpus=self._workers.cpus,
                 num_gpus=self._workers.gpus,

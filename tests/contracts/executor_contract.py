@@ -12,7 +12,7 @@ from nas.executors import Event, Executor, Failure
 from nas.measurement import Measurement, Progress
 from tests.executors.toys import PAUSE, Context, job
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a test gives up waiting."""
 
 
@@ -129,10 +129,14 @@ class ExecutorContract:
         assert executor.events(timeout=0) == []
 
     def test_cancel_before_the_first_step(self, executor: Executor) -> None:
-        executor.submit(job("endless"))
-        executor.cancel("endless")
-        executor.submit(job("instant"))
-        assert [e.job for e in until_idle(executor)] == ["instant"]
+        names = {f"instant-{number}" for number in range(executor.capacity)}
+        for _ in range(30):
+            for _ in names:
+                executor.submit(job("endless"))
+                executor.cancel("endless")
+            for name in names:
+                executor.submit(job(name))
+            assert {e.job for e in until_idle(executor)} == names
 
     def test_cancelling_what_does_not_run_does_nothing(self, executor: Executor) -> None:
         executor.submit(job("steady"))

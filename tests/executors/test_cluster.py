@@ -141,8 +141,8 @@ def test_size_counts_the_arrays(context: Context) -> None:
 @pytest.mark.ray
 def test_an_interrupt_reaches_the_driver_alone(folder: Path, context: Context) -> None:
     middle = """
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         told = [executor.events(timeout=5)[-1] for _ in range(3)]
