@@ -41,7 +41,7 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 
 def scores(spec: TaskSpec, width: int, seeds: int, metric: str, keep: Path) -> list[float]:
     """The metric after the task's epochs, a number a seed; `keep` is read before and written after each."""
-    task = prepare(spec, lambda line: None)
+    task = prepare(spec, lambda line: None).filled(lambda line: None)
     architecture = task.architecture(fpn(task.frame.levels, width))
     found = []
     for seed in range(seeds):

@@ -144,7 +144,7 @@ def main() -> None:
             "precision": precision,
             "backbone": base.task.backbone.model_copy(update={"tune": tune}),
         }
-        return prepare(base.task.model_copy(update=changes), lambda line: None)
+        return prepare(base.task.model_copy(update=changes), lambda line: None).filled(lambda line: None)
 
     images, width = task("images"), options.width
     ways: dict[str, tuple[str, Callable[[], Step]]] = {

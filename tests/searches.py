@@ -82,7 +82,7 @@ def quick(task: Task, job: Job) -> Iterator[Progress | Measurement]:
 @cache
 def prepared() -> Task:
     """The task, prepared once for all tests of a process."""
-    return prepare(spec().task, lambda line: None)
+    return prepare(spec().task, lambda line: None).filled(lambda line: None)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, evaluate: Any = quick) -> None:

@@ -61,7 +61,10 @@ def main() -> None:
                 f"{options.name}: the tables are of {fact} {about_before[fact]}, and this is {about[fact]}; "
                 "go on with the same data and weights, or delete them"
             )
-    with open_store(options.storage, create=True) as store, RayExecutor(evaluate, task, Workers()) as executor:
+    with (
+        open_store(options.storage, create=True) as store,
+        RayExecutor(evaluate, task.filled(say), Workers()) as executor,
+    ):
         for evaluation in there:
             store.record(evaluation)
         runs = Runs(store, executor, platform.node(), say, lambda: write())

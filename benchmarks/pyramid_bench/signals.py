@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     spec, _ = read_study(str(table.HERE / f"{options.name}.yaml"), options.sets)
-    task = set_up(spec, lambda line: print(line, file=sys.stderr)).task
+    task = set_up(spec, lambda line: print(line, file=sys.stderr)).task.filled(lambda line: None)
     assert isinstance(task, DetectionTask)
     _, necks, _ = table.read(options.name)
     file = table.HERE / f"{options.name}.signals.csv"

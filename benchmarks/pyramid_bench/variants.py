@@ -149,7 +149,7 @@ def prepared(options: argparse.Namespace, variant: Variant) -> DetectionTask:
     """The bench's task under a variant's settings."""
     sets = [*options.sets, *(f"{key}={value}" for key, value in variant.sets.items())]
     spec, _ = read_study(str(table.HERE / f"{options.name}.yaml"), sets)
-    task = set_up(spec, say).task
+    task = set_up(spec, say).task.filled(say)
     assert isinstance(task, DetectionTask)
     return task
 

@@ -228,7 +228,7 @@ def _prepared(request: Request, begun: Checkpoint | None, say: Say) -> Supervise
 
     task = tasks.prepare(spec, say, packed(backbone) if backbone is not None else None, approve)
     assert isinstance(task, SupervisedTask)
-    return task
+    return task.filled(say)
 
 
 def _check_weights_fit(old: Architecture, new: Architecture) -> None:

@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 def threads(task: SupervisedTask[Any], architecture: Architecture) -> int:
     """Threads for a training on this machine's CPU; a matter of its settings, so that it gives the same twice."""
-    trained = (p for p in cost(architecture).parts if p.kind != "backbone" or task.train_maps is None)
+    trained = (p for p in cost(architecture).parts if p.kind != "backbone" or task.cache != "features")
     return max(1, min(available_cpus(), int(task.spec.batch_size * sum(p.macs for p in trained) / MACS_A_THREAD)))
 
 

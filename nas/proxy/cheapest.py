@@ -57,7 +57,7 @@ def cheapest(
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     objective = trained_objective(spec)
     assert objective is not None  # or there was no plan
-    with runner(plan, plan.full.task, storage, artifacts, say) as runs:
+    with runner(plan, plan.full.task, plan.full.runs, storage, artifacts, say) as runs:
         found = _certificates(plan, plan.full, runs, {}, objective.metrics, threshold, say)
         known = dict(runs.found)
     for task in _others(spec):
@@ -72,7 +72,7 @@ def cheapest(
         half = short_half(plan, task.model_copy(update={"epochs": lengths[-1]}), say)
         half = replace(half, rows={name: half.rows[name] for name in _trained(plan, known)})
         try:
-            with runner(plan, half.task, storage, artifacts, say) as runs:
+            with runner(plan, half.task, half.runs, storage, artifacts, say) as runs:
                 found += _certificates(plan, half, runs, known, objective.metrics, threshold, say)
         except UserError:
             raise

@@ -32,8 +32,8 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
 
     `finest` are the necks' finest levels, for `tau_within` and `tau_finest`.
 
-    `paired`: column k of both is of one run, at an early point and at its end. Each repeat of the proxy is then judged
-    by the full scores of the other seeds, for a run knows its own luck.
+    `paired`: column k of the proxy is judged by the full scores of the other columns. So it must be where column k of
+    both is of one run, at an early point and at its end, for a run knows its own luck.
 
     Raises:
         ValueError: paired scores of a single seed.

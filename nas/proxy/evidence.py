@@ -37,8 +37,8 @@ WORTH = 0.25
 class Evidence:
     """Scores [necks, seeds] of the necks `rows` under a proxy and in full, and the seconds that all of each took.
 
-    `paired`: column k of both is of one run; see `compare`. `before` are the proxy's scores at the point before its
-    last, `epochs` those of the two points; None where its curve has one alone.
+    `paired`: seed k of the proxy is judged by the other seeds of the full training; see `compare`. `before` are the
+    proxy's scores at the point before its last, `epochs` those of the two points; None where its curve has one alone.
     """
 
     plan: Plan
@@ -130,9 +130,8 @@ def of_starts(
     """
     metric = plan.objective.metric
     curves = [[points(found[run.key], metric) for run in half.rows[name]] for name in long]
-    paired = half is plan.full
     first = curves[0][0]
-    for k, (epochs, _, _) in enumerate(first[:-1] if paired else first):
+    for k, (epochs, _, _) in enumerate(first[:-1] if half is plan.full else first):
         yield Evidence(
             plan,
             long,
@@ -142,9 +141,9 @@ def of_starts(
             sum(curve[k][2] for row in curves for curve in row),
             _seconds(long),
             failed,
-            paired,
-            _column(curves, k - 1) if k else None,
-            _two(curves, k),
+            paired=True,  # for other settings too: what is to be compared is judged by the same truths
+            before=_column(curves, k - 1) if k else None,
+            epochs=_two(curves, k),
         )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
+from nas.errors import MissingDatabase
 from nas.executors import EXECUTORS
 from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import of_two_halves
 from nas.proxy.plan import Plan, make_plan
-from nas.proxy.runs import Runs
+from nas.proxy.runs import Run, Runs, recorded
 from nas.search.driver import known_study, quiet, sum_up, terminated_as_interrupted
 from nas.storage import Store, open_store
 from nas.study import StudySpec
@@ -43,13 +44,15 @@ def certify(
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     found: dict[Key, Evaluation] = {}
     failed: dict[str, str] = {}
-    for task in dict.fromkeys((plan.proxy.task, plan.full.task)):
-        with runner(plan, task, storage, artifacts, say) as runs:
+    named = {"proxy": plan.proxy, "full training": plan.full}  # the proxy's come first: they serve the study too
+    for task in dict.fromkeys(half.task for half in named.values()):
+        halves = {what: half for what, half in named.items() if half.task is task}
+        with runner(
+            plan, task, [run for half in halves.values() for run in half.runs], storage, artifacts, say
+        ) as runs:
             runs.failed |= failed
-            # The proxy's come first: they serve the study too.
-            for half, what in ((plan.proxy, "proxy"), (plan.full, "full training")):
-                if half.task is task:
-                    runs.carry_out(half.runs, what)
+            for what, half in halves.items():
+                runs.carry_out(half.runs, what)
         found |= runs.found
         failed |= runs.failed
     certificate = of_two_halves(plan, found, failed).certificate(threshold)
@@ -59,14 +62,19 @@ def certify(
 
 
 @contextmanager
-def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Say) -> Iterator[Runs]:
-    """Workers for a task of the plan, on the study's executor, and the database that they record to."""
+def runner(
+    plan: Plan, task: Task, runs: Iterable[Run], storage: str, artifacts: Path | None, say: Say
+) -> Iterator[Runs]:
+    """Workers for runs of a task of the plan, on the study's executor, and the database that they record to. Where that
+    has all of them, nothing is started.
+    """
     from nas.trial import evaluate
 
     spec = plan.setup.spec
+    kind, given = ("local", task) if _has_all(storage, runs) else (spec.executor, task.filled(say))
     with (
         # Before anything is written: a cluster that cannot be joined leaves no database behind.
-        EXECUTORS[spec.executor](evaluate, task, spec.workers, spec.address) as executor,
+        EXECUTORS[kind](evaluate, given, spec.workers, spec.address) as executor,
         terminated_as_interrupted(),
         open_store(storage, create=True, artifacts=artifacts) as store,
     ):
@@ -75,6 +83,14 @@ def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Sa
         yield Runs(
             store, executor, platform.node() if spec.address is None else None, say, target=spec.task.latency_target
         )
+
+
+def _has_all(storage: str, runs: Iterable[Run]) -> bool:
+    try:
+        with open_store(storage, create=False) as store:
+            return all(recorded(store, run) is not None for run in runs)
+    except MissingDatabase:
+        return False
 
 
 def keep(certificate: Certificate, store: Store, name: str | None) -> None:

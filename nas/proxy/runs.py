@@ -41,6 +41,12 @@ class _UnderWay:
     curve: list[Progress] = field(default_factory=list)
 
 
+def recorded(store: Store, run: Run) -> Evaluation | None:
+    """What the database has of a run that came to its end."""
+    evaluation = store.evaluation(run.key)
+    return evaluation if evaluation is not None and evaluation.state == "complete" else None
+
+
 class Runs:
     """Carries runs out. `found` holds their evaluations, `failed` by name why a neck has no evaluation of some run; its
     others are not begun.
@@ -77,7 +83,7 @@ class Runs:
         """
         todo = []
         for run in runs:
-            known = self._recorded(run)
+            known = recorded(self.store, run)
             if known is not None:
                 self.found[run.key] = known
             else:
@@ -105,10 +111,6 @@ class Runs:
                 self.executor.cancel(job)
             self._under_way.clear()
         self.say(f"{what}: {sum(run.key in self.found for run in runs)} of {len(runs)} runs done")
-
-    def _recorded(self, run: Run) -> Evaluation | None:
-        evaluation = self.store.evaluation(run.key)
-        return evaluation if evaluation is not None and evaluation.state == "complete" else None
 
     def _start(self, run: Run) -> None:
         """Submit a run, with the costs that need not be measured again."""

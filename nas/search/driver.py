@@ -71,7 +71,7 @@ def launch(
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
-        EXECUTORS[spec.executor](_evaluate(), setup.task, spec.workers, spec.address) as executor,
+        EXECUTORS[spec.executor](_evaluate(), setup.task.filled(say), spec.workers, spec.address) as executor,
         terminated_as_interrupted(),  # after Ray, which takes the signal for itself
         open_store(storage, create=True, artifacts=artifacts) as store,
     ):

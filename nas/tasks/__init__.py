@@ -80,7 +80,7 @@ def check(spec: TaskSpec, kept: bool = False) -> list[Fault]:
 
 
 def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None, approve: Approve = lambda task: None) -> Task:
-    """Load the backbone, read the data, warm the backbone up if need be, fill the cache.
+    """Load the backbone, read the data, warm the backbone up if need be, plan the cache.
 
     `say` is told what is found and chosen, a line at a time; `backbone` are weights that an earlier launch of the same
     study shared among its trials (`Task.shared`); `approve` sees the task before the slow part of its preparation, and

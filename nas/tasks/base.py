@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Self
 
 from torch import nn
 
@@ -11,6 +12,8 @@ from nas.architecture import Architecture, Frame, NeckSpec
 from nas.measurement import Progress
 from nas.study import TaskSpec
 from nas.tasks.device import Device
+
+Say = Callable[[str], None]
 
 
 class Task(ABC):
@@ -31,6 +34,13 @@ class Task(ABC):
     device: Device
     frame: Frame
     available: frozenset[str]
+
+    @abstractmethod
+    def filled(self, say: Say) -> Self:
+        """The task with its cache filled, as workers are given it: the slow part of preparing, once a driver.
+
+        Without that everything else can be asked of a task, but for `train`.
+        """
 
     @abstractmethod
     def architecture(self, neck: NeckSpec) -> Architecture:

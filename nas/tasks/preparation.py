@@ -1,10 +1,10 @@
-"""Preparing a task: data, backbone, cache; once a study, in the driver."""
+"""Preparing a task: data, backbone, and what is to be cached; once a study, in the driver."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Any, TypeVar, get_args
@@ -25,8 +25,6 @@ from nas.topologies import fpn
 
 Say = Callable[[str], None]
 A = TypeVar("A", bound=SupervisedTask[Any])
-
-_CHUNK = 128
 
 WARM_UP_WIDTH = 48
 """Width of the FPN with which a backbone without weights is warmed up."""
@@ -63,10 +61,7 @@ def prepare_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, ap
     )
     approve(task)
     if not known and spec.backbone.tune == "frozen":
-        backbone = _warmed_up(task, backbone, say)
-        task = replace(task, state=weights.arrays(backbone))
-    if plan.cache == "features":
-        task = _with_features(task, backbone, say)
+        task = replace(task, state=weights.arrays(_warmed_up(task, backbone, say)))
     content = spec, dataset.digest, weights.digest(task.state)
     own = fingerprint(*content, plan.cache, device, task.precision)
     machines = product(get_args(cache.Cache), get_args(Device), get_args(Precision))
@@ -125,35 +120,6 @@ def _held(dataset: Dataset) -> Dataset:
         return split if split.images is not None else replace(split, images=split.batch(np.arange(len(split))))
 
     return replace(dataset, train=held(dataset.train), val=held(dataset.val))
-
-
-def _with_features(task: A, backbone: Backbone, say: Say) -> A:
-    """The task with its feature maps in place of its images."""
-    spec, train, val = task.spec, task.dataset.train, task.dataset.val
-    device = here(task.device)
-    backbone = backbone.to(device)
-    train_maps, val_maps = cache.room(task.frame, spec.views * len(train)), cache.room(task.frame, len(val))
-    labels = []
-    with intra_op_threads(available_cpus()):
-        for v in range(spec.views):
-            for index in _chunks(len(train)):
-                pixels = train.batch(index)
-                seen = [task.viewed(int(i), pixels[k], v) for k, i in enumerate(index)]
-                first = v * len(train) + int(index[0])
-                cache.extract(backbone, np.stack([p for p, _ in seen]), device, train_maps, first)
-                labels += [own for _, own in seen]
-        for index in _chunks(len(val)):
-            cache.extract(backbone, val.batch(index), device, val_maps, int(index[0]))
-    without = replace(task.dataset, train=replace(train, images=None), val=replace(val, images=None))
-    size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
-    say(f"cache: {spec.views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
-    targets = task.gathered(labels)
-    return replace(task, dataset=without, targets=targets, train_maps=train_maps, val_maps=val_maps)
-
-
-def _chunks(count: int) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    for start in range(0, count, _CHUNK):
-        yield np.arange(start, min(start + _CHUNK, count), dtype=np.int64)
 
 
 def _warmed_up(task: SupervisedTask[Any], backbone: Backbone, say: Say) -> Backbone:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from nas.architecture import Architecture, BackboneSpec, Frame, HeadSpec, NeckSpec
 from nas.measurement import Metrics, Progress
 from nas.models import Headed, with_head
-from nas.models.backbone import load_state
+from nas.models.backbone import Backbone, load_state
+from nas.models.cost import intra_op_threads
 from nas.models.depthwise import keep_depthwise_exact
 from nas.models.window import Window
-from nas.study import TaskSpec
+from nas.study import TaskSpec, available_cpus
 from nas.tasks.base import Task
-from nas.tasks.cache import Cache, Features, take, to_tensor
+from nas.tasks.cache import Cache, Features, extract, room, take, to_tensor
 from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.data import Dataset, Loader, Split
-from nas.tasks.device import Device, Precision, dtype
+from nas.tasks.device import Device, Precision, dtype, here
 from nas.tasks.training import Group, Training
 from nas.tasks.views import Pixels, Tile, pixels_of, tiles
 from nas.tasks.weights import packed, tensors
@@ -33,10 +34,14 @@ from nas.tasks.weights import packed, tensors
 PRETRAINED_RATE = 0.1
 """Part of the rate at which weights that come with a backbone are tuned: the full rate would soon undo them."""
 
+_CHUNK = 128
+"""Images that are decoded at a time for the cache."""
+
 BATCH = 32
 """Images a batch where nothing is trained."""
 
 T = TypeVar("T")
+Say = Callable[[str], None]
 Index = NDArray[np.int64]
 
 
@@ -54,6 +59,8 @@ class SupervisedTask(Task, Generic[T]):
         precision: of training.
         targets: with cached features, those of view v of training image i at row v * images + i.
         train_maps, val_maps: cached features, likewise.
+
+    With features to be cached, the last three are there once it is `filled`.
     """
 
     kinds: ClassVar[Mapping[str, Loader]]
@@ -116,6 +123,33 @@ class SupervisedTask(Task, Generic[T]):
         view = tiles(self.spec, train, i, v)
         return pixels_of(train, view, pixels), self.labels(view)
 
+    def filled(self, say: Say) -> Self:
+        if self.cache != "features" or self.train_maps is not None:
+            return self
+        train, val, views = self.dataset.train, self.dataset.val, self.spec.views
+        with torch.random.fork_rng():
+            backbone = Backbone(self.backbone).eval()
+        load_state(backbone, tensors(self.state), "the study's backbone")
+        device = here(self.device)
+        backbone = backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        train_maps, val_maps = room(self.frame, views * len(train)), room(self.frame, len(val))
+        labels = []
+        with intra_op_threads(available_cpus()):
+            for v in range(views):
+                for index in _chunks(len(train)):
+                    pixels = train.batch(index)
+                    seen = [self.viewed(int(i), pixels[k], v) for k, i in enumerate(index)]
+                    first = v * len(train) + int(index[0])
+                    extract(backbone, np.stack([p for p, _ in seen]), device, train_maps, first)
+                    labels += [own for _, own in seen]
+            for index in _chunks(len(val)):
+                extract(backbone, val.batch(index), device, val_maps, int(index[0]))
+        size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
+        say(f"cache: {views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
+        without = replace(self.dataset, train=replace(train, images=None), val=replace(val, images=None))
+        targets = self.gathered(labels)
+        return replace(self, dataset=without, targets=targets, train_maps=train_maps, val_maps=val_maps)
+
     def architecture(self, neck: NeckSpec) -> Architecture:
         backbone = self.backbone.model_copy(update={"levels": neck.inputs})
         return Architecture(backbone=backbone, neck=neck, head=self.head(), image_size=self.spec.image_size)
@@ -148,10 +182,21 @@ class SupervisedTask(Task, Generic[T]):
         yield from self.session(model).training(seed, epochs).run()
 
 
+def _chunks(count: int) -> Iterator[Index]:
+    for start in range(0, count, _CHUNK):
+        yield np.arange(start, min(start + _CHUNK, count), dtype=np.int64)
+
+
 class Session(ABC):
-    """One model in training: its batches, its loss, its metrics."""
+    """One model in training: its batches, its loss, its metrics.
+
+    Raises:
+        ValueError: the task's cache is not filled.
+    """
 
     def __init__(self, task: SupervisedTask[Any], model: Headed) -> None:
+        if task.cache == "features" and task.train_maps is None:
+            raise ValueError("features are to be cached, and are not: take task.filled()")
         self.task = task
         self.model = model
         self.device = torch.device(task.device)

@@ -86,7 +86,7 @@ def test_a_score_threshold_of_ones_own_is_no_damage(exported: Path) -> None:
 def test_a_trained_detector_on_a_frozen_pretrained_backbone_comes_back(tmp_path: Path) -> None:
     data = {"kind": "digits", "train": 16, "val": 8}
     spec = {"kind": "detection", "data": data, "image_size": SIZE, "epochs": 1, "batch_size": 8}
-    task = prepare(TaskSpec.parse(spec), lambda _: None)
+    task = prepare(TaskSpec.parse(spec), lambda _: None).filled(lambda _: None)
     model = task.build(task.architecture(bifpn((3, 4), 8, repeats=1)))
     for _ in task.train(model, seed=0, epochs=1):
         pass

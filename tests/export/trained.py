@@ -24,7 +24,7 @@ def export_of_digits(folder: Path, levels: tuple[int, ...] = (3, 4), epochs: int
     """The one trial of a study, trained with seed 0; `changes` are those of `tiny.spec`."""
     task_spec = tiny.spec(epochs=epochs, **changes)
     spec = StudySpec.parse({"name": "digits", "task": task_spec.model_dump(), "full": {"epochs": epochs}})
-    task = prepare(task_spec, lambda line: None, tiny.weights())
+    task = prepare(task_spec, lambda line: None, tiny.weights()).filled(lambda line: None)
     architecture = task.architecture(fpn(levels, 8))
     job = Job(id="a", architecture=architecture, seed=0, epochs=epochs)
     *_, measurement = evaluate(task, job)

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from nas.errors import SpecError, TrialFailed, UserError
+from nas.executors import EXECUTORS
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import certify, ranking
 from nas.search import launch
 from nas.search.setup import set_up
 from nas.storage import open_store
 from nas.tasks.base import Task
+from nas.tasks.detection import DetectionTask
 from tests import searches
 
 NOISE = 0.002
@@ -98,6 +100,19 @@ def test_it_is_kept_and_the_study_takes_its_runs_over(
     assert result.trials.complete == 6
     assert any(line.startswith(f"proxy: certified by ap (tau {found.tau:.2f}") for line in said)
     assert result.proxy == found
+
+
+def test_where_all_runs_are_recorded_nothing_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any
+) -> None:
+    install(monkeypatch, trains(honest=True))
+    found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
+    monkeypatch.setitem(EXECUTORS, "ray", lambda *_: pytest.fail("workers are started"))
+    monkeypatch.setattr(DetectionTask, "filled", lambda *_: pytest.fail("the cache is filled"))
+    on_ray = spec.model_copy(update={"executor": "ray"})
+    assert certify(on_ray, storage=searches.url(tmp_path), necks=12, seeds=2).compared == found.compared
+    with pytest.raises(pytest.fail.Exception, match="the cache is filled"):
+        certify(on_ray, storage=searches.url(tmp_path), necks=12, seeds=3)
 
 
 def test_an_interrupted_certificate_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:

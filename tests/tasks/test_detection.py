@@ -92,7 +92,9 @@ def test_heads_learn(head: str, lite0_weights: Path) -> None:
     backbone = {"name": "tf_efficientnet_lite0", "checkpoint": str(lite0_weights), "levels": LEVELS}
     data = {"train": 192, "val": 96}
     changes = {"image_size": 128, "batch_size": 16, "views": 4, "head_scale": 0.5}
-    task = prepare(spec(head=head, backbone=backbone, data=data, **changes), lambda line: None)
+    task = prepare(spec(head=head, backbone=backbone, data=data, **changes), lambda line: None).filled(
+        lambda line: None
+    )
     torch.manual_seed(0)
     *_, last = task.train(task.build(task.architecture(fpn(task.frame.levels, 32))), 0, 12)
     ap = last.metrics["ap"]

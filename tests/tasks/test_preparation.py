@@ -16,13 +16,13 @@ from nas.tasks import check, prepare
 from nas.tasks.detection import DetectionTask
 from nas.tasks.preparation import fingerprint
 from tests.tasks.data.folders import voc_object, write_voc
-from tests.tasks.tiny import metrics, prepared, spec, trained
+from tests.tasks.tiny import metrics, prepared, spec, trained, weights
 
 
 def warmed(say: Any = lambda line: None, kept: bytes | None = None, **changes: Any) -> DetectionTask:
     """A task whose backbone has no weights of its own."""
     backbone = {"warmup": 1} | changes.pop("backbone", {})
-    task = prepare(spec(backbone=backbone, **changes), say, kept)
+    task = prepare(spec(backbone=backbone, **changes), say, kept).filled(say)
     assert isinstance(task, DetectionTask)
     return task
 
@@ -45,6 +45,17 @@ def test_what_is_found_and_chosen_is_said() -> None:
     assert said[1].startswith("cache: features (auto; ")
     assert said[2] == "cache: 2 views of the training images passed through the backbone, 1 MB"
     assert len(said) == 3
+
+
+def test_the_cache_is_filled_when_it_is_asked_for(task: DetectionTask) -> None:
+    planned = prepare(spec(), lambda line: None, weights())
+    assert isinstance(planned, DetectionTask)
+    assert (planned.cache, planned.fingerprint, planned.train_maps) == ("features", task.fingerprint, None)
+    with pytest.raises(ValueError, match="features are to be cached, and are not"):
+        trained(planned)
+    filled = planned.filled(lambda line: None)
+    assert all(np.array_equal(x, task.train_maps[name]) for name, x in filled.train_maps.items())
+    assert filled.filled(lambda line: pytest.fail("once is enough")) is filled
 
 
 def test_faults_of_the_data_are_said(tmp_path: Path) -> None:
@@ -107,8 +118,8 @@ def test_the_threads_are_as_before_after_a_failure(monkeypatch: pytest.MonkeyPat
     def fail(*_: Any) -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr("nas.tasks.preparation.cache.extract", fail)
-    monkeypatch.setattr("nas.tasks.preparation.available_cpus", lambda: torch.get_num_threads() + 1)
+    monkeypatch.setattr("nas.tasks.supervised.extract", fail)
+    monkeypatch.setattr("nas.tasks.supervised.available_cpus", lambda: torch.get_num_threads() + 1)
     threads = torch.get_num_threads()
     with pytest.raises(OSError, match="the disk is gone"):
         prepared()

@@ -94,7 +94,7 @@ def test_nuclei_are_found(nuclei: Path, lite0_weights: Path) -> None:
         "epochs": 8,
         "views": 2,
     }
-    task = prepare(TaskSpec.parse(asked), lambda line: None)
+    task = prepare(TaskSpec.parse(asked), lambda line: None).filled(lambda line: None)
     assert isinstance(task, SegmentationTask)
     assert task.available == {"miou", "accuracy"} | SIZES
     last = trained(task, epochs=8, width=32)[-1].metrics

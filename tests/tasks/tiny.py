@@ -56,14 +56,14 @@ def spec(**changes: Any) -> TaskSpec:
 
 
 def prepared(say: Callable[[str], None] = lambda line: None, **changes: Any) -> DetectionTask:
-    task = prepare(spec(**changes), say, weights())
+    task = prepare(spec(**changes), say, weights()).filled(say)
     assert isinstance(task, DetectionTask)
     return task
 
 
 def segmented(say: Callable[[str], None] = lambda line: None, **changes: Any) -> SegmentationTask:
     """The same scenes by their class maps."""
-    task = prepare(spec(kind="segmentation", **changes), say, weights())
+    task = prepare(spec(kind="segmentation", **changes), say, weights()).filled(say)
     assert isinstance(task, SegmentationTask)
     return task
 
