@@ -2,10 +2,11 @@
 
     python benchmarks/pyramid_bench/plots.py
 
-In the first each point is a neck of the bench that has a run under both settings; its colour is its finest level. The
-right-hand column has full runs against those of another seed: what is told apart more finely than that is luck. In the
-second are the full runs behind the shipped studies' certificates, and those of the bench: each run's score less its
-last, the mean over the runs and the middle 80 % of them.
+In the first each point is a neck; its colour is its finest level. Of the bench are those that have a run under both
+settings; the right-hand column has full runs against those of another seed: what is told apart more finely than that
+is luck. The last row has the necks of the shipped studies' certificates, each with two runs, either against the full
+run of the other seed. In the second are the full runs behind the shipped studies' certificates, and those of the bench:
+each run's score less its last, the mean over the runs and the middle 80 % of them.
 """
 
 from __future__ import annotations
@@ -31,70 +32,96 @@ from plotly.subplots import make_subplots
 from proxies import Bench
 
 from nas import catalog
-from nas.measurement import Evaluation
+from nas.certificate import Certificate, trained_objective
+from nas.measurement import FORECASTS, Evaluation
 from nas.proxy import ranking
+from nas.proxy.compare import repeats
 from nas.proxy.evidence import LATE, late_gain, points
+from nas.proxy.forecasting import from_the_others, longest
+
+Floats = NDArray[np.float64]
 
 DATA = {"bccd": "blood cells", "nuclei": "nuclei", "digits": "digits"}
-BEFORE, AFTER = ("as the full run", 6), ("batch of 4", 4)
-COLOURS = {2: "#1f77b4", 3: "#ff7f0e", 4: "#2ca02c"}
-WIDTH, HEIGHT = 1080, 330
+SHORT = {
+    ("no average", 6): "last weights, 6 epochs",
+    ("as the full run", 6): "averaged weights, 6 epochs",
+    ("batch of 4", 4): "batches of 4, 4 epochs",
+}
+"""Short runs of the bench at about a tenth of the cost: variant and epochs -> words."""
 
+COLOURS = {2: "#1f77b4", 3: "#ff7f0e", 4: "#2ca02c"}
+WIDTH, HEIGHT = 1280, 330
 
 IMAGES = table.HERE.parents[1] / "docs/images"
 
 
 class Panel(NamedTuple):
-    """Scores by one training against those by another."""
+    """Scores by one training against those by another, [necks] or [necks, seeds]."""
 
     title: str
-    short: NDArray[np.float64]
-    full: NDArray[np.float64]
+    short: Floats
+    full: Floats
     finest: NDArray[np.int64]
 
 
-def panels(name: str) -> Iterator[Panel | None]:
-    """Before, after, and what another seed says; None where the bench has no such runs."""
+def of_bench(name: str) -> Iterator[Panel]:
+    """Short runs under some settings, and another seed's full ones."""
     b = Bench(name)
     place = {digest: i for i, digest in enumerate(b.digests)}
     rows = variants.read(name)
-    for variant, epochs in (BEFORE, AFTER):
+    for (variant, epochs), words in SHORT.items():
         own = [r for r in rows if (r["variant"], int(r["epoch"])) == (variant, epochs) and r["digest"] in place]
         index = np.array([place[r["digest"]] for r in own], int)
-        title = "batches of 4" if variant == "batch of 4" else "batches of 16"
-        short = np.array([float(r["ap"]) for r in own])
-        yield Panel(f"{title}, {epochs} epochs", short, b.full[index].mean(1), b.finest[index]) if own else None
-    yield Panel("another full run", b.full[:, 1], b.full[:, 0], b.finest) if b.paired else None
+        short, full = np.array([float(r["ap"]) for r in own]), b.full[index].mean(1)
+        yield Panel(f"{DATA[name]}, {words}: tau {ranking.tau(short, full):.2f}", short, full, b.finest[index])
+    short, full = b.full[:, 1], b.full[:, 0]
+    yield Panel(f"{DATA[name]}, another full run: tau {ranking.tau(short, full):.2f}", short, full, b.finest)
+
+
+def of_certificates() -> Iterator[Panel]:
+    """The runs behind the shipped certificates; what they forecast is of each neck by the law of the others."""
+    for name, found in catalog.certificates().items():
+        by_neck: dict[str, list[Evaluation]] = {}
+        for run in sorted(_full_runs(found), key=lambda run: run.key.seed):
+            by_neck.setdefault(run.key.digest, []).append(run)
+        rows = [by_neck[c.digest] for c in found.compared]
+        finest = np.array([min(row[0].architecture.neck.output_levels) for row in rows])
+        curves = [[points(run, found.metric) for run in row] for row in rows]
+        epochs = [epoch for epoch, _, _ in curves[0][0]]
+        scores = np.array([[[value for _, value, _ in curve] for curve in row] for row in curves])
+        k = epochs.index(found.proxy.task.epochs)
+        last = scores[..., k]
+        truth = np.stack([own for _, own in repeats(last, scores[..., -1], paired=True)], 1)
+        yield Panel(f"{name}, {found.metric} after {epochs[k]} epochs: tau {found.tau:.2f}", last, truth, finest)
+        law, asked = found.forecast, trained_objective(catalog.read_study(name)[0])
+        if law is not None and asked is not None and asked.metric in FORECASTS:
+            limit = longest(law.epochs, epochs[-1])
+            forecasts, _ = from_the_others(scores[..., k - 1], last, truth, limit)
+            yield Panel(f"{name}, {asked.metric} after {epochs[k]}: tau {law.tau:.2f}", forecasts, truth, finest)
 
 
 def figure() -> go.Figure:
-    """A row of panels for every data set that has any."""
-    found = {name: list(panels(name)) for name in DATA}
-    rows = {name: row for name, row in found.items() if any(row)}
-    titles = [_title(DATA[name], panel) for name, row in rows.items() for panel in row]
-    drawn = make_subplots(len(rows), 3, subplot_titles=titles, vertical_spacing=0.09, horizontal_spacing=0.06)
-    for i, row in enumerate(rows.values(), 1):
+    """A row of panels for every data set, and one for the certificates."""
+    rows = [*(list(of_bench(name)) for name in DATA), list(of_certificates())]
+    titles = [panel.title for row in rows for panel in row]
+    drawn = make_subplots(
+        len(rows), len(rows[0]), subplot_titles=titles, vertical_spacing=0.07, horizontal_spacing=0.05
+    )
+    for i, row in enumerate(rows, 1):
         for k, panel in enumerate(row, 1):
-            for level, colour in COLOURS.items() if panel else ():
+            for level, colour in COLOURS.items():
                 own = panel.finest == level
-                first = i == k == 1
-                points = go.Scatter(
-                    x=panel.short[own], y=panel.full[own], mode="markers", name=f"from P{level}", showlegend=first,
-                    marker={"color": colour, "size": 7},
+                dots = go.Scatter(
+                    x=panel.short[own].ravel(), y=panel.full[own].ravel(), mode="markers", name=f"from P{level}",
+                    showlegend=i == k == 1, marker={"color": colour, "size": 7},
                 )  # fmt: skip
-                drawn.add_trace(points, i, k)
-        drawn.update_yaxes(title_text="AP of the full training", row=i, col=1)
+                drawn.add_trace(dots, i, k)
+        drawn.update_yaxes(title_text="score of the full training", row=i, col=1)
     drawn.update_layout(
         template="simple_white", width=WIDTH, height=HEIGHT * len(rows), margin={"t": 60, "b": 40, "l": 60, "r": 20},
         legend={"orientation": "h", "y": -0.12 / len(rows)},
     )  # fmt: skip
     return drawn.update_annotations(font_size=13)
-
-
-def _title(data: str, panel: Panel | None) -> str:
-    if panel is None:
-        return f"{data}: not yet"
-    return f"{data}: {panel.title}, tau {ranking.tau(panel.short, panel.full):.2f}"
 
 
 class Full(NamedTuple):
@@ -109,11 +136,14 @@ class Full(NamedTuple):
 def full_runs() -> Iterator[Full]:
     """Those behind the certificates, then those of the bench."""
     for name, found in catalog.certificates().items():
-        kept = certificates.read(certificates.FOLDER / f"{found.full.fingerprint}.jsonl")
-        runs = [e for e in kept if e.key.epochs == found.full.task.epochs]
-        yield Full(f"certificate of {name}", found.metric, runs, found.noise)
+        yield Full(f"certificate of {name}", found.metric, _full_runs(found), found.noise)
     for name, data in DATA.items():
         yield Full(f"bench, {data}", "ap", table.read(name)[2], ranking.noise(Bench(name).full))
+
+
+def _full_runs(found: Certificate) -> list[Evaluation]:
+    kept = certificates.read(certificates.FOLDER / f"{found.full.fingerprint}.jsonl")
+    return [e for e in kept if e.key.epochs == found.full.task.epochs]
 
 
 def convergence() -> go.Figure:
