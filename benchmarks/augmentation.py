@@ -41,13 +41,14 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 
 def scores(spec: TaskSpec, width: int, seeds: int, metric: str, keep: Path) -> list[float]:
     """The metric after the task's epochs, a number a seed; `keep` is read before and written after each."""
-    task = prepare(spec, lambda line: None).filled(lambda line: None)
+    task = prepare(spec, lambda line: None)
     architecture = task.architecture(fpn(task.frame.levels, width))
     found = []
     for seed in range(seeds):
         key = f"{task.fingerprint}/{architecture.digest}/{spec.epochs}/{seed}/{metric}"
         kept: dict[str, float] = json.loads(keep.read_text()) if keep.is_file() else {}
         if key not in kept:
+            task = task.filled(lambda line: None)
             torch.manual_seed(seed)
             *_, last = task.train(task.build(architecture), seed, spec.epochs)
             value = last.metrics[metric]

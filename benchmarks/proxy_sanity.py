@@ -58,6 +58,8 @@ def run_all(task: Task, jobs: list[Job], metric: str, keep: Path) -> Runs:
     """Run the jobs that `keep` does not hold, on Ray, one a core; keep each as it ends."""
     runs: Runs = {name: (quality, s) for name, (quality, s) in _read(keep).get(task.fingerprint, {}).items()}
     todo = [job for job in jobs if job.id not in runs]
+    if not todo:
+        return runs
     with RayExecutor(evaluate, task.filled(lambda line: print(line, file=sys.stderr)), Workers()) as executor:
         while todo or executor.running:
             while todo and len(executor.running) < executor.capacity:

@@ -45,12 +45,15 @@ class Trained(Value):
 
 
 class Certificate(Value):
-    """What `necks` spread necks, each trained with `seeds` seeds under the proxy and as many others in full, say of it.
+    """What `necks` spread necks, each trained with `seeds` seeds under the proxy and as many in full, say of it.
+
+    No run is judged by itself: `nas proxy` gives the full runs other seeds, and a full score is the mean of all; in
+    those of `--search`, where a proxy's run may be the start of a full one, it is the mean of the other seeds.
 
     Attributes:
         metric: what both trainings are judged by.
-        tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, the mean over
-            seeds, averaged over the proxy's seeds; with the bounds of its bootstrap interval of 95 %.
+        tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, averaged over the
+            proxy's seeds; with the bounds of its bootstrap interval of 95 %.
         tau_top: tau among the best quarter by the full score; None if that is fewer than four necks.
         tau_within: tau over the pairs of necks that begin at the same level. None in certificates of old, or where
             there are no such pairs.

@@ -13,6 +13,7 @@ import argparse
 import platform
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,14 @@ def main() -> None:
                 f"{options.name}: the tables are of {fact} {about_before[fact]}, and this is {about[fact]}; "
                 "go on with the same data and weights, or delete them"
             )
-    with (
-        open_store(options.storage, create=True) as store,
-        RayExecutor(evaluate, task.filled(say), Workers()) as executor,
-    ):
+    with open_store(options.storage, create=True) as store, ExitStack() as stack:
         for evaluation in there:
             store.record(evaluation)
-        runs = Runs(store, executor, platform.node(), say, lambda: write())
+
+        def start() -> RayExecutor:
+            return stack.enter_context(RayExecutor(evaluate, task.filled(say), Workers()))
+
+        runs = Runs(store, start, platform.node(), say, lambda: write())
 
         def write() -> None:
             evaluations = {evaluation.key: evaluation for evaluation in there} | runs.found

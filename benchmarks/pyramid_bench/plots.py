@@ -5,8 +5,9 @@
 In the first each point is a neck; its colour is its finest level. Of the bench are those that have a run under both
 settings; the right-hand column has full runs against those of another seed: what is told apart more finely than that
 is luck. The last row has the necks of the shipped studies' certificates, each with two runs, either against the full
-run of the other seed. In the second are the full runs behind the shipped studies' certificates, and those of the bench:
-each run's score less its last, the mean over the runs and the middle 80 % of them.
+run of the other seed; across `ap_full` lies what the law of the other necks forecasts. In the second are the full runs
+behind the shipped studies' certificates, and those of the bench: each run's score less its last, the mean over the runs
+and the middle 80 % of them.
 """
 
 from __future__ import annotations
@@ -64,18 +65,22 @@ class Panel(NamedTuple):
     finest: NDArray[np.int64]
 
 
-def of_bench(name: str) -> Iterator[Panel]:
-    """Short runs under some settings, and another seed's full ones."""
+def of_bench(name: str) -> Iterator[Panel | None]:
+    """Short runs under some settings, and another seed's full ones; None where the bench has no such runs."""
     b = Bench(name)
     place = {digest: i for i, digest in enumerate(b.digests)}
     rows = variants.read(name)
     for (variant, epochs), words in SHORT.items():
         own = [r for r in rows if (r["variant"], int(r["epoch"])) == (variant, epochs) and r["digest"] in place]
+        if not own:
+            yield None
+            continue
         index = np.array([place[r["digest"]] for r in own], int)
         short, full = np.array([float(r["ap"]) for r in own]), b.full[index].mean(1)
         yield Panel(f"{DATA[name]}, {words}: tau {ranking.tau(short, full):.2f}", short, full, b.finest[index])
-    short, full = b.full[:, 1], b.full[:, 0]
-    yield Panel(f"{DATA[name]}, another full run: tau {ranking.tau(short, full):.2f}", short, full, b.finest)
+    if b.paired:
+        short, full = b.full[:, 1], b.full[:, 0]
+        yield Panel(f"{DATA[name]}, another full run: tau {ranking.tau(short, full):.2f}", short, full, b.finest)
 
 
 def of_certificates() -> Iterator[Panel]:
@@ -102,14 +107,14 @@ def of_certificates() -> Iterator[Panel]:
 
 def figure() -> go.Figure:
     """A row of panels for every data set, and one for the certificates."""
-    rows = [*(list(of_bench(name)) for name in DATA), list(of_certificates())]
-    titles = [panel.title for row in rows for panel in row]
-    drawn = make_subplots(
-        len(rows), len(rows[0]), subplot_titles=titles, vertical_spacing=0.07, horizontal_spacing=0.05
-    )
+    rows: list[list[Panel | None]] = [*(list(of_bench(name)) for name in DATA), list(of_certificates())]
+    rows = [row for row in rows if any(row)]
+    columns = max(map(len, rows))
+    titles = [panel.title if panel else "" for row in rows for panel in [*row, *[None] * (columns - len(row))]]
+    drawn = make_subplots(len(rows), columns, subplot_titles=titles, vertical_spacing=0.07, horizontal_spacing=0.05)
     for i, row in enumerate(rows, 1):
         for k, panel in enumerate(row, 1):
-            for level, colour in COLOURS.items():
+            for level, colour in COLOURS.items() if panel else ():
                 own = panel.finest == level
                 dots = go.Scatter(
                     x=panel.short[own].ravel(), y=panel.full[own].ravel(), mode="markers", name=f"from P{level}",

@@ -185,7 +185,7 @@ def train(options: argparse.Namespace, name: str, architectures: Sequence[Archit
         table.write_rows(_file(options.name), COLUMNS, rows.values())
 
     with open_store(options.storage, create=True) as store, RayExecutor(evaluate, task, Workers()) as executor:
-        runs = Runs(store, executor, platform.node(), say, keep)
+        runs = Runs(store, lambda: executor, platform.node(), say, keep)
         runs.carry_out(list(wanted.values()), f"{options.name}, {name}")
         keep()  # those that the database had
 

@@ -173,6 +173,7 @@ def _trained(
     architecture = task.architecture(config.architecture.neck)
     if set(formats) & MODELS.keys():
         _rehearse(architecture, formats)
+    task = task.filled(say)
     with torch.random.fork_rng():
         torch.manual_seed(request.seed)
         model = task.build(architecture)
@@ -228,7 +229,7 @@ def _prepared(request: Request, begun: Checkpoint | None, say: Say) -> Supervise
 
     task = tasks.prepare(spec, say, packed(backbone) if backbone is not None else None, approve)
     assert isinstance(task, SupervisedTask)
-    return task.filled(say)
+    return task
 
 
 def _check_weights_fit(old: Architecture, new: Architecture) -> None:

@@ -45,9 +45,9 @@ def cheapest(
     database, and that of the study's own proxy.
 
     At a constant rate a short run is the start of a long one, so that the full runs of spread necks tell of all their
-    lengths at once; each is judged against the ends of runs with other seeds. Then come the study's own proxy, if it
-    differs in more than its length, and SETTINGS: short runs, no longer than what is known to do, judged by the full
-    ones. Each stops before all necks are trained once it is clear which length it will be, or that none will.
+    lengths at once; each is judged by the ends of the runs with other seeds. Then come the study's own proxy, if it
+    differs in more than its length, and SETTINGS: short runs, no longer than what is known to do, judged likewise. Each
+    stops before all necks are trained once it is clear which length it will be, or that none will.
 
     Raises:
         UserError: the study cannot be set up as asked, or its runs are not starts of longer ones.
@@ -57,7 +57,7 @@ def cheapest(
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     objective = trained_objective(spec)
     assert objective is not None  # or there was no plan
-    with runner(plan, plan.full.task, plan.full.runs, storage, artifacts, say) as runs:
+    with runner(plan, plan.full.task, storage, artifacts, say) as runs:
         found = _certificates(plan, plan.full, runs, {}, objective.metrics, threshold, say)
         known = dict(runs.found)
     for task in _others(spec):
@@ -72,7 +72,7 @@ def cheapest(
         half = short_half(plan, task.model_copy(update={"epochs": lengths[-1]}), say)
         half = replace(half, rows={name: half.rows[name] for name in _trained(plan, known)})
         try:
-            with runner(plan, half.task, half.runs, storage, artifacts, say) as runs:
+            with runner(plan, half.task, storage, artifacts, say) as runs:
                 found += _certificates(plan, half, runs, known, objective.metrics, threshold, say)
         except UserError:
             raise

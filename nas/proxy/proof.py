@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.errors import MissingDatabase
-from nas.executors import EXECUTORS
+from nas.executors import EXECUTORS, Executor
 from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import of_two_halves
 from nas.proxy.plan import Plan, make_plan
-from nas.proxy.runs import Run, Runs, recorded
+from nas.proxy.runs import Runs
 from nas.search.driver import known_study, quiet, sum_up, terminated_as_interrupted
 from nas.storage import Store, open_store
 from nas.study import StudySpec
@@ -44,15 +45,13 @@ def certify(
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     found: dict[Key, Evaluation] = {}
     failed: dict[str, str] = {}
-    named = {"proxy": plan.proxy, "full training": plan.full}  # the proxy's come first: they serve the study too
-    for task in dict.fromkeys(half.task for half in named.values()):
-        halves = {what: half for what, half in named.items() if half.task is task}
-        with runner(
-            plan, task, [run for half in halves.values() for run in half.runs], storage, artifacts, say
-        ) as runs:
+    for task in dict.fromkeys((plan.proxy.task, plan.full.task)):
+        with runner(plan, task, storage, artifacts, say) as runs:
             runs.failed |= failed
-            for what, half in halves.items():
-                runs.carry_out(half.runs, what)
+            # The proxy's come first: they serve the study too.
+            for half, what in ((plan.proxy, "proxy"), (plan.full, "full training")):
+                if half.task is task:
+                    runs.carry_out(half.runs, what)
         found |= runs.found
         failed |= runs.failed
     certificate = of_two_halves(plan, found, failed).certificate(threshold)
@@ -62,33 +61,35 @@ def certify(
 
 
 @contextmanager
-def runner(
-    plan: Plan, task: Task, runs: Iterable[Run], storage: str, artifacts: Path | None, say: Say
-) -> Iterator[Runs]:
-    """Workers for runs of a task of the plan, on the study's executor, and the database that they record to. Where that
-    has all of them, nothing is started.
+def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Say) -> Iterator[Runs]:
+    """Runs of a task of the plan, and the database that they are recorded to. Workers are started on the study's
+    executor when there is a run to train.
     """
     from nas.trial import evaluate
 
     spec = plan.setup.spec
-    kind, given = ("local", task) if _has_all(storage, runs) else (spec.executor, task.filled(say))
-    with (
-        # Before anything is written: a cluster that cannot be joined leaves no database behind.
-        EXECUTORS[kind](evaluate, given, spec.workers, spec.address) as executor,
-        terminated_as_interrupted(),
-        open_store(storage, create=True, artifacts=artifacts) as store,
-    ):
+    with ExitStack() as stack:
+
+        @cache
+        def start() -> Executor:
+            build = EXECUTORS[spec.executor]
+            executor = stack.enter_context(build(evaluate, task.filled(say), spec.workers, spec.address))
+            stack.enter_context(terminated_as_interrupted())  # after Ray, which takes the signal for itself
+            return executor
+
+        if not _is_there(storage):
+            start()  # before anything is written: a cluster that cannot be joined leaves no database behind
+        store = stack.enter_context(open_store(storage, create=True, artifacts=artifacts))
         for kind, data in task.shared().items():
             store.put_artifact(f"task/{task.fingerprint}", kind, data)
-        yield Runs(
-            store, executor, platform.node() if spec.address is None else None, say, target=spec.task.latency_target
-        )
+        machine = platform.node() if spec.address is None else None
+        yield Runs(store, start, machine, say, target=spec.task.latency_target)
 
 
-def _has_all(storage: str, runs: Iterable[Run]) -> bool:
+def _is_there(storage: str) -> bool:
     try:
-        with open_store(storage, create=False) as store:
-            return all(recorded(store, run) is not None for run in runs)
+        with open_store(storage, create=False):
+            return True
     except MissingDatabase:
         return False
 

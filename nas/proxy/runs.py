@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nas.architecture import Architecture
 from nas.errors import NASError
@@ -41,31 +42,25 @@ class _UnderWay:
     curve: list[Progress] = field(default_factory=list)
 
 
-def recorded(store: Store, run: Run) -> Evaluation | None:
-    """What the database has of a run that came to its end."""
-    evaluation = store.evaluation(run.key)
-    return evaluation if evaluation is not None and evaluation.state == "complete" else None
-
-
 class Runs:
     """Carries runs out. `found` holds their evaluations, `failed` by name why a neck has no evaluation of some run; its
     others are not begun.
 
-    `machine` is the one whose latencies on `target` hold for the executor's workers, None for others; `each` is called
-    after every run that was recorded.
+    `start` gives the executor; it is asked once, when there is a run to train. `machine` is the one whose latencies on
+    `target` hold for the executor's workers, None for others; `each` is called after every run that was recorded.
     """
 
     def __init__(
         self,
         store: Store,
-        executor: Executor,
+        start: Callable[[], Executor],
         machine: str | None,
         say: Say,
         each: Callable[[], None] = lambda: None,
         target: str = "torch",
     ) -> None:
         self.store = store
-        self.executor = executor
+        self._start_workers = start
         self.machine = machine
         self.target = target
         self.say = say
@@ -75,6 +70,11 @@ class Runs:
         self._under_way: dict[str, _UnderWay] = {}
         self._in_a_row: list[str] = []  # why the last ones failed
 
+    @cached_property
+    def executor(self) -> Executor:
+        """The workers, started when they are first needed."""
+        return self._start_workers()
+
     def carry_out(self, runs: Sequence[Run], what: str) -> None:
         """Evaluate the runs, in their order, as many at a time as the executor has workers.
 
@@ -83,7 +83,7 @@ class Runs:
         """
         todo = []
         for run in runs:
-            known = recorded(self.store, run)
+            known = self._recorded(run)
             if known is not None:
                 self.found[run.key] = known
             else:
@@ -111,6 +111,10 @@ class Runs:
                 self.executor.cancel(job)
             self._under_way.clear()
         self.say(f"{what}: {sum(run.key in self.found for run in runs)} of {len(runs)} runs done")
+
+    def _recorded(self, run: Run) -> Evaluation | None:
+        evaluation = self.store.evaluation(run.key)
+        return evaluation if evaluation is not None and evaluation.state == "complete" else None
 
     def _start(self, run: Run) -> None:
         """Submit a run, with the costs that need not be measured again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -22,7 +22,7 @@ from nas.models.cost import intra_op_threads
 from nas.models.depthwise import keep_depthwise_exact
 from nas.models.window import Window
 from nas.study import TaskSpec, available_cpus
-from nas.tasks.base import Task
+from nas.tasks.base import Say, Task
 from nas.tasks.cache import Cache, Features, extract, room, take, to_tensor
 from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.data import Dataset, Loader, Split
@@ -41,7 +41,6 @@ BATCH = 32
 """Images a batch where nothing is trained."""
 
 T = TypeVar("T")
-Say = Callable[[str], None]
 Index = NDArray[np.int64]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from nas.errors import SpecError, TrialFailed
 from nas.measurement import Job, Measurement, Progress
-from nas.proxy import cheapest
+from nas.proxy import cheapest, ranking
 from nas.proxy.cheapest import settled
 from nas.storage import open_store
 from nas.study import TaskSpec
@@ -25,7 +25,7 @@ from tests.proxy.samples import certificate, forecast
 EPOCHS = 32
 
 
-def curves(turn: int, small: int = EPOCHS) -> Any:
+def curves(turn: int, small: int = EPOCHS, noise: float = 0.002) -> Any:
     """Runs that rank backwards before epoch `turn`, with small batches before epoch `small`, and right from then on."""
 
     def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
@@ -33,7 +33,7 @@ def curves(turn: int, small: int = EPOCHS) -> Any:
         truth = searches.score(job.architecture.digest)
         rng = np.random.default_rng([job.seed, int(job.architecture.digest[-6:], 16)])
         for epoch in range(1, job.epochs + 1):
-            ap = (truth if epoch >= turned else 1 - truth) / 2 + float(rng.normal(0, 0.002))
+            ap = (truth if epoch >= turned else 1 - truth) / 2 + float(rng.normal(0, noise))
             metrics = {"ap": ap} if epoch in milestones(job.epochs) else {}
             yield Progress(epoch=epoch, epochs=job.epochs, seconds=epoch, metrics=metrics)
         told = dict.fromkeys(task.available, ap) | {"latency_ms": 1.0, "params": 1.0}
@@ -101,6 +101,18 @@ def test_another_setting_may_be_cheaper(study: Any, tmp_path: Path, monkeypatch:
     assert len({c.proxy.fingerprint for c in found}) == 2
     with open_store(searches.url(tmp_path), create=False) as store:
         assert store.certificates(chosen.proxy.fingerprint, 6) == [chosen]
+
+
+def test_all_candidates_are_judged_by_the_other_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.trial.evaluate", curves(1, small=1, noise=0.2))
+    study = spec(task=searches.TASK | {"batch_size": 4, "lr": 2.5e-3, "epochs": 8})
+    study = study.model_copy(update={"full": {"epochs": EPOCHS, "batch_size": 16, "lr": 5e-3}})
+    found = cheapest(study, storage=searches.url(tmp_path), necks=12, seeds=2)
+    assert {c.proxy.task.batch_size for c in found} == {4, 16}
+    for c in found:
+        proxy, full = (np.array([getattr(row, half) for row in c.compared]) for half in ("proxy", "full"))
+        judged = [ranking.tau(proxy[:, k], full[:, 1 - k]) for k in range(2)]
+        assert c.tau == pytest.approx(np.mean(judged))
 
 
 def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
