@@ -106,7 +106,8 @@ def fingerprint(
 
 def _about(dataset: Dataset, labels: str) -> str:
     counts = f"{len(dataset.train)} training and {len(dataset.val)} validation images ({dataset.split})"
-    return f"data: {counts}, {labels}, {len(dataset.classes)} classes: {_listed(dataset.classes)}"
+    classes = "1 class" if len(dataset.classes) == 1 else f"{len(dataset.classes)} classes"
+    return f"data: {counts}, {labels}, {classes}: {_listed(dataset.classes)}"
 
 
 def _listed(classes: tuple[str, ...]) -> str:
