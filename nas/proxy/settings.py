@@ -11,7 +11,7 @@ from nas.study import TaskSpec
 def batches_of_4(task: TaskSpec) -> TaskSpec:
     """More steps an epoch, at a rate brought down by the square root of the batch's size.
 
-    A short run lacks steps more than images: a guess that certificates test. docs/proxy.md shows none to be better.
+    A short run lacks steps more than images: a guess. docs/proxy.md shows no setting to be better.
     """
     size = min(4, task.batch_size)
     return task.model_copy(update={"batch_size": size, "lr": task.lr * math.sqrt(size / task.batch_size)})
