@@ -8,7 +8,8 @@ finest level: over the whole space that level alone gives much of tau. `of 3` is
 proxy were trained in full and the best of them taken; both regrets are means over the ways to break a tie. `cost` is
 what every new neck costs, in parts of a full training; `learnt from` counts the full runs that had to be there before.
 `lead`, of short runs under other settings, is the interval of what tau is above that of the bench's own setting at the
-length that costs no more, on the same necks: where zero is within it, the two are not told apart.
+length that costs no more, on the same necks: where zero is within it, the two are not told apart. `--settings` has
+these short runs alone, of each setting the longest at no more than a tenth of the cost, all data sets side by side.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ OWN = "as the full run"
 """The bench's own setting among the short runs."""
 
 LENGTHS = (4, 6, 8, 11, 16)
+
+TENTH = 0.1
+"""Part of the cost of a full training that `--settings` allows."""
 
 
 class Judged(NamedTuple):
@@ -226,10 +230,34 @@ def _lead(j: Judged, against: Judged | None) -> str:
 
 def table_of(judged: Sequence[Judged]) -> Iterator[str]:
     """The rows of a table; short runs under other settings each with the bench's own setting of no more cost."""
-    own = [j for j in judged if j.name.startswith(f"{OWN}, ")]
     for j in judged:
-        rivals = [o for o in own if o.cost <= j.cost + 1e-9 and not j.name.startswith(OWN)]
-        yield line(j, max(rivals, key=lambda o: o.cost) if rivals and not j.paired else None)
+        yield line(j, rival(j, judged))
+
+
+def rival(j: Judged, judged: Sequence[Judged]) -> Judged | None:
+    """The bench's own setting at the longest length that costs no more than another setting's run."""
+    own = [o for o in judged if o.name.startswith(f"{OWN}, ") and o.cost <= j.cost + 1e-9]
+    return max(own, key=lambda o: o.cost) if own and not j.paired and not j.name.startswith(OWN) else None
+
+
+def settings(names: Sequence[str]) -> Iterator[str]:
+    """A row for every setting: on each data set the epochs of its longest run at no more than a TENTH of the cost, tau,
+    tau within a finest level, and the interval of the lead.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        judged = [j for j in from_variants(Bench(name)) if not j.learnt]
+        longest_of = {j.name.rpartition(", ")[0] or j.name: j for j in judged if j.cost <= TENTH or j.cost == 1}
+        for setting, j in longest_of.items():
+            figures = compare(j.scores, j.full, paired=j.paired, finest=j.finest.tolist())
+            epochs = j.name.rpartition(", ")[2].removesuffix(" epochs") if ", " in j.name else "-"
+            within = "-" if figures.tau_within is None else f"{figures.tau_within:.2f}"
+            cells = [epochs, f"{figures.tau:.2f}", within, _lead(j, rival(j, judged))]
+            found.setdefault(setting, {})[name] = " | ".join(cells)
+    heads = [f"{name}: epochs | tau | within | lead" for name in names]
+    yield f"| setting | {' | '.join(heads)} |\n|{(1 + 4 * len(names)) * ' --- |'}"
+    for setting, cells_of in found.items():
+        yield f"| {setting} | {' | '.join(cells_of.get(name, '- | - | - | -') for name in names)} |"
 
 
 COLUMNS = ("proxy", "cost", "learnt from", "tau", "interval", "top quarter", "within", "regret", "of 3", "lead")
@@ -261,7 +289,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=["digits", "bccd", "nuclei"])
     parser.add_argument("--necks", action="store_true", help="the best necks and what matters in them, instead")
+    parser.add_argument("--settings", action="store_true", help="short runs under other settings side by side, instead")
     options = parser.parse_args()
+    if options.settings:
+        print(*settings(options.names), sep="\n")
+        return
     for name in options.names:
         if options.necks:
             print(name, "", *what_matters(name), sep="\n", end="\n\n")
