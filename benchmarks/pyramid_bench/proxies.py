@@ -242,9 +242,10 @@ def rival(j: Judged, judged: Sequence[Judged]) -> Judged | None:
 
 def settings(names: Sequence[str]) -> Iterator[str]:
     """A row for every setting: on each data set the epochs of its longest run at no more than a TENTH of the cost, tau,
-    tau within a finest level, and the interval of the lead.
+    tau within a finest level, and the interval of the lead; at the end the mean lead where all data sets have the runs.
     """
     found: dict[str, dict[str, str]] = {}
+    compared: dict[str, list[tuple[Floats, Floats, Floats]]] = {}
     for name in names:
         judged = [j for j in from_variants(Bench(name)) if not j.learnt]
         longest_of = {j.name.rpartition(", ")[0] or j.name: j for j in judged if j.cost <= TENTH or j.cost == 1}
@@ -252,12 +253,41 @@ def settings(names: Sequence[str]) -> Iterator[str]:
             figures = compare(j.scores, j.full, paired=j.paired, finest=j.finest.tolist())
             epochs = j.name.rpartition(", ")[2].removesuffix(" epochs") if ", " in j.name else "-"
             within = "-" if figures.tau_within is None else f"{figures.tau_within:.2f}"
-            cells = [epochs, f"{figures.tau:.2f}", within, _lead(j, rival(j, judged))]
+            against = rival(j, judged)
+            if against is not None:
+                compared.setdefault(setting, []).append((j.scores[:, 0], against.scores[:, 0], j.full.mean(1)))
+            cells = [epochs, f"{figures.tau:.2f}", within, _lead(j, against)]
             found.setdefault(setting, {})[name] = " | ".join(cells)
     heads = [f"{name}: epochs | tau | within | lead" for name in names]
-    yield f"| setting | {' | '.join(heads)} |\n|{(1 + 4 * len(names)) * ' --- |'}"
+    yield f"| setting | {' | '.join(heads)} | mean lead |\n|{(2 + 4 * len(names)) * ' --- |'}"
     for setting, cells_of in found.items():
-        yield f"| {setting} | {' | '.join(cells_of.get(name, '- | - | - | -') for name in names)} |"
+        pairs = compared.get(setting, [])
+        cells = [*(cells_of.get(name, "- | - | - | -") for name in names), _mean_lead(pairs, len(names))]
+        yield f"| {setting} | {' | '.join(cells)} |"
+
+
+def _mean_lead(compared: Sequence[tuple[Floats, Floats, Floats]], count: int) -> str:
+    """What the tau of one score is above another's, the mean over data sets of (score, other, truth), with its interval
+    from resampling the necks of each; of fewer than `count` nothing is told.
+    """
+    if len(compared) < count:
+        return "-"
+
+    def lead(picks: Sequence[NDArray[np.int64]]) -> float:
+        return float(
+            np.mean(
+                [
+                    ranking.tau(score[pick], truth[pick]) - ranking.tau(other[pick], truth[pick])
+                    for pick, (score, other, truth) in zip(picks, compared, strict=True)
+                ]
+            )
+        )
+
+    rng = np.random.default_rng(0)
+    sizes = [len(truth) for _, _, truth in compared]
+    found = [lead([rng.integers(n, size=n) for n in sizes]) for _ in range(ranking.REPLICATES)]
+    low, high = np.quantile(found, [(1 - ranking.LEVEL) / 2, (1 + ranking.LEVEL) / 2])
+    return f"{lead([np.arange(n) for n in sizes]):+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 COLUMNS = ("proxy", "cost", "learnt from", "tau", "interval", "top quarter", "within", "regret", "of 3", "lead")
