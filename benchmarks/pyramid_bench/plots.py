@@ -126,7 +126,7 @@ def figure() -> go.Figure:
         template="simple_white", width=WIDTH, height=HEIGHT * len(rows), margin={"t": 60, "b": 40, "l": 60, "r": 20},
         legend={"orientation": "h", "y": -0.12 / len(rows)},
     )  # fmt: skip
-    return drawn.update_annotations(font_size=13)
+    return drawn.update_annotations(font_size=12)
 
 
 class Full(NamedTuple):

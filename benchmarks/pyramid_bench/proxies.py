@@ -46,6 +46,9 @@ OWN = "as the full run"
 
 LENGTHS = (4, 6, 8, 11, 16)
 
+ABOUT = 1.05
+"""Ratio of costs that are held for equal: other settings' are ratios measured on one machine (`variants.py --time`)."""
+
 TENTH = 0.1
 """Part of the cost of a full training that `--settings` allows."""
 
@@ -235,8 +238,10 @@ def table_of(judged: Sequence[Judged]) -> Iterator[str]:
 
 
 def rival(j: Judged, judged: Sequence[Judged]) -> Judged | None:
-    """The bench's own setting at the longest length that costs no more than another setting's run."""
-    own = [o for o in judged if o.name.startswith(f"{OWN}, ") and o.cost <= j.cost + 1e-9]
+    """The bench's own setting at the longest length that costs no more than another setting's run, but for what costs
+    are uncertain by.
+    """
+    own = [o for o in judged if o.name.startswith(f"{OWN}, ") and o.cost <= j.cost * ABOUT]
     return max(own, key=lambda o: o.cost) if own and not j.paired and not j.name.startswith(OWN) else None
 
 
