@@ -4,28 +4,37 @@
     nas proxy studies/bccd.yaml --search --necks 17 --storage sqlite:///certificates.db --set ...
     python benchmarks/certificates.py keep --storage sqlite:///certificates.db
     python benchmarks/certificates.py ship --storage sqlite:///certificates.db
+    python benchmarks/certificates.py tell
 
 `give` puts what `certificates/` holds into a database, and `nas proxy` trains only what is missing there; `keep` writes
 what it has trained. One file a task, by its fingerprint: other data, weights, settings or evaluator make another one.
 `ship` writes the newest certificate of each shipped study, as it stands in the repository, to `studies/certificates/`.
+`tell` prints of each shipped certificate's runs what the certificate does not hold: how well one seed's full run ranks
+for the other's, how well the seeds' shortest runs agree, and every neck's way from the shortest to the full score.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy
+from numpy.typing import NDArray
 
 from nas import catalog
-from nas.certificate import Proxy, fitting
+from nas.certificate import Certificate, Proxy, fitting
 from nas.errors import UserError
 from nas.files import write_whole
 from nas.measurement import Evaluation
+from nas.proxy import ranking
+from nas.proxy.compare import compare
+from nas.proxy.evidence import points
 from nas.storage import Store, open_store
+from nas.vocabulary import NORMS
 
 FOLDER = Path(__file__).parent / "certificates"
 
@@ -99,11 +108,50 @@ def read(file: Path) -> list[Evaluation]:
     return [Evaluation.model_validate_json(run) for run in file.read_text().splitlines()] if file.is_file() else []
 
 
+def full_runs(found: Certificate) -> list[list[Evaluation]]:
+    """The full runs of a shipped certificate: of each neck, in its order, one a seed."""
+    by_neck: dict[str, list[Evaluation]] = {}
+    for run in sorted(read(FOLDER / f"{found.full.fingerprint}.jsonl"), key=lambda run: run.key.seed):
+        if run.key.epochs == found.full.task.epochs:
+            by_neck.setdefault(run.key.digest, []).append(run)
+    return [by_neck[neck.digest] for neck in found.compared]
+
+
+def finest(rows: Sequence[Sequence[Evaluation]]) -> list[int]:
+    """The finest level of each neck."""
+    return [min(row[0].architecture.neck.output_levels) for row in rows]
+
+
+def curves(rows: Sequence[Sequence[Evaluation]], metric: str) -> tuple[list[int], NDArray[np.float64]]:
+    """The epochs at which runs were measured, and their scores [necks, seeds, epochs]."""
+    found = [[points(run, metric) for run in row] for row in rows]
+    epochs = [epoch for epoch, _, _ in found[0][0]]
+    return epochs, np.array([[[score for _, score, _ in curve] for curve in row] for row in found])
+
+
+def tell() -> None:
+    for name, found in catalog.certificates().items():
+        rows = full_runs(found)
+        epochs, scores = curves(rows, found.metric)
+        first, last = scores[..., 0], scores[..., -1]
+        another = compare(last, last, paired=True, finest=finest(rows))
+        print(f"{name}: another seed's full run has tau {another.tau:.2f}, within {another.tau_within:.2f}")
+        print(f"{name}: seeds agree after {epochs[0]} epochs with tau {ranking.tau(first[:, 0], first[:, 1]):.2f}")
+        for i in np.argsort(first.mean(1)):
+            neck = rows[i][0].architecture.neck
+            dressed = any(f'"norm":"{norm}"' in neck.model_dump_json() for norm in NORMS if norm != "none")
+            way = f"{first[i].mean():.3f} to {last[i].mean():.3f}"
+            print(f"  {way}: {found.compared[i].name}; {len(neck.nodes)} nodes, {'norm' if dressed else 'no norm'}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["give", "keep", "ship"])
+    parser.add_argument("what", choices=["give", "keep", "ship", "tell"])
     parser.add_argument("--storage", default="sqlite:///certificates.db")
     options = parser.parse_args()
+    if options.what == "tell":
+        tell()
+        return
     try:
         with open_store(options.storage, create=options.what == "give") as store:
             if options.what == "give":

@@ -33,7 +33,7 @@ from plotly.subplots import make_subplots
 from proxies import Bench
 
 from nas import catalog
-from nas.certificate import Certificate, trained_objective
+from nas.certificate import trained_objective
 from nas.measurement import FORECASTS, Evaluation
 from nas.proxy import ranking
 from nas.proxy.compare import repeats
@@ -86,14 +86,9 @@ def of_bench(name: str) -> Iterator[Panel | None]:
 def of_certificates() -> Iterator[Panel]:
     """The runs behind the shipped certificates; what they forecast is of each neck by the law of the others."""
     for name, found in catalog.certificates().items():
-        by_neck: dict[str, list[Evaluation]] = {}
-        for run in sorted(_full_runs(found), key=lambda run: run.key.seed):
-            by_neck.setdefault(run.key.digest, []).append(run)
-        rows = [by_neck[c.digest] for c in found.compared]
-        finest = np.array([min(row[0].architecture.neck.output_levels) for row in rows])
-        curves = [[points(run, found.metric) for run in row] for row in rows]
-        epochs = [epoch for epoch, _, _ in curves[0][0]]
-        scores = np.array([[[value for _, value, _ in curve] for curve in row] for row in curves])
+        rows = certificates.full_runs(found)
+        finest = np.array(certificates.finest(rows))
+        epochs, scores = certificates.curves(rows, found.metric)
         k = epochs.index(found.proxy.task.epochs)
         last = scores[..., k]
         truth = np.stack([own for _, own in repeats(last, scores[..., -1], paired=True)], 1)
@@ -141,14 +136,10 @@ class Full(NamedTuple):
 def full_runs() -> Iterator[Full]:
     """Those behind the certificates, then those of the bench."""
     for name, found in catalog.certificates().items():
-        yield Full(f"certificate of {name}", found.metric, _full_runs(found), found.noise)
+        runs = [run for row in certificates.full_runs(found) for run in row]
+        yield Full(f"certificate of {name}", found.metric, runs, found.noise)
     for name, data in DATA.items():
         yield Full(f"bench, {data}", "ap", table.read(name)[2], ranking.noise(Bench(name).full))
-
-
-def _full_runs(found: Certificate) -> list[Evaluation]:
-    kept = certificates.read(certificates.FOLDER / f"{found.full.fingerprint}.jsonl")
-    return [e for e in kept if e.key.epochs == found.full.task.epochs]
 
 
 def convergence() -> go.Figure:

@@ -54,7 +54,9 @@ TENTH = 0.1
 
 
 class Judged(NamedTuple):
-    """A proxy's scores [necks, seeds] and the full scores [necks, seeds]; `paired` as in `nas.proxy.compare`."""
+    """A proxy's scores [necks, seeds] and the full scores [necks, seeds]; `paired` as in `nas.proxy.compare`. `setting`
+    and `epochs` are those of a short run under another setting.
+    """
 
     name: str
     cost: float
@@ -63,6 +65,8 @@ class Judged(NamedTuple):
     paired: bool
     finest: NDArray[np.int64]
     learnt: int = 0
+    setting: str | None = None
+    epochs: int | None = None
 
 
 class Bench:
@@ -195,7 +199,7 @@ def from_variants(b: Bench) -> Iterator[Judged]:
             if np.isnan(score).any():
                 continue  # not all necks have it yet
             cost = b.cost(epochs / setting.epochs)
-            yield Judged(f"{name}, {epochs} epochs", cost, score, truth, False, finest)
+            yield Judged(f"{name}, {epochs} epochs", cost, score, truth, False, finest, 0, name, epochs)
             if name == WINNER:
                 both = np.concatenate([score, b.structure[index]], 1)
                 for model, how in ((forecasts.ridge, "ridge"), (forecasts.gaussian_process, "Gaussian process")):
@@ -241,8 +245,8 @@ def rival(j: Judged, judged: Sequence[Judged]) -> Judged | None:
     """The bench's own setting at the longest length that costs no more than another setting's run, but for what costs
     are uncertain by.
     """
-    own = [o for o in judged if o.name.startswith(f"{OWN}, ") and o.cost <= j.cost * ABOUT]
-    return max(own, key=lambda o: o.cost) if own and not j.paired and not j.name.startswith(OWN) else None
+    own = [o for o in judged if o.setting == OWN and o.cost <= j.cost * ABOUT]
+    return max(own, key=lambda o: o.cost) if own and not j.paired and j.setting != OWN else None
 
 
 def settings(names: Sequence[str]) -> Iterator[str]:
@@ -253,15 +257,14 @@ def settings(names: Sequence[str]) -> Iterator[str]:
     compared: dict[str, list[tuple[Floats, Floats, Floats]]] = {}
     for name in names:
         judged = [j for j in from_variants(Bench(name)) if not j.learnt]
-        longest_of = {j.name.rpartition(", ")[0] or j.name: j for j in judged if j.cost <= TENTH or j.cost == 1}
-        for setting, j in longest_of.items():
+        last = {j.setting or j.name: j for j in judged if j.setting is None or j.cost <= TENTH}  # of each the longest
+        for setting, j in last.items():
             figures = compare(j.scores, j.full, paired=j.paired, finest=j.finest.tolist())
-            epochs = j.name.rpartition(", ")[2].removesuffix(" epochs") if ", " in j.name else "-"
             within = "-" if figures.tau_within is None else f"{figures.tau_within:.2f}"
             against = rival(j, judged)
             if against is not None:
                 compared.setdefault(setting, []).append((j.scores[:, 0], against.scores[:, 0], j.full.mean(1)))
-            cells = [epochs, f"{figures.tau:.2f}", within, _lead(j, against)]
+            cells = [str(j.epochs or "-"), f"{figures.tau:.2f}", within, _lead(j, against)]
             found.setdefault(setting, {})[name] = " | ".join(cells)
     heads = [f"{name}: epochs | tau | within | lead" for name in names]
     yield f"| setting | {' | '.join(heads)} | mean lead |\n|{(2 + 4 * len(names)) * ' --- |'}"

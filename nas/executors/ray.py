@@ -130,7 +130,7 @@ class RayExecutor(Executor):
         environment = {"OMP_NUM_THREADS": str(max(1, int(self._workers.cpus)))}
         if not self._workers.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ""
-        return (
+        return (  # Ray's stubs lack the groups
             ray.remote(concurrency_groups={"run": 1, "control": 1})(_Worker)  # type: ignore[call-overload]
             .options(
                 num_cpus=self._workers.cpus,

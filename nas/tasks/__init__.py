@@ -8,9 +8,8 @@ from typing import NamedTuple
 from nas.errors import Fault, SpecError
 from nas.study import TaskSpec
 from nas.tasks import data
-from nas.tasks.base import Task
+from nas.tasks.base import Say, Task
 
-Say = Callable[[str], None]
 Approve = Callable[[Task], None]
 Prepare = Callable[[TaskSpec, Say, bytes | None, Approve], Task]
 

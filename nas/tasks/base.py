@@ -37,7 +37,7 @@ class Task(ABC):
 
     @abstractmethod
     def filled(self, say: Say) -> Self:
-        """The task with its cache filled, as workers are given it: the slow part of preparing, once a driver.
+        """The task with its cache filled, as workers are given it: the slow part of preparing, once per driver.
 
         Without that everything else can be asked of a task, but for `train`.
         """

@@ -18,12 +18,12 @@ from nas.models.backbone import Backbone
 from nas.models.cost import intra_op_threads
 from nas.study import TaskSpec, available_cpus
 from nas.tasks import cache, data, weights
+from nas.tasks.base import Say
 from nas.tasks.data import Dataset, Split
 from nas.tasks.device import Device, Precision, here, resolved, resolved_precision
 from nas.tasks.supervised import PRETRAINED_RATE, SupervisedTask
 from nas.topologies import fpn
 
-Say = Callable[[str], None]
 A = TypeVar("A", bound=SupervisedTask[Any])
 
 WARM_UP_WIDTH = 48

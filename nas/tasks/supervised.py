@@ -130,7 +130,7 @@ class SupervisedTask(Task, Generic[T]):
             backbone = Backbone(self.backbone).eval()
         load_state(backbone, tensors(self.state), "the study's backbone")
         device = here(self.device)
-        backbone = backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        backbone = backbone.to(memory_format=torch.channels_last).to(device)
         train_maps, val_maps = room(self.frame, views * len(train)), room(self.frame, len(val))
         labels = []
         with intra_op_threads(available_cpus()):
