@@ -198,7 +198,7 @@ def from_variants(b: Bench) -> Iterator[Judged]:
             score = np.array([[own.get((b.digests[i], epochs), np.nan)] for i in index])
             if np.isnan(score).any():
                 continue  # not all necks have it yet
-            cost = b.cost(epochs / setting.epochs)
+            cost = b.cost(epochs / setting.epochs_on(b.name))
             yield Judged(f"{name}, {epochs} epochs", cost, score, truth, False, finest, 0, name, epochs)
             if name == WINNER:
                 both = np.concatenate([score, b.structure[index]], 1)
