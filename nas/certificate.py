@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -65,6 +65,11 @@ class Certificate(Value):
         cost_ratio: seconds of the proxy's runs over those of the full ones.
         gain: what the full scores gained, on average, over the last third of their training.
         converged: whether that is less than the noise.
+        tau_full: tau of one full score: what a proxy can hardly pass. None with one seed, or in certificates of old.
+        tau_late: that of the same runs where their last third began.
+        settled: whether it cannot be told that the last third changed the order: tau_full is not clearly the higher.
+        judged_by: whose mean full score judges a proxy's run; a full run is always judged by the other seeds. None in
+            certificates of old.
         threshold: the tau that was asked for.
         verdict: all of it in a sentence or two.
         failed: names of necks that are left out, each with the reason: a run failed, or collapsed.
@@ -88,6 +93,10 @@ class Certificate(Value):
     seeds: int
     gain: float
     converged: bool | None
+    tau_full: float | None = None
+    tau_late: float | None = None
+    settled: bool | None = None
+    judged_by: Literal["all seeds", "other seeds"] | None = None
     failed: dict[str, str] = {}
     threshold: float = THRESHOLD
     verdict: str = ""

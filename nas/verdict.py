@@ -47,10 +47,17 @@ def verdict(c: Certificate, objective: str) -> str:
             f"take {NAMES[f.metric]} for the objective."
         )
     if c.converged is False:
-        sentences.append(
-            f"The full training is not at its end: it still gained {c.gain:.3f} over its last third; raise full.epochs."
-        )
+        sentences.append(_unfinished(c))
     return " ".join(sentences)
+
+
+def _unfinished(c: Certificate) -> str:
+    """What it means that the full scores were still rising."""
+    rising = f"it still gained {c.gain:.3f} over its last third"
+    if not c.settled or c.tau_late is None or c.tau_full is None:
+        return f"The full training is not at its end: {rising}; raise full.epochs."
+    order = f"two thirds of it have tau {c.tau_late:.2f} with the end of another seed, all of it {c.tau_full:.2f}"
+    return f"The full training is not at its end, {rising}, but no change of its order can be seen: {order}."
 
 
 def standing(certificate: Certificate | None, proxy: Proxy) -> str:

@@ -38,6 +38,17 @@ def test_a_full_training_that_still_gains_is_said() -> None:
     assert "raise full.epochs" not in verdict(certificate(converged=None, noise=None), "ap")
 
 
+def test_a_gain_that_changes_no_order_calls_for_no_longer_training() -> None:
+    rising = certificate(converged=False, gain=0.003, tau_full=0.9, tau_late=0.94, settled=True)
+    assert verdict(rising, "ap").endswith(
+        "The full training is not at its end, it still gained 0.003 over its last third, but no change of its order "
+        "can be seen: two thirds of it have tau 0.94 with the end of another seed, all of it 0.90."
+    )
+    changing = rising.model_copy(update={"tau_late": 0.7, "settled": False})
+    assert "raise full.epochs" in verdict(changing, "ap")
+    assert "order can be seen" not in verdict(rising.model_copy(update={"converged": True}), "ap")
+
+
 def test_what_the_finest_level_alone_would_say_is_said_where_it_is_no_less() -> None:
     alone = "The finest level alone, with no training, orders them no worse (tau 0.82)"
     assert verdict(certificate(tau_finest=0.82), "ap").endswith(f"{alone}.")

@@ -37,7 +37,7 @@ from nas.certificate import trained_objective
 from nas.measurement import FORECASTS, Evaluation
 from nas.proxy import ranking
 from nas.proxy.compare import repeats
-from nas.proxy.evidence import LATE, late_gain, points
+from nas.proxy.evidence import LATE, late_score, points
 from nas.proxy.forecasting import from_the_others, longest
 
 Floats = NDArray[np.float64]
@@ -168,7 +168,7 @@ def convergence() -> go.Figure:
 
 
 def _gained(full: Full) -> str:
-    gain = np.mean([late_gain(run, full.metric) for run in full.runs])
+    gain = np.mean([run.measurement.metrics[full.metric] - late_score(run, full.metric) for run in full.runs])
     noise = "unknown" if full.noise is None else f"{full.noise:.4f}"
     return f"{full.title}: {len(full.runs)} runs<br>last third {gain:+.4f}, noise {noise}"
 

@@ -94,7 +94,8 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
         return 0 if chosen is not None else 1
     print(proxies_table(found), end="\n\n")
     if found and found[0].tau_finest is not None:
-        print(f"The finest level alone, with no training, has tau {found[0].tau_finest:.2f}.")
+        most = "" if found[0].tau_full is None else f", another full run {found[0].tau_full:.2f}"
+        print(f"The finest level alone, with no training, has tau {found[0].tau_finest:.2f}{most}.")
     if chosen is None:
         print(f"No cheaper training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
         _tell_forecast(found, None)

@@ -56,6 +56,34 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
     )
 
 
+class Ending(NamedTuple):
+    """See `nas.certificate.Certificate`."""
+
+    gain: float
+    converged: bool | None
+    tau_full: float | None
+    tau_late: float | None
+    settled: bool | None
+
+
+def ending(late: Floats, full: Floats) -> Ending:
+    """Whether the full training is at its end, from `full` scores [necks, seeds] and those of the same runs where their
+    last part began; more is better in both.
+    """
+    gain, noise = float(np.mean(full - late)), ranking.noise(full)
+    if noise is None:
+        return Ending(gain, None, None, None, None)
+    whole, early = (repeats(scores, full, paired=True) for scores in (full, late))
+    ahead = ranking.lead([(end, begun, truth) for (end, truth), (begun, _) in zip(whole, early, strict=True)])
+    return Ending(
+        gain=gain,
+        converged=gain <= noise,
+        tau_full=float(np.mean([ranking.tau(score, truth) for score, truth in whole])),
+        tau_late=float(np.mean([ranking.tau(score, truth) for score, truth in early])),
+        settled=ahead.low <= 0,
+    )
+
+
 def repeats(proxy: Floats, full: Floats, *, paired: bool) -> list[tuple[Floats, Floats]]:
     """Each repeat of the proxy's scores with the truth that it is judged by; see `compare`.
 

@@ -13,7 +13,7 @@ from nas.certificate import MINIMUM, Certificate, Compared, Trained, goes_by, tr
 from nas.errors import NASError
 from nas.forecast import NAMES, Forecast
 from nas.measurement import Evaluation, Key
-from nas.proxy.compare import compare
+from nas.proxy.compare import compare, ending
 from nas.proxy.forecasting import learn
 from nas.proxy.plan import Half, Plan
 from nas.verdict import verdict
@@ -24,7 +24,8 @@ Rows = dict[str, list[Evaluation]]
 """Of each neck by name its evaluations, one a seed."""
 
 LATE = 2**-0.5
-"""The part of a training after which its gain tells whether it is converged: its last half octave, nearly a third."""
+"""The part of a training after which its last part begins, which tells whether it is at its end: half an octave, nearly
+a third."""
 
 COLLAPSED = 0.5
 """A full run with less than this part of what the neck's other seeds reached has collapsed."""
@@ -58,15 +59,15 @@ class Evidence:
         plan, metric = self.plan, self.plan.objective.metric
         sign = 1.0 if plan.objective.direction == "maximize" else -1.0
         figures = compare(sign * self.proxy, sign * self.full, paired=self.paired, finest=self._finest)
-        gain = sign * float(np.mean([late_gain(e, metric) for row in self.rows.values() for e in row]))
+        late = np.array([[late_score(e, metric) for e in row] for row in self.rows.values()], np.float64)
         certificate = Certificate(
             metric=metric,
             **figures._asdict(),
+            **ending(sign * late, sign * self.full)._asdict(),
+            judged_by="other seeds" if self.paired else "all seeds",
             cost_ratio=self.seconds / self.full_seconds,
             necks=len(self.rows),
             seeds=self.full.shape[1],
-            gain=gain,
-            converged=gain <= figures.noise if figures.noise is not None else None,
             failed=self.failed,
             threshold=threshold,
             proxy=self.trained,
@@ -201,11 +202,10 @@ def points(evaluation: Evaluation, metric: str) -> list[tuple[int, float, float]
     return [(p.epoch, v, p.seconds) for p in evaluation.curve if (v := p.metrics.get(metric)) is not None]
 
 
-def late_gain(evaluation: Evaluation, metric: str) -> float:
-    """What the last part of a training gained; where that began, the curve is interpolated over log(epoch)."""
+def late_score(evaluation: Evaluation, metric: str) -> float:
+    """What a training had reached when its last part began: the curve is interpolated over log(epoch)."""
     epochs, values, _ = zip(*points(evaluation, metric), strict=True)
-    began = np.interp(math.log(LATE * epochs[-1]), np.log(epochs), values)
-    return float(values[-1] - began)
+    return float(np.interp(math.log(LATE * epochs[-1]), np.log(epochs), values))
 
 
 def _seconds(rows: Rows) -> float:

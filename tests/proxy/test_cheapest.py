@@ -113,6 +113,7 @@ def test_all_candidates_are_judged_by_the_other_seeds(tmp_path: Path, monkeypatc
         proxy, full = (np.array([getattr(row, half) for row in c.compared]) for half in ("proxy", "full"))
         judged = [ranking.tau(proxy[:, k], full[:, 1 - k]) for k in range(2)]
         assert c.tau == pytest.approx(np.mean(judged))
+        assert c.judged_by == "other seeds"
 
 
 def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

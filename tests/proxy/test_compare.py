@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.proxy.compare import compare
+from nas.proxy.compare import Floats, compare, ending
 
 NECKS, SEEDS = 40, 2
 
@@ -38,3 +38,34 @@ def test_one_seed_has_no_noise_and_cannot_be_paired() -> None:
     assert compare(scores, scores, paired=False).noise is None
     with pytest.raises(ValueError, match="second seed"):
         compare(scores, scores, paired=True)
+
+
+def full_runs(late_noise: float) -> tuple[Floats, Floats]:
+    """Scores [necks, seeds] at two thirds, and at the end of a training by which all necks gain the same."""
+    rng = np.random.default_rng(0)
+    truth = np.linspace(0.3, 0.5, NECKS)[:, None]
+    full = truth + rng.normal(0, 0.002, (NECKS, SEEDS))
+    return full - 0.02 + rng.normal(0, late_noise, (NECKS, 1)), full
+
+
+def test_a_gain_that_all_necks_share_leaves_the_order() -> None:
+    found = ending(*full_runs(late_noise=0))
+    assert found.gain == pytest.approx(0.02)
+    assert found.converged is False
+    assert found.settled
+    assert found.tau_full == found.tau_late
+    assert found.tau_full is not None
+    assert found.tau_full > 0.9
+
+
+def test_an_order_that_changes_late_is_not_settled() -> None:
+    found = ending(*full_runs(late_noise=0.05))
+    assert found.settled is False
+    assert found.tau_full is not None
+    assert found.tau_late is not None
+    assert found.tau_late < found.tau_full - 0.1
+
+
+def test_of_one_seed_only_the_gain_is_known() -> None:
+    late, full = (scores[:, :1] for scores in full_runs(late_noise=0))
+    assert ending(late, full) == (pytest.approx(0.02), None, None, None, None)
