@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from nas import __version__
 from nas.architecture import Architecture
 from nas.errors import TrialFailed
 from nas.measurement import Job, Measurement, Metrics, Progress, finite
@@ -83,11 +84,15 @@ def reference_of(task: Task) -> Architecture:
     return task.architecture(fpn(task.frame.levels, REFERENCE_WIDTH))
 
 
+_PACKAGES = ("torch", "torchvision", "timm", "faster-coco-eval")
+
+
 def machine(device: Device) -> dict[str, Any]:
     """The machine and the versions that a measurement rests on; `processor` is the one behind `device`."""
     processor = torch.cuda.get_device_name() if device == "cuda" else _processor()
-    names = ("pyramid-nas", "torch", "torchvision", "timm", "faster-coco-eval")
-    return {"machine": platform.node(), "processor": processor, "versions": {name: version(name) for name in names}}
+    # A cluster's workers are sent this package, and have no metadata of it.
+    versions = {"pyramid-nas": __version__} | {name: version(name) for name in _PACKAGES}
+    return {"machine": platform.node(), "processor": processor, "versions": versions}
 
 
 def _processor() -> str:

@@ -12,12 +12,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 import ray
+import ray._private.state
 import ray._private.worker
 
 from nas.errors import UserError
@@ -28,6 +30,9 @@ _MARGIN = 2**30
 
 _HEALTH_CHECK = 10.0
 """Seconds that a cluster has to tell that it is one; a healthy one takes two."""
+
+_RETURNED = 5.0
+"""Seconds that a cluster has to take back what an earlier job of it held."""
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -48,6 +53,7 @@ class Cluster:
 
     def __init__(self, address: str | None, workers: Workers, context: Any) -> None:
         self._leave: Callable[[], None] = lambda: None
+        self._shared = address is not None
         if ray.is_initialized():
             return
         self._leave = _start(workers, size_of(context)) if address is None else _join(address)
@@ -55,10 +61,11 @@ class Cluster:
         ray._private.worker._worker_logs_enabled = False
 
     def capacity(self, workers: Workers) -> int:
-        """How many workers at a time.
+        """How many workers at a time: with `count: auto` as many as there is room for, of a cluster that was joined as
+        many as others leave.
 
         Raises:
-            UserError: the cluster has no room for so many.
+            UserError: the cluster has no room for so many, or others hold it.
         """
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         room = sum(_room(node, workers) for node in nodes)
@@ -69,6 +76,14 @@ class Cluster:
                 f"workers: {wanted} with {workers.cpus:g} CPUs and {workers.gpus:g} GPUs each do not fit into"
                 f" {cpus:g} CPUs and {gpus:g} GPUs; ask for fewer or smaller ones"
             )
+        if self._shared:
+            free = _free_room(workers, room)
+            if free < wanted:
+                raise UserError(
+                    f"workers: {wanted} with {workers.cpus:g} CPUs and {workers.gpus:g} GPUs each do not fit into what "
+                    f"others leave of the cluster, which is room for {free}; wait for them, or ask for fewer"
+                )
+            room = free
         return room if workers.count == "auto" else workers.count
 
     def close(self) -> None:
@@ -86,6 +101,17 @@ def size_of(context: Any) -> int:
 def last_line(trace: object) -> str:
     """The last line of a traceback: the exception itself."""
     return str(trace).strip().rpartition("\n")[2]
+
+
+def _free_room(workers: Workers, all_of_it: int) -> int:
+    """Workers that fit into what nobody holds. An actor that does not fit would wait in silence."""
+    until = time.monotonic() + _RETURNED
+    while True:
+        nodes = ray._private.state.available_resources_per_node().values()
+        room = sum(_room(node, workers) for node in nodes)
+        if room >= all_of_it or time.monotonic() > until:
+            return min(room, all_of_it)
+        time.sleep(0.1)
 
 
 def _room(node: Mapping[str, float], workers: Workers) -> int:

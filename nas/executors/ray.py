@@ -13,7 +13,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from nas.errors import NASError
-from nas.executors.base import Evaluate, Event, Executor, Failure, Step, event_of, steps, worker_name
+from nas.executors.base import Evaluate, Event, Executor, Failure, Step, event_of, logger, steps, worker_name
 from nas.executors.cluster import Cluster, last_line
 from nas.measurement import Job
 from nas.study import Workers
@@ -61,7 +61,8 @@ class RayExecutor(Executor):
     """One actor a slot, each with the CPUs and GPUs of `workers`; `count: auto` makes as many as the cluster holds.
 
     The context is put into the object store once. A worker process that dies gives a Failure of kind "worker" and is
-    replaced. `address`: see `Cluster`.
+    replaced. One that cannot start, on a machine that lacks something, is not: its job waits for another worker, and
+    there is one fewer. `address`: see `Cluster`.
 
     Raises:
         UserError: the cluster cannot be joined, or `workers` do not fit into it.
@@ -73,11 +74,15 @@ class RayExecutor(Executor):
         self._done_seconds = 0.0
         self._busy: dict[str, _Slot] = {}
         self._slots: list[_Slot] = []
+        self._places = 0  # jobs that may be submitted at a time
+        self._waiting: deque[Job] = deque()  # those whose worker could not start
+        self._cannot_start: NASError | None = None
         self._cluster = Cluster(address, workers, context)
         try:
             self.capacity = self._cluster.capacity(workers)
             self._context = ray.put(context)
             self._slots = [_Slot(self._actor()) for _ in range(self.capacity)]
+            self._places = self.capacity
         except BaseException:
             self.close()
             raise
@@ -85,41 +90,44 @@ class RayExecutor(Executor):
         self._free = deque(self._slots)
 
     def submit(self, job: Job) -> None:
-        if job.id in self._busy:
+        if job.id in self.running:
             raise ValueError(f"{job.id} is running")
-        if not self._free:
+        if len(self.running) >= self._places:
             raise ValueError(f"no slot is free for {job.id}")
-        slot = self._free.popleft()
-        slot.job, slot.turn = job, slot.turn + 1
-        slot.stream = slot.actor.run.options(num_returns="streaming").remote(slot.turn, job)
-        self._busy[job.id] = slot
+        self._waiting.append(job)
+        self._start_waiting()
 
     def events(self, timeout: float) -> list[Event]:
         streams = {slot.stream: slot for slot in self._busy.values()}
-        if not streams:
-            return []
-        ready, _ = ray.wait(list(streams), timeout=timeout)
-        if ready:
-            ready, _ = ray.wait(list(streams), num_returns=len(streams), timeout=0)
-        return [self._next(streams[stream]) for stream in ready]
+        told: list[Event] = []
+        if streams:
+            ready, _ = ray.wait(list(streams), timeout=timeout)
+            if ready:
+                ready, _ = ray.wait(list(streams), num_returns=len(streams), timeout=0)
+            told = [event for stream in ready if (event := self._next(streams[stream])) is not None]
+        if self._cannot_start is not None and not self._slots and not told:  # what the others told goes first
+            raise self._cannot_start
+        return told
 
     def cancel(self, job_id: str) -> None:
+        self._waiting = deque(job for job in self._waiting if job.id != job_id)
         if job_id in self._busy:
             slot = self._busy[job_id]
             slot.actor.give_up.remote(slot.turn)
             self._release(slot)
 
     def close(self) -> None:
-        slots, self._slots = self._slots, []
+        slots, self._slots, self._places = self._slots, [], 0
         for slot in slots:
             ray.kill(slot.actor)
         self._busy.clear()
+        self._waiting.clear()
         self._free = deque()
         self._cluster.close()
 
     @property
     def running(self) -> frozenset[str]:
-        return frozenset(self._busy)
+        return frozenset(self._busy) | {job.id for job in self._waiting}
 
     @property
     def busy_seconds(self) -> float:
@@ -142,8 +150,16 @@ class RayExecutor(Executor):
             .remote(self._evaluate, self._context)
         )
 
-    def _next(self, slot: _Slot) -> Event:
-        """The next event of a slot whose stream is ready."""
+    def _start_waiting(self) -> None:
+        """Give jobs to the slots that are free."""
+        while self._waiting and self._free:
+            job, slot = self._waiting.popleft(), self._free.popleft()
+            slot.job, slot.turn = job, slot.turn + 1
+            slot.stream = slot.actor.run.options(num_returns="streaming").remote(slot.turn, job)
+            self._busy[job.id] = slot
+
+    def _next(self, slot: _Slot) -> Event | None:
+        """The next event of a slot whose stream is ready; None if its worker could not start."""
         assert slot.job is not None
         what: Step
         try:
@@ -152,7 +168,8 @@ class RayExecutor(Executor):
             what = Failure(f"its result cannot be sent: {last_line(error)}", "trial", str(error))
         except RayError as error:
             if isinstance(error, RayActorError) and error.actor_init_failed:
-                raise NASError(f"no worker can start: {last_line(error)}") from error
+                self._drop(slot, error)
+                return None
             what = Failure("its worker process died: killed, crashed or out of memory", "worker", str(error))
             ray.kill(slot.actor)
             slot.actor = self._actor()
@@ -161,9 +178,21 @@ class RayExecutor(Executor):
             self._release(slot)
         return event
 
+    def _drop(self, slot: _Slot, error: RayError) -> None:
+        """Do without a slot whose worker could not start; its job goes to another."""
+        assert slot.job is not None
+        del self._busy[slot.job.id]
+        self._waiting.appendleft(slot.job)
+        self._slots.remove(slot)
+        self.capacity = len(self._slots)
+        self._cannot_start = NASError(f"no worker can start: {last_line(error)}")
+        logger.debug("a worker could not start: %s", error)
+        self._start_waiting()
+
     def _release(self, slot: _Slot) -> None:
         assert slot.job is not None
         del self._busy[slot.job.id]
         self._done_seconds += slot.seconds
         slot.job, slot.stream, slot.seconds = None, None, 0.0
         self._free.append(slot)
+        self._start_waiting()

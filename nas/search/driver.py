@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nas import catalog
+from nas import __version__, catalog
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
 from nas.measurement import FORECASTS, METRICS, Metrics
@@ -206,9 +206,10 @@ def _evaluate() -> Any:
 
 def provenance(setup: Setup) -> dict[str, Any]:
     """Where a study comes from: versions, machine, and what its spec was read as."""
-    packages = ("pyramid-nas", "torch", "torchvision", "timm", "optuna", "ray", "faster-coco-eval", "numpy")
+    packages = ("torch", "torchvision", "timm", "optuna", "ray", "faster-coco-eval", "numpy")
+    own = {"python": platform.python_version(), "pyramid-nas": __version__}
     return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "versions": own | {name: version(name) for name in packages},
         "machine": platform.node(),
         "platform": platform.platform(),
         "space": setup.space.to_dict(),

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import nas
 from nas.errors import UserError
 from nas.executors.cluster import Cluster, _room, size_of
 from nas.study import Workers
@@ -57,15 +58,32 @@ def driver(folder: Path, middle: str, context: Context, **environment: str) -> s
     )
 
 
+NOT_INSTALLED = """
+import importlib.metadata
+
+found = importlib.metadata.version
+
+def version(name):
+    if name == "pyramid-nas":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return found(name)
+
+importlib.metadata.version = version
+"""
+"""A sitecustomize.py of a machine that has what this package depends on, and not the package."""
+
+
 @contextmanager
 def head(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A cluster of someone else's: its head, and where it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words = f"start --head --block --port={port} --num-cpus=1 --include-dashboard=false --disable-usage-stats"
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(NOT_INSTALLED)
     process = subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", *words.split(), f"--temp-dir={folder}/ray"],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(folder)},
+        env=os.environ | {"PYTHONPATH": f"{folder / 'site'}:{ROOT}", "HOME": str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -174,8 +192,27 @@ def test_a_cluster_that_runs_is_joined_given_the_package_and_left_running(folder
     with head(folder) as (process, address):
         middle = "executor.cancel('endless'); executor.submit(job('environment'))"
         middle += "; print(executor.events(timeout=60)[-1].what.details['package'])"
+        middle += "; executor.submit(job('machine'))"
+        middle += "; print(executor.events(timeout=60)[-1].what.details['versions']['pyramid-nas'])"
         joined = driver(folder, middle, context, ADDRESS=address)
-        package, errors = joined.communicate(timeout=120)
+        told, errors = joined.communicate(timeout=120)
         assert errors == ""
-        assert Path(package.strip()).is_relative_to(folder / "ray")
+        package, version = told.split()
+        assert Path(package).is_relative_to(folder / "ray")
+        assert version == nas.__version__
         assert process.poll() is None
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_what_others_hold_of_a_cluster_is_not_counted_on(folder: Path, context: Context) -> None:
+    with head(folder) as (_, address):
+        holder = driver(folder, "print('ready', flush=True); time.sleep(120)", context, ADDRESS=address)
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        (folder / "second").mkdir()
+        late = driver(folder / "second", "pass", context, ADDRESS=address)
+        _, errors = late.communicate(timeout=120)
+        assert "1 with 1 CPUs and 0 GPUs each do not fit into what others leave" in errors
+        holder.kill()
+        holder.communicate(timeout=60)

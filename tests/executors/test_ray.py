@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from nas.executors.ray import RayExecutor
 from nas.measurement import Measurement, Progress
 from nas.study import Workers
 from tests.contracts.executor_contract import ExecutorContract, eventually, until_idle
-from tests.executors.toys import Context, Unloadable, evaluate, job
+from tests.executors.toys import Context, OnceUnloadable, Unloadable, evaluate, job
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
@@ -115,3 +116,19 @@ def test_workers_that_cannot_start_are_an_error(ray_executor: Executor) -> None:
         executor.submit(job("steady"))
         with pytest.raises(NASError, match=r"no worker can start: .*No module named 'no_such_module'"):
             until_idle(executor)
+
+
+def test_a_worker_that_cannot_start_is_done_without(ray_executor: Executor, context: Context, tmp_path: Path) -> None:
+    partly = OnceUnloadable(replace(context, folder=tmp_path))
+    with RayExecutor(evaluate, partly, SMALL) as executor:
+        for name in ("steady-a", "steady-b"):
+            executor.submit(job(name))
+        finals = [event for event in until_idle(executor) if event.final]
+        assert {event.job for event in finals} == {"steady-a", "steady-b"}
+        assert all(isinstance(event.what, Measurement) for event in finals)
+        assert len({event.worker for event in finals}) == executor.capacity == 1
+        executor.submit(job("endless-a"))
+        executor.submit(job("endless-b"))  # the driver may not have seen yet that there is one fewer
+        executor.cancel("endless-b")
+        executor.cancel("endless-a")
+        assert executor.running == frozenset()

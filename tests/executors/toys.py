@@ -38,6 +38,24 @@ class Unloadable:
         return import_module, ("no_such_module",)
 
 
+@dataclass(frozen=True)
+class OnceUnloadable:
+    """A context that the first worker cannot load, and all others can."""
+
+    context: Context
+
+    def __reduce__(self) -> tuple[Callable[[Context], Context], tuple[Context]]:
+        return _unless_first, (self.context,)
+
+
+def _unless_first(context: Context) -> Context:
+    try:
+        (context.folder / "first").touch(exist_ok=False)
+    except FileExistsError:
+        return context
+    raise ModuleNotFoundError("no timm on this machine")
+
+
 def job(id: str, epochs: int = 3, attempt: int = 1) -> Job:
     return Job(id=id, architecture=ARCHITECTURE, seed=0, epochs=epochs, attempt=attempt)
 
@@ -61,6 +79,13 @@ def _instant(context: Context, job: Job) -> Iterator[Progress | Measurement]:
 
 def _environment(context: Context, job: Job) -> Iterator[Progress | Measurement]:
     yield Measurement(metrics={}, seconds=0, details={"package": nas.__file__, **os.environ})
+
+
+def _machine(context: Context, job: Job) -> Iterator[Progress | Measurement]:
+    """Tells what a trial tells of the machine it ran on."""
+    from nas.trial import machine
+
+    yield Measurement(metrics={}, seconds=0, details=machine("cpu"))
 
 
 def _looks(context: Context, job: Job) -> Iterator[Progress | Measurement]:
@@ -108,6 +133,7 @@ _TOYS = {
     "steady": _steady,
     "instant": _instant,
     "environment": _environment,
+    "machine": _machine,
     "looks": _looks,
     "endless": _endless,
     "raises": _raises,
