@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -59,17 +59,21 @@ class Certificate(Value):
             there are no such pairs.
         tau_finest: tau of that level alone, the finer the better: what ranks necks with no training at all. None in
             certificates of old.
+        over_finest: lower bound of what tau is above that, by the bootstrap; None in certificates of old.
         regret: full score of the best neck less that of the proxy's pick, averaged over the proxy's seeds.
         noise: standard deviation of one full score over seeds, pooled over necks; None with one seed.
         spread: standard deviation of the full scores over necks.
         cost_ratio: seconds of the proxy's runs over those of the full ones.
-        gain: what the full scores gained, on average, over the last third of their training.
+        gain: what the full scores gained, on average, over the last 29 % of their training, half an octave. None under
+            a falling rate, or where the curves do not reach back so far.
         converged: whether that is less than the noise.
-        tau_full: tau of one full score: what a proxy can hardly pass. None with one seed, or in certificates of old.
-        tau_late: that of the same runs where their last third began.
-        settled: whether it cannot be told that the last third changed the order: tau_full is not clearly the higher.
-        judged_by: whose mean full score judges a proxy's run; a full run is always judged by the other seeds. None in
-            certificates of old.
+        tau_full: tau of one full score, judged by those of the other seeds: about what a proxy can have that is judged
+            so. None with one seed, or in certificates of old.
+        tau_late: that of the same runs where the last 29 % began.
+        reordered: whether these have clearly changed the order: all of the bootstrap interval of what tau_full is above
+            tau_late is above zero.
+        judged_by: whose mean full score judges a proxy's run. All seeds' is the steadier truth, and taus by it may pass
+            `tau_full`. None in certificates of old.
         threshold: the tau that was asked for.
         verdict: all of it in a sentence or two.
         failed: names of necks that are left out, each with the reason: a run failed, or collapsed.
@@ -85,17 +89,18 @@ class Certificate(Value):
     tau_top: float | None
     tau_within: float | None = None
     tau_finest: float | None = None
+    over_finest: float | None = None
     regret: float
     noise: float | None
     spread: float
     cost_ratio: float
     necks: int
     seeds: int
-    gain: float
+    gain: float | None
     converged: bool | None
     tau_full: float | None = None
     tau_late: float | None = None
-    settled: bool | None = None
+    reordered: bool | None = None
     judged_by: Literal["all seeds", "other seeds"] | None = None
     failed: dict[str, str] = {}
     threshold: float = THRESHOLD
@@ -175,7 +180,8 @@ def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Cer
 
 
 def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | None:
-    """Of a proxy's certificates the newest (the last) that the study's objective and full training are those of.
+    """Of a proxy's certificates the one of most runs that the study's objective and full training are those of, the
+    newest (the last) of several.
 
     Before it goes one on the study's own search space, and before all others what taught a study the forecasts that it
     asks for.
@@ -187,10 +193,19 @@ def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | 
     own = [c for c in certificates if c.metric == measured.metric and _changes(c.full.task, c.proxy.task) == full]
     law = proxy.forecast if asked.metric in FORECASTS else None
 
-    def rank(at: int) -> tuple[bool, bool, int]:
-        return law is not None and own[at].forecast == law, own[at].space == proxy.space, at
+    def rank(at: int) -> tuple[bool, bool, int, int]:
+        found = own[at]
+        return law is not None and found.forecast == law, found.space == proxy.space, found.necks * found.seeds, at
 
     return own[max(range(len(own)), key=rank)] if own else None
+
+
+def covers(certificate: Certificate, space: Mapping[str, Any]) -> bool:
+    """Whether a search space is the certificate's own, or a part of it: what its curves forecast depends on that."""
+    known, asked = dict(certificate.space), dict(space)
+    wide, narrow = known.pop("parameters", {}), asked.pop("parameters", {})
+    inside = (all(value in wide[name] for value in values) for name, values in narrow.items() if name in wide)
+    return known == asked and wide.keys() == narrow.keys() and all(inside)
 
 
 def _changes(full: TaskSpec, proxy: TaskSpec) -> dict[str, Any]:

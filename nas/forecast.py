@@ -21,10 +21,11 @@ class Forecast(Value):
 
     Attributes:
         metric: what is forecast.
-        epochs: of the two points of the curve that it looks at, the last two of the proxy.
+        epochs: of the two points of the curve that it looks at, the last of the proxy and one half an octave before it.
         error: root mean square error, in the metric's unit, on necks that the law was not fitted to.
         tau, low, high, tau_top, tau_within, regret: how forecasts of such necks rank; see
             `nas.certificate.Certificate`.
+        over_finest: likewise.
         ahead: lower bound of what tau is above that of the score itself; None in certificates of old.
     """
 
@@ -38,6 +39,7 @@ class Forecast(Value):
     high: float
     tau_top: float | None
     tau_within: float | None = None
+    over_finest: float | None = None
     regret: float
     ahead: float | None = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.certificate import Certificate, Proxy, goes_by, trained_objective
-from nas.forecast import NAMES
+from nas.certificate import THRESHOLD, Certificate, Proxy, goes_by, trained_objective
+from nas.forecast import NAMES, Forecast
 from nas.measurement import FORECASTS
 from nas.study import StudySpec
 
@@ -35,10 +35,11 @@ def verdict(c: Certificate, objective: str) -> str:
         sentences = [f"Do not trust {what}: it does not order necks as the full training does ({figures}); {lost}."]
     else:
         sentences = [f"{_start(what)} is not good enough as far as can be seen ({figures}); {lost}, {cost}."]
-    if c.tau_finest is not None and told.tau <= c.tau_finest:
+    if c.tau_finest is not None and no_better_than_finest(c, told):
+        how = "no worse" if told.tau <= c.tau_finest else "not clearly worse"
         inside = "" if told.tau_within is None else f"; among necks that share one the tau is {told.tau_within:.2f}"
         sentences.append(
-            f"The finest level alone, with no training, orders them no worse (tau {c.tau_finest:.2f}){inside}."
+            f"The finest level alone, with no training, orders them {how} (tau {c.tau_finest:.2f}){inside}."
         )
     if forecast is None and c.better_forecast is not None and c.spread > (c.noise or 0):
         f = c.better_forecast
@@ -51,10 +52,17 @@ def verdict(c: Certificate, objective: str) -> str:
     return " ".join(sentences)
 
 
+def no_better_than_finest(c: Certificate, told: Certificate | Forecast) -> bool:
+    """Whether the score, or its forecast, is not clearly above what the finest level alone tells."""
+    if c.tau_finest is None:
+        return False
+    return told.tau <= c.tau_finest if told.over_finest is None else told.over_finest <= 0
+
+
 def _unfinished(c: Certificate) -> str:
     """What it means that the full scores were still rising."""
     rising = f"it still gained {c.gain:.3f} over its last third"
-    if not c.settled or c.tau_late is None or c.tau_full is None:
+    if c.reordered is not False or c.tau_late is None or c.tau_full is None:
         return f"The full training is not at its end: {rising}; raise full.epochs."
     order = f"two thirds of it have tau {c.tau_late:.2f} with the end of another seed, all of it {c.tau_full:.2f}"
     return f"The full training is not at its end, {rising}, but no change of its order can be seen: {order}."
@@ -68,9 +76,13 @@ def standing(certificate: Certificate | None, proxy: Proxy) -> str:
     metric = objective.metric if objective is not None else certificate.metric
     found = certificate.forecast if metric in FORECASTS and certificate.forecast is not None else certificate
     word = "certified" if certificate.certifies(metric) else "NOT to be trusted"
+    asked = "" if certificate.threshold == THRESHOLD else f", asked {certificate.threshold:.2f}"
+    level = certificate.tau_finest
+    if level is not None and no_better_than_finest(certificate, found):
+        asked += f", the finest level alone {level:.2f}"
     where = "" if certificate.space == proxy.space else ", on another search space"
     where += "" if certificate.proxy.fingerprint == proxy.task else ", with another device, precision or cache"
-    figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}"
+    figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}{asked}"
     full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
     return f"proxy: {word} by {metric} ({figures}; {full}{where})"
 

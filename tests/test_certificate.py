@@ -8,6 +8,7 @@ from nas.certificate import (
     Certificate,
     Proxy,
     Trained,
+    covers,
     first_certified,
     fitting,
     goes_by,
@@ -42,6 +43,27 @@ def test_the_newest_certificate_counts() -> None:
     old, new = certificate(), certificate(tau=0.1)
     assert fitting([], proxy()) is None
     assert fitting([old, new], proxy()) == new
+
+
+def test_one_of_more_runs_goes_before_a_later_one_of_fewer() -> None:
+    many, few = certificate(necks=24, seeds=2), certificate(necks=8, seeds=1, tau=0.1)
+    assert fitting([many, few], proxy()) == many
+    assert fitting([few, many], proxy()) == many
+
+
+@pytest.mark.parametrize(
+    ("parameters", "inside"),
+    [
+        ({"width": [8, 16], "levels": [3]}, True),
+        ({"width": [8], "levels": [3]}, True),
+        ({"width": [8, 32], "levels": [3]}, False),
+        ({"width": [8]}, False),
+    ],
+)
+def test_it_covers_its_own_search_space_and_every_part_of_it(parameters: dict[str, Any], inside: bool) -> None:
+    found = certificate(space=SPACE | {"parameters": {"width": [8, 16], "levels": [3]}})
+    assert covers(found, SPACE | {"parameters": parameters}) is inside
+    assert not covers(found, {"name": "other", "parameters": parameters})
 
 
 def test_one_on_the_studys_own_space_goes_first() -> None:

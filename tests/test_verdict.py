@@ -39,12 +39,12 @@ def test_a_full_training_that_still_gains_is_said() -> None:
 
 
 def test_a_gain_that_changes_no_order_calls_for_no_longer_training() -> None:
-    rising = certificate(converged=False, gain=0.003, tau_full=0.9, tau_late=0.94, settled=True)
+    rising = certificate(converged=False, gain=0.003, tau_full=0.9, tau_late=0.94, reordered=False)
     assert verdict(rising, "ap").endswith(
         "The full training is not at its end, it still gained 0.003 over its last third, but no change of its order "
         "can be seen: two thirds of it have tau 0.94 with the end of another seed, all of it 0.90."
     )
-    changing = rising.model_copy(update={"tau_late": 0.7, "settled": False})
+    changing = rising.model_copy(update={"tau_late": 0.7, "reordered": True})
     assert "raise full.epochs" in verdict(changing, "ap")
     assert "order can be seen" not in verdict(rising.model_copy(update={"converged": True}), "ap")
 
@@ -56,6 +56,9 @@ def test_what_the_finest_level_alone_would_say_is_said_where_it_is_no_less() -> 
     assert verdict(inside, "ap").endswith(f"{alone}; among necks that share one the tau is 0.36.")
     assert alone not in verdict(inside, "ap_full")
     assert alone not in verdict(certificate(tau_finest=0.7), "ap")
+    level = "The finest level alone, with no training, orders them not clearly worse (tau 0.70)"
+    assert level in verdict(certificate(tau_finest=0.7, over_finest=-0.05), "ap")
+    assert level not in verdict(certificate(tau_finest=0.7, over_finest=0.02), "ap")
 
 
 def asked(space: str = "pyramid", objective: str = "ap") -> Proxy:
@@ -71,6 +74,8 @@ def test_the_line_at_a_launch() -> None:
     assert standing(certificate(), asked(space="mine")).endswith("20 epochs, on another search space)")
     elsewhere = asked().model_copy(update={"task": "fedcba9876543210"})
     assert standing(certificate(), elsewhere).endswith("20 epochs, with another device, precision or cache)")
+    figures = "proxy: certified by ap (tau 0.80, 0.60 to 0.90, asked 0.10, the finest level alone 0.82; 24 necks and a"
+    assert standing(certificate(threshold=0.1, tau_finest=0.82), asked()).startswith(figures)
     assert standing(certificate(tau=0.2), asked()).startswith("proxy: NOT to be trusted by ap (tau 0.20")
 
 

@@ -168,7 +168,8 @@ def convergence() -> go.Figure:
 
 
 def _gained(full: Full) -> str:
-    gain = np.mean([run.measurement.metrics[full.metric] - late_score(run, full.metric) for run in full.runs])
+    late = np.array([late_score(run, full.metric) for run in full.runs], np.float64)
+    gain = np.mean([run.measurement.metrics[full.metric] for run in full.runs]) - late.mean()
     noise = "unknown" if full.noise is None else f"{full.noise:.4f}"
     return f"{full.title}: {len(full.runs)} runs<br>last third {gain:+.4f}, noise {noise}"
 

@@ -46,6 +46,9 @@ def _show_study(store: Store, name: str, as_json: bool) -> None:
     else:
         print(*result_lines(found), sep="\n")
         print("\n" + standing(found.proxy, record.proxy))
+        proven = facts(found.proxy, record.spec)
+        if proven is not None:
+            print(proven["verdict"])
 
 
 def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:

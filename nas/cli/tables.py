@@ -43,7 +43,7 @@ def certificate_lines(found: Certificate) -> list[str]:
         ["tau in the top quarter", _tau(found.tau_top)],
         ["tau within a finest level", _tau(found.tau_within)],
         ["tau of the finest level alone", _tau(found.tau_finest)],
-        ["tau of another full run", _tau(found.tau_full)],
+        ["tau of a full run, by the other seeds", _tau(found.tau_full)],
         ["regret", metric(found.metric, found.regret)],
         ["spread of necks", metric(found.metric, found.spread)],
         ["noise of seeds", noise],

@@ -107,7 +107,7 @@ def _free_room(workers: Workers, all_of_it: int) -> int:
     """Workers that fit into what nobody holds. An actor that does not fit would wait in silence."""
     until = time.monotonic() + _RETURNED
     while True:
-        nodes = ray._private.state.available_resources_per_node().values()
+        nodes = ray._private.state.available_resources_per_node().values()  # type: ignore[no-untyped-call]
         room = sum(_room(node, workers) for node in nodes)
         if room >= all_of_it or time.monotonic() > until:
             return min(room, all_of_it)

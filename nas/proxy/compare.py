@@ -22,6 +22,7 @@ class Comparison(NamedTuple):
     tau_top: float | None
     tau_within: float | None
     tau_finest: float | None
+    over_finest: float | None
     regret: float
     noise: float | None
     spread: float
@@ -30,7 +31,7 @@ class Comparison(NamedTuple):
 def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] | None = None) -> Comparison:
     """How well `proxy` scores [necks, seeds] rank what `full` scores [necks, seeds] rank; more is better in both.
 
-    `finest` are the necks' finest levels, for `tau_within` and `tau_finest`.
+    `finest` are the necks' finest levels, for `tau_within`, `tau_finest` and `over_finest`.
 
     `paired`: column k of the proxy is judged by the full scores of the other columns. So it must be where column k of
     both is of one run, at an early point and at its end, for a run knows its own luck.
@@ -41,6 +42,7 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
     pairs = repeats(proxy, full, paired=paired)
     tops = [top for top in (ranking.top(score, truth) for score, truth in pairs) if top is not None]
     groups = np.arange(len(full)) if finest is None else np.asarray(finest)
+    leads = ranking.lead([(score, -groups, truth) for score, truth in pairs]) if finest is not None else None
     inside = [tau for tau in (ranking.within(score, truth, groups) for score, truth in pairs) if tau is not None]
     low, high = ranking.interval(pairs)
     return Comparison(
@@ -50,6 +52,7 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
         tau_top=float(np.mean(tops)) if tops else None,
         tau_within=float(np.mean(inside)) if inside else None,
         tau_finest=None if finest is None else float(np.mean([ranking.tau(-groups, truth) for _, truth in pairs])),
+        over_finest=None if leads is None else leads.low,
         regret=float(np.mean([ranking.regret(score, truth) for score, truth in pairs])),
         noise=ranking.noise(full),
         spread=float(full.mean(1).std(ddof=1)),
@@ -59,28 +62,32 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
 class Ending(NamedTuple):
     """See `nas.certificate.Certificate`."""
 
-    gain: float
-    converged: bool | None
-    tau_full: float | None
-    tau_late: float | None
-    settled: bool | None
+    gain: float | None = None
+    converged: bool | None = None
+    tau_full: float | None = None
+    tau_late: float | None = None
+    reordered: bool | None = None
 
 
-def ending(late: Floats, full: Floats) -> Ending:
+def ending(late: Floats | None, full: Floats) -> Ending:
     """Whether the full training is at its end, from `full` scores [necks, seeds] and those of the same runs where their
-    last part began; more is better in both.
+    last part began, None where that is not known; more is better in both.
     """
-    gain, noise = float(np.mean(full - late)), ranking.noise(full)
+    gain, noise = float(np.mean(full - late)) if late is not None else None, ranking.noise(full)
     if noise is None:
-        return Ending(gain, None, None, None, None)
-    whole, early = (repeats(scores, full, paired=True) for scores in (full, late))
+        return Ending(gain)
+    whole = repeats(full, full, paired=True)
+    tau_full = float(np.mean([ranking.tau(score, truth) for score, truth in whole]))
+    if late is None or gain is None:
+        return Ending(tau_full=tau_full)
+    early = repeats(late, full, paired=True)
     ahead = ranking.lead([(end, begun, truth) for (end, truth), (begun, _) in zip(whole, early, strict=True)])
     return Ending(
         gain=gain,
         converged=gain <= noise,
-        tau_full=float(np.mean([ranking.tau(score, truth) for score, truth in whole])),
+        tau_full=tau_full,
         tau_late=float(np.mean([ranking.tau(score, truth) for score, truth in early])),
-        settled=ahead.low <= 0,
+        reordered=ahead.low > 0,
     )
 
 

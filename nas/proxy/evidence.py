@@ -27,6 +27,9 @@ LATE = 2**-0.5
 """The part of a training after which its last part begins, which tells whether it is at its end: half an octave, nearly
 a third."""
 
+APART = 0.76
+"""What the epochs of a forecast's first point may be of its last's: half an octave, but for the rounding of epochs."""
+
 COLLAPSED = 0.5
 """A full run with less than this part of what the neck's other seeds reached has collapsed."""
 
@@ -39,7 +42,7 @@ class Evidence:
     """Scores [necks, seeds] of the necks `rows` under a proxy and in full, and the seconds that all of each took.
 
     `paired`: seed k of the proxy is judged by the other seeds of the full training; see `compare`. `before` are the
-    proxy's scores at the point before its last, `epochs` those of the two points; None where its curve has one alone.
+    proxy's scores at a point before its last, `epochs` those of the two points; None where its curve has one alone.
     """
 
     plan: Plan
@@ -59,11 +62,10 @@ class Evidence:
         plan, metric = self.plan, self.plan.objective.metric
         sign = 1.0 if plan.objective.direction == "maximize" else -1.0
         figures = compare(sign * self.proxy, sign * self.full, paired=self.paired, finest=self._finest)
-        late = np.array([[late_score(e, metric) for e in row] for row in self.rows.values()], np.float64)
         certificate = Certificate(
             metric=metric,
             **figures._asdict(),
-            **ending(sign * late, sign * self.full)._asdict(),
+            **ending(self._late(metric, sign), sign * self.full)._asdict(),
             judged_by="other seeds" if self.paired else "all seeds",
             cost_ratio=self.seconds / self.full_seconds,
             necks=len(self.rows),
@@ -82,6 +84,13 @@ class Evidence:
         asked = trained_objective(plan.setup.spec)
         assert asked is not None  # or there was no plan
         return certificate.model_copy(update={"verdict": verdict(certificate, goes_by(asked, certificate).metric)})
+
+    def _late(self, metric: str, sign: float) -> Floats | None:
+        """The full runs where their last part began; under a falling rate that is no shorter run."""
+        found = [[late_score(e, metric) for e in row] for row in self.rows.values()]
+        if self.plan.full.spec.schedule != "constant" or any(score is None for row in found for score in row):
+            return None
+        return sign * np.array(found, np.float64)
 
     def _forecast(self, metric: str) -> Forecast | None:
         if self.before is None or metric not in NAMES:
@@ -118,7 +127,7 @@ def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[s
         _seconds(long),
         lost,
         paired=False,
-        before=_column(curves, known - 2) if known > 1 else None,
+        before=_column(curves, _before(curves, known - 1)) if known > 1 else None,
         epochs=_two(curves, known - 1),
     )
 
@@ -143,7 +152,7 @@ def of_starts(
             _seconds(long),
             failed,
             paired=True,  # for other settings too: what is to be compared is judged by the same truths
-            before=_column(curves, k - 1) if k else None,
+            before=_column(curves, _before(curves, k)) if k else None,
             epochs=_two(curves, k),
         )
 
@@ -191,10 +200,16 @@ def _column(curves: Curves, k: int) -> Floats:
     return np.array([[curve[k][1] for curve in row] for row in curves], np.float64)
 
 
+def _before(curves: Curves, k: int) -> int:
+    """The last point far enough before point `k` that what was gained since is more than noise, else the first."""
+    epochs = [epoch for epoch, _, _ in curves[0][0]]
+    return max((i for i in range(k) if epochs[i] <= APART * epochs[k]), default=0)
+
+
 def _two(curves: Curves, k: int) -> tuple[int, int]:
-    """Epochs of point `k` and of the one before; of the first, its own twice."""
+    """Epochs of point `k` and of the one before that a forecast looks at; of the first, its own twice."""
     curve = curves[0][0]
-    return curve[max(k - 1, 0)][0], curve[k][0]
+    return curve[_before(curves, k)][0], curve[k][0]
 
 
 def points(evaluation: Evaluation, metric: str) -> list[tuple[int, float, float]]:
@@ -202,10 +217,13 @@ def points(evaluation: Evaluation, metric: str) -> list[tuple[int, float, float]
     return [(p.epoch, v, p.seconds) for p in evaluation.curve if (v := p.metrics.get(metric)) is not None]
 
 
-def late_score(evaluation: Evaluation, metric: str) -> float:
-    """What a training had reached when its last part began: the curve is interpolated over log(epoch)."""
+def late_score(evaluation: Evaluation, metric: str) -> float | None:
+    """What a training had reached when its last part began: the curve is interpolated over log(epoch). None where it
+    has no point as early as that.
+    """
     epochs, values, _ = zip(*points(evaluation, metric), strict=True)
-    return float(np.interp(math.log(LATE * epochs[-1]), np.log(epochs), values))
+    began = LATE * epochs[-1]
+    return float(np.interp(math.log(began), np.log(epochs), values)) if began >= epochs[0] else None
 
 
 def _seconds(rows: Rows) -> float:

@@ -48,6 +48,7 @@ def learn(
         high=figures.high,
         tau_top=figures.tau_top,
         tau_within=figures.tau_within,
+        over_finest=figures.over_finest,
         regret=figures.regret,
         ahead=ranking.lead([(ranked[:, k], score, own) for k, (score, own) in enumerate(judged)]).low,
     )

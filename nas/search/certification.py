@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from nas import catalog
-from nas.certificate import Certificate, fitting, goes_by
+from nas.certificate import Certificate, covers, fitting, goes_by
 from nas.errors import Fault, MissingDatabase, SpecError
 from nas.measurement import FORECASTS
 from nas.search.setup import Setup
@@ -42,8 +42,9 @@ def with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say:
         setup = replace(setup, forecast=known.proxy.forecast)
     certificate = _certificate(setup, storage)
     if known is None:
-        law = certificate.forecast if certificate is not None else None
-        setup = replace(setup, forecast=law, spec=_settled(setup.spec, certificate, say))
+        teacher = certificate if certificate is not None and covers(certificate, setup.proxy.space) else None
+        law = teacher.forecast if teacher is not None else None
+        setup = replace(setup, forecast=law, spec=_with_fallbacks(setup.spec, teacher, say))
     if setup.forecast is None:
         _refuse_forecasts(setup.spec)
     return replace(setup, certificate=certificate)
@@ -51,8 +52,8 @@ def with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say:
 
 def _refuse_forecasts(spec: StudySpec) -> None:
     message = (
-        "{} is what the certificate of a proxy of two points or more tells ({} epochs), and there is none: run "
-        "`nas proxy` for this study first, or take {}, alone or as its fallback"
+        "{} is what the certificate of a proxy of two points or more tells ({} epochs), and there is none on this "
+        "search space: run `nas proxy` for this study first, or take {}, alone or as its fallback"
     )
     faults = [
         Fault(f"objectives[{i}].metric", message.format(o.metric, spec.task.epochs, FORECASTS[o.metric]))
@@ -63,12 +64,12 @@ def _refuse_forecasts(spec: StudySpec) -> None:
         raise SpecError(spec.name or "study", faults)
 
 
-def _settled(spec: StudySpec, certificate: Certificate | None, say: Say) -> StudySpec:
+def _with_fallbacks(spec: StudySpec, certificate: Certificate | None, say: Say) -> StudySpec:
     """The spec with the fallback of each forecast that no certificate proves, or that a pruner would cut short."""
     objectives = []
     for asked in spec.objectives:
         objective = goes_by(asked, certificate)
-        why = f"no certificate of this proxy proves {asked.metric}"
+        why = f"no certificate of this proxy on this search space proves {asked.metric}"
         if objective.metric in FORECASTS and spec.pruner.kind != "none":
             objective = asked.fallen_back
             why = f"{spec.pruner.kind} cuts the curve short that {asked.metric} is told from"

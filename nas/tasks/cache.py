@@ -55,14 +55,19 @@ def plan(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) ->
             need, allowed = _mb(sizes[spec.cache]), _mb(spec.cache_bytes)
             message = f"{spec.cache} take {need}, and cache_bytes allows {allowed}: raise it or use auto"
             raise SpecError("", [Fault("task.cache", message)])
-        return Plan(spec.cache, sizes[spec.cache], f"cache: {spec.cache}, {_mb(sizes[spec.cache])}")
+        note = f"cache: {spec.cache}, {_mb(sizes[spec.cache])}{_by_path(spec.cache)}"
+        return Plan(spec.cache, sizes[spec.cache], note)
     options: list[Cache] = ["features", "images", "none"] if frozen else ["images", "none"]
     chosen = next(c for c in options if sizes[c] <= spec.cache_bytes)
     asked = ", ".join(f"{c} {_mb(sizes[c])}" for c in options if sizes[c])
-    note = f"cache: {chosen} (auto; {asked}; allowed {_mb(spec.cache_bytes)})"
+    note = f"cache: {chosen} (auto; {asked}; allowed {_mb(spec.cache_bytes)}){_by_path(chosen)}"
     if frozen and chosen != "features":
         note += "; features train several times as fast: allow more task.cache_bytes, or take fewer task.views"
     return Plan(chosen, sizes[chosen], note)
+
+
+def _by_path(chosen: Cache) -> str:
+    return "; every worker reads the images by their paths, on other machines too" if chosen == "none" else ""
 
 
 def _mb(size: float) -> str:

@@ -91,7 +91,9 @@ def test_show_tells_what_the_proxy_is_worth(nas: Nas, storage: str) -> None:
         proxy = Trained(task=study.spec.task, fingerprint=study.task)
         full = Trained(task=study.spec.full_task, fingerprint=study.task)
         store.keep_certificate(certificate(proxy=proxy, full=full))
-    assert "proxy: certified by ap (tau 0.80" in nas("show", "cells", "--storage", storage).out
+    told = nas("show", "cells", "--storage", storage).out.splitlines()
+    assert told[-2].startswith("proxy: certified by ap (tau 0.80")
+    assert told[-1].startswith("Trust this proxy: it orders necks much as the full training does")
     shown = nas("show", "cells", "--storage", storage, "--json").json
     assert (shown["proxy"]["tau"], shown["proxy"]["certified"]) == (0.8, True)
 

@@ -52,18 +52,24 @@ def test_a_gain_that_all_necks_share_leaves_the_order() -> None:
     found = ending(*full_runs(late_noise=0))
     assert found.gain == pytest.approx(0.02)
     assert found.converged is False
-    assert found.settled
+    assert found.reordered is False
     assert found.tau_full == found.tau_late
     assert found.tau_full is not None
     assert found.tau_full > 0.9
 
 
-def test_an_order_that_changes_late_is_not_settled() -> None:
+def test_an_order_that_changes_late_is_told() -> None:
     found = ending(*full_runs(late_noise=0.05))
-    assert found.settled is False
+    assert found.reordered
     assert found.tau_full is not None
     assert found.tau_late is not None
     assert found.tau_late < found.tau_full - 0.1
+
+
+def test_where_no_earlier_point_is_known_only_another_full_run_tells() -> None:
+    found = ending(None, full_runs(late_noise=0)[1])
+    assert found.tau_full is not None
+    assert (found.gain, found.converged, found.tau_late, found.reordered) == (None, None, None, None)
 
 
 def test_of_one_seed_only_the_gain_is_known() -> None:

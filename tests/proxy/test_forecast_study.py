@@ -135,7 +135,7 @@ def test_a_fallback_is_taken_where_no_certificate_tells_the_forecast_and_that_is
     url, said = searches.url(tmp_path), list[str]()
     asked = spec(objectives=FALLING_BACK, budget={"trials": 4})
     found = launch(asked, storage=url, say=said.append)
-    assert said.count("objective: ap; no certificate of this proxy proves ap_full") == 1
+    assert said.count("objective: ap; no certificate of this proxy on this search space proves ap_full") == 1
     with open_store(url, create=False) as store:
         record = store.study("small")
         assert record is not None
@@ -154,7 +154,7 @@ def test_a_forecast_that_was_refuted_gives_way_to_its_fallback(tmp_path: Path, m
     certify(spec(), storage=url, necks=12)
     monkeypatch.setattr("nas.certificate.LOW", 0.99)
     found = launch(spec(objectives=FALLING_BACK, budget={"trials": 4}), storage=url, say=said.append)
-    assert "objective: ap; no certificate of this proxy proves ap_full" in said
+    assert "objective: ap; no certificate of this proxy on this search space proves ap_full" in said
     assert [o.metric for o in found.objectives] == ["ap"]
 
 
@@ -178,6 +178,16 @@ def test_the_forecast_goes_before_its_fallback_where_a_certificate_tells_it(tmp_
     other = change_study(record.spec, record.text, ["name=other", "task.epochs=4"]).study
     assert other is not None
     assert plan(other, url, say=lambda line: None).spec.objectives[0].metric == "ap", "the stored study has it still"
+
+
+def test_a_forecast_is_of_its_search_space_and_of_parts_of_it_alone(tmp_path: Path) -> None:
+    url = searches.url(tmp_path)
+    certify(spec(objectives=FALLING_BACK), storage=url, necks=12)
+    for space, metric in (({"width": [16]}, "ap_full"), ({"width": [16, 48]}, "ap")):
+        asked = spec(objectives=FALLING_BACK, name="other", space=searches.SPACE | space)
+        assert plan(asked, url, say=lambda line: None).spec.objectives[0].metric == metric
+    with pytest.raises(SpecError, match="there is none on this search space"):
+        plan(spec(name="other", space=searches.SPACE | {"width": [16, 48]}), url)
 
 
 def test_a_pruner_cuts_forecasts_and_leaves_their_fallback(tmp_path: Path) -> None:

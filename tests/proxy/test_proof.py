@@ -64,7 +64,7 @@ def test_an_honest_proxy_is_certified(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found.noise == pytest.approx(NOISE, rel=0.8)
     assert found.cost_ratio == pytest.approx(0.1)
     assert found.converged
-    assert found.settled
+    assert found.reordered is False
     assert found.tau_full is not None
     assert found.tau_full > 0.9
     assert found.judged_by == "all seeds"

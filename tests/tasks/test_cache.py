@@ -41,7 +41,9 @@ def test_auto_takes_the_first_that_fits_and_says_so(allowed: float, tune: str, c
 def test_what_is_asked_for_is_taken_or_refused() -> None:
     plan = cache.plan(spec(cache="images"), FRAME, 32, 16)
     assert (plan.cache, plan.size, plan.note) == ("images", IMAGES, "cache: images, 1 MB")
-    assert cache.plan(spec(cache="none", cache_bytes=1), FRAME, 32, 16).cache == "none"
+    plan = cache.plan(spec(cache="none", cache_bytes=1), FRAME, 32, 16)
+    assert plan.cache == "none"
+    assert plan.note.endswith("every worker reads the images by their paths, on other machines too")
     said = r"^task\.cache: features take 1 MB, and cache_bytes allows 1 MB: raise it or use auto$"
     with pytest.raises(SpecError, match=said):
         cache.plan(spec(cache="features", cache_bytes=1e6), FRAME, 32, 16)
