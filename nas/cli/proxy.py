@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where --search writes (default: the file; a shipped one here)",
     )
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be trained, and train nothing")
     options.add_json(parser)
 
 
@@ -52,7 +53,21 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("-o names the study file that --search writes: give --search too, or leave it out")
     file = options.launched(args)
     spec = options.sound(file)
+    if args.dry_run:
+        return _dry_run(args, spec)
     return _search(args, file, spec) if args.search else _certify(args, spec)
+
+
+def _dry_run(args: argparse.Namespace, spec: StudySpec) -> int:
+    from nas.cli.tables import outlook_lines
+    from nas.proxy import outlook
+
+    found = outlook(spec, storage=args.storage, necks=args.necks, seeds=args.seeds, say=options.say)
+    if args.json:
+        options.print_json(found.to_dict())
+    else:
+        print(*outlook_lines(found, search=args.search), sep="\n")
+    return 0
 
 
 def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
@@ -68,43 +83,67 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
-    from nas.catalog import folder
-    from nas.certificate import LOW, first_certified
-    from nas.cli.tables import proxies_table
+    """0 where a proxy was found, 1 where none is certified."""
+    from nas.certificate import first_certified
     from nas.proxy import cheapest
-    from nas.proxy.settings import difference
-    from nas.proxy.study_file import with_proxy
-    from nas.verdict import facts
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
     chosen = first_certified(found, spec)
     if chosen is not None:
-        source = Path(file.where)
-        base = source.resolve().parent if source.is_file() else None
-        moved = base is not None and base not in (target.resolve().parent, folder("studies").resolve())
-        _write(target, with_proxy(file.text, chosen, spec, base, moved))
+        _write(target, _changed(file, chosen, spec, target))
     if args.json:
-        tried = [
-            {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (facts(c, spec) or {})
-            for c in found
-        ]
-        best = _told(chosen, spec) if chosen is not None else None
-        options.print_json({"chosen": best, "file": str(target) if chosen else None, "proxies": tried})
-        return 0 if chosen is not None else 1
+        options.print_json(_searched(found, chosen, spec, target))
+    else:
+        _tell_search(found, chosen, spec, target, args.threshold)
+    return 0 if chosen is not None else 1
+
+
+def _changed(file: StudyFile, chosen: Certificate, spec: StudySpec, target: Path) -> str:
+    """The text of the study with the proxy that was chosen, as it is to stand in `target`."""
+    from nas.catalog import folder
+    from nas.proxy.study_file import with_proxy
+
+    source = Path(file.where)
+    base = source.resolve().parent if source.is_file() else None
+    moved = base is not None and base not in (target.resolve().parent, folder("studies").resolve())
+    return with_proxy(file.text, chosen, spec, base, moved)
+
+
+def _searched(
+    found: Sequence[Certificate], chosen: Certificate | None, spec: StudySpec, target: Path
+) -> dict[str, Any]:
+    """What was tried and chosen, as data."""
+    from nas.proxy.settings import difference
+    from nas.verdict import facts
+
+    tried = [
+        {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (facts(c, spec) or {})
+        for c in found
+    ]
+    best = _told(chosen, spec) if chosen is not None else None
+    return {"chosen": best, "file": str(target) if chosen else None, "proxies": tried}
+
+
+def _tell_search(
+    found: Sequence[Certificate], chosen: Certificate | None, spec: StudySpec, target: Path, threshold: float
+) -> None:
+    """The same for people."""
+    from nas.certificate import LOW
+    from nas.cli.tables import proxies_table
+    from nas.proxy.settings import difference
+
     print(proxies_table(found), end="\n\n")
     if found and found[0].tau_finest is not None:
         most = "" if found[0].tau_full is None else f", another full run {found[0].tau_full:.2f}"
         print(f"The finest level alone, with no training, has tau {found[0].tau_finest:.2f}{most}.")
     if chosen is None:
-        print(f"No cheaper training reaches tau {args.threshold:g} with an interval above {LOW:g}.")
-        _tell_forecast(found, None)
-        return 1
-    print(chosen.verdict)
-    setting = difference(chosen.proxy.task, spec.task)
-    print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
+        print(f"No cheaper training reaches tau {threshold:g} with an interval above {LOW:g}.")
+    else:
+        print(chosen.verdict)
+        setting = difference(chosen.proxy.task, spec.task)
+        print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
     _tell_forecast(found, chosen)
-    return 0
 
 
 def _tell_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from nas.certificate import Certificate
 from nas.describe import shown
@@ -11,6 +12,9 @@ from nas.forecast import NAMES
 from nas.measurement import FORECASTS
 from nas.results import Found, Result, best_of
 from nas.study import Objective
+
+if TYPE_CHECKING:
+    from nas.proxy.outlook import Outlook
 
 _COLUMNS = ("ap", "miou", "params", "latency_ms", "seconds")
 """Metrics shown beside the objectives, where they were measured."""
@@ -59,6 +63,20 @@ def certificate_lines(found: Certificate) -> list[str]:
     if found.failed:
         lines[-2:-2] = ["", *(f"left out: {name}, {reason}" for name, reason in found.failed.items())]
     return lines
+
+
+def outlook_lines(found: Outlook, *, search: bool) -> list[str]:
+    """What a certificate would train; of a `search` the full runs, whose starts tell of all lengths."""
+    rows = [["neck", "params"], *([name, metric("params", count)] for name, count in found.necks.items())]
+    lines = [table(rows), ""]
+    halves = {"in full": found.full} if search else {"under the proxy": found.proxy, "in full": found.full}
+    for what, half in halves.items():
+        told = f"{half.runs} runs of {half.epochs} epochs {what}: {half.recorded} are in the database"
+        if half.recorded < half.runs:
+            pace = "there is no run yet that tells how long they take" if half.left is None else ""
+            told += f"; {pace or f'the others take about {duration(half.left or 0)} of one worker'}"
+        lines.append(told)
+    return [*lines, "then short runs under other settings, where they may cost less"] if search else lines
 
 
 def proxies_table(found: Sequence[Certificate]) -> str:

@@ -42,7 +42,7 @@ def cheapest(
     say: Say = lambda line: None,
 ) -> list[Certificate]:
     """Certificates of proxies of every length and setting, cheapest first; the first that is certified is kept in the
-    database, and that of the study's own proxy.
+    database, and that of the study's own proxy, where the curves have a point at its length.
 
     At a constant rate a short run is the start of a long one, so that the full runs of spread necks tell of all their
     lengths at once; each is judged by the ends of the runs with other seeds. Then come the study's own proxy, if it
@@ -60,6 +60,9 @@ def cheapest(
     with runner(plan, plan.full.task, storage, artifacts, say) as runs:
         found = _certificates(plan, plan.full, runs, {}, objective.metrics, threshold, say)
         known = dict(runs.found)
+    own, measured = spec.task.epochs, milestones(spec.full_task.epochs)
+    if same_but_for_epochs(spec.task, spec.full_task) and own not in measured:
+        say(f"not judged: task.epochs {own}, for curves have no point there; `nas proxy` without --search does it")
     for task in _others(spec):
         known_to_do = [c.proxy.task.epochs for c in found if any(map(c.certifies, objective.metrics))]
         limit = min(known_to_do, default=LONGEST * spec.full_task.epochs)

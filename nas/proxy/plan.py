@@ -16,7 +16,7 @@ from nas.proxy.runs import Run
 from nas.proxy.settings import same_but_for_epochs
 from nas.proxy.spread import spread
 from nas.search.constraints import broken
-from nas.search.setup import Setup, set_up
+from nas.search.setup import Setup, differences, set_up
 from nas.storage import StudyRecord
 from nas.study import Objective, StudySpec, TaskSpec
 from nas.tasks.base import Task
@@ -72,6 +72,8 @@ def make_plan(
         message = f"should be more than the proxy's {spec.task.epochs}, not {spec.full_task.epochs}"
         raise SpecError(spec.name or "study", [Fault("full.epochs", message)])
     record, kept = known
+    if record is not None:
+        _tell_differences(record, spec, say)
     same = record is not None and same_but_for_epochs(record.spec.task, spec.task)
     setup = set_up(spec, say, kept if same else None)
     full = _full(setup, say)
@@ -92,6 +94,14 @@ def make_plan(
         Half(spec.task, setup.task, _rows(setup.task, spec.task.epochs, chosen, short, keep=spec.seed)),
         Half(spec.full_task, full, _rows(full, spec.full_task.epochs, chosen, long, keep=None)),
     )
+
+
+def _tell_differences(known: StudyRecord, spec: StudySpec, say: Say) -> None:
+    """A study file's name may be that of a study which was launched with other settings."""
+    found = [fault for fault in differences(known.spec, spec) if not fault.path.startswith("objectives")]
+    if found:
+        told = "; ".join(f"{fault.path} {fault.message}" for fault in found)
+        say(f"not the proxy of study {known.name!r} as it was launched: {told}")
 
 
 def short_half(plan: Plan, spec: TaskSpec, say: Say) -> Half:

@@ -107,8 +107,9 @@ class Runs:
                     self.say(f"{what}: {had + done} of {len(runs)} runs, about {left / 60:.0f} min left")
                     told = now
         finally:
-            for job in self._under_way:
+            for job, under_way in self._under_way.items():
                 self.executor.cancel(job)
+                self.store.attempt_ended(under_way.run.key, under_way.attempt, "cancelled")
             self._under_way.clear()
         self.say(f"{what}: {sum(run.key in self.found for run in runs)} of {len(runs)} runs done")
 
@@ -136,6 +137,7 @@ class Runs:
             known=under_way.known,
         )
         self._under_way[job.id] = under_way
+        self.store.attempt(run.key, under_way.attempt, None)
         self.executor.submit(job)
 
     def _hear(self, event: Event) -> None:
@@ -163,6 +165,7 @@ class Runs:
             curve=tuple(under_way.curve),
         )
         self.store.record(evaluation)
+        self.store.attempt_ended(run.key, under_way.attempt, "complete")
         self.found[run.key] = evaluation.model_copy(
             update={"measurement": measurement.model_copy(update={"weights": None})}
         )
@@ -172,7 +175,9 @@ class Runs:
 
     def _failed(self, job: str, under_way: _UnderWay, failure: Failure) -> None:
         del self._under_way[job]
-        if failure.kind == "worker" and under_way.attempt < ATTEMPTS:
+        again = failure.kind == "worker" and under_way.attempt < ATTEMPTS
+        self.store.attempt_ended(under_way.run.key, under_way.attempt, "lost" if again else "failed", failure.message)
+        if again:
             under_way.attempt += 1
             self._submit(under_way)
             return

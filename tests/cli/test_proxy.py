@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nas.certificate import Trained
+from nas.proxy.outlook import Outlook, Training
 from nas.storage import open_store
 from tests.cli.conftest import Nas
 from tests.fabricated import TEXT
@@ -56,6 +57,26 @@ def test_json_has_the_figures_and_the_runs(nas: Nas, asked: dict[str, Any]) -> N
     assert set(figures) <= set(told)
     assert told["certified"] is True
     assert told["compared"][0]["full"] == [0.4, 0.41]
+
+
+OUTLOOK = Outlook(
+    necks={"fpn": 3_114_239, "P2 to P3 (0)": 250_000},
+    seeds=2,
+    proxy=Training(epochs=8, runs=4, recorded=4, left=0.0),
+    full=Training(epochs=80, runs=4, recorded=1, left=6_000.0),
+)
+
+
+def test_a_dry_run_tells_what_there_is_to_train(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.proxy.outlook", lambda spec, **rest: OUTLOOK)
+    lines = nas("proxy", "quickstart", "--dry-run").out.splitlines()
+    assert lines[1].split() == ["fpn", "3.11", "M"]
+    assert lines[-2:] == [
+        "4 runs of 8 epochs under the proxy: 4 are in the database",
+        "4 runs of 80 epochs in full: 1 are in the database; the others take about 1 h 40 min of one worker",
+    ]
+    assert nas("proxy", "quickstart", "--dry-run", "--json").json == OUTLOOK.to_dict()
+    assert nas("proxy", "quickstart", "--dry-run", "--search").out.splitlines()[-2].startswith("4 runs of 80 epochs")
 
 
 def test_a_study_in_the_database(nas: Nas, asked: dict[str, Any], storage: str) -> None:

@@ -109,6 +109,8 @@ def test_a_failure_is_told_and_the_rest_goes_on(store: Store) -> None:
     assert runs.failed == {"fpn 8": "the loss became nan"}
     assert set(runs.found) == {key(16)}
     assert "fpn 8 failed: the loss became nan" in said
+    assert [(a.state, a.error) for a in store.attempts(key(8))] == [("failed", "the loss became nan")]
+    assert [(a.state, a.error) for a in store.attempts(key(16))] == [("complete", None)]
 
 
 def test_five_failures_in_a_row_end_the_work(store: Store) -> None:
@@ -173,3 +175,4 @@ def test_a_lost_worker_costs_an_attempt(store: Store) -> None:
     assert set(runs.found) == {key(8)}
     assert runs.failed == {}
     assert log[-1].attempt == 2
+    assert [(a.state, a.error) for a in store.attempts(key(8))] == [("lost", "its worker died"), ("complete", None)]
