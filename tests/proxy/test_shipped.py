@@ -154,3 +154,6 @@ def test_each_is_of_its_study_as_that_is_now(name: str, request: pytest.FixtureR
     objective = trained_objective(spec)
     assert objective is not None
     assert found.certifies(objective.metric)
+    assert found.judged_by == "other seeds"
+    assert None not in (found.over_finest, found.tau_full, found.tau_late)
+    assert found.reordered is False
