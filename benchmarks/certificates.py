@@ -8,7 +8,8 @@
 
 `give` puts what `certificates/` holds into a database, and `nas proxy` trains only what is missing there; `keep` writes
 what it has trained. One file a task, by its fingerprint: other data, weights, settings or evaluator make another one.
-`ship` writes the newest certificate of each shipped study, as it stands in the repository, to `studies/certificates/`.
+`ship` writes the certificate of each shipped study that counts for it, as it stands in the repository, to
+`studies/certificates/`.
 `tell` prints of each shipped certificate's runs what the certificate does not hold: how well one seed's full run ranks
 for the other's, how well the seeds' shortest runs agree, and every neck's way from the shortest to the full score.
 """

@@ -180,11 +180,11 @@ def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Cer
 
 
 def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | None:
-    """Of a proxy's certificates the one of most runs that the study's objective and full training are those of, the
-    newest (the last) of several.
+    """Of a proxy's certificates the best that the study's objective and full training are those of.
 
-    Before it goes one on the study's own search space, and before all others what taught a study the forecasts that it
-    asks for.
+    What taught a study the forecasts that it asks for goes before all others; then one on the study's own search space,
+    or on one that this is a part of; then one of the very task, device, precision and cache included; then the one of
+    most runs, and the newest (the last) of several.
     """
     measured, asked = measured_objective(proxy.spec), trained_objective(proxy.spec)
     if measured is None or asked is None:
@@ -193,9 +193,11 @@ def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | 
     own = [c for c in certificates if c.metric == measured.metric and _changes(c.full.task, c.proxy.task) == full]
     law = proxy.forecast if asked.metric in FORECASTS else None
 
-    def rank(at: int) -> tuple[bool, bool, int, int]:
+    def rank(at: int) -> tuple[bool, bool, bool, bool, int, int]:
         found = own[at]
-        return law is not None and found.forecast == law, found.space == proxy.space, found.necks * found.seeds, at
+        taught = law is not None and found.forecast == law
+        place = found.space == proxy.space, covers(found, proxy.space), found.proxy.fingerprint == proxy.task
+        return taught, *place, found.necks * found.seeds, at
 
     return own[max(range(len(own)), key=rank)] if own else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from nas.certificate import THRESHOLD, Certificate, Proxy, goes_by, trained_objective
@@ -47,8 +48,7 @@ def verdict(c: Certificate, objective: str) -> str:
             f"What its curves forecast of the full score ranks better (tau {f.tau:.2f}, {f.low:.2f} to {f.high:.2f}): "
             f"take {NAMES[f.metric]} for the objective."
         )
-    if c.converged is False:
-        sentences.append(_unfinished(c))
+    sentences += _unfinished(c)
     return " ".join(sentences)
 
 
@@ -59,13 +59,20 @@ def no_better_than_finest(c: Certificate, told: Certificate | Forecast) -> bool:
     return told.tau <= c.tau_finest if told.over_finest is None else told.over_finest <= 0
 
 
-def _unfinished(c: Certificate) -> str:
-    """What it means that the full scores were still rising."""
+def _unfinished(c: Certificate) -> Iterator[str]:
+    """What it means that the full scores were still rising, or changing places."""
+    if c.full.task.schedule != "constant" or not (c.converged is False or c.reordered):
+        return
+    end = "The full training is not at its end"
     rising = f"it still gained {c.gain:.3f} over its last third"
-    if c.reordered is not False or c.tau_late is None or c.tau_full is None:
-        return f"The full training is not at its end: {rising}; raise full.epochs."
+    if c.reordered is None or c.tau_late is None or c.tau_full is None:
+        yield f"{end}: {rising}; raise full.epochs."
+        return
     order = f"two thirds of it have tau {c.tau_late:.2f} with the end of another seed, all of it {c.tau_full:.2f}"
-    return f"The full training is not at its end, {rising}, but no change of its order can be seen: {order}."
+    if c.reordered:
+        yield f"{end}: {rising} and changed the order ({order}); raise full.epochs."
+    else:
+        yield f"{end}, {rising}, but no change of its order can be seen: {order}."
 
 
 def standing(certificate: Certificate | None, proxy: Proxy) -> str:

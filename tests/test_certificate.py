@@ -49,6 +49,15 @@ def test_one_of_more_runs_goes_before_a_later_one_of_fewer() -> None:
     many, few = certificate(necks=24, seeds=2), certificate(necks=8, seeds=1, tau=0.1)
     assert fitting([many, few], proxy()) == many
     assert fitting([few, many], proxy()) == many
+    here = few.model_copy(update={"proxy": Trained(task=few.proxy.task, fingerprint=proxy().task)})
+    assert fitting([here, many], proxy()) == here, "many were made with another device, precision or cache"
+
+
+def test_one_that_covers_the_space_goes_before_one_of_another() -> None:
+    wide = certificate(necks=8, space=SPACE | {"parameters": {"width": [8, 16, 32]}})
+    other = certificate(necks=24, space=SPACE | {"parameters": {"width": [8]}})
+    asked = proxy().model_copy(update={"space": SPACE | {"parameters": {"width": [16]}}})
+    assert fitting([wide, other], asked) == wide
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from nas.certificate import Proxy
+from nas.certificate import Proxy, Trained
 from nas.forecast import Forecast
 from nas.study import StudySpec
 from nas.verdict import standing, verdict
-from tests.proxy.samples import certificate, forecast
+from tests.proxy.samples import certificate, forecast, trained
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,15 @@ def test_a_gain_that_changes_no_order_calls_for_no_longer_training() -> None:
         "can be seen: two thirds of it have tau 0.94 with the end of another seed, all of it 0.90."
     )
     changing = rising.model_copy(update={"tau_late": 0.7, "reordered": True})
-    assert "raise full.epochs" in verdict(changing, "ap")
+    assert "gained 0.003 over its last third and changed the order" in verdict(changing, "ap")
+    assert "changed the order" in verdict(changing.model_copy(update={"converged": True}), "ap")
     assert "order can be seen" not in verdict(rising.model_copy(update={"converged": True}), "ap")
+
+
+def test_of_a_falling_rate_no_end_is_asked_for() -> None:
+    falling = trained(20).task.model_copy(update={"schedule": "one_cycle"})
+    old = certificate(converged=False, gain=0.02, full=Trained(task=falling, fingerprint="t1-abc"))
+    assert "raise full.epochs" not in verdict(old, "ap")
 
 
 def test_what_the_finest_level_alone_would_say_is_said_where_it_is_no_less() -> None:

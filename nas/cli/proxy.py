@@ -54,14 +54,17 @@ def run(args: argparse.Namespace) -> int:
     file = options.launched(args)
     spec = options.sound(file)
     if args.dry_run:
-        return _dry_run(args, spec)
+        return _dry_run(args, file, spec)
     return _search(args, file, spec) if args.search else _certify(args, spec)
 
 
-def _dry_run(args: argparse.Namespace, spec: StudySpec) -> int:
+def _dry_run(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     from nas.cli.tables import outlook_lines
-    from nas.proxy import outlook
+    from nas.proxy import check_search, outlook
 
+    if args.search:
+        check_search(spec, args.seeds)
+        _target(args, file)
     found = outlook(spec, storage=args.storage, necks=args.necks, seeds=args.seeds, say=options.say)
     if args.json:
         options.print_json(found.to_dict())
@@ -134,9 +137,10 @@ def _tell_search(
     from nas.proxy.settings import difference
 
     print(proxies_table(found), end="\n\n")
-    if found and found[0].tau_finest is not None:
-        most = "" if found[0].tau_full is None else f", another full run {found[0].tau_full:.2f}"
-        print(f"The finest level alone, with no training, has tau {found[0].tau_finest:.2f}{most}.")
+    most = max(found, key=lambda c: c.necks, default=None)  # some may have been left early
+    if most is not None and most.tau_finest is not None:
+        full = "" if most.tau_full is None else f", another full run {most.tau_full:.2f}"
+        print(f"The finest level alone, with no training, has tau {most.tau_finest:.2f}{full}.")
     if chosen is None:
         print(f"No cheaper training reaches tau {threshold:g} with an interval above {LOW:g}.")
     else:

@@ -10,6 +10,7 @@ from nas.cli import options
 if TYPE_CHECKING:
     from nas.results import TrialFacts
     from nas.storage import Store
+    from nas.study import StudySpec
 
 HELP = "show what a study has found, or the facts of one trial"
 EXAMPLE = "nas show quickstart 7"
@@ -41,14 +42,20 @@ def _show_study(store: Store, name: str, as_json: bool) -> None:
     found, record = result(store, name), study_record(store, name)
     if as_json:
         told = record.model_dump(mode="json", include={"created", "provenance"})
-        told |= {"spec": record.spec.to_dict(), "proxy": facts(found.proxy, record.spec)}
+        told |= {"spec": record.spec.to_dict(), "proxy": facts(found.proxy, _as_begun(record.spec))}
         options.print_json(found.to_json() | told)
     else:
         print(*result_lines(found), sep="\n")
         print("\n" + standing(found.proxy, record.proxy))
-        proven = facts(found.proxy, record.spec)
+        proven = facts(found.proxy, _as_begun(record.spec))
         if proven is not None:
             print(proven["verdict"])
+
+
+def _as_begun(spec: StudySpec) -> StudySpec:
+    """A study that was launched goes by what it began with, whatever a later certificate says."""
+    objectives = tuple(objective.model_copy(update={"fallback": None}) for objective in spec.objectives)
+    return spec.model_copy(update={"objectives": objectives})
 
 
 def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:

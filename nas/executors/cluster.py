@@ -77,7 +77,7 @@ class Cluster:
                 f" {cpus:g} CPUs and {gpus:g} GPUs; ask for fewer or smaller ones"
             )
         if self._shared:
-            free = _free_room(workers, room)
+            free = _free_room(workers, room if workers.count == "auto" else wanted)
             if free < wanted:
                 raise UserError(
                     f"workers: {wanted} with {workers.cpus:g} CPUs and {workers.gpus:g} GPUs each do not fit into what "
@@ -103,14 +103,17 @@ def last_line(trace: object) -> str:
     return str(trace).strip().rpartition("\n")[2]
 
 
-def _free_room(workers: Workers, all_of_it: int) -> int:
-    """Workers that fit into what nobody holds. An actor that does not fit would wait in silence."""
+def _free_room(workers: Workers, wanted: int) -> int:
+    """How many of the wanted workers fit into what nobody holds: an actor that does not fit would wait in silence.
+
+    Of the GPUs of a node the sum is known alone: two that are half free look like one that is.
+    """
     until = time.monotonic() + _RETURNED
     while True:
         nodes = ray._private.state.available_resources_per_node().values()  # type: ignore[no-untyped-call]
         room = sum(_room(node, workers) for node in nodes)
-        if room >= all_of_it or time.monotonic() > until:
-            return min(room, all_of_it)
+        if room >= wanted or time.monotonic() > until:
+            return min(room, wanted)
         time.sleep(0.1)
 
 
@@ -118,7 +121,8 @@ def _room(node: Mapping[str, float], workers: Workers) -> int:
     """Workers that fit onto one node. A share of a GPU is a share of one: 0.4 fits twice into each."""
     room = _fits(node.get("CPU", 0), workers.cpus)
     if 0 < workers.gpus < 1:
-        return min(room, int(node.get("GPU", 0)) * _fits(1, workers.gpus))
+        whole, part = divmod(node.get("GPU", 0), 1)  # a part is what others left of one
+        return min(room, int(whole) * _fits(1, workers.gpus) + _fits(part, workers.gpus))
     return min(room, _fits(node.get("GPU", 0), workers.gpus)) if workers.gpus else room
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError, RuntimeEnvSetupError
 
 from nas.errors import NASError
 from nas.executors.base import Evaluate, Event, Executor, Failure, Step, event_of, logger, steps, worker_name
@@ -167,7 +167,8 @@ class RayExecutor(Executor):
         except RayTaskError as error:
             what = Failure(f"its result cannot be sent: {last_line(error)}", "trial", str(error))
         except RayError as error:
-            if isinstance(error, RayActorError) and error.actor_init_failed:
+            cannot_start = isinstance(error, RayActorError) and error.actor_init_failed
+            if cannot_start or isinstance(error, RuntimeEnvSetupError):
                 self._drop(slot, error)
                 return None
             what = Failure("its worker process died: killed, crashed or out of memory", "worker", str(error))
@@ -186,7 +187,7 @@ class RayExecutor(Executor):
         self._slots.remove(slot)
         self.capacity = len(self._slots)
         self._cannot_start = NASError(f"no worker can start: {last_line(error)}")
-        logger.debug("a worker could not start: %s", error)
+        logger.warning("a worker cannot start, %d are left: %s", self.capacity, last_line(error))
         self._start_waiting()
 
     def _release(self, slot: _Slot) -> None:

@@ -5,8 +5,8 @@
 which tries `settings`; `study_file` writes the second's answer down. `outlook` tells beforehand what there is to train.
 """
 
-from nas.proxy.cheapest import cheapest
+from nas.proxy.cheapest import cheapest, check_search
 from nas.proxy.outlook import outlook
 from nas.proxy.proof import certify
 
-__all__ = ["certify", "cheapest", "outlook"]
+__all__ = ["certify", "cheapest", "check_search", "outlook"]

@@ -53,16 +53,16 @@ def cheapest(
         UserError: the study cannot be set up as asked, or its runs are not starts of longer ones.
         NASError: too few necks could be compared.
     """
-    _check(spec, seeds)
+    check_search(spec, seeds)
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     objective = trained_objective(spec)
     assert objective is not None  # or there was no plan
     with runner(plan, plan.full.task, storage, artifacts, say) as runs:
         found = _certificates(plan, plan.full, runs, {}, objective.metrics, threshold, say)
         known = dict(runs.found)
-    own, measured = spec.task.epochs, milestones(spec.full_task.epochs)
-    if same_but_for_epochs(spec.task, spec.full_task) and own not in measured:
-        say(f"not judged: task.epochs {own}, for curves have no point there; `nas proxy` without --search does it")
+    if spec.task.epochs not in milestones(spec.full_task.epochs):
+        way = "`nas proxy` without --search judges that length"
+        say(f"not judged: task.epochs {spec.task.epochs}, where the curves have no point; {way}")
     for task in _others(spec):
         known_to_do = [c.proxy.task.epochs for c in found if any(map(c.certifies, objective.metrics))]
         limit = min(known_to_do, default=LONGEST * spec.full_task.epochs)
@@ -96,7 +96,12 @@ def _is_own(certificate: Certificate, spec: StudySpec) -> bool:
     return task.epochs == spec.task.epochs and same_but_for_epochs(task, spec.task)
 
 
-def _check(spec: StudySpec, seeds: int) -> None:
+def check_search(spec: StudySpec, seeds: int) -> None:
+    """Whether a study's runs can be searched for the cheapest proxy.
+
+    Raises:
+        SpecError: they cannot.
+    """
     faults = []
     for key, task in (("task", spec.task), ("full", spec.full_task)):
         if task.schedule != "constant":

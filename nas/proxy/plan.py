@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nas import tasks
 from nas.architecture import NeckSpec
@@ -16,10 +17,11 @@ from nas.proxy.runs import Run
 from nas.proxy.settings import same_but_for_epochs
 from nas.proxy.spread import spread
 from nas.search.constraints import broken
-from nas.search.setup import Setup, differences, set_up
+from nas.search.setup import Setup, set_up
 from nas.storage import StudyRecord
 from nas.study import Objective, StudySpec, TaskSpec
 from nas.tasks.base import Task
+from nas.value import flat
 
 Say = Callable[[str], None]
 
@@ -97,11 +99,19 @@ def make_plan(
 
 
 def _tell_differences(known: StudyRecord, spec: StudySpec, say: Say) -> None:
-    """A study file's name may be that of a study which was launched with other settings."""
-    found = [fault for fault in differences(known.spec, spec) if not fault.path.startswith("objectives")]
-    if found:
-        told = "; ".join(f"{fault.path} {fault.message}" for fault in found)
-        say(f"not the proxy of study {known.name!r} as it was launched: {told}")
+    """A study file's name may be that of a study which was launched with another proxy, or on another search space."""
+    before, after = _ranking(known.spec), _ranking(spec)
+    other = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    if other:
+        told = "; ".join(f"{path} {before.get(path)!r}, now {after.get(path)!r}" for path in other)
+        say(f"study {known.name!r} was launched with other settings than are put to the proof here: {told}")
+
+
+def _ranking(spec: StudySpec) -> dict[str, Any]:
+    """What a certificate is of, by dotted paths."""
+    task = spec.task.model_dump(mode="json", exclude={"cache", "cache_bytes"})
+    full = {"epochs": spec.full_task.epochs}
+    return flat({"task": task, "full": full, "search_space": spec.search_space, "space": spec.space})
 
 
 def short_half(plan: Plan, spec: TaskSpec, say: Say) -> Half:

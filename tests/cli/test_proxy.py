@@ -77,6 +77,10 @@ def test_a_dry_run_tells_what_there_is_to_train(nas: Nas, monkeypatch: pytest.Mo
     ]
     assert nas("proxy", "quickstart", "--dry-run", "--json").json == OUTLOOK.to_dict()
     assert nas("proxy", "quickstart", "--dry-run", "--search").out.splitlines()[-2].startswith("4 runs of 80 epochs")
+    refused = nas("proxy", "quickstart", "--dry-run", "--search", "--seeds", "1")
+    assert (refused.status, refused.out) == (2, "")
+    Path("quickstart.yaml").touch()
+    assert nas("proxy", "quickstart", "--dry-run", "--search").err.startswith("nas: quickstart.yaml exists already")
 
 
 def test_a_study_in_the_database(nas: Nas, asked: dict[str, Any], storage: str) -> None:

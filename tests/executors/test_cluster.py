@@ -144,6 +144,9 @@ def test_what_is_no_address(address: str) -> None:
         ({"CPU": 8, "GPU": 2}, Workers(gpus=0.4), 4),
         ({"CPU": 3, "GPU": 2}, Workers(gpus=0.4), 3),
         ({"CPU": 8, "GPU": 4}, Workers(gpus=2), 2),
+        ({"CPU": 8, "GPU": 0.5}, Workers(gpus=0.5), 1),
+        ({"CPU": 8, "GPU": 1.5}, Workers(gpus=0.5), 3),
+        ({"CPU": 8, "GPU": 1.5}, Workers(gpus=1), 1),
         ({}, Workers(), 0),
     ],
 )

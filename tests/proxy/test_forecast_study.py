@@ -66,6 +66,14 @@ def test_the_certificate_tells_that_the_forecast_ranks_better(tmp_path: Path) ->
     assert "take ap_full for the objective" in found.verdict
 
 
+@pytest.mark.parametrize(("epochs", "points"), [(5, (4, 5)), (6, (4, 6)), (8, (6, 8)), (12, (8, 12))])
+def test_a_forecast_looks_at_points_half_an_octave_apart(tmp_path: Path, epochs: int, points: tuple[int, int]) -> None:
+    study = spec(task=searches.TASK | {"epochs": epochs}, objectives=["ap"])
+    law = certify(study, storage=searches.url(tmp_path), necks=8).forecast
+    assert law is not None
+    assert law.epochs == points
+
+
 def test_the_study_finds_the_neck_that_the_score_would_have_missed(tmp_path: Path) -> None:
     url, said = searches.url(tmp_path), list[str]()
     law = certify(spec(), storage=url, necks=12).forecast

@@ -72,6 +72,19 @@ def test_an_honest_proxy_is_certified(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "proxy: 28 of 28 runs done" in said
 
 
+@pytest.mark.parametrize("full", [{"epochs": 30, "schedule": "one_cycle"}, {"epochs": 4}], ids=["falling", "a point"])
+def test_where_the_full_curve_has_no_shorter_run_nothing_is_said_of_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: dict[str, Any]
+) -> None:
+    from tests.proxy.test_forecast_study import slow
+
+    install(monkeypatch, slow)
+    found = certify(searches.spec(full=full), storage=searches.url(tmp_path), necks=8, seeds=2)
+    assert found.tau_full is not None
+    assert (found.gain, found.converged, found.tau_late, found.reordered) == (None, None, None, None)
+    assert "not at its end" not in found.verdict
+
+
 def test_a_proxy_that_ranks_backwards_is_refuted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
     install(monkeypatch, trains(honest=False))
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
