@@ -63,7 +63,8 @@ class Certificate(Value):
         regret: full score of the best neck less that of the proxy's pick, averaged over the proxy's seeds.
         noise: standard deviation of one full score over seeds, pooled over necks; None with one seed.
         spread: standard deviation of the full scores over necks.
-        cost_ratio: seconds of the proxy's runs over those of the full ones.
+        cost_ratio: seconds of the proxy's runs over those of the full ones; where the proxy is the start of the full
+            training, seconds of the starts.
         gain: what the full scores gained, on average, over the last 29 % of their training, half an octave. None under
             a falling rate, or where the curves do not reach back so far.
         converged: whether that is less than the noise.

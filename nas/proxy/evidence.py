@@ -16,6 +16,7 @@ from nas.measurement import Evaluation, Key
 from nas.proxy.compare import compare, ending
 from nas.proxy.forecasting import learn
 from nas.proxy.plan import Half, Plan
+from nas.proxy.settings import same_but_for_epochs
 from nas.verdict import verdict
 
 Floats = NDArray[np.float64]
@@ -123,7 +124,7 @@ def of_two_halves(plan: Plan, found: Mapping[Key, Evaluation], failed: Mapping[s
         Trained(task=plan.proxy.spec, fingerprint=plan.proxy.task.fingerprint),
         scores(short.values(), metric),
         scores(long.values(), metric),
-        _seconds(short),
+        _start_seconds(plan, long) or _seconds(short),
         _seconds(long),
         lost,
         paired=False,
@@ -224,6 +225,17 @@ def late_score(evaluation: Evaluation, metric: str) -> float | None:
     epochs, values, _ = zip(*points(evaluation, metric), strict=True)
     began = LATE * epochs[-1]
     return float(np.interp(math.log(began), np.log(epochs), values)) if began >= epochs[0] else None
+
+
+def _start_seconds(plan: Plan, long: Rows) -> float | None:
+    """Seconds that the full runs took to the proxy's length, where the two differ in that alone: those of short runs
+    may be of another machine, or of a busier hour. None where they differ in more, or no curve has that point.
+    """
+    proxy, full = plan.proxy.spec, plan.full.spec
+    if not same_but_for_epochs(proxy, full) or full.schedule != "constant":
+        return None
+    found = [{p.epoch: p.seconds for p in e.curve}.get(proxy.epochs) for row in long.values() for e in row]
+    return sum(s for s in found if s is not None) if None not in found else None
 
 
 def _seconds(rows: Rows) -> float:

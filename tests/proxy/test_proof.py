@@ -94,6 +94,21 @@ def test_a_proxy_that_ranks_backwards_is_refuted(tmp_path: Path, monkeypatch: py
     assert found.regret > found.spread
 
 
+def test_the_cost_is_told_by_the_full_runs_where_the_proxy_is_their_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any
+) -> None:
+    def busy(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        for step in trains(honest=True)(task, job):
+            slower = step.seconds * (7 if job.epochs < 10 else 1)
+            yield step.model_copy(update={"seconds": slower})
+
+    install(monkeypatch, busy)
+    other = searches.spec(full={"epochs": 30, "batch_size": 8})
+    for asked, ratio in ((spec, 0.1), (other, 0.7)):
+        found = certify(asked, storage=searches.url(tmp_path), necks=8, seeds=1)
+        assert found.cost_ratio == pytest.approx(ratio)
+
+
 def test_the_figures_are_those_of_the_runs_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
     install(monkeypatch, trains(honest=True))
     found = certify(spec, storage=searches.url(tmp_path), necks=8, seeds=3)
