@@ -1,17 +1,20 @@
-"""The full runs behind the shipped studies' certificates, kept beside the code: hours of training that nobody repeats.
+"""The runs behind the shipped studies' certificates, kept beside the code: hours of training that nobody repeats.
 
     python benchmarks/certificates.py give --storage sqlite:///certificates.db
     nas proxy studies/bccd.yaml --search --necks 17 --storage sqlite:///certificates.db --set ...
+    nas proxy studies/bccd.yaml --necks 17 --storage sqlite:///certificates.db --set ...
     python benchmarks/certificates.py keep --storage sqlite:///certificates.db
     python benchmarks/certificates.py ship --storage sqlite:///certificates.db
     python benchmarks/certificates.py tell
 
 `give` puts what `certificates/` holds into a database, and `nas proxy` trains only what is missing there; `keep` writes
-what it has trained. One file a task, by its fingerprint: other data, weights, settings or evaluator make another one.
+what it has trained: full runs, and short ones of the shipped proxies. One file a task, by its fingerprint: other data,
+weights, settings or evaluator make another one.
 `ship` writes the certificate of each shipped study that counts for it, as it stands in the repository, to
 `studies/certificates/`.
 `tell` prints of each shipped certificate's runs what the certificate does not hold: how well one seed's full run ranks
-for the other's, how well the seeds' shortest runs agree, and every neck's way from the shortest to the full score.
+for the other's, how well the proxy ranks by the starts of the full runs, by short runs with fresh seeds, and by all of
+these, how well the seeds' shortest runs agree, and every neck's way from the shortest to the full score.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +31,31 @@ import sqlalchemy
 from numpy.typing import NDArray
 
 from nas import catalog
-from nas.certificate import Certificate, Proxy, fitting
+from nas.certificate import Certificate, Proxy, Trained, fitting, trained_objective
 from nas.errors import UserError
 from nas.files import write_whole
-from nas.measurement import Evaluation
+from nas.measurement import FORECASTS, Evaluation
 from nas.proxy import ranking
-from nas.proxy.compare import compare
+from nas.proxy.compare import compare, repeats
 from nas.proxy.evidence import points
+from nas.proxy.forecasting import from_the_others, longest
 from nas.storage import Store, open_store
 from nas.vocabulary import NORMS
 
 FOLDER = Path(__file__).parent / "certificates"
 
 SHORTEST = 40
-"""Epochs from which a run counts as full; shorter ones take minutes."""
+"""Epochs from which a run counts as full; of shorter ones those of the shipped proxies are kept."""
 
 
 def keep(store: Store, tasks: list[str]) -> None:
-    """Write each task's full runs, those of before and those of the store."""
+    """Write each task's full runs, and those of a shipped proxy: those of before and those of the store."""
     FOLDER.mkdir(exist_ok=True)
+    shipped = {(c.proxy.fingerprint, c.proxy.task.epochs) for c in catalog.certificates().values()}
     for task in tasks:
         file = FOLDER / f"{task}.jsonl"
-        new = [e for e in store.evaluations(task) if e.state == "complete" and e.key.epochs >= SHORTEST]
+        complete = [e for e in store.evaluations(task) if e.state == "complete"]
+        new = [e for e in complete if e.key.epochs >= SHORTEST or (task, e.key.epochs) in shipped]
         runs = {str(e.key): e for e in [*read(file), *new]}
         if runs:
             lines = "".join(f"{line(e)}\n" for e in runs.values())
@@ -111,11 +118,20 @@ def read(file: Path) -> list[Evaluation]:
 
 def full_runs(found: Certificate) -> list[list[Evaluation]]:
     """The full runs of a shipped certificate: of each neck, in its order, one a seed."""
+    return _runs(found, found.full)
+
+
+def short_runs(found: Certificate) -> list[list[Evaluation]]:
+    """Those of its proxy with seeds of their own, likewise; nothing where there are none."""
+    return _runs(found, found.proxy)
+
+
+def _runs(found: Certificate, trained: Trained) -> list[list[Evaluation]]:
     by_neck: dict[str, list[Evaluation]] = {}
-    for run in sorted(read(FOLDER / f"{found.full.fingerprint}.jsonl"), key=lambda run: run.key.seed):
-        if run.key.epochs == found.full.task.epochs:
+    for run in sorted(read(FOLDER / f"{trained.fingerprint}.jsonl"), key=lambda run: run.key.seed):
+        if run.key.epochs == trained.task.epochs:
             by_neck.setdefault(run.key.digest, []).append(run)
-    return [by_neck[neck.digest] for neck in found.compared]
+    return [by_neck[neck.digest] for neck in found.compared] if by_neck else []
 
 
 def finest(rows: Sequence[Sequence[Evaluation]]) -> list[int]:
@@ -130,6 +146,37 @@ def curves(rows: Sequence[Sequence[Evaluation]], metric: str) -> tuple[list[int]
     return epochs, np.array([[[score for _, score, _ in curve] for curve in row] for row in found])
 
 
+Repeats = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""A proxy's scores of the necks, and the truth that they are judged by."""
+
+
+def by_starts_and_fresh_seeds(found: Certificate) -> dict[str, Repeats]:
+    """What a shipped proxy, by the objective of its study, says in the starts of the full runs, each judged by the end
+    of the other seeds, and in short runs with fresh seeds, each judged by the mean of all ends.
+    """
+    epochs, scores = curves(full_runs(found), found.metric)
+    k, ends = epochs.index(found.proxy.task.epochs), scores[..., -1]
+    halves = {"starts": repeats(scores[..., k], ends, paired=True)}
+    before = {"starts": scores[..., k - 1]}
+    if rows := short_runs(found):
+        _, short = curves(rows, found.metric)
+        halves["fresh seeds"] = repeats(short[..., -1], ends, paired=False)
+        before["fresh seeds"] = short[..., -2] if short.shape[-1] > 1 else short[..., -1]
+    law, asked = found.forecast, trained_objective(catalog.read_study(_name(found))[0])
+    if law is None or asked is None or asked.metric not in FORECASTS:
+        return halves
+    told: dict[str, Repeats] = {}
+    for name, pairs in halves.items():
+        last, truth = (np.stack(part, 1) for part in zip(*pairs, strict=True))
+        _, ranked = from_the_others(before[name], last, truth, longest(law.epochs, epochs[-1]))
+        told[name] = list(zip(ranked.T, truth.T, strict=True))
+    return told
+
+
+def _name(found: Certificate) -> str:
+    return next(name for name, other in catalog.certificates().items() if other == found)
+
+
 def tell() -> None:
     for name, found in catalog.certificates().items():
         rows = full_runs(found)
@@ -137,6 +184,16 @@ def tell() -> None:
         first, last = scores[..., 0], scores[..., -1]
         another = compare(last, last, paired=True, finest=finest(rows))
         print(f"{name}: another seed's full run has tau {another.tau:.2f}, within {another.tau_within:.2f}")
+        levels = np.array(finest(rows))
+        ways = by_starts_and_fresh_seeds(found)
+        for way, pairs in {**ways, "all of these": [pair for part in ways.values() for pair in part]}.items():
+            tau, inside, regret = (
+                np.mean([judge(*pair) for pair in pairs])
+                for judge in (ranking.tau, partial(ranking.within, groups=levels), ranking.regret)
+            )
+            low, high = ranking.interval(pairs)
+            figures = f"tau {tau:.2f} ({low:.2f} to {high:.2f}), within {inside:.2f}, regret {regret:.4f}"
+            print(f"{name}: the proxy by {way} ({len(pairs)} runs a neck): {figures}")
         print(f"{name}: seeds agree after {epochs[0]} epochs with tau {ranking.tau(first[:, 0], first[:, 1]):.2f}")
         for i in np.argsort(first.mean(1)):
             neck = rows[i][0].architecture.neck

@@ -147,6 +147,7 @@ def _tell_search(
         print(chosen.verdict)
         setting = difference(chosen.proxy.task, spec.task)
         print(f"{target}: task.epochs is {chosen.proxy.task.epochs} now{setting and ', '}{setting}")
+        print(f"What was chosen looks a little better than it is: `nas proxy {target}` judges it anew, by fresh seeds.")
     _tell_forecast(found, chosen)
 
 

@@ -137,7 +137,8 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_search_writes_a_shipped_study_to_the_working_folder(nas: Nas, searched: list[Any]) -> None:
     done = nas("proxy", "quickstart", "--search")
     assert done.status == 0, done.err
-    assert done.out.splitlines()[-1].startswith("quickstart.yaml: task.epochs is 8 now")
+    assert done.out.splitlines()[-2].startswith("quickstart.yaml: task.epochs is 8 now")
+    assert "`nas proxy quickstart.yaml` judges it anew" in done.out.splitlines()[-1]
     assert nas("validate", "./quickstart.yaml").status == 0
     assert "  epochs: 8\n" in Path("quickstart.yaml").read_text()
     again = nas("proxy", "quickstart", "--search")
@@ -157,7 +158,7 @@ def test_a_search_that_finds_another_setting_says_so(nas: Nas, searched: list[An
     task = trained(6).task.model_copy(update={"batch_size": 4})
     searched[1] = certificate(proxy=Trained(task=task, fingerprint="t1-b"))
     lines = nas("proxy", "mine.yaml", "--search").out.splitlines()
-    assert lines[-1] == "mine.yaml: task.epochs is 6 now, batch_size 4"
+    assert lines[-2] == "mine.yaml: task.epochs is 6 now, batch_size 4"
     assert lines[2].split()[-4:] == ["certified", "-", "batch_size", "4"]
     assert "batch_size: 4" in Path("mine.yaml").read_text()
 
