@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from nas.catalog import PATHS, make_absolute
-from nas.certificate import Certificate, goes_by, trained_objective
+from nas.certificate import THRESHOLD, Certificate, goes_by, trained_objective
 from nas.errors import SpecError
 from nas.measurement import FORECASTS, METRICS
 from nas.study import Objective, StudySpec, TaskSpec
@@ -106,6 +106,7 @@ def remark(certificate: Certificate, objective: str) -> str:
     law = certificate.forecast
     told = certificate if law is None or objective not in FORECASTS else law
     word = "tau" if told is certificate else f"tau of {objective}"
-    figures = f"{word} {told.tau:.2f} ({told.low:.2f} to {told.high:.2f})"
+    asked = "" if certificate.threshold == THRESHOLD else f", asked {certificate.threshold:.2f}"
+    figures = f"{word} {told.tau:.2f} ({told.low:.2f} to {told.high:.2f}{asked})"
     rest = f"regret {told.regret:.3f} {certificate.metric}, {certificate.cost_ratio:.3f} of the full cost"
     return f"nas proxy --search: {figures} over {certificate.necks} necks, {rest}"

@@ -116,6 +116,7 @@ def test_the_remark_has_the_figures() -> None:
     )
     taught = PROVED.model_copy(update={"forecast": forecast(tau=0.85, low=0.6, high=0.95, regret=0.001)})
     assert remark(taught, "ap") == remark(PROVED, "ap")
+    assert "(0.60 to 0.90, asked 0.20)" in remark(PROVED.model_copy(update={"threshold": 0.2}), "ap")
     assert remark(taught, "ap_full") == (
         "nas proxy --search: tau of ap_full 0.85 (0.60 to 0.95) over 24 necks, regret 0.001 ap, 0.100 of the full cost"
     )
