@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from nas.measurement import Evaluation
 from nas.proxy import ranking
-from nas.proxy.compare import compare, repeats
+from nas.proxy.compare import compare, ending, repeats
+from nas.proxy.evidence import LATE
 from nas.proxy.forecasting import from_the_others, longest
 
 Floats = NDArray[np.float64]
@@ -346,10 +347,22 @@ def judge(name: str) -> None:
     about = f"{len(b.digests)} necks, {len(b.seeds)} seed(s) of {b.epochs[-1]} epochs"
     spread = f"spread {b.full.mean(1).std(ddof=1):.3f}, noise {'-' if noise is None else f'{noise:.4f}'}"
     print(f"{name}: {about}; best {b.full.mean(1).max():.3f}, {spread}\n")
+    if b.paired:
+        print(f"{_end(b)}\n")
     for kind in (without_training, from_curves, from_variants):
         rows = list(table_of(list(kind(b))))
         if rows:
             print(HEAD, *rows, sep="\n", end="\n\n")
+
+
+def _end(b: Bench) -> str:
+    """Whether the full runs are at their end: see `nas.certificate.Certificate`."""
+    began = np.log(LATE * b.epochs[-1])
+    late = np.array([[np.interp(began, np.log(b.epochs), curve) for curve in row] for row in b.scores])
+    e = ending(late, b.full)
+    changed = "changed the order" if e.reordered else "no change of the order can be seen"
+    taus = f"tau with the end of another seed {e.tau_late:.2f} where it begins, {e.tau_full:.2f} at its end"
+    return f"The last 29 % of the full runs gained {e.gain:.4f} and {changed}: {taus}."
 
 
 if __name__ == "__main__":
