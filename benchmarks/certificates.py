@@ -14,7 +14,8 @@ weights, settings or evaluator make another one.
 `studies/certificates/`.
 `tell` prints of each shipped certificate's runs what the certificate does not hold: how well one seed's full run ranks
 for the other's, how well the proxy ranks by the starts of the full runs, by short runs with fresh seeds, and by all of
-these, how well the seeds' shortest runs agree, and every neck's way from the shortest to the full score.
+these, the mean curve, what its end gained, how well the seeds' shortest runs agree, and every neck's way from the
+shortest to the full score.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from nas.files import write_whole
 from nas.measurement import FORECASTS, Evaluation
 from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
-from nas.proxy.evidence import points
+from nas.proxy.evidence import late_score, points
 from nas.proxy.forecasting import from_the_others, longest
 from nas.storage import Store, open_store
 from nas.vocabulary import NORMS
@@ -122,7 +123,7 @@ def full_runs(found: Certificate) -> list[list[Evaluation]]:
 
 
 def short_runs(found: Certificate) -> list[list[Evaluation]]:
-    """Those of its proxy with seeds of their own, likewise; nothing where there are none."""
+    """Those of its proxy with seeds of their own, likewise."""
     return _runs(found, found.proxy)
 
 
@@ -131,7 +132,7 @@ def _runs(found: Certificate, trained: Trained) -> list[list[Evaluation]]:
     for run in sorted(read(FOLDER / f"{trained.fingerprint}.jsonl"), key=lambda run: run.key.seed):
         if run.key.epochs == trained.task.epochs:
             by_neck.setdefault(run.key.digest, []).append(run)
-    return [by_neck[neck.digest] for neck in found.compared] if by_neck else []
+    return [by_neck[neck.digest] for neck in found.compared]
 
 
 def finest(rows: Sequence[Sequence[Evaluation]]) -> list[int]:
@@ -150,31 +151,23 @@ Repeats = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 """A proxy's scores of the necks, and the truth that they are judged by."""
 
 
-def by_starts_and_fresh_seeds(found: Certificate) -> dict[str, Repeats]:
-    """What a shipped proxy, by the objective of its study, says in the starts of the full runs, each judged by the end
-    of the other seeds, and in short runs with fresh seeds, each judged by the mean of all ends.
+def by_starts_and_fresh_seeds(found: Certificate, objective: str) -> dict[str, Repeats]:
+    """What a shipped proxy, by the study's objective, says in the starts of the full runs, each judged by the end of
+    the other seeds, and in short runs with fresh seeds, each judged by the mean of all ends.
     """
-    epochs, scores = curves(full_runs(found), found.metric)
-    k, ends = epochs.index(found.proxy.task.epochs), scores[..., -1]
-    halves = {"starts": repeats(scores[..., k], ends, paired=True)}
-    before = {"starts": scores[..., k - 1]}
-    if rows := short_runs(found):
-        _, short = curves(rows, found.metric)
-        halves["fresh seeds"] = repeats(short[..., -1], ends, paired=False)
-        before["fresh seeds"] = short[..., -2] if short.shape[-1] > 1 else short[..., -1]
-    law, asked = found.forecast, trained_objective(catalog.read_study(_name(found))[0])
-    if law is None or asked is None or asked.metric not in FORECASTS:
-        return halves
+    law = found.forecast if objective in FORECASTS else None
+    full = curves(full_runs(found), found.metric)
+    short = curves(short_runs(found), found.metric)
+    ends = full[1][..., -1]
     told: dict[str, Repeats] = {}
-    for name, pairs in halves.items():
-        last, truth = (np.stack(part, 1) for part in zip(*pairs, strict=True))
-        _, ranked = from_the_others(before[name], last, truth, longest(law.epochs, epochs[-1]))
-        told[name] = list(zip(ranked.T, truth.T, strict=True))
+    for name, (epochs, scores), paired in (("starts", full, True), ("fresh seeds", short, False)):
+        last = scores[..., epochs.index(found.proxy.task.epochs)]
+        told[name] = repeats(last, ends, paired=paired)
+        if law is not None:
+            truth = np.stack([own for _, own in told[name]], 1)
+            before, limit = scores[..., epochs.index(law.epochs[0])], longest(law.epochs, found.full.task.epochs)
+            told[name] = list(zip(from_the_others(before, last, truth, limit)[1].T, truth.T, strict=True))
     return told
-
-
-def _name(found: Certificate) -> str:
-    return next(name for name, other in catalog.certificates().items() if other == found)
 
 
 def tell() -> None:
@@ -185,7 +178,8 @@ def tell() -> None:
         another = compare(last, last, paired=True, finest=finest(rows))
         print(f"{name}: another seed's full run has tau {another.tau:.2f}, within {another.tau_within:.2f}")
         levels = np.array(finest(rows))
-        ways = by_starts_and_fresh_seeds(found)
+        asked = trained_objective(catalog.read_study(name)[0])
+        ways = by_starts_and_fresh_seeds(found, asked.metric if asked is not None else found.metric)
         for way, pairs in {**ways, "all of these": [pair for part in ways.values() for pair in part]}.items():
             tau, inside, regret = (
                 np.mean([judge(*pair) for pair in pairs])
@@ -194,6 +188,12 @@ def tell() -> None:
             low, high = ranking.interval(pairs)
             figures = f"tau {tau:.2f} ({low:.2f} to {high:.2f}), within {inside:.2f}, regret {regret:.4f}"
             print(f"{name}: the proxy by {way} ({len(pairs)} runs a neck): {figures}")
+        means = ", ".join(f"{mean:.4f} after {epoch}" for epoch, mean in zip(epochs, scores.mean((0, 1)), strict=True))
+        print(f"{name}: mean {found.metric} {means} epochs")
+        late = np.array([[late_score(run, found.metric) for run in row] for row in rows], np.float64)
+        gained, order = (last - late).mean(1), np.argsort(-last.mean(1))
+        best, others = np.split(gained[order], [round(len(order) / 4)])
+        print(f"{name}: the last 29 % gained {best.mean():.4f} in the best quarter, {others.mean():.4f} in the others")
         print(f"{name}: seeds agree after {epochs[0]} epochs with tau {ranking.tau(first[:, 0], first[:, 1]):.2f}")
         for i in np.argsort(first.mean(1)):
             neck = rows[i][0].architecture.neck

@@ -231,7 +231,7 @@ class Budget(Value):
 
 
 class Workers(Value):
-    """`count` trials at a time, each with `cpus` and a share of `gpus`; `auto`: as many as the machines hold."""
+    """`count` trials at a time, each with `cpus` and a share of `gpus`; `auto`: as many as there is room for."""
 
     count: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     cpus: float = Field(1, gt=0)

@@ -36,12 +36,11 @@ def verdict(c: Certificate, objective: str) -> str:
         sentences = [f"Do not trust {what}: it does not order necks as the full training does ({figures}); {lost}."]
     else:
         sentences = [f"{_start(what)} is not good enough as far as can be seen ({figures}); {lost}, {cost}."]
-    if c.tau_finest is not None and no_better_than_finest(c, told):
-        how = "no worse" if told.tau <= c.tau_finest else "not clearly worse"
+    level = _no_worse(c, told)
+    if level is not None:
+        how = "no worse" if told.tau <= level else "not clearly worse"
         inside = "" if told.tau_within is None else f"; among necks that share one the tau is {told.tau_within:.2f}"
-        sentences.append(
-            f"The finest level alone, with no training, orders them {how} (tau {c.tau_finest:.2f}){inside}."
-        )
+        sentences.append(f"The finest level alone, with no training, orders them {how} (tau {level:.2f}){inside}.")
     if forecast is None and c.better_forecast is not None and c.spread > (c.noise or 0):
         f = c.better_forecast
         sentences.append(
@@ -52,11 +51,11 @@ def verdict(c: Certificate, objective: str) -> str:
     return " ".join(sentences)
 
 
-def no_better_than_finest(c: Certificate, told: Certificate | Forecast) -> bool:
-    """Whether the score, or its forecast, is not clearly above what the finest level alone tells."""
-    if c.tau_finest is None:
-        return False
-    return told.tau <= c.tau_finest if told.over_finest is None else told.over_finest <= 0
+def _no_worse(c: Certificate, told: Certificate | Forecast) -> float | None:
+    """tau of the finest level alone, where the score, or its forecast, is not clearly above it."""
+    level = c.tau_finest
+    above = told.over_finest > 0 if told.over_finest is not None else level is not None and told.tau > level
+    return None if above else level
 
 
 def _unfinished(c: Certificate) -> Iterator[str]:
@@ -83,13 +82,12 @@ def standing(certificate: Certificate | None, proxy: Proxy) -> str:
     metric = objective.metric if objective is not None else certificate.metric
     found = certificate.forecast if metric in FORECASTS and certificate.forecast is not None else certificate
     word = "certified" if certificate.certifies(metric) else "NOT to be trusted"
-    asked = "" if certificate.threshold == THRESHOLD else f", asked {certificate.threshold:.2f}"
-    level = certificate.tau_finest
-    if level is not None and no_better_than_finest(certificate, found):
-        asked += f", the finest level alone {level:.2f}"
+    level = _no_worse(certificate, found)
+    beside = "" if certificate.threshold == THRESHOLD else f", asked {certificate.threshold:.2f}"
+    beside += "" if level is None else f", the finest level alone {level:.2f}"
     where = "" if certificate.space == proxy.space else ", on another search space"
     where += "" if certificate.proxy.fingerprint == proxy.task else ", with another device, precision or cache"
-    figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}{asked}"
+    figures = f"tau {found.tau:.2f}, {found.low:.2f} to {found.high:.2f}{beside}"
     full = f"{certificate.necks} necks and a full training of {certificate.full.task.epochs} epochs"
     return f"proxy: {word} by {metric} ({figures}; {full}{where})"
 

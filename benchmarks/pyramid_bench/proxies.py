@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from nas.measurement import Evaluation
 from nas.proxy import ranking
 from nas.proxy.compare import compare, ending, repeats
-from nas.proxy.evidence import LATE
+from nas.proxy.evidence import where_late
 from nas.proxy.forecasting import from_the_others, longest
 
 Floats = NDArray[np.float64]
@@ -357,9 +357,8 @@ def judge(name: str) -> None:
 
 def _end(b: Bench) -> str:
     """Whether the full runs are at their end: see `nas.certificate.Certificate`."""
-    began = np.log(LATE * b.epochs[-1])
-    late = np.array([[np.interp(began, np.log(b.epochs), curve) for curve in row] for row in b.scores])
-    e = ending(late, b.full)
+    late = [[where_late(b.epochs.tolist(), curve.tolist()) for curve in row] for row in b.scores]
+    e = ending(np.array(late, np.float64), b.full)
     changed = "changed the order" if e.reordered else "no change of the order can be seen"
     taus = f"tau with the end of another seed {e.tau_late:.2f} where it begins, {e.tau_full:.2f} at its end"
     return f"The last 29 % of the full runs gained {e.gain:.4f} and {changed}: {taus}."

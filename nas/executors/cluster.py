@@ -110,6 +110,7 @@ def _free_room(workers: Workers, wanted: int) -> int:
     """
     until = time.monotonic() + _RETURNED
     while True:
+        # Ray's own libraries ask so; its public function tells the sum over all nodes alone. It has no annotations.
         nodes = ray._private.state.available_resources_per_node().values()  # type: ignore[no-untyped-call]
         room = sum(_room(node, workers) for node in nodes)
         if room >= wanted or time.monotonic() > until:

@@ -58,7 +58,7 @@ class _Slot:
 
 
 class RayExecutor(Executor):
-    """One actor a slot, each with the CPUs and GPUs of `workers`; `count: auto` makes as many as the cluster holds.
+    """One actor a slot, each with the CPUs and GPUs of `workers`; `count: auto` makes as many as there is room for.
 
     The context is put into the object store once. A worker process that dies gives a Failure of kind "worker" and is
     replaced. One that cannot start, on a machine that lacks something, is not: its job waits for another worker, and

@@ -155,13 +155,13 @@ def _certificates(
             raise
         certificates = [e.certificate(threshold) for e in of_starts(plan, half, rows, known | runs.found, lost)]
         hopeless = all(c.interval(m)[1] < threshold for c in certificates for m in metrics)
-        if count < len(names) and (hopeless or (count >= ENOUGH and clear(certificates, metrics))):
+        if count < len(names) and (hopeless or (count >= ENOUGH and is_clear(certificates, metrics))):
             say(f"{count} of {len(names)} necks are enough")
             break
     return certificates
 
 
-def clear(certificates: Sequence[Certificate], metrics: Sequence[str]) -> bool:
+def is_clear(certificates: Sequence[Certificate], metrics: Sequence[str]) -> bool:
     """Whether more necks can hardly change the choice: by one of the metrics all of a length's interval is above the
     threshold, and by each all of every shorter one's below.
     """

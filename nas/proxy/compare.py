@@ -73,13 +73,14 @@ def ending(late: Floats | None, full: Floats) -> Ending:
     """Whether the full training is at its end, from `full` scores [necks, seeds] and those of the same runs where their
     last part began, None where that is not known; more is better in both.
     """
-    gain, noise = float(np.mean(full - late)) if late is not None else None, ranking.noise(full)
+    noise = ranking.noise(full)
+    whole = repeats(full, full, paired=True) if noise is not None else []
+    tau_full = float(np.mean([ranking.tau(score, truth) for score, truth in whole])) if whole else None
+    if late is None:
+        return Ending(tau_full=tau_full)
+    gain = float(np.mean(full - late))
     if noise is None:
         return Ending(gain)
-    whole = repeats(full, full, paired=True)
-    tau_full = float(np.mean([ranking.tau(score, truth) for score, truth in whole]))
-    if late is None or gain is None:
-        return Ending(tau_full=tau_full)
     early = repeats(late, full, paired=True)
     ahead = ranking.lead([(end, begun, truth) for (end, truth), (begun, _) in zip(whole, early, strict=True)])
     return Ending(

@@ -223,6 +223,11 @@ def late_score(evaluation: Evaluation, metric: str) -> float | None:
     has no point as early as that.
     """
     epochs, values, _ = zip(*points(evaluation, metric), strict=True)
+    return where_late(epochs, values)
+
+
+def where_late(epochs: Sequence[int], values: Sequence[float]) -> float | None:
+    """The same of a curve that is told by its epochs and values."""
     began = LATE * epochs[-1]
     return float(np.interp(math.log(began), np.log(epochs), values)) if began >= epochs[0] else None
 

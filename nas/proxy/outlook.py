@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import Any
 
 from nas.certificate import NECKS, SEEDS
 from nas.errors import MissingDatabase
@@ -19,7 +18,7 @@ from nas.value import Value
 Say = Callable[[str], None]
 
 
-class Training(Value):
+class Workload(Value):
     """One half of a certificate: its runs, those that the database has, and seconds of training in the others.
 
     `left` is told from the recorded runs of the same task, by their seconds an epoch; None where there are none.
@@ -36,11 +35,8 @@ class Outlook(Value):
 
     necks: dict[str, int]
     seeds: int
-    proxy: Training
-    full: Training
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+    proxy: Workload
+    full: Workload
 
 
 def outlook(
@@ -59,17 +55,17 @@ def outlook(
         return Outlook(
             necks={name: total_parameters(row[0].architecture) for name, row in plan.full.rows.items()},
             seeds=seeds,
-            proxy=_training(plan.proxy, store),
-            full=_training(plan.full, store),
+            proxy=_workload(plan.proxy, store),
+            full=_workload(plan.full, store),
         )
 
 
-def _training(half: Half, store: Store | None) -> Training:
+def _workload(half: Half, store: Store | None) -> Workload:
     known = [e for e in store.evaluations(half.task.fingerprint) if e.state == "complete"] if store is not None else []
     recorded = {e.key for e in known}
     missing = sum(run.key not in recorded for run in half.runs)
     pace = statistics.median(e.measurement.seconds / e.key.epochs for e in known) if known else None
-    return Training(
+    return Workload(
         epochs=half.spec.epochs,
         runs=len(half.runs),
         recorded=len(half.runs) - missing,

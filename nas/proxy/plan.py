@@ -100,14 +100,14 @@ def make_plan(
 
 def _tell_differences(known: StudyRecord, spec: StudySpec, say: Say) -> None:
     """A study file's name may be that of a study which was launched with another proxy, or on another search space."""
-    before, after = _ranking(known.spec), _ranking(spec)
+    before, after = _proven(known.spec), _proven(spec)
     other = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
     if other:
         told = "; ".join(f"{path} {before.get(path)!r}, now {after.get(path)!r}" for path in other)
         say(f"study {known.name!r} was launched with other settings than are put to the proof here: {told}")
 
 
-def _ranking(spec: StudySpec) -> dict[str, Any]:
+def _proven(spec: StudySpec) -> dict[str, Any]:
     """What a certificate is of, by dotted paths."""
     task = spec.task.model_dump(mode="json", exclude={"cache", "cache_bytes"})
     full = {"epochs": spec.full_task.epochs}

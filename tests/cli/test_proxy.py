@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nas.certificate import Trained
-from nas.proxy.outlook import Outlook, Training
+from nas.proxy.outlook import Outlook, Workload
 from nas.storage import open_store
 from tests.cli.conftest import Nas
 from tests.fabricated import TEXT
@@ -62,8 +62,8 @@ def test_json_has_the_figures_and_the_runs(nas: Nas, asked: dict[str, Any]) -> N
 OUTLOOK = Outlook(
     necks={"fpn": 3_114_239, "P2 to P3 (0)": 250_000},
     seeds=2,
-    proxy=Training(epochs=8, runs=4, recorded=4, left=0.0),
-    full=Training(epochs=80, runs=4, recorded=1, left=6_000.0),
+    proxy=Workload(epochs=8, runs=4, recorded=4, left=0.0),
+    full=Workload(epochs=80, runs=4, recorded=1, left=6_000.0),
 )
 
 

@@ -211,11 +211,13 @@ def test_a_cluster_that_runs_is_joined_given_the_package_and_left_running(folder
 def test_what_others_hold_of_a_cluster_is_not_counted_on(folder: Path, context: Context) -> None:
     with head(folder) as (_, address):
         holder = driver(folder, "print('ready', flush=True); time.sleep(120)", context, ADDRESS=address)
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "ready\n"
-        (folder / "second").mkdir()
-        late = driver(folder / "second", "pass", context, ADDRESS=address)
-        _, errors = late.communicate(timeout=120)
-        assert "1 with 1 CPUs and 0 GPUs each do not fit into what others leave" in errors
-        holder.kill()
-        holder.communicate(timeout=60)
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "ready\n"
+            (folder / "second").mkdir()
+            late = driver(folder / "second", "pass", context, ADDRESS=address)
+            _, errors = late.communicate(timeout=120)
+            assert "1 with 1 CPUs and 0 GPUs each do not fit into what others leave" in errors
+        finally:
+            holder.kill()
+            holder.communicate(timeout=60)

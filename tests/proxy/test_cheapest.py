@@ -13,7 +13,7 @@ import pytest
 from nas.errors import SpecError, TrialFailed
 from nas.measurement import Job, Measurement, Progress
 from nas.proxy import cheapest, ranking
-from nas.proxy.cheapest import clear
+from nas.proxy.cheapest import is_clear
 from nas.storage import open_store
 from nas.study import TaskSpec
 from nas.tasks.base import Task
@@ -181,25 +181,25 @@ def test_a_hopeless_setting_is_left_early(tmp_path: Path, monkeypatch: pytest.Mo
 def test_it_stops_once_the_choice_is_clear() -> None:
     good, bad = {"tau": 0.9, "low": 0.8, "high": 0.95}, {"tau": 0.2, "low": 0.0, "high": 0.4}
     open_, certain, hopeless = certificate(), certificate(**good), certificate(**bad)
-    assert clear([certain], ["ap"])
-    assert clear([hopeless, certain, open_], ["ap"])
-    assert not clear([open_, certain], ["ap"])
-    assert not clear([hopeless, open_, certain], ["ap"])
-    assert not clear([hopeless], ["ap"])
+    assert is_clear([certain], ["ap"])
+    assert is_clear([hopeless, certain, open_], ["ap"])
+    assert not is_clear([open_, certain], ["ap"])
+    assert not is_clear([hopeless, open_, certain], ["ap"])
+    assert not is_clear([hopeless], ["ap"])
 
 
 def test_a_forecast_settles_by_its_own_interval() -> None:
     told = certificate(low=0.0, high=0.4, forecast=forecast(tau=0.9, low=0.8, high=0.95))
-    assert clear([certificate(low=0.0, high=0.4), told], ["ap_full"])
-    assert not clear([certificate(low=0.0, high=0.4), told], ["ap"])
+    assert is_clear([certificate(low=0.0, high=0.4), told], ["ap_full"])
+    assert not is_clear([certificate(low=0.0, high=0.4), told], ["ap"])
 
 
 def test_with_a_fallback_either_settles() -> None:
     both, bad, good = ["ap_full", "ap"], {"low": 0.0, "high": 0.4}, {"low": 0.8, "high": 0.95}
     law, none = forecast(tau=0.9, **good), forecast(tau=0.2, **bad)
-    assert clear([certificate(**bad, forecast=none), certificate(**bad, forecast=law)], both)
-    assert clear([certificate(**bad), certificate(**good, forecast=none)], both)
-    assert not clear([certificate(**bad, forecast=forecast()), certificate(**good)], both)
+    assert is_clear([certificate(**bad, forecast=none), certificate(**bad, forecast=law)], both)
+    assert is_clear([certificate(**bad), certificate(**good, forecast=none)], both)
+    assert not is_clear([certificate(**bad, forecast=forecast()), certificate(**good)], both)
 
 
 def test_the_fewest_necks_are_trained_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from nas.storage import open_store
 from nas.tasks.base import Task
 from nas.tasks.detection import DetectionTask
 from tests import searches
+from tests.proxy.test_forecast_study import slow
 
 NOISE = 0.002
 
@@ -76,8 +77,6 @@ def test_an_honest_proxy_is_certified(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_where_the_full_curve_has_no_shorter_run_nothing_is_said_of_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: dict[str, Any]
 ) -> None:
-    from tests.proxy.test_forecast_study import slow
-
     install(monkeypatch, slow)
     found = certify(searches.spec(full=full), storage=searches.url(tmp_path), necks=8, seeds=2)
     assert found.tau_full is not None
