@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 
-from nas.catalog import read_study
-from nas.certificate import measured_objective
+from nas.executors.evaluate import machine
 from nas.files import write_whole
-from nas.study import TaskSpec
+from nas.necks.topologies import fpn
+from nas.studies.catalog import read_study
+from nas.studies.certificate import measured_objective
+from nas.studies.spec import TaskSpec
 from nas.tasks import prepare
-from nas.topologies import fpn
-from nas.trial import machine
 
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "zoomed by 0.8 to 1.25 (default)": {},

@@ -31,17 +31,18 @@ import numpy as np
 import sqlalchemy
 from numpy.typing import NDArray
 
-from nas import catalog
-from nas.certificate import Certificate, Proxy, Trained, fitting, trained_objective
 from nas.errors import UserError
 from nas.files import write_whole
-from nas.measurement import FORECASTS, Evaluation
+from nas.necks.operators import NORMS
 from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
 from nas.proxy.evidence import late_score, points
 from nas.proxy.forecasting import from_the_others, longest
 from nas.storage import Store, open_store
-from nas.vocabulary import NORMS
+from nas.studies import catalog
+from nas.studies.certificate import Certificate, Proxy, Trained, fitting, trained_objective
+from nas.studies.metrics import FORECASTS
+from nas.studies.records import Evaluation
 
 FOLDER = Path(__file__).parent / "certificates"
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from nas.architecture import Architecture
 from nas.executors import EXECUTORS, Executor
-from nas.measurement import Job, Measurement, Progress
-from nas.study import Workers, available_cpus
-from nas.topologies import bifpn
+from nas.necks.architecture import Architecture
+from nas.necks.topologies import bifpn
+from nas.studies.records import Job, Measurement, Progress
+from nas.studies.spec import Workers, available_cpus
 
 REPEATS = 5
 TRIALS = 300

@@ -20,18 +20,18 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from nas.architecture import NeckSpec
-from nas.catalog import read_study
-from nas.certificate import measured_objective
 from nas.executors import Failure
+from nas.executors.evaluate import evaluate
 from nas.executors.ray import RayExecutor
 from nas.files import write_whole
-from nas.measurement import Job, Measurement
-from nas.study import Workers
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import pyramid
+from nas.studies.catalog import read_study
+from nas.studies.certificate import measured_objective
+from nas.studies.records import Job, Measurement
+from nas.studies.spec import Workers
 from nas.tasks import prepare
 from nas.tasks.base import Task
-from nas.topologies import pyramid
-from nas.trial import evaluate
 
 SINGLE = 4
 """The level of the neck that has only one."""

@@ -29,12 +29,12 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOSHead
 from torchvision.ops import FeaturePyramidNetwork
 
-from nas.catalog import read_study
+from nas.executors.evaluate import machine
+from nas.necks.topologies import fpn
+from nas.studies.catalog import read_study
 from nas.tasks import prepare
 from nas.tasks.detection import DetectionTask
 from nas.tasks.training import Average, one_step, order
-from nas.topologies import fpn
-from nas.trial import machine
 
 Step = Callable[[np.ndarray], None]
 

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from nas.architecture import Architecture, BackboneSpec, NeckSpec
-from nas.catalog import names, read_space
-from nas.describe import shown
-from nas.drawing import svg
+from nas.executors.evaluate import machine
 from nas.models import build
 from nas.models.cost import latency, static_costs
+from nas.necks.architecture import Architecture, BackboneSpec
+from nas.necks.describe import shown
+from nas.necks.drawing import svg
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import TOPOLOGIES, fpn
 from nas.search_space import count, nominal_frame
-from nas.topologies import TOPOLOGIES, fpn
-from nas.trial import machine
+from nas.studies.catalog import names, read_space
 
 HERE = Path(__file__).parent
 IMAGES = HERE / "images" / "necks"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.export import load
     from nas.models import build, build_neck
-    from nas.presets import preset
+    from nas.necks.presets import preset
     from nas.search import launch
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "preset": "nas.presets",
+    "preset": "nas.necks.presets",
     "build": "nas.models",
     "build_neck": "nas.models",
     "load": "nas.export",

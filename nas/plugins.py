@@ -1,7 +1,7 @@
 """Tables that installed packages add to: a name in the entry point group `pyramid_nas.<table>` is a word like ours.
 
     [project.entry-points."pyramid_nas.fusions"]
-    median = "median_fusion.words:MEDIAN"            # a nas.vocabulary.Fusion, importable without torch
+    median = "median_fusion.words:MEDIAN"            # a nas.necks.operators.Fusion, importable without torch
     [project.entry-points."pyramid_nas.fusion_builders"]
     median = "median_fusion.modules:median"          # what nas.models.fuse.FUSIONS holds
 

@@ -9,11 +9,11 @@ import optuna
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
 
-from nas.architecture import Architecture
-from nas.measurement import Evaluation, Key, Measurement, Progress
+from nas.necks.architecture import Architecture
+from nas.necks.topologies import fpn
 from nas.storage import Store, open_store
-from nas.study import Objective, StudySpec
-from nas.topologies import fpn
+from nas.studies.records import Evaluation, Key, Measurement, Progress
+from nas.studies.spec import Objective, StudySpec
 
 TEXT = "task: {kind: detection, data: {kind: digits}}\n"
 TASK = "t1-digits"

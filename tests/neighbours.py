@@ -8,27 +8,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nas import vocabulary as words
-from nas.architecture import Conv, NeckSpec
 from nas.errors import SpecError
+from nas.necks import operators
+from nas.necks.spec import ConvSpec, NeckSpec
 
 Path = tuple[str | int, ...]
 
 CHOICES: Mapping[str, Iterable[object]] = {
     "level": range(2, 7),
     "width": (8, 16),
-    "fuse": words.FUSIONS,
+    "fuse": operators.FUSIONS,
     "source": range(32),
-    "up": words.UPSAMPLINGS,
-    "down": words.DOWNSAMPLINGS,
+    "up": operators.UPSAMPLINGS,
+    "down": operators.DOWNSAMPLINGS,
     "shared": (False, True),
     "kernel": (1, 3, 5),
-    "norm": words.NORMS,
-    "act": words.ACTIVATIONS,
-    "order": words.ORDERS,
+    "norm": operators.NORMS,
+    "act": operators.ACTIVATIONS,
+    "order": operators.ORDERS,
     "bias": (None, False, True),
-    "project": (None, Conv(kernel=1).model_dump()),
-    "block": (None, Conv().model_dump()),
+    "project": (None, ConvSpec(kernel=1).model_dump()),
+    "block": (None, ConvSpec().model_dump()),
 }
 """What may stand in a key; in `kind` it depends on whose key it is."""
 
@@ -59,7 +59,7 @@ def _changed(data: Any) -> Iterator[Any]:
     for path, value in _parts(data):
         key = path[-1]
         if key == "kind":
-            choices: Iterable[object] = words.MERGES if path[0] == "merge" and len(path) == 2 else words.BLOCKS
+            choices: Iterable[object] = operators.MERGES if path[0] == "merge" and len(path) == 2 else operators.BLOCKS
         else:
             choices = CHOICES.get(str(key), ())
         yield from (_put(data, path, choice) for choice in choices if choice != value)

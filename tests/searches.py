@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from nas.measurement import Job, Measurement, Progress
 from nas.models.cost import static_costs
-from nas.study import StudySpec
+from nas.studies.records import Job, Measurement, Progress
+from nas.studies.spec import StudySpec
 from nas.tasks import prepare
 from nas.tasks.base import Task
 
@@ -66,7 +66,7 @@ def score(digest: str) -> float:
 
 
 def quick(task: Task, job: Job) -> Iterator[Progress | Measurement]:
-    """What `nas.trial.evaluate` tells, without a training: an AP that depends on the architecture alone."""
+    """What `nas.executors.evaluate` yields, without training: an AP that depends on the architecture alone."""
     digest = job.architecture.digest
     costs = dict(static_costs(job.architecture)) | {"latency_ms": 1e3 * score("latency" + digest)}
     yield Progress(epoch=0, epochs=job.epochs, seconds=0.0, metrics=costs)

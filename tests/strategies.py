@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from nas.architecture import Conv, Edge, Merge, NeckSpec, NodeSpec
-from nas.vocabulary import ACTIVATIONS, BLOCKS, DOWNSAMPLINGS, FUSIONS, NORMS, ORDERS, UPSAMPLINGS
+from nas.necks.operators import ACTIVATIONS, BLOCKS, DOWNSAMPLINGS, FUSIONS, NORMS, ORDERS, UPSAMPLINGS
+from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
 
 WIDTH = 8
 CHANNELS = dict.fromkeys(range(8), WIDTH)
@@ -17,10 +17,10 @@ _IDENTITY = ("identity",)
 _UPS, _DOWNS = st.sampled_from(list(UPSAMPLINGS)), st.sampled_from(list(DOWNSAMPLINGS))
 
 
-def convs(kinds: tuple[str, ...]) -> st.SearchStrategy[Conv]:
+def convs(kinds: tuple[str, ...]) -> st.SearchStrategy[ConvSpec]:
     """Any dress of a convolution."""
     return st.builds(
-        Conv,
+        ConvSpec,
         kind=st.sampled_from(kinds),
         kernel=st.sampled_from([1, 3]),
         norm=st.sampled_from(list(NORMS)),
@@ -33,9 +33,9 @@ def convs(kinds: tuple[str, ...]) -> st.SearchStrategy[Conv]:
 _SELDOM = st.sampled_from([False, False, True]).flatmap(lambda some: convs(_BLOCKS) if some else st.none())
 
 
-def edges(source: int) -> st.SearchStrategy[Edge]:
+def edges(source: int) -> st.SearchStrategy[EdgeSpec]:
     """Any edge from map `source`."""
-    return st.builds(Edge, source=st.just(source), project=_SELDOM, shared=st.booleans(), up=_UPS, down=_DOWNS)
+    return st.builds(EdgeSpec, source=st.just(source), project=_SELDOM, shared=st.booleans(), up=_UPS, down=_DOWNS)
 
 
 @st.composite
@@ -74,10 +74,10 @@ def necks(draw: Callable[..., object], max_nodes: int = 7) -> NeckSpec:
     )
 
 
-def merges() -> st.SearchStrategy[Merge]:
+def merges() -> st.SearchStrategy[MergeSpec]:
     """Any merge of maps that have WIDTH channels."""
     return st.builds(
-        Merge,
+        MergeSpec,
         kind=st.sampled_from(["sum", "concat"]),
         level=st.integers(0, 5),
         width=st.just(WIDTH),

@@ -15,7 +15,7 @@ from nas.cli import main
 from nas.export.deployed import Deployed
 from nas.models import Segmenter
 from nas.models.detector import Detector
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks import coco_metrics, data, segmentation_metrics
 from nas.tasks.cache import to_tensor
 from tests.export.code.written import imported

@@ -14,7 +14,7 @@ HEAVY = {"torch", "torchvision", "timm", "numpy", "optuna", "ray", "sqlalchemy",
 
 def test_import_and_the_ground_floor_load_nothing_heavy() -> None:
     code = (
-        "import sys, nas, nas.canonical, nas.catalog, nas.study, nas.topologies;"
+        "import sys, nas, nas.necks.canonical, nas.studies.catalog, nas.studies.spec, nas.necks.topologies;"
         f"print(*{{m.partition('.')[0] for m in sys.modules}} & {HEAVY})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

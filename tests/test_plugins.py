@@ -13,8 +13,8 @@ import pytest
 
 import nas
 from nas.errors import UserError
+from nas.necks.operators import Fusion
 from nas.plugins import Table, UnknownName, _installed
-from nas.vocabulary import Fusion
 
 Install = Callable[..., None]
 
@@ -42,7 +42,7 @@ def table() -> Table[Fusion]:
     return Table("fusions", Fusion) | {"add": Fusion("sum")}
 
 
-WORDS = "from nas.vocabulary import Fusion\nMIDDLE = Fusion('the middle')\n"
+WORDS = "from nas.necks.operators import Fusion\nMIDDLE = Fusion('the middle')\n"
 
 
 def test_our_own_names_come_first_and_others_after(install: Install) -> None:
@@ -114,7 +114,7 @@ POINTS = {
 }
 
 FACTS = """
-from nas.vocabulary import Fusion, Resampling
+from nas.necks.operators import Fusion, Resampling
 MEDIAN = Fusion("the median of the inputs")
 TWICE = Resampling("every pixel four times")
 SCALE = "a convolution at half its size"
@@ -161,12 +161,14 @@ NONE = Loader(lambda spec: [], lambda spec, image_size, held: None)
 
 USE = """
 import sys
-from nas.architecture import Architecture, BackboneSpec, Conv, Edge, HeadSpec, NeckSpec, NodeSpec
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 from nas.errors import UserError
-from nas.describe import summary, drawing
+from nas.necks.describe import summary, drawing
 
-fused = NodeSpec(level=3, width=4, inputs=(0, Edge(source=1, up="twice"), 0), fuse="median", block=Conv(kind="scale"))
-down = NodeSpec(level=4, width=4, inputs=(Edge(source=2, down="half"),), block=Conv(kind="scale", act="relu"))
+inputs = (0, EdgeSpec(source=1, up="twice"), 0)
+fused = NodeSpec(level=3, width=4, inputs=inputs, fuse="median", block=ConvSpec(kind="scale"))
+down = NodeSpec(level=4, width=4, inputs=(EdgeSpec(source=2, down="half"),), block=ConvSpec(kind="scale", act="relu"))
 neck = NeckSpec(inputs=(3, 4), nodes=(fused, down), outputs=(2, 3))
 assert "median" in drawing(neck) and neck.digest.startswith("n1-"), drawing(neck)
 assert "torch" not in sys.modules, "the ground floor needs no torch"
@@ -176,7 +178,7 @@ from nas.models import build
 from nas.models.backbone import Backbone, channels_of, load_state, pretrained_state
 from nas.models.cost import static_costs
 from nas.tasks import data
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 
 body = BackboneSpec(name="stairs", levels=(3, 4))
 model = build(Architecture(backbone=body, neck=neck, head=HeadSpec(kind="pooled", classes=("a",)), image_size=32))

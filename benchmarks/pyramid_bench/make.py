@@ -22,17 +22,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import table
 
-from nas.catalog import read_study
+from nas.executors.evaluate import evaluate, machine
 from nas.executors.ray import RayExecutor
-from nas.measurement import EVALUATOR, Evaluation, Key
 from nas.models.cost import total_parameters
 from nas.proxy.runs import Run, Runs
 from nas.proxy.spread import Spread, spread
 from nas.search.setup import set_up
 from nas.storage import open_store
-from nas.study import Workers
+from nas.studies.catalog import read_study
+from nas.studies.records import EVALUATOR, Evaluation, Key
+from nas.studies.spec import Workers
 from nas.tasks.base import Task
-from nas.trial import evaluate, machine
 
 
 def main() -> None:

@@ -32,13 +32,14 @@ from playwright.sync_api import sync_playwright
 from plotly.subplots import make_subplots
 from proxies import Bench
 
-from nas import catalog
-from nas.certificate import trained_objective
-from nas.measurement import FORECASTS, Evaluation
 from nas.proxy import ranking
 from nas.proxy.compare import repeats
 from nas.proxy.evidence import LATE, late_score, points
 from nas.proxy.forecasting import from_the_others, longest
+from nas.studies import catalog
+from nas.studies.certificate import trained_objective
+from nas.studies.metrics import FORECASTS
+from nas.studies.records import Evaluation
 
 Floats = NDArray[np.float64]
 

@@ -29,11 +29,11 @@ import table
 import variants
 from numpy.typing import NDArray
 
-from nas.measurement import Evaluation
 from nas.proxy import ranking
 from nas.proxy.compare import compare, ending, repeats
 from nas.proxy.evidence import where_late
 from nas.proxy.forecasting import from_the_others, longest
+from nas.studies.records import Evaluation
 
 Floats = NDArray[np.float64]
 METRIC = "ap"
@@ -356,7 +356,7 @@ def judge(name: str) -> None:
 
 
 def _end(b: Bench) -> str:
-    """Whether the full runs are at their end: see `nas.certificate.Certificate`."""
+    """Whether the full runs are at their end: see `nas.studies.certificate.Certificate`."""
     late = [[where_late(b.epochs.tolist(), curve.tolist()) for curve in row] for row in b.scores]
     e = ending(np.array(late, np.float64), b.full)
     changed = "changed the order" if e.reordered else "no change of the order can be seen"

@@ -22,10 +22,10 @@ import table
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
-from nas.catalog import read_study
 from nas.models.detector import Detector
+from nas.necks.architecture import Architecture
 from nas.search.setup import set_up
+from nas.studies.catalog import read_study
 from nas.tasks.detection import DetectionTask
 
 SIGNALS = ("grad_norm", "snip", "synflow")

@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from nas.architecture import Architecture
 from nas.files import write_whole
-from nas.measurement import Evaluation, Key, Measurement, Progress
+from nas.necks.architecture import Architecture
+from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 HERE = Path(__file__).parent
 

@@ -28,21 +28,21 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nas.architecture import Architecture
-from nas.catalog import read_study
+from nas.executors.evaluate import evaluate
 from nas.executors.ray import RayExecutor
-from nas.measurement import Key
 from nas.models.cost import intra_op_threads
 from nas.models.detector import Detector
+from nas.necks.architecture import Architecture
+from nas.necks.topologies import pyramid
 from nas.proxy.runs import Run, Runs
 from nas.search.setup import set_up
 from nas.storage import open_store
-from nas.study import Workers, available_cpus
+from nas.studies.catalog import read_study
+from nas.studies.records import Key
+from nas.studies.spec import Workers, available_cpus
 from nas.tasks.base import Task
 from nas.tasks.detection import DetectionTask
 from nas.tasks.training import one_step, order
-from nas.topologies import pyramid
-from nas.trial import evaluate
 
 SEED = 500
 """A seed that no full run of the bench has."""

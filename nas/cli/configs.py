@@ -12,8 +12,9 @@ from nas.cli import options
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.architecture import Architecture, NeckSpec
-    from nas.measurement import Metrics
+    from nas.necks.architecture import Architecture
+    from nas.necks.spec import NeckSpec
+    from nas.studies.metrics import Metrics
 
 HELP = "an export, a file of an architecture or neck, a preset, or a trial as STUDY:NUMBER"
 
@@ -57,9 +58,10 @@ def config_of(word: str, sets: Sequence[str], storage: str) -> Config:
         UserError: there is no such file, preset or trial, or an option does not fit.
         SpecError: what is wrong in the file.
     """
-    from nas.architecture import Architecture, NeckSpec
-    from nas.catalog import load_yaml, read
-    from nas.topologies import TOPOLOGIES
+    from nas.necks.architecture import Architecture
+    from nas.necks.spec import NeckSpec
+    from nas.necks.topologies import TOPOLOGIES
+    from nas.studies.catalog import load_yaml, read
 
     path = Path(word)
     if path.is_dir():
@@ -90,7 +92,7 @@ def model_of(config: Config, args: argparse.Namespace, other: Config | None = No
     Raises:
         SpecError, UserError: the neck does not fit there.
     """
-    from nas.architecture import Architecture, BackboneSpec
+    from nas.necks.architecture import Architecture, BackboneSpec
 
     neck, own = config.neck, config.architecture
     beside = other.architecture if other is not None and other.whole else None
@@ -110,8 +112,8 @@ def model_of(config: Config, args: argparse.Namespace, other: Config | None = No
 
 
 def _preset(name: str, sets: Sequence[str]) -> Architecture:
-    from nas.catalog import load_yaml
-    from nas.presets import preset
+    from nas.necks.presets import preset
+    from nas.studies.catalog import load_yaml
 
     options: dict[str, Any] = {}
     for change in sets:
@@ -126,9 +128,9 @@ def _preset(name: str, sets: Sequence[str]) -> Architecture:
 
 
 def _trial(word: str, study: str, number: int, storage: str) -> Config:
-    from nas.architecture import Architecture
-    from nas.results import trial_facts
+    from nas.necks.architecture import Architecture
     from nas.storage import open_store
+    from nas.storage.results import trial_facts
 
     with open_store(storage, create=False) as store:
         facts = trial_facts(store, study, number)

@@ -10,8 +10,8 @@ from nas.cli import configs, options
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.architecture import Architecture
     from nas.models.cost import Cost, Part
+    from nas.necks.architecture import Architecture
 
 HELP = "tell what a model costs: parameters, multiply-accumulates, memory, latency; by level and by node"
 EXAMPLE = "nas cost bifpn --set width=64 --backbone tf_efficientnet_lite0 --image-size 512"
@@ -30,13 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from nas.models.cost import cost
+    from nas.necks.canonical import digest
 
     config = configs.config_of(args.config, args.sets, args.storage)
     model = configs.model_of(config, args)
     found = cost(model)
     timed = _latency(model, args.latency) if args.latency is not None else {}
     if args.json:
-        facts = {"config": config.label, "digest": model.digest, "neck": model.neck.digest}
+        facts = {"config": config.label, "digest": model.digest, "neck": digest(model.neck)}
         options.print_json(facts | found.metrics | timed | {"levels": _levels(found)} | found.model_dump(mode="json"))
     else:
         print(*_lines(config.label, model, found, timed), sep="\n")
@@ -49,11 +50,11 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
 
     import torch
 
+    from nas.executors.evaluate import REFERENCE_WIDTH, machine
     from nas.models import build
     from nas.models.cost import RUNS, latency
     from nas.models.window import Window
-    from nas.topologies import fpn
-    from nas.trial import REFERENCE_WIDTH, machine
+    from nas.necks.topologies import fpn
 
     device = "cuda" if target == "torch-cuda" else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
@@ -85,7 +86,7 @@ def _levels(found: Cost) -> list[dict[str, int]]:
 
 def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) -> list[str]:
     from nas.cli.tables import table
-    from nas.describe import shown, summary
+    from nas.necks.describe import shown, summary
 
     size, metrics = found.image_size, found.metrics
     lines = [f"{label}: {summary(model.neck)}", f"on {model.backbone.name}, image {size} x {size} px", ""]
@@ -132,7 +133,7 @@ def _size(part: Part) -> str:
 
 def _cells(params: int, macs: int, found: Cost) -> Sequence[str]:
     """Parameters, multiply-accumulates, and their share of the whole model's."""
-    from nas.describe import shown
+    from nas.necks.describe import shown
 
     return shown("params", params), shown("macs", macs), f"{100 * macs / found.macs:.1f} %" if found.macs else "-"
 

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.dashboard import serve
+    from nas.service.dashboard import serve
 
     serve(args.storage, args.host, args.port, args.write)
     return 0

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.study import TaskSpec
+    from nas.studies.spec import TaskSpec
     from nas.tasks.data import DATA, MASKS
     from nas.tasks.data.mask_summary import summarise_masks
     from nas.tasks.data.summary import kinds_of, summarise

@@ -10,7 +10,7 @@ from nas.cli import configs, options
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.diff import Change, NeckDiff, Node
+    from nas.necks.diff import Change, NeckDiff, Node
 
 HELP = "tell how two necks differ, in words and in numbers"
 EXAMPLE = "nas diff fpn panet --set width=64"
@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.diff import diff
     from nas.models.cost import cost
+    from nas.necks.canonical import digest
+    from nas.necks.diff import diff
 
     a, b = _pair(args)
     found = diff(a.neck, b.neck)
@@ -36,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
         metrics = [own.metrics | costs for own, costs in zip((a, b), metrics, strict=True)]
     if args.json:
         sides = [
-            {"config": config.label, "neck": config.neck.digest, "metrics": numbers}
+            {"config": config.label, "neck": digest(config.neck), "metrics": numbers}
             for config, numbers in zip((a, b), metrics, strict=True)
         ]
         options.print_json({"a": sides[0], "b": sides[1]} | found.model_dump(mode="json"))
         return 0
     if found.same:
-        print(f"{a.label} and {b.label} are the same neck ({a.neck.digest}).")
+        print(f"{a.label} and {b.label} are the same neck ({digest(a.neck)}).")
     else:
         print(*_words(found, a.label, b.label), sep="\n")
     if not found.same or metrics[0] != metrics[1]:
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _pair(args: argparse.Namespace) -> tuple[configs.Config, configs.Config]:
     """A and B; --set is for each that is a preset."""
-    from nas.topologies import TOPOLOGIES
+    from nas.necks.topologies import TOPOLOGIES
 
     presets = [word for word in (args.a, args.b) if word in TOPOLOGIES]
     if args.sets and not presets:
@@ -103,8 +104,8 @@ def _change(change: Change) -> list[str]:
 
 def _numbers(label_a: str, label_b: str, a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     from nas.cli.tables import table
-    from nas.describe import shown
-    from nas.measurement import METRICS
+    from nas.necks.describe import shown
+    from nas.studies.metrics import METRICS
 
     rows = [["", label_a, label_b, "change"]]
     for name in METRICS:

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.drawing import svg
+    from nas.necks.drawing import svg
 
     text = svg(configs.config_of(args.config, args.sets, args.storage).neck)
     if args.output is None:

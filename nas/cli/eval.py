@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.describe import shown
     from nas.export import evaluate
+    from nas.necks.describe import shown
 
     found = evaluate(args.directory, args.data, args.kind, args.split)
     if args.json:

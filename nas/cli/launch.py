@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nas.cli import options
 
 if TYPE_CHECKING:
-    from nas.study import StudySpec
+    from nas.studies.spec import StudySpec
 
 HELP = "search for necks as a study says, or go on with a study launched before"
 EXAMPLE = "nas launch studies/bccd.yaml --set task.data.root=PATH --trials 16"

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from nas.cli.tables import duration, metric, table
-    from nas.results import result
     from nas.storage import open_store
+    from nas.storage.results import result
 
     with open_store(args.storage, create=False) as store:
         records = store.studies()

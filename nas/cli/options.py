@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import MissingDatabase, SpecError, UserError
 
 if TYPE_CHECKING:
-    from nas.catalog import StudyFile
     from nas.storage import Store
-    from nas.study import StudySpec
+    from nas.studies.catalog import StudyFile
+    from nas.studies.spec import StudySpec
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
 
@@ -83,8 +83,8 @@ def launched(args: argparse.Namespace, *more: str) -> StudyFile:
     Raises:
         UserError: STUDY is neither.
     """
-    from nas.catalog import change_study, find, is_path, open_study
     from nas.storage import open_store
+    from nas.studies.catalog import change_study, find, is_path, open_study
 
     # Options are --set in other words. Texts are quoted: YAML must not take them for numbers.
     texts = {"name": args.name, "executor": args.executor, "address": args.address}
@@ -117,8 +117,8 @@ def study_name(store: Store, args: argparse.Namespace) -> str:
     Raises:
         UserError: there is no such study.
     """
-    from nas.catalog import is_path, open_study
-    from nas.results import study_record
+    from nas.storage.results import study_record
+    from nas.studies.catalog import is_path, open_study
 
     word = str(args.study)
     if store.study(word) is not None or not is_path(word):

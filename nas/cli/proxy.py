@@ -11,9 +11,9 @@ from nas.cli import options
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.catalog import StudyFile
-    from nas.certificate import Certificate
-    from nas.study import StudySpec
+    from nas.studies.catalog import StudyFile
+    from nas.studies.certificate import Certificate
+    from nas.studies.spec import StudySpec
 
 HELP = "prove or refute a study's proxy: train spread necks both ways and compare the rankings"
 EXAMPLE = "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --seeds 2"
@@ -21,7 +21,7 @@ EXAMPLE = "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --se
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_launched(parser)
-    # The defaults stand in nas.certificate, which is not needed for the words of the help.
+    # The defaults stand in nas.studies.certificate, which is not needed for the words of the help.
     parser.add_argument("--necks", metavar="N", type=int, help="spread necks to train (default: 24)")
     parser.add_argument("--seeds", metavar="N", type=int, help="seeds to train each with (default: 2)")
     parser.add_argument("--threshold", metavar="T", type=float, help="tau to be reached (default: 0.65)")
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.certificate import MINIMUM, NECKS, SEEDS, THRESHOLD
+    from nas.studies.certificate import MINIMUM, NECKS, SEEDS, THRESHOLD
 
     for name, default, least in (("necks", NECKS, MINIMUM), ("seeds", SEEDS, 1), ("threshold", THRESHOLD, 0)):
         if getattr(args, name) is None:
@@ -87,8 +87,8 @@ def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
 
 def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     """0 where a proxy was found, 1 where none is certified."""
-    from nas.certificate import first_certified
     from nas.proxy import cheapest
+    from nas.studies.certificate import first_certified
 
     target = _target(args, file)
     found = cheapest(spec, **_words(args))
@@ -104,8 +104,8 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
 
 def _changed(file: StudyFile, chosen: Certificate, spec: StudySpec, target: Path) -> str:
     """The text of the study with the proxy that was chosen, as it is to stand in `target`."""
-    from nas.catalog import folder
     from nas.proxy.study_file import with_proxy
+    from nas.studies.catalog import folder
 
     source = Path(file.where)
     base = source.resolve().parent if source.is_file() else None
@@ -118,7 +118,7 @@ def _searched(
 ) -> dict[str, Any]:
     """What was tried and chosen, as data."""
     from nas.proxy.settings import difference
-    from nas.verdict import facts
+    from nas.studies.verdict import facts
 
     tried = [
         {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (facts(c, spec) or {})
@@ -132,9 +132,9 @@ def _tell_search(
     found: Sequence[Certificate], chosen: Certificate | None, spec: StudySpec, target: Path, threshold: float
 ) -> None:
     """The same for people."""
-    from nas.certificate import LOW
     from nas.cli.tables import proxies_table
     from nas.proxy.settings import difference
+    from nas.studies.certificate import LOW
 
     print(proxies_table(found), end="\n\n")
     most = max(found, key=lambda c: c.necks, default=None)  # some may have been left early
@@ -153,8 +153,8 @@ def _tell_search(
 
 def _tell_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> None:
     """Say so if the forecast of the score would do at a lower cost than what was chosen."""
-    from nas.forecast import NAMES
     from nas.proxy.settings import difference
+    from nas.studies.forecast import NAMES
 
     for certificate in found:  # the cheapest first
         if certificate is chosen:
@@ -192,7 +192,7 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
     Raises:
         UserError: another file is there.
     """
-    from nas.catalog import folder
+    from nas.studies.catalog import folder
 
     source = Path(file.where)
     own = source.is_file() and source.resolve().parent != folder("studies").resolve()
@@ -206,6 +206,6 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
 
 def _told(certificate: Certificate, spec: StudySpec) -> dict[str, object]:
     """All of it, and whether it certifies what the study goes by."""
-    from nas.verdict import facts
+    from nas.studies.verdict import facts
 
     return certificate.model_dump(mode="json") | (facts(certificate, spec) or {})

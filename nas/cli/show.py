@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from nas.cli import options
 
 if TYPE_CHECKING:
-    from nas.results import TrialFacts
     from nas.storage import Store
-    from nas.study import StudySpec
+    from nas.storage.results import TrialFacts
+    from nas.studies.spec import StudySpec
 
 HELP = "show what a study has found, or the facts of one trial"
 EXAMPLE = "nas show quickstart 7"
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_study(store: Store, name: str, as_json: bool) -> None:
     from nas.cli.tables import result_lines
-    from nas.results import result, study_record
-    from nas.verdict import facts, standing
+    from nas.storage.results import result, study_record
+    from nas.studies.verdict import facts, standing
 
     found, record = result(store, name), study_record(store, name)
     if as_json:
@@ -59,7 +59,7 @@ def _as_begun(spec: StudySpec) -> StudySpec:
 
 
 def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:
-    from nas.results import trial_facts
+    from nas.storage.results import trial_facts
 
     facts = trial_facts(store, name, number)
     if as_json:
@@ -69,9 +69,9 @@ def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:
 
 
 def _trial_lines(facts: TrialFacts) -> list[str]:
-    from nas.architecture import Architecture
     from nas.cli.tables import metric, table
-    from nas.describe import describe
+    from nas.necks.architecture import Architecture
+    from nas.necks.describe import describe
 
     title = f"trial {facts.trial} of {facts.study}: {facts.state}"
     lines = [title + (f", baseline {facts.name}" if facts.name else "")]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from nas.certificate import Certificate
-from nas.describe import shown
-from nas.forecast import NAMES
-from nas.measurement import FORECASTS
-from nas.results import Found, Result, best_of
-from nas.study import Objective
+from nas.necks.describe import shown
+from nas.storage.results import Found, Result, best_of
+from nas.studies.certificate import Certificate
+from nas.studies.forecast import NAMES
+from nas.studies.metrics import FORECASTS
+from nas.studies.spec import Objective
 
 if TYPE_CHECKING:
     from nas.proxy.outlook import Outlook

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.describe import shown
     from nas.export import train
+    from nas.necks.describe import shown
 
     # Options are --set in other words.
     named = {"epochs": args.epochs, "image_size": args.image_size, "device": args.device}

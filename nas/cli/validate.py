@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_space(file: str, sets: list[str]) -> dict[str, Any]:
     """How many necks the space holds, on a backbone with its levels to P5 and large images."""
-    from nas.catalog import read_space
     from nas.search_space import count, nominal_frame
+    from nas.studies.catalog import read_space
 
     if sets:
         raise UserError(f"--set changes a study, and {file} is a search space")
@@ -59,14 +59,14 @@ def _told(encodings: int, necks: int, exact: bool, error: float) -> str:
 
 
 def _check_study(file: str, sets: list[str]) -> None:
-    from nas.catalog import open_study
+    from nas.studies.catalog import open_study
 
     options.sound(open_study(file, sets))
 
 
 def _is_space(word: str) -> bool:
     """A search space has `parameters` at its top; a shipped one goes by its name."""
-    from nas.catalog import find, load_yaml, names, read
+    from nas.studies.catalog import find, load_yaml, names, read
 
     if not Path(word).is_file():
         return Path(word).stem in names("search_spaces") and Path(word).stem not in names("studies")

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.errors import Fault
 from nas.executors.base import ATTEMPTS, Evaluate, Event, Executor, Failure
-from nas.study import StudySpec, Workers
+from nas.studies.spec import StudySpec, Workers
 
 __all__ = ["ATTEMPTS", "EXECUTORS", "Evaluate", "Event", "Executor", "Failure", "check"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from nas.errors import NASError
-from nas.measurement import Job, Measurement, Progress
+from nas.studies.records import Job, Measurement, Progress
 
 Evaluate = Callable[[Any, Job], Iterator[Progress | Measurement]]
 """A generator function `evaluate(context, job)`: Progress an epoch, then one Measurement.

@@ -23,7 +23,7 @@ import ray._private.state
 import ray._private.worker
 
 from nas.errors import UserError
-from nas.study import Workers, available_cpus
+from nas.studies.spec import Workers, available_cpus
 
 _MARGIN = 2**30
 """Bytes of object store beside the context, for results on their way."""

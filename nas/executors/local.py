@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from nas.executors.base import Evaluate, Event, Executor, Step, event_of, steps, worker_name
-from nas.measurement import Job
+from nas.studies.records import Job
 
 
 class _Run(NamedTuple):

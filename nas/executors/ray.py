@@ -15,8 +15,8 @@ from ray.exceptions import RayActorError, RayError, RayTaskError, RuntimeEnvSetu
 from nas.errors import NASError
 from nas.executors.base import Evaluate, Event, Executor, Failure, Step, event_of, logger, steps, worker_name
 from nas.executors.cluster import Cluster, last_line
-from nas.measurement import Job
-from nas.study import Workers
+from nas.studies.records import Job
+from nas.studies.spec import Workers
 
 
 class _Worker:

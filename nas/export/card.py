@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.catalog import dump_yaml
-from nas.describe import describe, shown
 from nas.export.config import CURVE, STUDY, ExportConfig
-from nas.measurement import METRICS, Metrics
-from nas.results import Result
+from nas.necks.describe import describe, shown
 from nas.storage import StudyRecord
-from nas.study import StudySpec, TaskSpec
-from nas.verdict import standing
+from nas.storage.results import Result
+from nas.studies.catalog import dump_yaml
+from nas.studies.metrics import METRICS, Metrics
+from nas.studies.spec import StudySpec, TaskSpec
+from nas.studies.verdict import standing
 
 CARD = "README.md"
 DRAWING = "drawing.svg"

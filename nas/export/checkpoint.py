@@ -14,7 +14,7 @@ from torch import Tensor
 from nas.errors import UserError
 from nas.export.config import CURVE
 from nas.files import write_whole
-from nas.measurement import Progress
+from nas.studies.records import Progress
 from nas.value import flat
 
 CHECKPOINT = "checkpoint.pt"

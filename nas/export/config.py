@@ -12,14 +12,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nas import __version__
-from nas.architecture import Architecture
-from nas.catalog import dump_yaml, load_yaml, read
-from nas.describe import drawing, summary
 from nas.errors import UserError
-from nas.measurement import Metrics
 from nas.models import HEADS, Segmenter
 from nas.models.pyramid import head_of
-from nas.study import TaskSpec
+from nas.necks.architecture import Architecture
+from nas.necks.describe import drawing, summary
+from nas.studies.catalog import dump_yaml, load_yaml, read
+from nas.studies.metrics import Metrics
+from nas.studies.spec import TaskSpec
 from nas.tasks.data.letterbox import PAD
 from nas.value import Value
 

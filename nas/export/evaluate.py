@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nas.architecture import Frame
 from nas.errors import UserError
 from nas.export.config import read_config
 from nas.export.loader import loaded
 from nas.models import Headed, Segmenter
 from nas.models.window import Window
-from nas.study import TaskSpec
+from nas.necks.architecture import Frame
+from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.data.summary import kinds_of
 from nas.tasks.detection import DetectionTask

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from timm.models._features import FeatureGetterNet
 
-from nas.architecture import Architecture
 from nas.export.code import source
 from nas.export.code.layout import call, laid_out
 from nas.models.backbone import Backbone, channels
+from nas.necks.architecture import Architecture
+from nas.necks.canonical import digest
 
 PYTHON = "model.py"
 
@@ -22,7 +23,7 @@ def python(architecture: Architecture) -> bytes:
         NASError: an operator cannot be written out.
     """
     neck = architecture.neck
-    return source(neck, channels(architecture.backbone), f"Neck {neck.digest}", _with_backbone(architecture)).encode()
+    return source(neck, channels(architecture.backbone), f"Neck {digest(neck)}", _with_backbone(architecture)).encode()
 
 
 def _with_backbone(architecture: Architecture) -> str:

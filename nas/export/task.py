@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas import tasks
-from nas.catalog import change_study
 from nas.errors import Fault, SpecError, UserError
 from nas.export.config import ExportConfig, Init
 from nas.models.cost import fault_of_target
-from nas.study import DataSpec, StudySpec, TaskSpec
+from nas.studies.catalog import change_study
+from nas.studies.spec import DataSpec, StudySpec, TaskSpec
 from nas.tasks import data
 from nas.tasks.data.summary import kinds_of
 from nas.tasks.device import fault_of_device

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from nas import tasks
-from nas.architecture import Architecture
 from nas.errors import TrialFailed, UserError
+from nas.executors.evaluate import costed
 from nas.export.alone import alone
 from nas.export.card import CARD, DRAWING
 from nas.export.checkpoint import PARTS, PLACES, Checkpoint, differences, read_checkpoint
@@ -24,14 +24,15 @@ from nas.export.train_card import train_card
 from nas.export.under_way import carry_on
 from nas.export.weights import SHARED_PREFIX, WEIGHTS
 from nas.export.writer import DEFAULT, FORMATS, KNOWN, MODELS, check_formats, check_head, made
-from nas.measurement import Metrics, Progress, finite
 from nas.models import Headed, with_head
 from nas.models.cost import static_costs
-from nas.study import TaskSpec
+from nas.necks.architecture import Architecture
+from nas.studies.metrics import Metrics, finite
+from nas.studies.records import Progress
+from nas.studies.spec import TaskSpec
 from nas.tasks.base import Task
 from nas.tasks.supervised import SupervisedTask
 from nas.tasks.weights import packed, unpacked
-from nas.trial import costed
 from nas.value import flat
 
 Say = Callable[[str], None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.describe import describe, shown
 from nas.export.card import DRAWING, FILES, bullets, data, origin, use, weights
 from nas.export.config import STUDY, ExportConfig, Init, Trained
-from nas.measurement import METRICS, Metrics
-from nas.study import TaskSpec
+from nas.necks.describe import describe, shown
+from nas.studies.metrics import METRICS, Metrics
+from nas.studies.spec import TaskSpec
 
 _INITS: dict[Init, str] = {
     "backbone": "neck and head at random, the backbone with the weights it has at the start of the study",

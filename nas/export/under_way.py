@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nas.architecture import Architecture
-from nas.describe import shown
 from nas.export.checkpoint import CHECKPOINT, Checkpoint, random_states, set_random_states, write_curve
 from nas.export.interruption import Interrupted, interruptible
-from nas.measurement import Progress
 from nas.models import Headed
 from nas.models.cost import cost, intra_op_threads
-from nas.study import available_cpus
+from nas.necks.architecture import Architecture
+from nas.necks.describe import shown
+from nas.studies.records import Progress
+from nas.studies.spec import available_cpus
 from nas.tasks.supervised import SupervisedTask
 
 EVERY_SECONDS = 60.0

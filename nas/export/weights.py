@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from nas.architecture import Architecture
 from nas.errors import StoreError
 from nas.models import build
+from nas.necks.architecture import Architecture
 from nas.tasks.weights import packed, unpacked
 
 WEIGHTS = "weights.safetensors"

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.architecture import Architecture
-from nas.drawing import svg
 from nas.errors import UserError
 from nas.export.card import CARD, DRAWING, card
 from nas.export.config import CONFIG, CURVE, STUDY, ExportConfig
@@ -18,12 +16,15 @@ from nas.export.onnx import ONNX, ONNX_NMS, onnx, onnx_nms
 from nas.export.pt2 import PT2, pt2
 from nas.export.python import PYTHON, python
 from nas.export.weights import WEIGHTS, merged
-from nas.measurement import Key
 from nas.models import fault_of_graph, with_head
 from nas.models.cost import fault_of_target
 from nas.models.pyramid import head_of
-from nas.results import TrialFacts, result, study_record, trial_facts
+from nas.necks.architecture import Architecture
+from nas.necks.canonical import canonical
+from nas.necks.drawing import svg
 from nas.storage import Store
+from nas.storage.results import TrialFacts, result, study_record, trial_facts
+from nas.studies.records import Key
 from nas.tasks.weights import unpacked
 
 MODELS: dict[str, tuple[str, Callable[[Deployed], bytes]]] = {
@@ -73,7 +74,7 @@ def export_study(
     formats = formats if formats is not None else (*DEFAULT, *spec.export)
     check_formats(formats)
     facts = trained(store, name, trial)
-    architecture = canonical(Architecture.parse(facts.architecture))
+    architecture = as_built(Architecture.parse(facts.architecture))
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
     check_head(head_of(architecture)[0].kind, formats)
     needed = {"weights", *MODELS}.intersection(formats)
@@ -167,9 +168,9 @@ def trained(store: Store, name: str, trial: int | None) -> TrialFacts:
     return facts
 
 
-def canonical(architecture: Architecture) -> Architecture:
+def as_built(architecture: Architecture) -> Architecture:
     """The architecture as it is built, so that `neck.nodes.3` among the weights is node 3 of the config."""
-    neck = architecture.neck.canonical()
+    neck = canonical(architecture.neck)
     backbone = architecture.backbone.model_copy(update={"levels": neck.inputs})
     return architecture.model_copy(update={"neck": neck, "backbone": backbone})
 

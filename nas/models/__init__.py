@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.architecture import Architecture, NeckSpec
 from nas.errors import Fault, SpecError, UserError
 from nas.models.backbone import Backbone
 from nas.models.detector import BOX_HEADS, Detector, fault_of_graph
 from nas.models.neck import Neck
 from nas.models.pyramid import Headed, Pyramid, head_of
 from nas.models.segmenter import Segmenter
+from nas.necks.architecture import Architecture
+from nas.necks.spec import NeckSpec
 from nas.plugins import Table
 
 __all__ = [
@@ -88,7 +89,7 @@ def neck_of(source: NeckSpec | Architecture | Mapping[str, Any] | str | Path) ->
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    from nas.catalog import load_yaml
+    from nas.studies.catalog import load_yaml
 
     if not path.is_file():
         raise UserError(f"no file {path}")

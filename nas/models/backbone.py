@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import BackboneSpec
 from nas.errors import UserError
+from nas.necks.architecture import BackboneSpec
 from nas.plugins import Table
 
 State = Mapping[str, Tensor]

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.architecture import Conv
 from nas.models.norms import NORMS
+from nas.necks.spec import ConvSpec
 from nas.plugins import Table
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -20,11 +20,11 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def _plain(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def _plain(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict(conv=nn.Conv2d(cin, cout, conv.kernel, padding=conv.kernel // 2, bias=bias))
 
 
-def _separable(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def _separable(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     depthwise = nn.Conv2d(cin, cin, conv.kernel, padding=conv.kernel // 2, groups=cin, bias=False)
     return OrderedDict(depthwise=depthwise, pointwise=nn.Conv2d(cin, cout, 1, bias=bias))
 
@@ -48,7 +48,7 @@ class PyramidPooling(nn.Module):
         return torch.cat([x, *(F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in means)], 1)
 
 
-def _ppm(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def _ppm(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     pooled = conv.model_copy(update={"kind": "plain", "kernel": 1})
     pool = PyramidPooling([block(pooled, cin, cout) for _ in PyramidPooling.GRIDS])
     reduce = nn.Conv2d(cin + len(pool.GRIDS) * cout, cout, conv.kernel, padding=conv.kernel // 2, bias=bias)
@@ -91,13 +91,13 @@ class CrossStagePartial(nn.Module):
         return y
 
 
-def inside(conv: Conv) -> Conv:
+def inside(conv: ConvSpec) -> ConvSpec:
     """The dress of a convolution within a block: plain, its activation behind it."""
     act = "relu" if conv.act == "none" else conv.act
     return conv.model_copy(update={"kind": "plain", "act": act, "order": "post", "bias": None})
 
 
-def _bottleneck(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def _bottleneck(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     """The first two convolutions are dressed as `conv` is, with ReLU where it has no activation."""
     inner = inside(conv)
     hidden = max(cout // 2, 1)
@@ -110,7 +110,7 @@ def _bottleneck(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str,
     return OrderedDict(body=body)
 
 
-def _csp(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def _csp(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     first = inside(conv).model_copy(update={"kernel": 1})
     hidden = max(cout // 2, 1)
     body = CrossStagePartial(
@@ -122,11 +122,11 @@ def _csp(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Mod
     return OrderedDict(body=body)
 
 
-def _identity(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def _identity(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict()
 
 
-BLOCKS = Table[Callable[[Conv, int, int, bool], OrderedDict[str, nn.Module]]]("block_builders") | {
+BLOCKS = Table[Callable[[ConvSpec, int, int, bool], OrderedDict[str, nn.Module]]]("block_builders") | {
     "plain": _plain,
     "separable": _separable,
     "ppm": _ppm,
@@ -145,7 +145,7 @@ def init_convolutions(module: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def block(conv: Conv, cin: int, cout: int) -> nn.Sequential:
+def block(conv: ConvSpec, cin: int, cout: int) -> nn.Sequential:
     """The module of `conv`: (N, cin, H, W) -> (N, cout, H, W)."""
     bias = conv.bias if conv.bias is not None else conv.norm == "none"
     layers = BLOCKS[conv.kind](conv, cin, cout, bias)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
 from nas.errors import UserError
 from nas.models.backbone import Backbone
 from nas.models.boxes import BoxHead, Detections
@@ -17,6 +16,7 @@ from nas.models.faster_rcnn import FasterRCNN
 from nas.models.fcos import FCOS
 from nas.models.pyramid import Headed
 from nas.models.retinanet import RetinaNet
+from nas.necks.architecture import Architecture
 
 BOX_HEADS: dict[str, type[BoxHead]] = {"fcos": FCOS, "retinanet": RetinaNet, "faster_rcnn": FasterRCNN}
 """Head kind -> builder, with the arguments of `BoxHead`."""

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Conv, Edge, NeckSpec, NodeSpec
 from nas.models.blocks import block
 from nas.models.fuse import FUSIONS
 from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, Size, fit
+from nas.necks.canonical import canonical
+from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
 
 class Neck(nn.Module):
@@ -33,7 +34,7 @@ class Neck(nn.Module):
         super().__init__()
         spec.check(channels)
         self.given = spec.inputs
-        self.spec = spec = spec.canonical()
+        self.spec = spec = canonical(spec)
         self.shared = Projections()
         self.nodes = nn.ModuleList(_Node(spec, node, channels, self.shared) for node in spec.nodes)
         self.out_channels = [spec.width_of(i, channels) for i in spec.outputs]
@@ -94,9 +95,9 @@ class Projections(nn.ModuleDict):
 
     def __init__(self) -> None:
         super().__init__()
-        self._names: dict[tuple[int, int, Conv], str] = {}
+        self._names: dict[tuple[int, int, ConvSpec], str] = {}
 
-    def require(self, source: int, width: int, to: int, conv: Conv) -> str:
+    def require(self, source: int, width: int, to: int, conv: ConvSpec) -> str:
         """Name of the projection of map `source` from `width` to `to` channels; made when first asked for."""
         name = self._names.setdefault((source, to, conv), f"{len(self._names)}")
         if name not in self:
@@ -127,7 +128,7 @@ class _Edge(nn.Module):
     """One input of a node; a shared projection lives in the neck and is computed once a pass."""
 
     def __init__(
-        self, spec: NeckSpec, node: NodeSpec, edge: Edge, channels: Mapping[int, int], shared: Projections
+        self, spec: NeckSpec, node: NodeSpec, edge: EdgeSpec, channels: Mapping[int, int], shared: Projections
     ) -> None:
         super().__init__()
         self.source = edge.source

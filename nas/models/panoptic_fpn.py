@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.architecture import VOID
 from nas.models.norms import GroupNorm
+from nas.necks.architecture import VOID
 
 STRIDE = 2
 """Level at which the maps are summed, unless the pyramid is finer: a quarter of the image."""

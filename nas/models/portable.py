@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Conv, Edge, NeckSpec, NodeSpec
 from nas.models.neck import Neck
-from nas.vocabulary import FUSIONS
+from nas.necks.operators import FUSIONS
+from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
 TOLERANCE = 1e-4
 """How far the numbers of an exported word may be from torch's."""
@@ -23,8 +23,8 @@ def specimen(kind: str, word: str) -> NeckSpec:
 
     `kind` is `fusion`, `upsampling`, `downsampling` or `block`. A resampling goes over one level and over two.
     """
-    fine, middle, coarse = (Edge(source=i) for i in range(3))
-    conv = Conv()
+    fine, middle, coarse = (EdgeSpec(source=i) for i in range(3))
+    conv = ConvSpec()
     if kind == "fusion":
         node = NodeSpec(level=3, width=_WIDTH, inputs=(coarse, middle, fine)[: FUSIONS[word].max_inputs], fuse=word)
     elif kind == "upsampling":
@@ -35,7 +35,7 @@ def specimen(kind: str, word: str) -> NeckSpec:
         node = NodeSpec(level=4, width=_WIDTH, inputs=(*lower, coarse))
     else:
         node = NodeSpec(level=3, width=_WIDTH, inputs=(middle,))
-        conv = Conv(kind=word)
+        conv = ConvSpec(kind=word)
     return NeckSpec(inputs=(2, 3, 4), nodes=(node.model_copy(update={"block": conv}),), outputs=(3,))
 
 

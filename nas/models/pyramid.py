@@ -10,10 +10,11 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.errors import UserError
 from nas.models.backbone import Backbone, channels
 from nas.models.neck import Neck
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.canonical import canonical
 
 GREY = 114 / 255
 """What letterboxed images are padded with."""
@@ -27,7 +28,7 @@ def used(architecture: Architecture) -> BackboneSpec:
     """
     given, backbone = architecture.neck, architecture.backbone
     given.check(channels(backbone.model_copy(update={"levels": given.inputs})))
-    return backbone.model_copy(update={"levels": given.canonical().inputs})
+    return backbone.model_copy(update={"levels": canonical(given).inputs})
 
 
 class Pyramid(nn.Module):
@@ -39,7 +40,7 @@ class Pyramid(nn.Module):
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__()
         self.backbone = backbone or Backbone(used(architecture))
-        self.neck = Neck(architecture.neck.canonical(), self.backbone.channels)
+        self.neck = Neck(canonical(architecture.neck), self.backbone.channels)
         self.image_size = architecture.image_size
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
@@ -69,7 +70,7 @@ class Headed(nn.Module, ABC):
         self.architecture = architecture
         self.classes = self.spec.classes
         self.backbone = backbone or Backbone(used(architecture))
-        self.neck = Neck(architecture.neck.canonical(), self.backbone.channels)
+        self.neck = Neck(canonical(architecture.neck), self.backbone.channels)
 
     @abstractmethod
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
 from nas.models.backbone import Backbone
 from nas.models.panoptic_fpn import SemanticHead
 from nas.models.pyramid import Headed
+from nas.necks.architecture import Architecture
 
 BACKGROUND = "background"
 """Name of label 0. Label k is the head's class k - 1."""

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate, first_certified, trained_objective
 from nas.errors import Fault, NASError, SpecError, UserError
-from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import complete, of_starts
 from nas.proxy.plan import Half, Plan, make_plan, short_half
 from nas.proxy.proof import keep, runner
@@ -16,7 +14,9 @@ from nas.proxy.runs import Runs
 from nas.proxy.settings import SETTINGS, difference, same_but_for_epochs
 from nas.search.driver import known_study
 from nas.storage import open_store
-from nas.study import StudySpec, TaskSpec
+from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate, first_certified, trained_objective
+from nas.studies.records import Evaluation, Key
+from nas.studies.spec import StudySpec, TaskSpec
 from nas.tasks.training import FIRST, milestones
 
 Say = Callable[[str], None]

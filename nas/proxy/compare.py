@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 class Comparison(NamedTuple):
-    """See `nas.certificate.Certificate`."""
+    """See `nas.studies.certificate.Certificate`."""
 
     tau: float
     low: float
@@ -60,7 +60,7 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
 
 
 class Ending(NamedTuple):
-    """See `nas.certificate.Certificate`."""
+    """See `nas.studies.certificate.Certificate`."""
 
     gain: float | None = None
     converged: bool | None = None

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.certificate import MINIMUM, Certificate, Compared, Trained, goes_by, trained_objective
 from nas.errors import NASError
-from nas.forecast import NAMES, Forecast
-from nas.measurement import Evaluation, Key
 from nas.proxy.compare import compare, ending
 from nas.proxy.forecasting import learn
 from nas.proxy.plan import Half, Plan
 from nas.proxy.settings import same_but_for_epochs
-from nas.verdict import verdict
+from nas.studies.certificate import MINIMUM, Certificate, Compared, Trained, goes_by, trained_objective
+from nas.studies.forecast import NAMES, Forecast
+from nas.studies.records import Evaluation, Key
+from nas.studies.verdict import verdict
 
 Floats = NDArray[np.float64]
 

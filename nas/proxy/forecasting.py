@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.forecast import Forecast
 from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
+from nas.studies.forecast import Forecast
 
 Floats = NDArray[np.float64]
 

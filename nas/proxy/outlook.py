@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
-from nas.certificate import NECKS, SEEDS
 from nas.errors import MissingDatabase
 from nas.models.cost import total_parameters
 from nas.proxy.plan import Half, make_plan
 from nas.search.driver import known_study
 from nas.storage import Store, open_store
-from nas.study import StudySpec
+from nas.studies.certificate import NECKS, SEEDS
+from nas.studies.spec import StudySpec
 from nas.value import Value
 
 Say = Callable[[str], None]

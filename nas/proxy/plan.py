@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas import tasks
-from nas.architecture import NeckSpec
-from nas.certificate import MINIMUM, measured_objective
-from nas.describe import summary
 from nas.errors import Fault, SpecError, UserError
-from nas.measurement import Key
 from nas.models.cost import total_parameters
+from nas.necks.canonical import digest
+from nas.necks.describe import summary
+from nas.necks.spec import NeckSpec
 from nas.proxy.runs import Run
 from nas.proxy.settings import same_but_for_epochs
 from nas.proxy.spread import spread
 from nas.search.constraints import broken
 from nas.search.setup import Setup, set_up
 from nas.storage import StudyRecord
-from nas.study import Objective, StudySpec, TaskSpec
+from nas.studies.certificate import MINIMUM, measured_objective
+from nas.studies.records import Key
+from nas.studies.spec import Objective, StudySpec, TaskSpec
 from nas.tasks.base import Task
 from nas.value import flat
 
@@ -152,7 +153,7 @@ def _chosen(setup: Setup, count: int) -> dict[str, NeckSpec]:
         return total_parameters(setup.task.architecture(neck))
 
     chosen = dict(setup.baselines)
-    seen = {neck.digest for neck in chosen.values()}
+    seen = {digest(neck) for neck in chosen.values()}
     for number, item in enumerate(spread(setup.space, setup.task.frame, params, count, setup.spec.seed)):
         if item.digest not in seen:
             chosen[f"{summary(item.neck)} ({number})"] = item.neck

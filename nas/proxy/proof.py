@@ -8,16 +8,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from nas.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.errors import MissingDatabase
 from nas.executors import EXECUTORS, Executor
-from nas.measurement import Evaluation, Key
 from nas.proxy.evidence import of_two_halves
 from nas.proxy.plan import Plan, make_plan
 from nas.proxy.runs import Runs
 from nas.search.driver import known_study, quiet, sum_up, terminated_as_interrupted
 from nas.storage import Store, open_store
-from nas.study import StudySpec
+from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate
+from nas.studies.records import Evaluation, Key
+from nas.studies.spec import StudySpec
 from nas.tasks.base import Task
 
 Say = Callable[[str], None]
@@ -65,7 +65,7 @@ def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Sa
     """Runs of a task of the plan, and the database that they are recorded to. Workers are started on the study's
     executor when there is a run to train.
     """
-    from nas.trial import evaluate
+    from nas.executors.evaluate import evaluate
 
     spec = plan.setup.spec
     with ExitStack() as stack:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from nas.architecture import Architecture
 from nas.errors import NASError
 from nas.executors import ATTEMPTS, Event, Executor, Failure
-from nas.measurement import Evaluation, Job, Key, Measurement, Metrics, Progress
+from nas.necks.architecture import Architecture
 from nas.storage import Store
+from nas.studies.metrics import Metrics
+from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
 
 Say = Callable[[str], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from nas.study import TaskSpec
+from nas.studies.spec import TaskSpec
 
 
 def batches_of_4(task: TaskSpec) -> TaskSpec:

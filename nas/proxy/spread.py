@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from nas.architecture import Frame, NeckSpec
+from nas.necks.architecture import Frame
+from nas.necks.canonical import digest
+from nas.necks.spec import NeckSpec
 from nas.search_space import Choice, SearchSpace
 
 POOL = 480
@@ -61,13 +63,13 @@ def _pool(
             yield from space.walk(frame)
 
     for params, neck in candidates():
-        digest = neck.digest
-        if digest in seen:
+        name = digest(neck)
+        if name in seen:
             continue
-        seen.add(digest)
+        seen.add(name)
         known = cost(neck)
         if known is not None:
-            found.append(Spread(digest, dict(params), neck, known))
+            found.append(Spread(name, dict(params), neck, known))
         if len(found) == size:
             break
     return found

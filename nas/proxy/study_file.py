@@ -9,11 +9,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from nas.catalog import PATHS, make_absolute
-from nas.certificate import THRESHOLD, Certificate, goes_by, trained_objective
 from nas.errors import SpecError
-from nas.measurement import FORECASTS, METRICS
-from nas.study import Objective, StudySpec, TaskSpec
+from nas.studies.catalog import PATHS, make_absolute
+from nas.studies.certificate import THRESHOLD, Certificate, goes_by, trained_objective
+from nas.studies.metrics import FORECASTS, METRICS
+from nas.studies.spec import Objective, StudySpec, TaskSpec
 from nas.yaml12 import load_yaml
 
 _LEAST = {"kind": "detection", "data": {"kind": "digits"}}

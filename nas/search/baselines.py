@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
+from nas.necks.architecture import Frame
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import named
 from nas.search_space import SearchSpace
-from nas.study import Baseline
-from nas.topologies import named
+from nas.studies.spec import Baseline
 
 
 def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchSpace) -> dict[str, NeckSpec]:

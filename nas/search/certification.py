@@ -6,13 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from nas import catalog
-from nas.certificate import Certificate, covers, fitting, goes_by
 from nas.errors import Fault, MissingDatabase, SpecError
-from nas.measurement import FORECASTS
 from nas.search.setup import Setup
 from nas.storage import Store, StudyRecord, open_store
-from nas.study import StudySpec
+from nas.studies import catalog
+from nas.studies.certificate import Certificate, covers, fitting, goes_by
+from nas.studies.metrics import FORECASTS
+from nas.studies.spec import StudySpec
 
 Say = Callable[[str], None]
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nas import catalog, executors, tasks
-from nas import vocabulary as words
-from nas.certificate import trained_objective
+from nas import executors, tasks
 from nas.errors import Fault, SpecError, UserError
-from nas.measurement import FORECASTS
 from nas.models import fault_of_graph, portable
 from nas.models.cost import fault_of_target
+from nas.necks import operators
+from nas.necks.topologies import options_of
 from nas.plugins import Table
 from nas.search import pruners, samplers
-from nas.study import GRAPHS, StudySpec
+from nas.studies import catalog
+from nas.studies.certificate import trained_objective
+from nas.studies.metrics import FORECASTS
+from nas.studies.spec import GRAPHS, StudySpec
 from nas.tasks.device import fault_of_device
 from nas.tasks.training import FIRST, milestones
-from nas.topologies import options_of
 
 
 def check(spec: StudySpec) -> list[Fault]:
@@ -82,11 +83,11 @@ def _export(spec: StudySpec) -> list[Fault]:
 
 
 TABLES: dict[str, tuple[str, Table[Any]]] = {
-    "fusion": ("fusion", words.FUSIONS),
-    "fuse": ("fusion", words.FUSIONS),
-    "upsample": ("upsampling", words.UPSAMPLINGS),
-    "downsample": ("downsampling", words.DOWNSAMPLINGS),
-    "conv": ("block", words.BLOCKS),
+    "fusion": ("fusion", operators.FUSIONS),
+    "fuse": ("fusion", operators.FUSIONS),
+    "upsample": ("upsampling", operators.UPSAMPLINGS),
+    "downsample": ("downsampling", operators.DOWNSAMPLINGS),
+    "conv": ("block", operators.BLOCKS),
 }
 """Parameter of a space, or option of a baseline -> the kind of word it takes, and all of them."""
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import islice
 
-from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
-from nas.measurement import Metrics
 from nas.models.cost import latency
 from nas.models.pyramid import Pyramid
 from nas.models.window import Window
+from nas.necks.architecture import Frame
+from nas.necks.spec import NeckSpec
 from nas.search_space import SearchSpace
+from nas.studies.metrics import Metrics
 from nas.tasks.base import Task
 from nas.tasks.device import here
 

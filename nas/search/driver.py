@@ -12,11 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from nas import __version__, catalog
+from nas import __version__
 from nas.errors import MissingDatabase, SpecError, UserError
 from nas.executors import EXECUTORS, Executor
-from nas.measurement import FORECASTS, METRICS, Metrics
-from nas.results import Result, result, trained
 from nas.search import pruners, samplers
 from nas.search.certification import adopt, as_begun, with_certificate
 from nas.search.figures import learning_curves, save_figure, trade_off
@@ -24,8 +22,11 @@ from nas.search.loop import Loop
 from nas.search.notes import save_study_note, study_note
 from nas.search.setup import Setup, differences, set_up
 from nas.storage import Lease, Store, StudyRecord, open_store
-from nas.study import StudySpec
-from nas.verdict import standing
+from nas.storage.results import Result, result, trained
+from nas.studies import catalog
+from nas.studies.metrics import FORECASTS, METRICS, Metrics
+from nas.studies.spec import StudySpec
+from nas.studies.verdict import standing
 
 if TYPE_CHECKING:
     import optuna
@@ -199,7 +200,7 @@ def _rows(found: Result) -> dict[str, Metrics]:
 
 
 def _evaluate() -> Any:
-    from nas.trial import evaluate
+    from nas.executors.evaluate import evaluate
 
     return evaluate
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from nas.measurement import Progress
-from nas.results import Found
+from nas.storage.results import Found
+from nas.studies.records import Progress
 
 if TYPE_CHECKING:
     import optuna

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nas.measurement import Key, Metrics
-from nas.results import best_of
 from nas.storage import Store
-from nas.study import StudySpec
+from nas.storage.results import best_of
+from nas.studies.metrics import Metrics
+from nas.studies.records import Key
+from nas.studies.spec import StudySpec
 
 
 class Trained(NamedTuple):

@@ -7,13 +7,14 @@ import math
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.forecast import Forecast
-from nas.measurement import Evaluation, Key, Metrics
 from nas.search.constraints import broken, excess
 from nas.search.keeper import Keeper, Trained
 from nas.search.narrator import Narrator
 from nas.search.notes import save_drawing, save_trial_note, trial_note
-from nas.study import StudySpec
+from nas.studies.forecast import Forecast
+from nas.studies.metrics import Metrics
+from nas.studies.records import Evaluation, Key
+from nas.studies.spec import StudySpec
 
 
 class Ledger:

@@ -13,9 +13,8 @@ from typing import Literal
 import optuna
 from optuna.trial import TrialState
 
-from nas.architecture import Architecture
 from nas.executors import ATTEMPTS, Event, Executor, Failure
-from nas.measurement import Evaluation, Job, Key, Measurement, Metrics, Progress
+from nas.necks.architecture import Architecture
 from nas.search.constraints import broken
 from nas.search.keeper import Keeper
 from nas.search.ledger import Ledger
@@ -24,6 +23,8 @@ from nas.search.running import Running
 from nas.search.setup import Setup
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
+from nas.studies.metrics import Metrics
+from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
 

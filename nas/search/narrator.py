@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nas.architecture import Architecture
-from nas.describe import summary
 from nas.executors import Executor
-from nas.measurement import METRICS, Metrics, Progress
-from nas.study import StudySpec
+from nas.necks.architecture import Architecture
+from nas.necks.describe import summary
+from nas.studies.metrics import METRICS, Metrics
+from nas.studies.records import Progress
+from nas.studies.spec import StudySpec
 
 EVERY_SECONDS = 20.0
 """Seconds between two lines about trials under way."""

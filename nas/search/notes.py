@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nas.architecture import Architecture
-from nas.describe import describe, shown
-from nas.measurement import METRICS, Metrics
-from nas.study import StudySpec
+from nas.necks.architecture import Architecture
+from nas.necks.describe import describe, shown
+from nas.studies.metrics import METRICS, Metrics
+from nas.studies.spec import StudySpec
 
 if TYPE_CHECKING:
     import optuna

@@ -16,8 +16,8 @@ from optuna.pruners import (
 )
 
 from nas.errors import Fault
-from nas.measurement import METRICS
-from nas.study import StudySpec
+from nas.studies.metrics import METRICS
+from nas.studies.spec import StudySpec
 
 PRUNERS: dict[str, Callable[..., BasePruner]] = {
     "none": NopPruner,

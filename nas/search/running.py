@@ -7,8 +7,9 @@ from typing import Literal
 
 import optuna
 
-from nas.architecture import Architecture
-from nas.measurement import Evaluation, Key, Measurement, Metrics, Progress
+from nas.necks.architecture import Architecture
+from nas.studies.metrics import Metrics
+from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 
 @dataclass

@@ -11,7 +11,7 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from nas.errors import Fault
-from nas.study import StudySpec
+from nas.studies.spec import StudySpec
 
 
 class Baselines(NamedTuple):

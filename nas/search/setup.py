@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nas import catalog, tasks
-from nas.architecture import Architecture, NeckSpec
-from nas.certificate import Certificate, Proxy
+from nas import tasks
 from nas.errors import Fault, SpecError
-from nas.forecast import Forecast
-from nas.measurement import FORECASTS, METRICS, Metrics
 from nas.models.cost import static_costs
+from nas.necks.architecture import Architecture
+from nas.necks.spec import NeckSpec
 from nas.search.baselines import baseline_necks
 from nas.search.checks import check
 from nas.search.constraints import check_latency, check_reachable
 from nas.search_space import Choice, SearchSpace
-from nas.study import RESUMABLE, StudySpec
+from nas.studies import catalog
+from nas.studies.certificate import Certificate, Proxy
+from nas.studies.forecast import Forecast
+from nas.studies.metrics import FORECASTS, METRICS, Metrics
+from nas.studies.spec import RESUMABLE, StudySpec
+from nas.studies.verdict import facts, standing
 from nas.tasks.base import Task
 from nas.value import flat
-from nas.verdict import facts, standing
 
 Say = Callable[[str], None]
 

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Container, Iterator
 
-from nas.architecture import NeckSpec
+from nas.necks.spec import NeckSpec
 from nas.search.constraints import broken
 from nas.search.setup import Setup
 from nas.search_space import Choice

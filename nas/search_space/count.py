@@ -7,7 +7,9 @@ import statistics
 from itertools import islice
 from typing import NamedTuple
 
-from nas.architecture import MAX_LEVEL, Frame
+from nas.necks.architecture import Frame
+from nas.necks.canonical import digest
+from nas.necks.spec import MAX_LEVEL
 from nas.search_space.choosing import Chooser, Draw
 from nas.search_space.space import TEMPLATES, SearchSpace
 
@@ -35,7 +37,7 @@ def count(space: SearchSpace, frame: Frame, walked: int = WALKED, drawn: int = D
     """
     template = TEMPLATES[space.template]
     if len(list(islice(template.plans(space.choices, frame), walked + 1))) <= walked:
-        digests = [neck.digest for _, neck in space.walk(frame)]
+        digests = [digest(neck) for _, neck in space.walk(frame)]
         return Count(len(digests), len(set(digests)), True, 0.0)
     rng = random.Random(seed)
     encodings, necks = [], []

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations, product
 
-from nas import topologies
-from nas import vocabulary as words
-from nas.architecture import Frame, NeckSpec
+from nas.necks import operators, topologies
+from nas.necks.architecture import Frame
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import Cell
 from nas.search_space.choosing import Chooser, Values
 from nas.search_space.pyramid import CONVS
 from nas.search_space.template import Template, choose_levels
-from nas.topologies import Cell
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class MergingPlan:
 
 def _swaps(plan: MergingPlan, cell: Cell) -> bool:
     """Whether the inputs may stand either way: for other fusions the coarser comes first, if there is one."""
-    return words.FUSIONS[cell.fuse].commutative or plan.level_of(cell.first) != plan.level_of(cell.second)
+    return operators.FUSIONS[cell.fuse].commutative or plan.level_of(cell.first) != plan.level_of(cell.second)
 
 
 def _sequences(plan: MergingPlan) -> int:
@@ -146,13 +146,13 @@ MERGING_CELLS = Template(
         "finest": range(1, 8),
         "levels": range(2, 8),
         "cells": range(8),
-        "fusion": tuple(words.FUSIONS),
+        "fusion": tuple(operators.FUSIONS),
         "width": range(1, 4097),
         "repeats": range(1, 9),
         "conv": CONVS,
-        "norm": tuple(words.NORMS),
-        "upsample": tuple(words.UPSAMPLINGS),
-        "downsample": tuple(words.DOWNSAMPLINGS),
+        "norm": tuple(operators.NORMS),
+        "upsample": tuple(operators.UPSAMPLINGS),
+        "downsample": tuple(operators.DOWNSAMPLINGS),
     },
     unasked={"repeats": 1, "conv": "plain", "norm": "batch", "upsample": "nearest", "downsample": "max_pool"},
     plan=_plan,

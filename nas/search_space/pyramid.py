@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nas import topologies
-from nas import vocabulary as words
-from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault
+from nas.necks import operators, topologies
+from nas.necks.architecture import Frame
+from nas.necks.spec import NeckSpec
 from nas.search_space.choosing import Chooser, Values
 from nas.search_space.template import Template, choose_levels
 
-CONVS = tuple(name for name in words.BLOCKS if name not in ("identity", "ppm"))
+CONVS = tuple(name for name in operators.BLOCKS if name not in ("identity", "ppm"))
 """Blocks that stand for an output convolution."""
 
 TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
@@ -73,7 +73,7 @@ def _joins(topology: str | int, levels: int) -> bool:
 
 
 def _fuses(topology: str | int, fusion: str) -> bool:
-    return topology not in _FUSES_MANY or words.FUSIONS[fusion].max_inputs is None
+    return topology not in _FUSES_MANY or operators.FUSIONS[fusion].max_inputs is None
 
 
 def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
@@ -150,15 +150,15 @@ PYRAMID = Template(
         "finest": range(1, 8),
         "levels": range(1, 8),
         "topology": TOPOLOGIES,
-        "fusion": tuple(words.FUSIONS),
-        "upsample": tuple(words.UPSAMPLINGS),
+        "fusion": tuple(operators.FUSIONS),
+        "upsample": tuple(operators.UPSAMPLINGS),
         "widths": ("shared", "level"),
         "width": range(1, 4097),
         "conv": CONVS,
-        "norm": tuple(words.NORMS),
-        "act": tuple(words.ACTIVATIONS),
-        "order": tuple(words.ORDERS),
-        "downsample": tuple(words.DOWNSAMPLINGS),
+        "norm": tuple(operators.NORMS),
+        "act": tuple(operators.ACTIVATIONS),
+        "order": tuple(operators.ORDERS),
+        "downsample": tuple(operators.DOWNSAMPLINGS),
         "context": ("none", "ppm"),
         "repeats": range(1, 9),
     },

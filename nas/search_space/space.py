@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from nas.architecture import Frame, NeckSpec
 from nas.errors import Fault, SpecError
+from nas.necks.architecture import Frame
+from nas.necks.spec import NeckSpec
 from nas.search_space.choosing import Choice, Chooser, Draw, Trial, Values, all_values
 from nas.search_space.merging import MERGING_CELLS
 from nas.search_space.pyramid import PYRAMID

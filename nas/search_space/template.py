@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
-from nas.architecture import MAX_LEVEL, Frame, NeckSpec
 from nas.errors import Fault
+from nas.necks.architecture import Frame
+from nas.necks.canonical import digest
+from nas.necks.spec import MAX_LEVEL, NeckSpec
 from nas.search_space.choosing import Choice, Chooser, Replay, Script, Values
 
 SMALLEST_MAP = 2
@@ -74,7 +76,7 @@ class Template:
                 return None
             few[name] = left or parameters[name]  # of what is not asked for, a neck tells nothing
         for _, chooser, plan in islice(self._walk(few, frame), LOOKED_AT):
-            if plan.neck().digest == neck.digest:
+            if digest(plan.neck()) == digest(neck):
                 replay = Replay(chooser.chosen)
                 self.plan(Chooser(parameters, replay), frame)
                 return replay.params

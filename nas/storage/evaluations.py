@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from nas.architecture import Architecture
-from nas.measurement import Evaluation, Key, Measurement, Progress
+from nas.necks.architecture import Architecture
 from nas.storage.artifacts import Artifacts
 from nas.storage.database import Database, insert
 from nas.storage.tables import ARCHITECTURE, ARTIFACT, CURVE, EVALUATION
+from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 WEIGHTS = "weights"
 """Kind of the artifact that holds an evaluation's trained tensors; its owner is the key in words."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from nas.architecture import Architecture
-from nas.certificate import Proxy
-from nas.measurement import Key
-from nas.study import StudySpec
+from nas.necks.architecture import Architecture
+from nas.studies.certificate import Proxy
+from nas.studies.records import Key
+from nas.studies.spec import StudySpec
 from nas.value import Value
 
 Ending = Literal["done", "exhausted", "interrupted", "failed"]

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from nas.architecture import Architecture
-from nas.certificate import Certificate
 from nas.errors import SpecError, StoreError
-from nas.measurement import Evaluation, Key
+from nas.necks.architecture import Architecture
 from nas.storage import evaluations
 from nas.storage.artifacts import Artifacts
 from nas.storage.database import Database, insert, open_database
@@ -22,7 +20,9 @@ from nas.storage.evaluations import is_key, keep_architecture, key_of
 from nas.storage.lease import Lease, acquire, check_free, is_live
 from nas.storage.records import ArtifactRecord, AttemptRecord, StudyRecord, StudyState, TrialRecord
 from nas.storage.tables import ARCHITECTURE, ATTEMPT, CERTIFICATE, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
-from nas.study import StudySpec
+from nas.studies.certificate import Certificate
+from nas.studies.records import Evaluation, Key
+from nas.studies.spec import StudySpec
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -222,7 +222,7 @@ class Store:
             connection.execute(CERTIFICATE.insert().values(**values, made=datetime.now(UTC)))
 
     def certificates(self, task: str, epochs: int) -> list[Certificate]:
-        """All certificates of that proxy, the oldest first; `nas.certificate.fitting` chooses among them.
+        """All certificates of that proxy, the oldest first; `nas.studies.certificate.fitting` chooses among them.
 
         What another version wrote in a form that is not known proves nothing here, and is left out.
         """

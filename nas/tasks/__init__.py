@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
-from nas.study import TaskSpec
+from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.base import Say, Task
 

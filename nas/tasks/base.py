@@ -8,9 +8,10 @@ from typing import Self
 
 from torch import nn
 
-from nas.architecture import Architecture, Frame, NeckSpec
-from nas.measurement import Progress
-from nas.study import TaskSpec
+from nas.necks.architecture import Architecture, Frame
+from nas.necks.spec import NeckSpec
+from nas.studies.records import Progress
+from nas.studies.spec import TaskSpec
 from nas.tasks.device import Device
 
 Say = Callable[[str], None]

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.architecture import Frame
 from nas.errors import Fault, SpecError
 from nas.models.backbone import Backbone
-from nas.study import TaskSpec
+from nas.necks.architecture import Frame
+from nas.studies.spec import TaskSpec
 
 Cache = Literal["features", "images", "none"]
 Features = dict[str, NDArray[np.float16]]

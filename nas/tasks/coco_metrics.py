@@ -10,7 +10,7 @@ from faster_coco_eval import COCO
 from faster_coco_eval.core.faster_eval_api import COCOeval_faster
 from numpy.typing import NDArray
 
-from nas.measurement import Metrics
+from nas.studies.metrics import Metrics
 from nas.tasks.data import Split
 from nas.tasks.data.territories import bounds
 

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.architecture import HeadSpec
-from nas.measurement import Metrics
 from nas.models.boxes import Truth
 from nas.models.detector import Detector
-from nas.study import TaskSpec
+from nas.necks.architecture import HeadSpec
+from nas.studies.metrics import Metrics
+from nas.studies.spec import TaskSpec
 from nas.tasks import coco_metrics
 from nas.tasks.data import DATA, Dataset, Split
 from nas.tasks.supervised import BATCH, Index, Session, SupervisedTask

@@ -12,17 +12,17 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 import torch
 
-from nas.architecture import Frame
-from nas.measurement import EVALUATOR
 from nas.models.backbone import Backbone
 from nas.models.cost import intra_op_threads
-from nas.study import TaskSpec, available_cpus
+from nas.necks.architecture import Frame
+from nas.necks.topologies import fpn
+from nas.studies.records import EVALUATOR
+from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks import cache, data, weights
 from nas.tasks.base import Say
 from nas.tasks.data import Dataset, Split
 from nas.tasks.device import Device, Precision, here, resolved, resolved_precision
 from nas.tasks.supervised import PRETRAINED_RATE, SupervisedTask
-from nas.topologies import fpn
 
 A = TypeVar("A", bound=SupervisedTask[Any])
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.architecture import HeadSpec
-from nas.measurement import Metrics
 from nas.models import Segmenter, panoptic_fpn
-from nas.study import TaskSpec
+from nas.necks.architecture import HeadSpec
+from nas.studies.metrics import Metrics
+from nas.studies.spec import TaskSpec
 from nas.tasks import segmentation_metrics
 from nas.tasks.data import MASKS, Dataset, Split
 from nas.tasks.segmentation_metrics import Counts

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import VOID
-from nas.measurement import Metrics
+from nas.necks.architecture import VOID
+from nas.studies.metrics import Metrics
 from nas.tasks.data import Split
 from nas.tasks.data.territories import SIZES
 

@@ -14,14 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nas.architecture import Architecture, BackboneSpec, Frame, HeadSpec, NeckSpec
-from nas.measurement import Metrics, Progress
 from nas.models import Headed, with_head
 from nas.models.backbone import Backbone, load_state
 from nas.models.cost import intra_op_threads
 from nas.models.depthwise import keep_depthwise_exact
 from nas.models.window import Window
-from nas.study import TaskSpec, available_cpus
+from nas.necks.architecture import Architecture, BackboneSpec, Frame, HeadSpec
+from nas.necks.spec import NeckSpec
+from nas.studies.metrics import Metrics
+from nas.studies.records import Progress
+from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks.base import Say, Task
 from nas.tasks.cache import Cache, Features, extract, room, take, to_tensor
 from nas.tasks.coco_metrics import area_ranges

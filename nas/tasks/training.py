@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.errors import TrialFailed
-from nas.measurement import Metrics, Progress
 from nas.models.window import Window
-from nas.study import TaskSpec
+from nas.studies.metrics import Metrics
+from nas.studies.records import Progress
+from nas.studies.spec import TaskSpec
 
 Group = tuple[float, Sequence[nn.Parameter]]
 """A factor of the rate, and the parameters it is for."""

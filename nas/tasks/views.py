@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.architecture import VOID
-from nas.study import TaskSpec
+from nas.necks.architecture import VOID
+from nas.studies.spec import TaskSpec
 from nas.tasks.data.dataset import Split
 from nas.tasks.data.letterbox import PAD
 

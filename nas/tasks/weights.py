@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.architecture import BackboneSpec
 from nas.errors import Fault, SpecError, UserError
 from nas.models.backbone import (
     Backbone,
@@ -22,7 +21,8 @@ from nas.models.backbone import (
     normalisation,
     pretrained_state,
 )
-from nas.study import TaskSpec
+from nas.necks.architecture import BackboneSpec
+from nas.studies.spec import TaskSpec
 
 FINEST = 2
 """Finest level a task uses unless its backbone lists others: stride 4."""

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import Architecture, HeadSpec
 from nas.models.cost import cost
-from nas.presets import preset
+from nas.necks.architecture import Architecture, HeadSpec
+from nas.necks.canonical import digest
+from nas.necks.presets import preset
 from tests.cli.conftest import Nas
 from tests.fabricated import architecture
 
@@ -40,7 +41,7 @@ def test_json_has_the_whole_the_levels_and_the_parts(nas: Nas) -> None:
     found = nas("cost", "fpn", "--set", "width=16", "--image-size", "128", "--json").json
     expected = cost(sized(FPN, 128))
     assert expected.metrics.items() <= found.items()
-    assert found["neck"] == FPN.neck.digest
+    assert found["neck"] == digest(FPN.neck)
     assert found["parts"] == expected.model_dump(mode="json")["parts"]
     assert [row["level"] for row in found["levels"]] == [3, 4, 5]
     assert sum(row["macs"] for row in found["levels"]) == found["neck_macs"]
@@ -70,7 +71,7 @@ def test_a_neck_alone_takes_the_backbone_that_is_asked_for(nas: Nas) -> None:
 def test_a_trial_of_a_study(nas: Nas, storage: str) -> None:
     found = nas("cost", "cells:3", "--storage", storage, "--image-size", "64", "--json").json
     assert found["digest"] == sized(architecture(32), 64).digest
-    assert found["neck"] == architecture(32).neck.digest
+    assert found["neck"] == digest(architecture(32).neck)
 
 
 @pytest.mark.slow

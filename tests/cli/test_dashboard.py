@@ -12,7 +12,7 @@ from tests.cli.test_ls import UNUSABLE
 
 def test_it_is_on_loopback_and_read_only_unless_told_otherwise(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[object] = []
-    monkeypatch.setattr("nas.dashboard.serve", lambda *words: served.append(words))
+    monkeypatch.setattr("nas.service.dashboard.serve", lambda *words: served.append(words))
     assert nas("dashboard").status == 0
     nas("dashboard", "--storage", "sqlite:///x.db", "--host", "0.0.0.0", "--port", "80", "--write")
     assert served == [("sqlite:///nas.db", "127.0.0.1", 8080, False), ("sqlite:///x.db", "0.0.0.0", 80, True)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli import data
-from nas.study import DataSpec, TaskSpec
+from nas.studies.spec import DataSpec, TaskSpec
 from nas.tasks.data.mask_summary import summarise_masks
 from nas.tasks.data.summary import summarise
 from tests.cli.conftest import Nas

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.drawing import svg
-from nas.presets import preset
+from nas.necks.drawing import svg
+from nas.necks.presets import preset
 from tests.cli.conftest import Nas
 
 ARCHITECTURE = preset("bifpn", width=16, repeats=1)

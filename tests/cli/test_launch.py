@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from nas.errors import NASError
-from nas.results import result
 from nas.storage import open_store
-from nas.study import Budget, Workers
+from nas.storage.results import result
+from nas.studies.spec import Budget, Workers
 from tests.cli.conftest import Nas
 from tests.cli.test_ls import UNUSABLE
 from tests.fabricated import TEXT

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from nas.certificate import Trained
 from nas.proxy.outlook import Outlook, Workload
 from nas.storage import open_store
+from nas.studies.certificate import Trained
 from tests.cli.conftest import Nas
 from tests.fabricated import TEXT
 from tests.proxy.samples import certificate, forecast, trained

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.catalog import names
+from nas.studies.catalog import names
 from tests.cli.conftest import Nas
 from tests.fabricated import TEXT
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from nas.executors import Event, Executor, Failure
-from nas.measurement import Measurement, Progress
+from nas.studies.records import Measurement, Progress
 from tests.executors.toys import PAUSE, Context, job
 
 PATIENCE = 60.0

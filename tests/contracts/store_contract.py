@@ -11,7 +11,7 @@ import pytest
 from nas.errors import StoreError, UserError
 from nas.storage import Store, open_store
 from nas.storage.tables import CERTIFICATE
-from nas.study import Budget
+from nas.studies.spec import Budget
 from tests.proxy.samples import certificate
 from tests.storage import samples
 

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from nas.measurement import Job, Measurement
+from nas.executors.evaluate import evaluate
 from nas.models import with_head
+from nas.necks.topologies import fpn
+from nas.studies.records import Job, Measurement
 from nas.tasks.supervised import SupervisedTask
 from nas.tasks.weights import unpacked
-from nas.topologies import fpn
-from nas.trial import evaluate
 from tests.tasks.tiny import checkpoint, metrics, trained
 
 

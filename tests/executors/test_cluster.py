@@ -20,7 +20,7 @@ import pytest
 import nas
 from nas.errors import UserError
 from nas.executors.cluster import Cluster, _room, size_of
-from nas.study import Workers
+from nas.studies.spec import Workers
 from tests.contracts.executor_contract import eventually
 from tests.executors.toys import Context
 
@@ -30,7 +30,7 @@ DRIVER = """
 import os, pickle, signal, sys, time
 from pathlib import Path
 from nas.executors.ray import RayExecutor
-from nas.study import Workers
+from nas.studies.spec import Workers
 from tests.executors.toys import evaluate, job
 
 context = pickle.loads(Path("context.pickle").read_bytes())

@@ -10,7 +10,7 @@ import pytest
 from nas.errors import Fault
 from nas.executors import EXECUTORS, check
 from nas.executors.local import LocalExecutor
-from nas.study import StudySpec, Workers
+from nas.studies.spec import StudySpec, Workers
 from tests.executors.toys import Context, evaluate
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from nas.executors import Executor
 from nas.executors.local import LocalExecutor
-from nas.measurement import Job, Measurement, Progress
+from nas.studies.records import Job, Measurement, Progress
 from tests.contracts.executor_contract import ExecutorContract, until_idle
 from tests.executors.toys import Context, evaluate, job
 

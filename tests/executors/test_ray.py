@@ -15,8 +15,8 @@ import pytest
 from nas.errors import NASError, UserError
 from nas.executors import Executor, Failure
 from nas.executors.ray import RayExecutor
-from nas.measurement import Measurement, Progress
-from nas.study import Workers
+from nas.studies.records import Measurement, Progress
+from nas.studies.spec import Workers
 from tests.contracts.executor_contract import ExecutorContract, eventually, until_idle
 from tests.executors.toys import Context, OnceUnloadable, Unloadable, evaluate, job
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 import nas
-from nas.architecture import Architecture
 from nas.errors import TrialFailed
-from nas.measurement import Job, Measurement, Progress
-from nas.topologies import fpn
+from nas.necks.architecture import Architecture
+from nas.necks.topologies import fpn
+from nas.studies.records import Job, Measurement, Progress
 
 ARCHITECTURE = Architecture(neck=fpn((3, 4, 5), width=8))
 PAUSE = 0.05
@@ -83,7 +83,7 @@ def _environment(context: Context, job: Job) -> Iterator[Progress | Measurement]
 
 def _machine(context: Context, job: Job) -> Iterator[Progress | Measurement]:
     """Tells what a trial tells of the machine it ran on."""
-    from nas.trial import machine
+    from nas.executors.evaluate import machine
 
     yield Measurement(metrics={}, seconds=0, details=machine("cpu"))
 

@@ -10,14 +10,15 @@ import optuna
 import torch
 from optuna.trial import TrialState
 
-from nas.architecture import Architecture, BackboneSpec, HeadSpec, NeckSpec
-from nas.measurement import Evaluation, Key, Measurement
 from nas.models import Detector
 from nas.models.backbone import Backbone
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import fpn, panet
 from nas.storage import Store, open_store
-from nas.study import StudySpec
+from nas.studies.records import Evaluation, Key, Measurement
+from nas.studies.spec import StudySpec
 from nas.tasks.weights import packed
-from nas.topologies import fpn, panet
 
 SIZE = 64
 TASK = "t1-abc"

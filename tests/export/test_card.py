@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.catalog import load_yaml
-from nas.describe import describe
-from nas.drawing import svg
 from nas.export import export_study
 from nas.export.config import read_config
-from nas.study import StudySpec
+from nas.necks.describe import describe
+from nas.necks.drawing import svg
+from nas.studies.catalog import load_yaml
+from nas.studies.spec import StudySpec
 from tests.export.studies import RIVAL, WINNER, Made, measured
 
 

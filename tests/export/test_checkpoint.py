@@ -14,7 +14,7 @@ from nas.export.checkpoint import (
     set_random_states,
     write_curve,
 )
-from nas.measurement import Progress
+from nas.studies.records import Progress
 
 
 def checkpoint() -> Checkpoint:

@@ -8,7 +8,7 @@ import torch
 
 from nas.errors import UserError
 from nas.export import evaluate, load, predict
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks import coco_metrics, data
 from nas.tasks.cache import to_tensor
 from tests.export.studies import CLASSES, SIZE

@@ -8,9 +8,9 @@ import torch
 import nas
 from nas.errors import SpecError, UserError
 from nas.export import export_study, load
-from nas.study import TaskSpec
+from nas.necks.topologies import bifpn
+from nas.studies.spec import TaskSpec
 from nas.tasks import prepare
-from nas.topologies import bifpn
 from tests.export.studies import CLASSES, SIZE, TASK, WINNER, Made, measured
 
 

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torchvision.ops import nms
 
-from nas.architecture import Conv, NeckSpec
-from nas.catalog import read_space
 from nas.errors import NASError, UserError
 from nas.export.deployed import Deployed
 from nas.export.onnx import onnx, onnx_nms
 from nas.models import with_head
-from nas.topologies import pyramid
+from nas.necks.spec import ConvSpec, NeckSpec
+from nas.necks.topologies import pyramid
+from nas.studies.catalog import read_space
 from tests.export.code.necks import TOGETHER, using
 from tests.export.studies import SIZE, WINNER, around, measured
 
@@ -89,7 +89,7 @@ def test_all_that_the_space_deploy_allows(topology: str, turn: int) -> None:
 @pytest.mark.parametrize("words", TOGETHER, ids=str)
 def test_every_word_of_the_vocabulary(words: dict[str, Any]) -> None:
     """So no study that asks for ONNX has to be refused; a word that cannot be exported would have to be."""
-    exportable(using(**words, project=Conv(kernel=1)))
+    exportable(using(**words, project=ConvSpec(kernel=1)))
 
 
 def test_a_retinanet_is_deployed_alike(deployed: Deployed) -> None:

@@ -5,11 +5,11 @@ from io import BytesIO
 import pytest
 import torch
 
-from nas.architecture import HeadSpec
 from nas.errors import NASError
 from nas.export.deployed import Deployed
 from nas.export.pt2 import pt2
 from nas.models import with_head
+from nas.necks.architecture import HeadSpec
 from tests.export.studies import CLASSES, SIZE, WINNER, measured
 
 pytestmark = pytest.mark.slow

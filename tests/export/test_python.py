@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.architecture import Architecture, BackboneSpec
 from nas.export import export_study, load
 from nas.export.python import python
 from nas.models import build
+from nas.necks.architecture import Architecture, BackboneSpec
+from nas.necks.topologies import fpn
 from nas.tasks.weights import packed
-from nas.topologies import fpn
 from tests.export.code.written import imported
 from tests.export.studies import Made
 from tests.models.maps import randomised

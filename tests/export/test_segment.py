@@ -18,8 +18,8 @@ from nas.export.onnx import onnx, onnx_nms
 from nas.export.pt2 import pt2
 from nas.export.segment import indexed, overlay
 from nas.models import Segmenter, with_head
+from nas.necks.topologies import fpn
 from nas.tasks.data.letterbox import decode
-from nas.topologies import fpn
 from tests.export.studies import CLASSES, SIZE, Made, around, shared_backbone
 
 

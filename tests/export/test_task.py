@@ -8,7 +8,7 @@ import pytest
 from nas.errors import SpecError, UserError
 from nas.export.config import ExportConfig, read_config
 from nas.export.task import narrowed, takes_backbone, task_of
-from nas.study import TaskSpec
+from nas.studies.spec import TaskSpec
 from tests.export.studies import CLASSES, WINNER
 from tests.tasks.data.folders import voc_object, write_voc
 

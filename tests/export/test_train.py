@@ -18,7 +18,7 @@ from nas.errors import SpecError, UserError
 from nas.export import load, train
 from nas.export.config import CONFIG, ExportConfig, read_config
 from nas.export.interruption import Interrupted
-from nas.measurement import METRICS
+from nas.studies.metrics import METRICS
 from nas.tasks import training
 from tests.export.trained import EPOCHS, export_of_digits
 from tests.tasks import tiny

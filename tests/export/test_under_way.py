@@ -4,7 +4,7 @@ import pytest
 
 from nas.export import under_way
 from nas.models.cost import cost
-from nas.topologies import fpn
+from nas.necks.topologies import fpn
 from tests.tasks import tiny
 
 

@@ -8,13 +8,14 @@ import torch
 from optuna.trial import TrialState
 from safetensors.torch import load_file
 
-from nas.catalog import load_yaml
-from nas.describe import drawing, summary
 from nas.errors import StoreError, UserError
 from nas.export import FORMATS, export_study, load
 from nas.export.writer import MODELS
 from nas.models import build_neck
-from nas.study import GRAPHS, Format
+from nas.necks.canonical import canonical
+from nas.necks.describe import drawing, summary
+from nas.studies.catalog import load_yaml
+from nas.studies.spec import GRAPHS, Format
 from tests.export.studies import CLASSES, RIVAL, SIZE, WINNER, Made, around, measured
 
 
@@ -80,7 +81,7 @@ def test_a_duplicate_exports_what_it_duplicates(pets: Made, tmp_path: Path) -> N
 
 def test_shared_tensors_are_added_without_levels_the_neck_does_not_use(pets: Made, tmp_path: Path) -> None:
     made = measured(around(RIVAL.neck.model_copy(update={"outputs": RIVAL.neck.outputs[:1]})))
-    assert made.architecture.neck.canonical().inputs == (2, 3, 4)
+    assert canonical(made.architecture.neck).inputs == (2, 3, 4)
     export_study(pets.store, "pets", tmp_path / "out")
     names = load_file(tmp_path / "out/weights.safetensors").keys()
     assert names == measured(WINNER).state_dict().keys()

@@ -7,13 +7,13 @@ from typing import Any
 
 import optuna
 
+from nas.executors.evaluate import evaluate
 from nas.export import export_study
-from nas.measurement import Evaluation, Job, Key, Measurement
+from nas.necks.topologies import fpn
 from nas.storage import open_store
-from nas.study import StudySpec
+from nas.studies.records import Evaluation, Job, Key, Measurement
+from nas.studies.spec import StudySpec
 from nas.tasks import prepare
-from nas.topologies import fpn
-from nas.trial import evaluate
 from tests.tasks import tiny
 
 EPOCHS = 4

@@ -17,8 +17,8 @@ from zlib import crc32
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import NeckSpec
 from nas.models import Neck
+from nas.necks.spec import NeckSpec
 
 _LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm)
 

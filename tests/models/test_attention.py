@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.models.attention import AFF, ASFF, GAU, IAFF, SqueezeExcite
 from nas.models.fuse import FUSIONS
-from nas.vocabulary import FUSIONS as WORDS
+from nas.necks.operators import FUSIONS as WORDS
 
 
 def maps(count: int, width: int = 8, size: tuple[int, int] = (5, 7)) -> list[Tensor]:

@@ -9,7 +9,6 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from nas.architecture import BackboneSpec
 from nas.errors import SpecError, UserError
 from nas.models.backbone import (
     Backbone,
@@ -21,6 +20,7 @@ from nas.models.backbone import (
     normalisation,
     pretrained_state,
 )
+from nas.necks.architecture import BackboneSpec
 
 TINY = "test_efficientnet"
 

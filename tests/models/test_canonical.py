@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.architecture import Frame, NeckSpec
-from nas.catalog import read_space
-from nas.topologies import TOPOLOGIES
+from nas.necks.architecture import Frame
+from nas.necks.canonical import digest
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import TOPOLOGIES
+from nas.studies.catalog import read_space
 from tests.models.functions import Function, function
 from tests.neighbours import neighbours
 from tests.strategies import CHANNELS, necks
@@ -37,11 +39,11 @@ def check_digests(space: str, count: int) -> None:
     """Digests of sampled necks are equal where, and only where, the functions are."""
     functions: dict[str, Function] = {}
     for neck in sampled(space, count):
-        known = functions.setdefault(neck.digest, computed(neck))
+        known = functions.setdefault(digest(neck), computed(neck))
         assert known.agrees(computed(neck, as_written=True)), neck
     alike: dict[object, list[str]] = defaultdict(list)
-    for digest, found in functions.items():
-        alike[found.parameters].append(digest)
+    for name, found in functions.items():
+        alike[found.parameters].append(name)
     for digests in alike.values():
         for one, other in combinations(digests, 2):
             assert not functions[one].agrees(functions[other]), (one, other)
@@ -63,7 +65,7 @@ def check_neighbours(neck: NeckSpec, channels: dict[int, int], rng: random.Rando
     side = 2 << max(6, *neck.output_levels)  # on maps of one cell most resamplings are one
     own = function(neck, channels, side)
     for other in islice(neighbours(neck, channels, rng), count):
-        assert (other.digest == neck.digest) == function(other, channels, side).is_the_same(own), other
+        assert (digest(other) == digest(neck)) == function(other, channels, side).is_the_same(own), other
 
 
 @pytest.mark.slow

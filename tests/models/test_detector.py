@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nas.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.errors import UserError
 from nas.models.cost import static_costs
 from nas.models.detector import Detector
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.topologies import fpn, pyramid, seed_fpn
 from nas.tasks.data.letterbox import letterbox
-from nas.topologies import fpn, pyramid, seed_fpn
 
 BODY = BackboneSpec(levels=(3, 4, 5), widths=(8, 8, 8, 8, 8))
 HEAD = HeadSpec(classes=("a", "b", "c"))

@@ -13,13 +13,13 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign, box_iou
 
-from nas.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.models import build, faster_rcnn
 from nas.models.anchors import Anchors
 from nas.models.boxes import Truth
 from nas.models.cost import parameters, static_costs
 from nas.models.faster_rcnn import PROPOSALS, REPRESENTATION, FasterRCNN, Sampler
-from nas.topologies import fpn, pyramid
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.topologies import fpn, pyramid
 from tests.models.test_fcos import CLASSES, LEVELS, SIZE, padded, some_boxes
 
 WIDTH = 32

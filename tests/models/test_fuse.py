@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.models.fuse import FUSIONS, ChannelAttention, FastAttention, SoftmaxAttention
-from nas.vocabulary import FUSIONS as WORDS
+from nas.necks.operators import FUSIONS as WORDS
 
 
 def maps(count: int, width: int = 8) -> list[Tensor]:

@@ -17,11 +17,12 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 import nas
-from nas.architecture import Architecture, HeadSpec, NeckSpec
-from nas.catalog import dump_yaml
 from nas.errors import SpecError, UserError
 from nas.models import Detector, Neck, Pyramid
-from nas.topologies import TOPOLOGIES, fpn
+from nas.necks.architecture import Architecture, HeadSpec
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import TOPOLOGIES, fpn
+from nas.studies.catalog import dump_yaml
 from tests.models.maps import features, weighted_sum, without_gradient
 
 CHANNELS = {2: 4, 3: 8, 4: 12, 5: 16}

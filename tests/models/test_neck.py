@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 import nas
-from nas.architecture import Architecture, BackboneSpec, Conv, Edge, NeckSpec, NodeSpec
-from nas.catalog import dump_yaml, load_yaml
 from nas.errors import SpecError
 from nas.models import Neck
-from nas.topologies import bifpn, panet, pyramid
-from nas.vocabulary import FUSIONS, UPSAMPLINGS
+from nas.necks.architecture import Architecture, BackboneSpec
+from nas.necks.operators import FUSIONS, UPSAMPLINGS
+from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
+from nas.necks.topologies import bifpn, panet, pyramid
+from nas.studies.catalog import dump_yaml, load_yaml
 from tests.models.maps import features, randomised, weighted_sum, without_gradient
 from tests.strategies import CHANNELS, necks
 
@@ -135,7 +136,7 @@ def test_bifpn_owns_its_weights_an_edge_and_a_node() -> None:
 
 def test_a_shared_projection_is_one_module_and_an_owned_one_each_edge() -> None:
     def neck(shared: bool) -> Neck:
-        edge = Edge(source=0, project=Conv(kernel=1), shared=shared)
+        edge = EdgeSpec(source=0, project=ConvSpec(kernel=1), shared=shared)
         nodes = tuple(NodeSpec(level=level, width=8, inputs=(edge,)) for level in (3, 4))
         return Neck(NeckSpec(inputs=(3,), nodes=nodes, outputs=(1, 2)), {3: 4})
 
@@ -154,7 +155,7 @@ def test_names_are_kept_and_further_levels_named() -> None:
 
 def test_levels_below_and_between_the_backbones_have_sizes_too() -> None:
     def up(source: int, level: int) -> NodeSpec:
-        return NodeSpec(level=level, width=4, inputs=(Edge(source=source),))
+        return NodeSpec(level=level, width=4, inputs=(EdgeSpec(source=source),))
 
     spec = NeckSpec(inputs=(3, 5), nodes=(up(0, 2), up(1, 4), up(1, 6)), outputs=(2, 0, 3, 1, 4))
     sizes = [tuple(x.shape[-2:]) for x in Neck(spec, {3: 4, 5: 4})(features({3: 4, 5: 4}, 100)).values()]

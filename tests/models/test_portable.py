@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from nas.models.fuse import FUSIONS
 from nas.models.portable import FORMS, obstacle, specimen
-from nas.vocabulary import BLOCKS, DOWNSAMPLINGS, UPSAMPLINGS
-from nas.vocabulary import FUSIONS as WORDS
+from nas.necks.canonical import canonical
+from nas.necks.operators import BLOCKS, DOWNSAMPLINGS, UPSAMPLINGS
+from nas.necks.operators import FUSIONS as WORDS
 
 KINDS = {"fusion": WORDS, "upsampling": UPSAMPLINGS, "downsampling": DOWNSAMPLINGS, "block": BLOCKS}
 
@@ -21,7 +22,7 @@ def test_a_specimen_keeps_its_word_in_the_canonical_form(kind: str) -> None:
     for word in KINDS[kind]:
         neck = specimen(kind, word)
         neck.check(dict.fromkeys(neck.inputs, 8))
-        assert word in str(neck.canonical().to_dict()) or word in ("add", "plain", "nearest", "max_pool", "identity")
+        assert word in str(canonical(neck).to_dict()) or word in ("add", "plain", "nearest", "max_pool", "identity")
 
 
 class Either(nn.Module):

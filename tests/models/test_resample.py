@@ -7,29 +7,29 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nas import vocabulary as words
 from nas.models.content import Carafe, DySample
 from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, fit
+from nas.necks import operators
 
 
 def test_every_word_of_the_vocabulary_has_a_builder() -> None:
-    assert set(UPSAMPLINGS) == set(words.UPSAMPLINGS)
-    assert set(DOWNSAMPLINGS) == set(words.DOWNSAMPLINGS)
+    assert set(UPSAMPLINGS) == set(operators.UPSAMPLINGS)
+    assert set(DOWNSAMPLINGS) == set(operators.DOWNSAMPLINGS)
 
 
-@pytest.mark.parametrize("name", words.UPSAMPLINGS)
+@pytest.mark.parametrize("name", operators.UPSAMPLINGS)
 @pytest.mark.parametrize(("steps", "size"), [(1, (10, 14)), (1, (9, 13)), (2, (20, 28)), (2, (17, 26)), (1, (11, 15))])
 def test_upsampling_gives_the_size_and_the_channels(name: str, steps: int, size: tuple[int, int]) -> None:
-    projects = words.UPSAMPLINGS[name].projects
+    projects = operators.UPSAMPLINGS[name].projects
     resample = UPSAMPLINGS[name](8, 6, steps)
     assert resample(torch.rand(1, 8, 5, 7), size).shape == (1, 6 if projects else 8, *size)
     assert any(True for _ in resample.parameters()) == (projects or name in ("carafe", "dysample"))
 
 
-@pytest.mark.parametrize("name", words.DOWNSAMPLINGS)
+@pytest.mark.parametrize("name", operators.DOWNSAMPLINGS)
 @pytest.mark.parametrize(("steps", "size"), [(1, (5, 7)), (2, (3, 4)), (2, (2, 3))])
 def test_downsampling_gives_the_size_and_the_channels(name: str, steps: int, size: tuple[int, int]) -> None:
-    projects = words.DOWNSAMPLINGS[name].projects
+    projects = operators.DOWNSAMPLINGS[name].projects
     resample = DOWNSAMPLINGS[name](8, 6, steps)
     assert resample(torch.rand(1, 8, 9, 13), size).shape == (1, 6 if projects else 8, *size)
     assert any(True for _ in resample.parameters()) == projects
@@ -132,11 +132,11 @@ def test_a_strided_convolution_of_a_single_cell_is_torchs() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [(1, 1), (3, 5)])
-@pytest.mark.parametrize("name", [*words.UPSAMPLINGS, *words.DOWNSAMPLINGS])
+@pytest.mark.parametrize("name", [*operators.UPSAMPLINGS, *operators.DOWNSAMPLINGS])
 def test_every_resampling_trains_in_both_precisions_on_any_map(
     name: str, size: tuple[int, int], dtype: torch.dtype
 ) -> None:
-    up = name in words.UPSAMPLINGS
+    up = name in operators.UPSAMPLINGS
     module = (UPSAMPLINGS if up else DOWNSAMPLINGS)[name](8, 8, 1)
     x = torch.randn(2, 8, *size, requires_grad=True)
     to = (2 * size[0], 2 * size[1]) if up else (-(-size[0] // 2), -(-size[1] // 2))

@@ -9,12 +9,12 @@ from torchvision.models.detection import RetinaNet as TorchvisionRetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.retinanet import RetinaNetHead
 
-from nas.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.models import build
 from nas.models.cost import parameters, static_costs
 from nas.models.norms import GroupNorm
 from nas.models.retinanet import ANCHORS, Anchors, Outputs, RetinaNet
-from nas.topologies import fpn
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.topologies import fpn
 from tests.models.test_fcos import CLASSES, LEVELS, SIZE, Body, padded, some_boxes
 
 SIZES = [(SIZE // 2**level,) * 2 for level in LEVELS]

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 import nas
-from nas.architecture import Architecture, BackboneSpec, Conv, HeadSpec, Merge, NeckSpec
 from nas.errors import UserError
 from nas.models import Segmenter
 from nas.models.cost import latency, static_costs
-from nas.topologies import bifpn, fpn
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.spec import ConvSpec, MergeSpec, NeckSpec
+from nas.necks.topologies import bifpn, fpn
 
 CLASSES = ("cat", "dog")
 
@@ -25,7 +26,7 @@ def around(neck: NeckSpec, **head: int) -> Architecture:
 
 
 def merged(level: int) -> NeckSpec:
-    merge = Merge(kind="concat", level=level, width=12, block=Conv())
+    merge = MergeSpec(kind="concat", level=level, width=12, block=ConvSpec())
     return fpn((2, 3, 4), 8).model_copy(update={"merge": merge})
 
 

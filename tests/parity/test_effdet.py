@@ -12,7 +12,7 @@ import pytest
 
 import nas
 from nas.models import Neck
-from nas.topologies import TOPOLOGIES
+from nas.necks.topologies import TOPOLOGIES
 from tests.parity.weights import assert_same, copy, count, maps, scrambled, signature, signatures
 
 effdet = pytest.importorskip("effdet")

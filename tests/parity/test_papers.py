@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import nas
-from nas.topologies import nas_fpn, panet
+from nas.necks.topologies import nas_fpn, panet
 from tests.parity.weights import assert_same, by_name, copy, count, lateral, maps, scrambled
 
 CHANNELS = {3: 8, 4: 12, 5: 24}

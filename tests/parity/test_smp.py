@@ -8,7 +8,7 @@ from torch import nn
 
 import nas
 from nas.models import Neck
-from nas.topologies import semantic_fpn, unet, upernet
+from nas.necks.topologies import semantic_fpn, unet, upernet
 from tests.parity.weights import assert_same, by_name, copy, count, lateral, maps, rolled, scrambled
 
 pytest.importorskip("segmentation_models_pytorch")

@@ -15,7 +15,7 @@ from torchvision.ops.feature_pyramid_network import (
 
 import nas
 from nas.models import Neck
-from nas.topologies import fpn
+from nas.necks.topologies import fpn
 from tests.parity.weights import assert_same, by_name, copy, count, lateral, maps, scrambled
 
 CHANNELS = {2: 8, 3: 12, 4: 16, 5: 24}

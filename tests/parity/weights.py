@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.describe import map_names
 from nas.models import Neck
+from nas.necks.describe import map_names
 
 
 def scrambled(module: nn.Module) -> nn.Module:
@@ -41,7 +41,7 @@ def rolled(conv: nn.Conv2d, first: int) -> nn.Conv2d:
 
 
 def by_name(neck: Neck) -> dict[str, Any]:
-    """The nodes' modules under the names of `nas.describe`: P3, M4.1."""
+    """The nodes' modules under the names of `nas.necks.describe`: P3, M4.1."""
     return dict(zip(map_names(neck.spec)[len(neck.spec.inputs) :], neck.nodes, strict=True))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.certificate import Certificate, Compared, Trained
-from nas.forecast import Forecast
-from nas.study import TaskSpec
+from nas.studies.certificate import Certificate, Compared, Trained
+from nas.studies.forecast import Forecast
+from nas.studies.spec import TaskSpec
 
 
 def trained(epochs: int) -> Trained:

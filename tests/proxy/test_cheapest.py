@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from nas.errors import SpecError, TrialFailed
-from nas.measurement import Job, Measurement, Progress
 from nas.proxy import cheapest, ranking
 from nas.proxy.cheapest import is_clear
 from nas.storage import open_store
-from nas.study import TaskSpec
+from nas.studies.records import Job, Measurement, Progress
+from nas.studies.spec import TaskSpec
 from nas.tasks.base import Task
 from nas.tasks.detection import DetectionTask
 from nas.tasks.training import milestones
@@ -65,7 +65,7 @@ def spec(**changes: Any) -> Any:
 def test_it_is_the_first_length_that_ranks_as_the_end(
     turn: int, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.trial.evaluate", curves(turn))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(turn))
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2)
     own = [c.proxy.task.epochs for c in found if c.proxy.task.batch_size == 16]
     small = [c.proxy.task.epochs for c in found if c.proxy.task.batch_size == 4]
@@ -91,7 +91,7 @@ def test_it_is_the_first_length_that_ranks_as_the_end(
     ids=["found", "the study's own"],
 )
 def test_another_setting_may_be_cheaper(study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.trial.evaluate", curves(11, small=6))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(11, small=6))
     found = cheapest(study, storage=searches.url(tmp_path), necks=12, seeds=2)
     assert [c.cost_ratio for c in found] == sorted(c.cost_ratio for c in found)
     chosen = next(c for c in found if c.certified)
@@ -104,7 +104,7 @@ def test_another_setting_may_be_cheaper(study: Any, tmp_path: Path, monkeypatch:
 
 
 def test_all_candidates_are_judged_by_the_other_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.trial.evaluate", curves(1, small=1, noise=0.2))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(1, small=1, noise=0.2))
     study = spec(task=searches.TASK | {"batch_size": 4, "lr": 2.5e-3, "epochs": 8})
     study = study.model_copy(update={"full": {"epochs": EPOCHS, "batch_size": 16, "lr": 5e-3}})
     found = cheapest(study, storage=searches.url(tmp_path), necks=12, seeds=2)
@@ -117,7 +117,7 @@ def test_all_candidates_are_judged_by_the_other_seeds(tmp_path: Path, monkeypatc
 
 
 def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.trial.evaluate", curves(EPOCHS))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(EPOCHS))
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2)
     assert not any(c.certified for c in found)
     with open_store(searches.url(tmp_path), create=False) as store:
@@ -125,7 +125,7 @@ def test_where_no_length_will_do_nothing_is_kept(tmp_path: Path, monkeypatch: py
 
 
 def test_what_refutes_the_studys_own_proxy_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.trial.evaluate", curves(EPOCHS))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(EPOCHS))
     own = spec(task=searches.TASK | {"epochs": 8})
     found = cheapest(own, storage=searches.url(tmp_path), necks=12, seeds=2)
     with open_store(searches.url(tmp_path), create=False) as store:
@@ -138,7 +138,7 @@ def test_the_studys_own_proxy_is_judged_at_its_length_whatever_does_already(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its epochs may cost less."""
-    monkeypatch.setattr("nas.trial.evaluate", curves(1))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(1))
     study = searches.spec(
         task=searches.TASK | {"batch_size": 4, "lr": 2.5e-3, "epochs": 8},
         full={"epochs": EPOCHS, "batch_size": 16, "lr": 5e-3},
@@ -164,14 +164,14 @@ def test_necks_that_fell_out_early_are_made_up_for_by_later_ones(
             raise TrialFailed("no")
         yield from curves(1)(task, job)
 
-    monkeypatch.setattr("nas.trial.evaluate", evaluate)
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", evaluate)
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=16, seeds=2)
     assert found[0].necks >= 8
     assert len(found[0].failed) == 5
 
 
 def test_a_hopeless_setting_is_left_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.trial.evaluate", curves(EPOCHS))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(EPOCHS))
     lines: list[str] = []
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=14, seeds=2, say=lines.append)
     assert {c.necks for c in found} == {12}
@@ -203,7 +203,7 @@ def test_with_a_fallback_either_settles() -> None:
 
 
 def test_the_fewest_necks_are_trained_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.trial.evaluate", curves(1))
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", curves(1))
     found = cheapest(spec(baselines=[]), storage=searches.url(tmp_path), necks=8, seeds=2)
     assert {c.necks for c in found} == {8}
     assert any(c.certified for c in found)
@@ -219,7 +219,7 @@ def test_a_setting_that_cannot_be_trained_costs_nothing_of_what_was_found(
             raise TrialFailed("the loss became nan")
         yield from good(task, job)
 
-    monkeypatch.setattr("nas.trial.evaluate", evaluate)
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", evaluate)
     lines: list[str] = []
     found = cheapest(spec(), storage=searches.url(tmp_path), necks=12, seeds=2, say=lines.append)
     assert next(c for c in found if c.certified).proxy.task.epochs == 11

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.catalog import change_study
 from nas.cli.tables import result_lines
 from nas.errors import SpecError
-from nas.measurement import Job, Measurement, Progress
 from nas.proxy import certify, cheapest
-from nas.results import result, trial_facts
 from nas.search import launch, plan
 from nas.storage import open_store
+from nas.storage.results import result, trial_facts
+from nas.studies.catalog import change_study
+from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from nas.tasks.training import milestones
 from tests import searches
@@ -41,7 +41,7 @@ def slow(task: Task, job: Job) -> Iterator[Progress | Measurement]:
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     searches.install(monkeypatch, slow)
-    monkeypatch.setattr("nas.trial.evaluate", slow)
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", slow)
 
 
 def spec(**changes: Any) -> Any:
@@ -160,7 +160,7 @@ def test_a_fallback_is_taken_where_no_certificate_tells_the_forecast_and_that_is
 def test_a_forecast_that_was_refuted_gives_way_to_its_fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url, said = searches.url(tmp_path), list[str]()
     certify(spec(), storage=url, necks=12)
-    monkeypatch.setattr("nas.certificate.LOW", 0.99)
+    monkeypatch.setattr("nas.studies.certificate.LOW", 0.99)
     found = launch(spec(objectives=FALLING_BACK, budget={"trials": 4}), storage=url, say=said.append)
     assert "objective: ap; no certificate of this proxy on this search space proves ap_full" in said
     assert [o.metric for o in found.objectives] == ["ap"]

@@ -11,11 +11,12 @@ import pytest
 
 from nas.errors import SpecError, TrialFailed, UserError
 from nas.executors import EXECUTORS
-from nas.measurement import Job, Measurement, Progress
+from nas.necks.canonical import digest
 from nas.proxy import certify, ranking
 from nas.search import launch
 from nas.search.setup import set_up
 from nas.storage import open_store
+from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from nas.tasks.detection import DetectionTask
 from tests import searches
@@ -44,7 +45,7 @@ def trains(honest: bool) -> Any:
 
 def install(monkeypatch: pytest.MonkeyPatch, evaluate: Any) -> None:
     searches.install(monkeypatch, evaluate)
-    monkeypatch.setattr("nas.trial.evaluate", evaluate)
+    monkeypatch.setattr("nas.executors.evaluate.evaluate", evaluate)
 
 
 @pytest.fixture
@@ -165,12 +166,12 @@ def test_an_interrupted_certificate_goes_on(tmp_path: Path, monkeypatch: pytest.
 
 def test_necks_that_fail_are_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
     def fails(task: Task, job: Job) -> Iterator[Progress | Measurement]:
-        if job.architecture.neck.digest == fpn and job.epochs == 30:
+        if digest(job.architecture.neck) == fpn and job.epochs == 30:
             raise TrialFailed("the loss became nan")
         yield from trains(honest=True)(task, job)
 
     install(monkeypatch, fails)
-    fpn = set_up(spec, lambda line: None).baselines["fpn"].digest
+    fpn = digest(set_up(spec, lambda line: None).baselines["fpn"])
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
     assert found.failed == {"fpn": "the loss became nan"}
     assert found.necks == 13
@@ -179,12 +180,12 @@ def test_necks_that_fail_are_left_out_and_named(tmp_path: Path, monkeypatch: pyt
 def test_a_collapsed_run_is_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
     def collapses(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         for step in trains(honest=True)(task, job):
-            if isinstance(step, Measurement) and job.architecture.neck.digest == fpn and job.seed == 1001:
+            if isinstance(step, Measurement) and digest(job.architecture.neck) == fpn and job.seed == 1001:
                 step = step.model_copy(update={"metrics": step.metrics | {"ap": 0.0}})
             yield step
 
     install(monkeypatch, collapses)
-    fpn = set_up(spec, lambda line: None).baselines["fpn"].digest
+    fpn = digest(set_up(spec, lambda line: None).baselines["fpn"])
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
     assert list(found.failed) == ["fpn"]
     assert found.failed["fpn"].startswith("a run collapsed: 0.000, where another seed has")
@@ -194,12 +195,12 @@ def test_a_collapsed_run_is_left_out_and_told(tmp_path: Path, monkeypatch: pytes
 def test_noise_near_zero_is_no_collapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: Any) -> None:
     def starves(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         for step in trains(honest=True)(task, job):
-            if isinstance(step, Measurement) and job.architecture.neck.digest == fpn:
+            if isinstance(step, Measurement) and digest(job.architecture.neck) == fpn:
                 step = step.model_copy(update={"metrics": step.metrics | {"ap": 0.003 if job.seed % 2 else 0.001}})
             yield step
 
     install(monkeypatch, starves)
-    fpn = set_up(spec, lambda line: None).baselines["fpn"].digest
+    fpn = digest(set_up(spec, lambda line: None).baselines["fpn"])
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
     assert found.failed == {}
     assert "fpn" in {c.name for c in found.compared}

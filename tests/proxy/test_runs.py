@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nas.architecture import Architecture, HeadSpec
 from nas.errors import NASError, TrialFailed
 from nas.executors import Event, Failure
 from nas.executors.local import LocalExecutor
-from nas.measurement import Job, Key, Measurement, Progress
+from nas.necks.architecture import Architecture, HeadSpec
+from nas.necks.topologies import fpn
 from nas.proxy.runs import Run, Runs
 from nas.storage import Store, open_store
-from nas.topologies import fpn
+from nas.studies.records import Job, Key, Measurement, Progress
 
 Step = Progress | Measurement
 

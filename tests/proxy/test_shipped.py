@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from nas import catalog
-from nas.certificate import Certificate, Proxy, Trained, fitting, trained_objective
 from nas.errors import SpecError
-from nas.results import result
 from nas.search import driver, launch, plan
 from nas.storage import Store, open_store
+from nas.storage.results import result
+from nas.studies import catalog
+from nas.studies.certificate import Certificate, Proxy, Trained, fitting, trained_objective
 from nas.tasks import prepare
 from tests import searches
 from tests.proxy.samples import certificate, forecast
@@ -37,7 +37,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> list[Certificate]:
     """What is shipped, for a test to fill."""
     searches.install(monkeypatch)
     given: list[Certificate] = []
-    monkeypatch.setattr("nas.catalog.certificates", lambda: dict(enumerate(given)))
+    monkeypatch.setattr("nas.studies.catalog.certificates", lambda: dict(enumerate(given)))
     return given
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from nas.architecture import Frame, NeckSpec
-from nas.catalog import read_space
+from nas.necks.architecture import Frame
+from nas.necks.canonical import digest
+from nas.necks.spec import NeckSpec
 from nas.proxy.spread import Spread, spread
+from nas.studies.catalog import read_space
 
 FRAME = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=160)
 
@@ -25,7 +27,7 @@ def test_necks_are_distinct_and_repeat_for_the_same_seed() -> None:
     assert len({item.digest for item in necks}) == len(necks) == 24
     assert [item.digest for item in chosen(24)] == [item.digest for item in necks]
     assert {item.digest for item in chosen(24, seed=1)} != {item.digest for item in necks}
-    assert all(item.digest == item.neck.digest and item.cost == size(item.neck) for item in necks)
+    assert all(item.digest == digest(item.neck) and item.cost == size(item.neck) for item in necks)
 
 
 @pytest.mark.parametrize("count", [24, 60])
@@ -59,7 +61,7 @@ def test_what_has_no_cost_is_left_out() -> None:
 
 def test_few_that_meet_a_constraint_are_looked_for_longer() -> None:
     def one_in_ten(neck: NeckSpec) -> float | None:
-        return size(neck) if int(neck.digest[-4:], 16) % 10 == 0 else None
+        return size(neck) if int(digest(neck)[-4:], 16) % 10 == 0 else None
 
     assert len(spread(read_space("pyramid"), FRAME, one_in_ten, 100)) == 100
 

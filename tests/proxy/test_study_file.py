@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from nas.catalog import folder, names, open_study, parse
-from nas.certificate import Trained
 from nas.proxy.study_file import remark, with_proxy
-from nas.study import StudySpec
+from nas.studies.catalog import folder, names, open_study, parse
+from nas.studies.certificate import Trained
+from nas.studies.spec import StudySpec
 from tests.proxy.samples import certificate, forecast, trained
 
 PROVED = certificate(proxy=trained(11), full=trained(160))

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from nas.architecture import Frame
-from nas.catalog import read_space
 from nas.errors import SpecError
+from nas.necks.architecture import Frame
+from nas.necks.topologies import bifpn, fpn, panet
 from nas.search.baselines import baseline_necks
-from nas.study import Baseline
-from nas.topologies import bifpn, fpn, panet
+from nas.studies.catalog import read_space
+from nas.studies.spec import Baseline
 
 FRAME = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=128)
 SPACE = read_space("pyramid").narrowed({"width": [16, 80, 48]})

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nas.architecture import NeckSpec
+from nas.necks.spec import NeckSpec
 from nas.search.checks import check
-from nas.study import StudySpec
+from nas.studies.spec import StudySpec
 
 SOUND: dict[str, Any] = {"task": {"kind": "detection", "data": {"kind": "digits"}}}
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from nas.architecture import Frame, NeckSpec
-from nas.catalog import read_space
 from nas.errors import SpecError
-from nas.measurement import Metrics
 from nas.models.cost import static_costs
 from nas.models.window import Window
+from nas.necks.architecture import Frame
+from nas.necks.spec import NeckSpec
 from nas.search.constraints import broken, check_latency, check_reachable, excess
+from nas.studies.catalog import read_space
+from nas.studies.metrics import Metrics
 from nas.tasks.detection import DetectionTask
 from tests.tasks.tiny import prepared
 

@@ -10,13 +10,13 @@ import pytest
 
 from nas.errors import SpecError, TrialFailed, UserError
 from nas.executors import EXECUTORS
-from nas.measurement import Job, Measurement, Progress
-from nas.results import Result
+from nas.necks.topologies import fpn
 from nas.search import launch
 from nas.storage import open_store
-from nas.study import StudySpec
+from nas.storage.results import Result
+from nas.studies.records import Job, Measurement, Progress
+from nas.studies.spec import StudySpec
 from nas.tasks.base import Task
-from nas.topologies import fpn
 from tests import searches
 from tests.searches import quick, spec
 

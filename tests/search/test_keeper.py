@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from nas.measurement import Metrics
-from nas.results import best_of
 from nas.search.keeper import Keeper, Trained
 from nas.storage import Store, open_store
-from nas.study import StudySpec
+from nas.storage.results import best_of
+from nas.studies.metrics import Metrics
+from nas.studies.spec import StudySpec
 from tests.searches import spec
 from tests.storage import samples
 

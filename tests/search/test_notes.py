@@ -10,12 +10,12 @@ from optuna_dashboard import save_note
 from optuna_dashboard._note import get_note_from_system_attrs
 from sqlalchemy import event
 
-from nas.architecture import Architecture
-from nas.describe import describe
+from nas.necks.architecture import Architecture
+from nas.necks.describe import describe
+from nas.necks.topologies import bifpn, fpn
 from nas.search.notes import metrics_table, save_study_note, save_trial_note, study_note, trial_note
 from nas.storage import open_store
-from nas.study import StudySpec
-from nas.topologies import bifpn, fpn
+from nas.studies.spec import StudySpec
 
 SPEC = StudySpec.parse(
     {

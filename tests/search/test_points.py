@@ -9,11 +9,11 @@ import optuna
 import pytest
 
 from nas.executors.local import LocalExecutor
-from nas.results import Result
 from nas.search import launch, samplers
 from nas.search.setup import Setup
 from nas.storage import open_store
-from nas.study import StudySpec
+from nas.storage.results import Result
+from nas.studies.spec import StudySpec
 from tests import searches
 from tests.searches import spec
 

@@ -8,7 +8,7 @@ import pytest
 from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner, PercentilePruner, SuccessiveHalvingPruner
 
 from nas.search.pruners import PRUNERS, build, check
-from nas.study import StudySpec
+from nas.studies.spec import StudySpec
 
 
 def study(pruner: Any, *objectives: str) -> StudySpec:

@@ -9,7 +9,7 @@ import pytest
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from nas.search.samplers import Baselines, build, check
-from nas.study import StudySpec
+from nas.studies.spec import StudySpec
 
 
 def study(sampler: Any = "tpe", **changes: Any) -> StudySpec:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nas.search import setup
-from nas.study import StudySpec
+from nas.studies.spec import StudySpec
 from tests.tasks import tiny
 
 

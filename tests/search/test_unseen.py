@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from nas import catalog
-from nas.architecture import Architecture
-from nas.measurement import Metrics
+from nas.necks.architecture import Architecture
 from nas.search.setup import Setup
 from nas.search.unseen import Unseen
+from nas.studies import catalog
+from nas.studies.metrics import Metrics
 from tests import searches
 from tests.searches import spec
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from nas.architecture import Frame
-from nas.catalog import names, read_space
+from nas.necks.architecture import Frame
+from nas.necks.canonical import digest
 from nas.search_space import TEMPLATES, SearchSpace, count, nominal_frame
+from nas.studies.catalog import names, read_space
 
 FRAME = Frame(channels={3: 8, 4: 8, 5: 16}, image_size=256)
 
@@ -58,10 +59,10 @@ def test_a_template_knows_how_many_encodings_a_neck_has(name: str) -> None:
     said: dict[str, set[int]] = {}
     found: Counter[str] = Counter()
     for _, plan in TEMPLATES[space.template].plans(space.choices, FRAME):
-        digest = plan.neck().digest
-        found[digest] += 1
-        said.setdefault(digest, set()).add(plan.encodings(space.choices))
-    assert said == {digest: {n} for digest, n in found.items()}
+        name = digest(plan.neck())
+        found[name] += 1
+        said.setdefault(name, set()).add(plan.encodings(space.choices))
+    assert said == {name: {n} for name, n in found.items()}
     assert max(found.values()) > 1
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import optuna
 import pytest
 
-from nas.architecture import Frame
-from nas.catalog import read_space
 from nas.errors import SpecError
+from nas.necks.architecture import Frame
+from nas.necks.canonical import digest
+from nas.necks.topologies import nas_fpn
 from nas.search_space import SearchSpace
-from nas.topologies import nas_fpn
+from nas.studies.catalog import read_space
 
 FRAME = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=128)
 LARGE = Frame(channels={3: 40, 4: 112, 5: 320}, image_size=512)
@@ -34,7 +35,7 @@ def test_nas_fpn_is_one_of_the_necks() -> None:
         params |= {f"{name}_first_of_{maps}": first, f"{name}_second_of_{maps - 1}": second, f"{name}_{where}": place}
         params[f"{name}_fusion"] = "global_gate" if gate else "add"
     neck = own.suggest(optuna.trial.FixedTrial(params), LARGE)
-    assert neck.digest == nas_fpn((3, 4, 5), 16).digest
+    assert digest(neck) == digest(nas_fpn((3, 4, 5), 16))
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nas.architecture import Architecture
-from nas.measurement import Evaluation, Key, Measurement, Progress
+from nas.necks.architecture import Architecture
+from nas.necks.topologies import fpn
 from nas.storage import Store
-from nas.study import StudySpec
-from nas.topologies import fpn
+from nas.studies.records import Evaluation, Key, Measurement, Progress
+from nas.studies.spec import StudySpec
 
 SPEC = StudySpec.parse({"task": {"kind": "detection", "data": {"kind": "digits"}}, "budget": {"trials": 8}})
 TEXT = "task: {kind: detection}  # a remark\n"

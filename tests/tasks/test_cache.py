@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from nas.architecture import BackboneSpec, Frame
 from nas.errors import SpecError
 from nas.models.backbone import Backbone
+from nas.necks.architecture import BackboneSpec, Frame
 from nas.tasks import cache
 from tests.tasks.tiny import prepared, spec
 

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.coco_metrics import Detections, area_ranges, available, coco_results, coco_truth, evaluate
 from nas.tasks.data import Split, load
 

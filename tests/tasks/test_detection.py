@@ -16,16 +16,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nas.architecture import NeckSpec, NodeSpec
 from nas.errors import Fault, SpecError, TrialFailed
 from nas.models.detector import Detector
 from nas.models.window import Window
+from nas.necks.spec import NeckSpec, NodeSpec
+from nas.necks.topologies import fpn, pyramid
 from nas.tasks import check, coco_metrics, prepare
 from nas.tasks.detection import DetectionTask, padded
 from nas.tasks.supervised import PRETRAINED_RATE
 from nas.tasks.views import tiles
 from nas.tasks.weights import unpacked
-from nas.topologies import fpn, pyramid
 from tests.tasks.test_views import scene
 from tests.tasks.tiny import EPOCHS, LEVELS, checkpoint, metrics, prepared, spec, trained
 

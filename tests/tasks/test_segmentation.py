@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from nas.architecture import Conv, Merge
 from nas.errors import SpecError
 from nas.models import Segmenter
-from nas.study import TaskSpec
+from nas.necks.spec import ConvSpec, MergeSpec
+from nas.necks.topologies import fpn
+from nas.studies.spec import TaskSpec
 from nas.tasks import prepare
 from nas.tasks.data.painted import VOID
 from nas.tasks.segmentation import SegmentationTask
-from nas.topologies import fpn
 from tests.tasks.tiny import prepared, segmented, spec, trained
 
 SIZES = {"miou_small", "miou_medium", "miou_large"}
@@ -52,7 +52,7 @@ def test_the_head_is_panoptic_fpns_with_the_datas_classes() -> None:
 
 def test_a_neck_merged_to_one_map_trains(task: SegmentationTask) -> None:
     merged = fpn((3, 4, 5), 8).model_copy(
-        update={"merge": Merge(kind="concat", level=3, width=12, block=Conv(norm="batch", act="relu"))}
+        update={"merge": MergeSpec(kind="concat", level=3, width=12, block=ConvSpec(norm="batch", act="relu"))}
     )
     model = task.build(task.architecture(merged))
     assert isinstance(model, Segmenter)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.errors import TrialFailed
-from nas.measurement import Progress
 from nas.models.window import Window
+from nas.studies.records import Progress
 from nas.tasks import training
 from nas.tasks.training import Average, Measure, Training, milestones, order, rate
 from tests.tasks.tiny import spec

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nas.study import TaskSpec
+from nas.studies.spec import TaskSpec
 from nas.tasks.data.dataset import Split
 from nas.tasks.data.letterbox import PAD
 from nas.tasks.data.painted import VOID

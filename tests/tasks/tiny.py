@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from nas.architecture import BackboneSpec
-from nas.measurement import Progress
 from nas.models.backbone import Backbone
-from nas.study import TaskSpec
+from nas.necks.architecture import BackboneSpec
+from nas.necks.topologies import fpn
+from nas.studies.records import Progress
+from nas.studies.spec import TaskSpec
 from nas.tasks import prepare
 from nas.tasks.detection import DetectionTask
 from nas.tasks.segmentation import SegmentationTask
 from nas.tasks.supervised import SupervisedTask
 from nas.tasks.weights import packed, unpacked
-from nas.topologies import fpn
 
 LEVELS = (3, 4, 5)
 EPOCHS = 2

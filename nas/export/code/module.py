@@ -12,8 +12,6 @@ from textwrap import wrap
 
 from torch import nn
 
-from nas.architecture import Edge, NeckSpec, NodeSpec
-from nas.describe import drawing, map_names, summary
 from nas.export.code.constructors import Constructors
 from nas.export.code.definitions import Definitions
 from nas.export.code.imports import sorted_imports
@@ -21,6 +19,9 @@ from nas.export.code.layout import WIDTH, Expression, call, flat, laid_out, list
 from nas.export.code.texts import BLOCK, IMPORTS, LOAD
 from nas.models import blocks
 from nas.models.neck import Neck
+from nas.necks.canonical import canonical
+from nas.necks.describe import drawing, map_names, summary
+from nas.necks.spec import EdgeSpec, NeckSpec, NodeSpec
 
 
 def source(neck: NeckSpec, channels: Mapping[int, int], title: str = "A neck", usage: str = "") -> str:
@@ -36,7 +37,7 @@ def source(neck: NeckSpec, channels: Mapping[int, int], title: str = "A neck", u
         SpecError: the neck does not fit the channels.
         NASError: an operator cannot be written out.
     """
-    return _Writer(neck.canonical(), channels).text(title, usage)
+    return _Writer(canonical(neck), channels).text(title, usage)
 
 
 class _Writer:
@@ -150,7 +151,7 @@ class _Writer:
         yield from _assigned(name, fuse, edges, fused, block)
 
     def _edge(
-        self, node: NodeSpec, edge: Edge, built: nn.Module, index: int, k: int, target: str
+        self, node: NodeSpec, edge: EdgeSpec, built: nn.Module, index: int, k: int, target: str
     ) -> tuple[list[str], Expression]:
         spec, source = self.spec, self.maps[edge.source]
         lines: list[str] = []

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nas.architecture import Architecture, BackboneSpec
-from nas.describe import node_rows
 from nas.errors import UserError
-from nas.measurement import Metrics
 from nas.models import build
 from nas.models.backbone import Backbone
 from nas.models.cost.memory import ActivationMemory
 from nas.models.neck import Neck
 from nas.models.pyramid import Headed, Pyramid, used
+from nas.necks.architecture import Architecture, BackboneSpec
+from nas.necks.describe import node_rows
+from nas.studies.metrics import Metrics
 from nas.value import Value
 
 

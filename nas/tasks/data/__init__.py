@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
 from nas.plugins import Table
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data import coco, coco_masks, digits, masks, voc, yolo
 from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas.errors import Fault, UserError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, Box, Read, build, check_root

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import VOID
 from nas.errors import UserError
-from nas.study import DataSpec
+from nas.necks.architecture import VOID
+from nas.studies.spec import DataSpec
 from nas.tasks.data import coco
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nas.errors import Fault
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset, Split, digest_of
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.territories import territories

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import Fault, UserError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset, Images, Split, digest_of
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.letterbox import Decoded, TooLarge, decode, threads

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.study import available_cpus
+from nas.studies.spec import available_cpus
 
 PAD = 114
 """The grey beside and below the image."""

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import VOID
 from nas.models.segmenter import BACKGROUND
-from nas.study import DataSpec
+from nas.necks.architecture import VOID
+from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset, Split
 from nas.tasks.data.letterbox import fitted_sides

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from nas.errors import Fault
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, check_root

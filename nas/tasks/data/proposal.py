@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import Frame
+from nas.necks.architecture import Frame
 from nas.search_space.template import fits
 from nas.value import Value
 

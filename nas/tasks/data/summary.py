@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nas.errors import Fault, SpecError, UserError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset, Split
 from nas.tasks.data.proposal import ANCHORS_A_LEVEL, Anchors, Pyramid, answered, propose_anchors, propose_pyramid

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.architecture import Conv, Edge, Merge, NeckSpec, NodeSpec
-from nas.vocabulary import ACTIVATIONS, BLOCKS, DOWNSAMPLINGS, FUSIONS, NORMS, UPSAMPLINGS
+from nas.necks.operators import ACTIVATIONS, BLOCKS, DOWNSAMPLINGS, FUSIONS, NORMS, UPSAMPLINGS
+from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
 
 _KINDS = [word for word in BLOCKS if word != "identity"]
 
@@ -13,9 +13,9 @@ WORDS: list[dict[str, Any]] = [
     *({"fuse": word} for word in FUSIONS),
     *({"up": word} for word in UPSAMPLINGS),
     *({"down": word} for word in DOWNSAMPLINGS),
-    *({"conv": Conv(kind=word)} for word in _KINDS),
-    *({"conv": Conv(norm=word)} for word in NORMS),
-    *({"conv": Conv(act=word, order="pre")} for word in ACTIVATIONS),
+    *({"conv": ConvSpec(kind=word)} for word in _KINDS),
+    *({"conv": ConvSpec(norm=word)} for word in NORMS),
+    *({"conv": ConvSpec(act=word, order="pre")} for word in ACTIVATIONS),
 ]
 
 
@@ -24,7 +24,7 @@ TOGETHER: list[dict[str, Any]] = [
         "fuse": list(FUSIONS)[i % len(FUSIONS)],
         "up": list(UPSAMPLINGS)[i % len(UPSAMPLINGS)],
         "down": list(DOWNSAMPLINGS)[i % len(DOWNSAMPLINGS)],
-        "conv": Conv(
+        "conv": ConvSpec(
             kind=_KINDS[i % len(_KINDS)],
             norm=list(NORMS)[i % len(NORMS)],
             act=list(ACTIVATIONS)[i % len(ACTIVATIONS)],
@@ -40,17 +40,17 @@ def using(
     fuse: str = "add",
     up: str = "nearest",
     down: str = "max_pool",
-    conv: Conv | None = None,
-    project: Conv | None = None,
-    merge: Merge | None = None,
+    conv: ConvSpec | None = None,
+    project: ConvSpec | None = None,
+    merge: MergeSpec | None = None,
 ) -> NeckSpec:
     """A neck on P2 to P4 in which every word stands where it counts, over one level and over two."""
-    conv = conv or Conv()
-    fine, middle, coarse = (Edge(source=i, project=project, up=up, down=down) for i in range(3))
+    conv = conv or ConvSpec()
+    fine, middle, coarse = (EdgeSpec(source=i, project=project, up=up, down=down) for i in range(3))
     nodes = (
         NodeSpec(level=3, width=8, inputs=(coarse, middle), fuse=fuse, block=conv),
         NodeSpec(level=3, width=8, inputs=(fine, middle), fuse=fuse, block=conv),
-        NodeSpec(level=3, width=8, inputs=(Edge(source=3), Edge(source=4)), block=conv),
+        NodeSpec(level=3, width=8, inputs=(EdgeSpec(source=3), EdgeSpec(source=4)), block=conv),
         NodeSpec(level=2, width=8, inputs=(coarse,), block=conv),
         NodeSpec(level=4, width=8, inputs=(fine,), block=conv),
     )

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from nas.architecture import Conv, Edge, Merge, NeckSpec, NodeSpec
 from nas.export.code import source
 from nas.models.neck import Neck
-from nas.topologies import TOPOLOGIES, fpn, named
+from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
+from nas.necks.topologies import TOPOLOGIES, fpn, named
 from tests.export.code.necks import WORDS, using
 from tests.export.code.written import assert_same, imported, written
 from tests.strategies import CHANNELS, necks
@@ -41,7 +41,7 @@ def test_every_topology_gives_the_same_outputs(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("words", WORDS, ids=str)
 def test_every_word_gives_the_same_outputs(words: dict[str, Any], tmp_path: Path) -> None:
-    merge = Merge(kind="concat", level=3, width=8, up=words.get("up", "nearest"), block=Conv())
+    merge = MergeSpec(kind="concat", level=3, width=8, up=words.get("up", "nearest"), block=ConvSpec())
     assert_same(using(**words, merge=merge), CHANNELS, tmp_path)
 
 
@@ -130,7 +130,7 @@ def test_fresh_weights_are_of_the_built_necks_kind(tmp_path: Path) -> None:
 
 
 def test_the_size_of_the_image_decides_levels_below_the_backbones(tmp_path: Path) -> None:
-    merge = Merge(kind="sum", level=1, width=8, up="bilinear")
+    merge = MergeSpec(kind="sum", level=1, width=8, up="bilinear")
     neck = NeckSpec(inputs=(2, 3), outputs=(0, 1), merge=merge)
     built, module = written(neck, {2: 8, 3: 8}, tmp_path)
     maps = {f"p{level}": torch.randn(1, 8, -(-75 // 2**level), -(-75 // 2**level)) for level in (2, 3)}
@@ -140,8 +140,8 @@ def test_the_size_of_the_image_decides_levels_below_the_backbones(tmp_path: Path
 
 
 def test_gaps_between_levels_and_levels_above(tmp_path: Path) -> None:
-    edges = [Edge(source=1), Edge(source=0)]
-    nodes = [NodeSpec(level=level, width=8, inputs=tuple(edges), block=Conv()) for level in (4, 5, 7)]
+    edges = [EdgeSpec(source=1), EdgeSpec(source=0)]
+    nodes = [NodeSpec(level=level, width=8, inputs=tuple(edges), block=ConvSpec()) for level in (4, 5, 7)]
     neck = NeckSpec(inputs=(2, 6), nodes=tuple(nodes), outputs=(2, 3, 4))
     assert_same(neck, CHANNELS, tmp_path, side=150)
 
@@ -151,6 +151,6 @@ def test_no_layer_at_all(tmp_path: Path) -> None:
 
 
 def test_no_line_is_too_long_however_many_inputs() -> None:
-    wide = tuple(Edge(source=i, project=Conv(), up="bilinear_aligned") for i in range(5))
+    wide = tuple(EdgeSpec(source=i, project=ConvSpec(), up="bilinear_aligned") for i in range(5))
     neck = NeckSpec(inputs=(2, 3, 4, 5, 6), nodes=(NodeSpec(level=2, width=8, inputs=wide * 3),), outputs=(5,))
     assert max(map(len, source(neck, CHANNELS).splitlines())) <= 120

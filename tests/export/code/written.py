@@ -10,9 +10,10 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from nas.architecture import NeckSpec
 from nas.export.code import source
 from nas.models.neck import Neck
+from nas.necks.canonical import canonical
+from nas.necks.spec import NeckSpec
 from nas.tasks.weights import packed
 from tests.models.maps import features, randomised
 
@@ -28,7 +29,7 @@ def imported(path: Path) -> ModuleType:
 
 def written(neck: NeckSpec, channels: Mapping[int, int], folder: Path) -> tuple[Neck, ModuleType]:
     """The neck that nas.models builds, and model.py with its weights, imported."""
-    built = randomised(Neck(neck.canonical(), channels)).eval()
+    built = randomised(Neck(canonical(neck), channels)).eval()
     assert isinstance(built, Neck)
     (folder / "model.py").write_text(source(neck, channels))
     (folder / "weights.safetensors").write_bytes(packed({f"neck.{k}": v for k, v in built.state_dict().items()}))
@@ -43,7 +44,7 @@ def outputs(neck: torch.nn.Module, channels: Mapping[int, int], side: int) -> di
 
 def assert_same(neck: NeckSpec, channels: Mapping[int, int], folder: Path, side: int = 75) -> None:
     """The written module gives what the built one gives, to the last bit, and holds the same parameters."""
-    own = {level: channels[level] for level in neck.canonical().inputs}
+    own = {level: channels[level] for level in canonical(neck).inputs}
     built, module = written(neck, own, folder)
     loaded = module.load()
     assert sum(p.numel() for p in loaded.parameters()) == sum(p.numel() for p in built.parameters())

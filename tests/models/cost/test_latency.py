@@ -8,13 +8,14 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from nas.architecture import Architecture, BackboneSpec, HeadSpec, NeckSpec
 from nas.errors import UserError
 from nas.models.cost import TARGETS, fault_of_target, latency, one_thread, onnxruntime
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
-from nas.study import TaskSpec
-from nas.topologies import bifpn, fpn, seed_fpn
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import bifpn, fpn, seed_fpn
+from nas.studies.spec import TaskSpec
 
 SIZE = 64
 BODY = BackboneSpec(levels=(3, 4), widths=(4, 6, 8, 16))

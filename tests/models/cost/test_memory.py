@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from nas.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.models.cost import cost
 from nas.models.cost.memory import ActivationMemory
 from nas.models.detector import Detector
-from nas.topologies import fpn, panet
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.topologies import fpn, panet
 
 FLOAT = 4
 """Bytes."""

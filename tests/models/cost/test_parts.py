@@ -9,12 +9,14 @@ import torch
 from hypothesis import given, settings
 from torch.utils.flop_counter import FlopCounterMode
 
-from nas.architecture import Architecture, BackboneSpec, Conv, Edge, HeadSpec, Merge, NeckSpec, NodeSpec
 from nas.errors import SpecError, UserError
 from nas.models.cost import Cost, cost, parameters, static_costs, total_parameters
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
-from nas.topologies import bifpn, fpn, panet, pyramid
+from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.canonical import canonical
+from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
+from nas.necks.topologies import bifpn, fpn, panet, pyramid
 from tests.strategies import WIDTH, necks
 
 SIZE = 64
@@ -30,22 +32,22 @@ def costs(*nodes: NodeSpec, outputs: tuple[int, ...] = (2,), classes: int = 3) -
     return static_costs(Architecture(backbone=BODY, neck=neck, head=head, image_size=SIZE))
 
 
-def one(level: int, block: Conv | None = None, **edge: object) -> NodeSpec:
-    return NodeSpec(level=level, width=W, inputs=(Edge(**edge),), block=block)
+def one(level: int, block: ConvSpec | None = None, **edge: object) -> NodeSpec:
+    return NodeSpec(level=level, width=W, inputs=(EdgeSpec(**edge),), block=block)
 
 
 @pytest.mark.parametrize(
     ("node", "params", "macs"),
     [
-        (one(3, Conv(), source=0), 9 * C3 * W + W, 9 * C3 * W * P3),
-        (one(3, Conv(kernel=1, norm="batch"), source=0), C3 * W + 2 * W, C3 * W * P3),
-        (one(3, Conv(kind="separable", kernel=5), source=0), 25 * C3 + C3 * W + W, (25 * C3 + C3 * W) * P3),
+        (one(3, ConvSpec(), source=0), 9 * C3 * W + W, 9 * C3 * W * P3),
+        (one(3, ConvSpec(kernel=1, norm="batch"), source=0), C3 * W + 2 * W, C3 * W * P3),
+        (one(3, ConvSpec(kind="separable", kernel=5), source=0), 25 * C3 + C3 * W + W, (25 * C3 + C3 * W) * P3),
         # Every input cell of a transposed convolution goes into four output cells.
         (one(3, source=1, up="deconv"), 4 * C4 * W + W, 4 * C4 * W * P4),
         (one(3, source=1, up="pixel_shuffle"), 4 * C4 * W + 4 * W, 4 * C4 * W * P4),
         (one(4, source=0, down="conv"), 9 * C3 * W + W, 9 * C3 * W * P4),
         # Projected first, resampled then: the cheaper order upwards.
-        (one(3, source=1, project=Conv(kernel=1)), C4 * W + W, C4 * W * P4),
+        (one(3, source=1, project=ConvSpec(kernel=1)), C4 * W + W, C4 * W * P4),
         (one(2, source=1, up="deconv"), 4 * C4 * W + W + 4 * W * W + W, 4 * C4 * W * P4 + 4 * W * W * P3),
     ],
     ids=["plain", "1x1 + norm", "separable", "deconv", "pixel_shuffle", "strided", "projected", "deconv twice"],
@@ -65,30 +67,30 @@ INTO = C3 * W + W, C4 * W + W
     [
         # 12 channels compressed to 12, weights of 25 cells for 4 outputs, and their product with 25 cells.
         (
-            one(3, source=1, project=Conv(kernel=1), up="carafe"),
+            one(3, source=1, project=ConvSpec(kernel=1), up="carafe"),
             INTO[1] + W * W + W + 9 * W * 100 + 100,
             (C4 * W + W * W + 9 * W * 100 + 4 * 25 * W) * P4,
         ),
         (
-            one(3, source=1, project=Conv(kernel=1), up="dysample"),
+            one(3, source=1, project=ConvSpec(kernel=1), up="dysample"),
             INTO[1] + 32 * W + 32,
             (C4 * W + 32 * W) * P4,
         ),
         (one(4, source=0, down="space_to_depth"), 4 * C3 * W + W, 4 * C3 * W * P4),
-        (one(4, source=0, project=Conv(kernel=1), down="blur_pool"), INTO[0], C3 * W * P3 + 9 * W * P4),
-        (one(4, source=0, project=Conv(kernel=1), down="avg_pool"), INTO[0], C3 * W * P3),
+        (one(4, source=0, project=ConvSpec(kernel=1), down="blur_pool"), INTO[0], C3 * W * P3 + 9 * W * P4),
+        (one(4, source=0, project=ConvSpec(kernel=1), down="avg_pool"), INTO[0], C3 * W * P3),
         (
-            one(3, Conv(kind="bottleneck"), source=0),
+            one(3, ConvSpec(kind="bottleneck"), source=0),
             C3 * H + H + 9 * H * H + H + H * W + W,
             (C3 * H + 9 * H * H + H * W) * P3,
         ),
         (
-            one(3, Conv(kind="csp"), source=0),
+            one(3, ConvSpec(kind="csp"), source=0),
             2 * (C3 * H + H) + (H * 3 + 3 + 9 * 9 + 3 + 3 * H + H) + 2 * H * W + W,
             (2 * C3 * H + H * 3 + 9 * 9 + 3 * H + 2 * H * W) * P3,
         ),
         (
-            one(3, Conv(kind="ppm", kernel=1), source=0),
+            one(3, ConvSpec(kind="ppm", kernel=1), source=0),
             4 * (C3 * W + W) + (C3 + 4 * W) * W + W,
             (1 + 4 + 9 + 36) * C3 * W + (C3 + 4 * W) * W * P3,
         ),
@@ -117,7 +119,7 @@ def test_further_operators_by_hand(node: NodeSpec, params: int, macs: int) -> No
     ],
 )
 def test_fusions_by_hand(fuse: str, params: int, macs: int) -> None:
-    edges = tuple(Edge(source=i, project=Conv(kernel=1)) for i in range(2))
+    edges = tuple(EdgeSpec(source=i, project=ConvSpec(kernel=1)) for i in range(2))
     found = costs(NodeSpec(level=3, width=W, inputs=edges, fuse=fuse))
     assert found["neck_params"] == sum(INTO) + params
     assert found["neck_macs"] == C3 * W * P3 + C4 * W * P4 + macs
@@ -125,7 +127,7 @@ def test_fusions_by_hand(fuse: str, params: int, macs: int) -> None:
 
 def test_the_whole_by_hand() -> None:
     # P4, which no output needs, is no part of the deployed model.
-    found = costs(one(3, Conv(), source=0), classes=3)
+    found = costs(one(3, ConvSpec(), source=0), classes=3)
     cells = [(SIZE // 2**level) ** 2 for level in (1, 2, 3)]
     widths = [3, 4, 6, C3]
     body = [9 * a * b for a, b in pairwise(widths)]
@@ -156,9 +158,9 @@ def test_one_digest_has_one_cost() -> None:
     def architecture(neck: NeckSpec) -> Architecture:
         return Architecture(backbone=BODY, neck=neck, head=HeadSpec(classes=("a",)), image_size=SIZE)
 
-    used = one(3, Conv(), source=0)
+    used = one(3, ConvSpec(), source=0)
     plain = architecture(NeckSpec(inputs=(3,), nodes=(used,), outputs=(1,)))
-    unused = architecture(NeckSpec(inputs=(3, 4), nodes=(one(4, Conv(), source=1), used), outputs=(3,)))
+    unused = architecture(NeckSpec(inputs=(3, 4), nodes=(one(4, ConvSpec(), source=1), used), outputs=(3,)))
     assert unused.digest == plain.digest
     assert static_costs(unused) == static_costs(plain)
     models = []
@@ -172,7 +174,7 @@ def test_one_digest_has_one_cost() -> None:
 def test_a_fault_that_the_canonical_form_would_drop_is_refused() -> None:
     dead = NodeSpec(level=3, width=W, inputs=(0,))  # width 12 of a map with 8 channels
     with pytest.raises(SpecError, match=r"nodes\[0\]: 8 channels in, width 12: needs a projection or block"):
-        costs(dead, one(3, Conv(), source=0), outputs=(3,))
+        costs(dead, one(3, ConvSpec(), source=0), outputs=(3,))
 
 
 SAME = BackboneSpec(levels=(3, 4), widths=(4, 6, W, W))
@@ -184,7 +186,7 @@ def of(neck: NeckSpec, backbone: BackboneSpec = SAME, size: int = SIZE, head: He
 
 
 def test_a_concatenation_costs_what_reduces_it() -> None:
-    node = NodeSpec(level=3, width=W, inputs=(1, 0), fuse="concat", block=Conv(kernel=1))
+    node = NodeSpec(level=3, width=W, inputs=(1, 0), fuse="concat", block=ConvSpec(kernel=1))
     found = of(NeckSpec(inputs=(3, 4), nodes=(node,), outputs=(2,)))
     assert (found.metrics["neck_params"], found.metrics["neck_macs"]) == (2 * W * W + W, 2 * W * W * P3)
 
@@ -197,7 +199,7 @@ def test_pooling_costs_nothing(word: str) -> None:
 
 @pytest.mark.parametrize(("kind", "maps"), [("sum", 1), ("concat", 2)])
 def test_a_merge_by_hand(kind: str, maps: int) -> None:
-    merge = Merge(kind=kind, level=3, width=5, up="deconv", block=Conv())
+    merge = MergeSpec(kind=kind, level=3, width=5, up="deconv", block=ConvSpec())
     found = of(NeckSpec(inputs=(3, 4), outputs=(0, 1), merge=merge))
     (part,) = found.neck
     assert (part.name, part.kind, part.shape) == ("out", "merge", (5, 8, 8))
@@ -206,10 +208,10 @@ def test_a_merge_by_hand(kind: str, maps: int) -> None:
 
 
 def test_a_shared_projection_belongs_to_the_node_that_is_first_to_take_it() -> None:
-    edge = Edge(source=0, project=Conv(kernel=1), shared=True)
+    edge = EdgeSpec(source=0, project=ConvSpec(kernel=1), shared=True)
     nodes = (
-        NodeSpec(level=3, width=5, inputs=(edge,), block=Conv()),
-        NodeSpec(level=4, width=5, inputs=(edge.model_copy(update={"down": "subsample"}),), block=Conv()),
+        NodeSpec(level=3, width=5, inputs=(edge,), block=ConvSpec()),
+        NodeSpec(level=4, width=5, inputs=(edge.model_copy(update={"down": "subsample"}),), block=ConvSpec()),
     )
     found = of(NeckSpec(inputs=(3,), nodes=nodes, outputs=(1, 2)))
     own = 9 * 5 * 5 + 5
@@ -243,7 +245,7 @@ def test_parts_are_named_and_sized() -> None:
 @settings(max_examples=25, deadline=None)
 def test_the_parts_of_any_neck_add_up_to_the_whole(neck: NeckSpec) -> None:
     """Against one count of the whole pass, and the parameters of a whole model."""
-    levels = neck.canonical().inputs
+    levels = canonical(neck).inputs
     backbone = BackboneSpec(levels=neck.inputs, widths=(WIDTH,) * 5)
     architecture = Architecture(backbone=backbone, neck=neck, image_size=64)
     found = cost(architecture)

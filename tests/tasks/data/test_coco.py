@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nas.errors import UserError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data import check, load
 from tests.tasks.data.folders import coco_file, write_coco
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.painted import VOID

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nas.errors import TrialFailed
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data import load
 from tests.tasks.data.folders import voc_object, write_image, write_voc
 

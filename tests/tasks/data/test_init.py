@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nas.errors import SpecError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data import Dataset, check, load
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.study import DataSpec, StudySpec
+from nas.studies.spec import DataSpec, StudySpec
 from nas.tasks import check, data
 from nas.tasks.data.mask_summary import MaskSummary, summarise_masks
 from nas.tasks.data.summary import kinds_of

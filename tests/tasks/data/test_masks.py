@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from nas.errors import SpecError, UserError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.masks import check

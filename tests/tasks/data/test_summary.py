@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nas.errors import SpecError, UserError
-from nas.study import DataSpec, StudySpec
+from nas.studies.spec import DataSpec, StudySpec
 from nas.tasks.data.summary import Summary, kinds_of, summarise
 from tests.tasks.data.folders import coco_file, voc_object, write_coco, write_image, write_voc
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nas.errors import UserError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data import load, voc
 from tests.tasks.data.folders import voc_object, write_image, write_voc
 

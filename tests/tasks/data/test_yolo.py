@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nas.errors import UserError
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data import check, load
 from tests.tasks.data.folders import write_image
 

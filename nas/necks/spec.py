@@ -1,0 +1,244 @@
+"""A neck as data: a list of nodes over the backbone's maps. `nas.models.neck` is its only interpreter.
+
+Maps are numbered: the inputs first, fine to coarse, then the nodes in their order. Level l has stride 2^l.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_serializer, model_validator
+
+from nas.errors import Fault, SpecError
+from nas.necks import operators
+from nas.value import Value
+
+SCHEMA: Literal[1] = 1
+MAX_LEVEL = 7
+
+
+class ConvSpec(Value):
+    """How a convolution is dressed. `bias` None means: a bias where no norm follows."""
+
+    kind: str = "plain"
+    kernel: int = Field(3, ge=1, le=7)
+    norm: str = "none"
+    act: str = "none"
+    order: str = "post"
+    bias: bool | None = None
+
+    @property
+    def convolves(self) -> bool:
+        """Whether there is a convolution, which alone may change the number of channels."""
+        return self.kind != "identity"
+
+    def faults(self, path: str) -> list[Fault]:
+        tables: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+            ("kind", self.kind, operators.BLOCKS),
+            ("norm", self.norm, operators.NORMS),
+            ("act", self.act, operators.ACTIVATIONS),
+            ("order", self.order, operators.ORDERS),
+        )
+        faults = [_unknown(f"{path}.{key}", word, table) for key, word, table in tables if word not in table]
+        if self.kernel % 2 == 0:
+            faults.append(Fault(f"{path}.kernel", f"must be odd, not {self.kernel}"))
+        return faults
+
+
+class EdgeSpec(Value):
+    """One input of a node.
+
+    `project` maps the source's channels to the node's width first; `shared` projections of one source, width and
+    dress are one module. `up` and `down` resample where the source is coarser or finer than the node.
+    In JSON an edge with nothing but its source is that number.
+    """
+
+    source: int = Field(ge=0)
+    project: ConvSpec | None = None
+    shared: bool = False
+    up: str = "nearest"
+    down: str = "max_pool"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_index(cls, data: Any) -> Any:
+        return {"source": data} if isinstance(data, int) and not isinstance(data, bool) else data
+
+    @model_serializer(mode="wrap")
+    def _to_index(self, handler: Any) -> Any:
+        data = handler(self)
+        return data["source"] if list(data) == ["source"] else data
+
+
+class NodeSpec(Value):
+    """A feature map: its inputs brought to `level` and fused, then passed through `block`."""
+
+    level: int = Field(ge=0, le=MAX_LEVEL)
+    width: int = Field(ge=1, le=4096)
+    inputs: tuple[EdgeSpec, ...] = Field(min_length=1)
+    fuse: str = "add"
+    block: ConvSpec | None = None
+
+
+class MergeSpec(Value):
+    """The outputs brought to one level and made one map of `width` channels."""
+
+    kind: str
+    level: int = Field(ge=0, le=MAX_LEVEL)
+    width: int = Field(ge=1, le=4096)
+    up: str = "nearest"
+    down: str = "max_pool"
+    block: ConvSpec | None = None
+
+
+class NeckSpec(Value):
+    """A feature pyramid: `inputs` are the backbone's levels, `outputs` numbers of maps, one a level."""
+
+    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    inputs: tuple[int, ...] = Field(min_length=1)
+    nodes: tuple[NodeSpec, ...] = ()
+    outputs: tuple[int, ...] = Field(min_length=1)
+    merge: MergeSpec | None = None
+
+    model_config = {"populate_by_name": True}
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        faults = _neck_faults(self)
+        if faults:
+            raise ValueError("; ".join(map(str, faults)))
+        return self
+
+    @model_serializer(mode="wrap")
+    def _with_schema(self, handler: Any) -> Any:
+        return {"schema": SCHEMA} | handler(self)
+
+    def level_of(self, index: int) -> int:
+        """Level of map `index`."""
+        n = len(self.inputs)
+        return self.inputs[index] if index < n else self.nodes[index - n].level
+
+    def node(self, index: int) -> NodeSpec | None:
+        """The node that makes map `index`; None for a map of the backbone."""
+        n = len(self.inputs)
+        return None if index < n else self.nodes[index - n]
+
+    @cached_property
+    def output_levels(self) -> tuple[int, ...]:
+        return tuple(self.level_of(i) for i in self.outputs)
+
+    def width_of(self, index: int, channels: Mapping[int, int]) -> int:
+        """Channels of map `index`, where `channels` tells those of the backbone by level."""
+        node = self.node(index)
+        return channels[self.inputs[index]] if node is None else node.width
+
+    def width_into(self, node: NodeSpec, edge: EdgeSpec, channels: Mapping[int, int]) -> int:
+        """Channels that `edge` brings to `node`: a projection or a learned resampling gives the node's width."""
+        level = self.level_of(edge.source)
+        learned = (level > node.level and operators.UPSAMPLINGS[edge.up].projects) or (
+            level < node.level and operators.DOWNSAMPLINGS[edge.down].projects
+        )
+        projected = edge.project is not None and edge.project.convolves
+        return node.width if projected or learned else self.width_of(edge.source, channels)
+
+    def check(self, channels: Mapping[int, int]) -> None:
+        """Check against the channels of the backbone's levels.
+
+        Raises:
+            SpecError: an input is missing, or unequal widths meet without a projection.
+        """
+        faults = [Fault("inputs", f"the backbone has no level P{x}") for x in self.inputs if x not in channels]
+        if not faults:
+            faults = _width_faults(self, channels)
+        if faults:
+            raise SpecError("neck", faults)
+
+
+def _unknown(path: str, word: str, table: Mapping[str, Any]) -> Fault:
+    return Fault(path, f"unknown {word!r}; one of {', '.join(table)}")
+
+
+def _neck_faults(neck: NeckSpec) -> list[Fault]:
+    faults: list[Fault] = []
+    if list(neck.inputs) != sorted(set(neck.inputs)):
+        faults.append(Fault("inputs", "levels must rise, each once"))
+    for level in neck.inputs:
+        if not 0 <= level <= MAX_LEVEL:
+            faults.append(Fault("inputs", f"level {level} is outside 0..{MAX_LEVEL}"))
+    n = len(neck.inputs)
+    for i, node in enumerate(neck.nodes):
+        faults += _node_faults(neck, node, n + i, f"nodes[{i}]")
+    total = n + len(neck.nodes)
+    bad = [i for i in neck.outputs if not 0 <= i < total]
+    if bad:
+        faults.append(Fault("outputs", f"there is no map {bad[0]}; maps are 0..{total - 1}"))
+    elif list(neck.output_levels) != sorted(set(neck.output_levels)):
+        faults.append(Fault("outputs", "one map a level, fine to coarse"))
+    if neck.merge is not None:
+        faults += _merge_faults(neck.merge)
+    return faults
+
+
+def _node_faults(neck: NeckSpec, node: NodeSpec, index: int, path: str) -> list[Fault]:
+    faults: list[Fault] = []
+    if node.block is not None:
+        faults += node.block.faults(f"{path}.block")
+    for k, edge in enumerate(node.inputs):
+        place = f"{path}.inputs[{k}]"
+        if edge.source >= index:
+            faults.append(
+                Fault(place, f"takes map {edge.source}, which comes later; maps before it are 0..{index - 1}")
+            )
+        if edge.up not in operators.UPSAMPLINGS:
+            faults.append(_unknown(f"{place}.up", edge.up, operators.UPSAMPLINGS))
+        if edge.down not in operators.DOWNSAMPLINGS:
+            faults.append(_unknown(f"{place}.down", edge.down, operators.DOWNSAMPLINGS))
+        if edge.project is not None:
+            faults += edge.project.faults(f"{place}.project")
+    if node.fuse not in operators.FUSIONS:
+        return [*faults, _unknown(f"{path}.fuse", node.fuse, operators.FUSIONS)]
+    fusion = operators.FUSIONS[node.fuse]
+    if len(node.inputs) > 1 and fusion.concatenates and (node.block is None or not node.block.convolves):
+        faults.append(Fault(path, f"{node.fuse} needs a block that reduces to the node's width"))
+    if fusion.max_inputs is not None and len(node.inputs) > fusion.max_inputs:
+        faults.append(Fault(path, f"{node.fuse} takes at most {fusion.max_inputs} inputs, not {len(node.inputs)}"))
+    return faults
+
+
+def _merge_faults(merge: MergeSpec) -> list[Fault]:
+    faults = merge.block.faults("merge.block") if merge.block is not None else []
+    if merge.kind not in operators.MERGES:
+        faults.append(_unknown("merge.kind", merge.kind, operators.MERGES))
+    if merge.up not in operators.UPSAMPLINGS:
+        faults.append(_unknown("merge.up", merge.up, operators.UPSAMPLINGS))
+    if merge.down not in operators.DOWNSAMPLINGS:
+        faults.append(_unknown("merge.down", merge.down, operators.DOWNSAMPLINGS))
+    if merge.kind == "concat" and (merge.block is None or not merge.block.convolves):
+        faults.append(Fault("merge", "concat needs a block that reduces to the merge's width"))
+    return faults
+
+
+def _width_faults(neck: NeckSpec, channels: Mapping[int, int]) -> list[Fault]:
+    """Sums and attention need equal widths; a block or a projection changes widths, nothing else does."""
+    faults = []
+    for i, node in enumerate(neck.nodes):
+        widths = [neck.width_into(node, edge, channels) for edge in node.inputs]
+        several = len(widths) > 1
+        if several and operators.FUSIONS[node.fuse].concatenates:
+            continue
+        if several and len(set(widths)) > 1:
+            faults.append(
+                Fault(f"nodes[{i}]", f"{node.fuse} of unequal widths {sorted(set(widths))}: project its inputs")
+            )
+        elif (node.block is None or not node.block.convolves) and widths[0] != node.width:
+            faults.append(
+                Fault(f"nodes[{i}]", f"{widths[0]} channels in, width {node.width}: needs a projection or block")
+            )
+    if neck.merge is not None and neck.merge.kind == "sum":
+        outs = {neck.width_of(i, channels) for i in neck.outputs}
+        reduced = neck.merge.block is not None and neck.merge.block.convolves
+        if len(outs) > 1 or (not reduced and outs != {neck.merge.width}):
+            faults.append(Fault("merge", f"sum of widths {sorted(outs)} into {neck.merge.width}"))
+    return faults

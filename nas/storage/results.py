@@ -1,0 +1,242 @@
+"""What a study has found so far, read from its database: counts, baselines, the best; and the facts of one trial.
+
+Optuna's trials carry what the search decided as user attributes: `digest`, `metrics`, `feasible`, `baseline`,
+`duplicate_of`, `infeasible`, `error`. Our tables carry the architectures and the evidence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
+
+from nas.errors import UserError
+from nas.storage import AttemptRecord, Store, StudyRecord, StudyState
+from nas.studies.certificate import Certificate, fitting
+from nas.studies.metrics import Metrics
+from nas.studies.records import Progress
+from nas.studies.spec import Objective
+from nas.value import Value
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+TrialState = Literal["complete", "pruned", "failed", "infeasible", "duplicate", "running", "waiting"]
+
+
+class Counts(Value):
+    """Trials by state; `infeasible` broke a constraint before training, `duplicate` took an earlier one's values."""
+
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    infeasible: int = 0
+    duplicate: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
+class Found(Value):
+    """A trained architecture: `values` has every metric measured, `params` what was suggested, `name` a baseline's."""
+
+    trial: int
+    name: str | None
+    values: Metrics
+    params: dict[str, Any]
+    digest: str
+    architecture: dict[str, Any]
+    feasible: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"name", "feasible"})
+
+
+class Measured(Protocol):
+    """Whatever has metrics by name."""
+
+    @property
+    def values(self) -> Metrics: ...
+
+
+M = TypeVar("M", bound=Measured)
+
+
+class Result(Value):
+    """A study as it stands. `best` is one, or with several `objectives` the Pareto front, of all feasible trials."""
+
+    study: str
+    state: StudyState
+    objectives: tuple[Objective, ...]
+    seconds: float
+    trials: Counts
+    best: tuple[Found, ...]
+    baselines: tuple[Found, ...]
+    proxy: Certificate | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What `nas launch --json` prints; only a baseline has a name, and may be infeasible."""
+        return {
+            "study": self.study,
+            "state": self.state,
+            "seconds": self.seconds,
+            "trials": self.trials.model_dump(),
+            "best": [found.to_json() for found in self.best],
+            "baselines": [{"name": b.name, "feasible": b.feasible} | b.to_json() for b in self.baselines],
+        }
+
+
+class TrialFacts(Value):
+    """All that is known of one trial. `curve` is that of a training that ended, `attempts` tells every submission."""
+
+    study: str
+    trial: int
+    state: TrialState
+    name: str | None
+    values: Metrics
+    params: dict[str, Any]
+    digest: str | None
+    architecture: dict[str, Any] | None
+    feasible: bool | None
+    duplicate_of: int | None
+    error: str | None
+    curve: tuple[Progress, ...]
+    attempts: tuple[AttemptRecord, ...]
+
+
+def study_record(store: Store, name: str) -> StudyRecord:
+    """The study of that name.
+
+    Raises:
+        UserError: there is none; names those that there are.
+    """
+    record = store.study(name)
+    if record is not None:
+        return record
+    names = [study.name for study in store.studies()]
+    close = get_close_matches(name, names, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names[:12]) or 'none'}"
+    raise UserError(f"there is no study {name!r} in the database; {hint}")
+
+
+def result(store: Store, name: str) -> Result:
+    """What the study has found.
+
+    Raises:
+        UserError: there is no such study.
+    """
+    record = study_record(store, name)
+    trials = _trials(store, name)
+    found = _found(store, name, trials)
+    candidates = [f for f in found if f.feasible and state_of(trials[f.trial]) == "complete"]
+    return Result(
+        study=name,
+        state=record.state,
+        objectives=record.spec.objectives,
+        seconds=record.seconds,
+        trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
+        best=tuple(best_of(candidates, record.spec.objectives)),
+        baselines=tuple(f for f in found if f.name is not None),
+        proxy=fitting(store.certificates(record.task, record.spec.task.epochs), record.proxy),
+    )
+
+
+def trained(store: Store, name: str) -> list[Found]:
+    """Every architecture that the study trained to the end, the infeasible ones included."""
+    trials = _trials(store, name)
+    return [f for f in _found(store, name, trials) if state_of(trials[f.trial]) == "complete"]
+
+
+def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[Found]:
+    """The trials with values, those of duplicates included."""
+    architectures = {trial.number: trial.architecture for trial in store.trials(name)}
+    return [
+        Found(
+            trial=number,
+            name=trial.user_attrs.get("baseline"),
+            values=trial.user_attrs["metrics"],
+            params=trial.params,
+            digest=trial.user_attrs["digest"],
+            architecture=architectures[number].to_dict(),
+            feasible=trial.user_attrs["feasible"],
+        )
+        for number, trial in trials.items()
+        if trial.state.name == "COMPLETE"
+    ]
+
+
+def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
+    """One trial of a study.
+
+    Raises:
+        UserError: there is no such study or trial.
+    """
+    study_record(store, name)
+    trials = _trials(store, name)
+    if number not in trials:
+        known = f"0 to {max(trials)}" if trials else "none yet"
+        raise UserError(f"study {name!r} has no trial {number}; its trials are {known}")
+    trial, attributes = trials[number], trials[number].user_attrs
+    bound = next((t for t in store.trials(name) if t.number == number), None)
+    evaluation = store.evaluation(bound.key) if bound is not None else None
+    return TrialFacts(
+        study=name,
+        trial=number,
+        state=state_of(trial),
+        name=attributes.get("baseline"),
+        values=attributes.get("metrics", {}),
+        params=trial.params,
+        digest=attributes.get("digest"),
+        architecture=bound.architecture.to_dict() if bound is not None else None,
+        feasible=attributes.get("feasible"),
+        duplicate_of=attributes.get("duplicate_of"),
+        error=attributes.get("error"),
+        curve=evaluation.curve if evaluation is not None else (),
+        attempts=tuple(store.attempts(bound.key)) if bound is not None else (),
+    )
+
+
+def state_of(trial: FrozenTrial) -> TrialState:
+    """Optuna's state, told apart by what the search wrote."""
+    match trial.state.name:
+        case "COMPLETE" | "PRUNED" if "duplicate_of" in trial.user_attrs:
+            return "duplicate"
+        case "COMPLETE":
+            return "complete"
+        case "PRUNED":
+            return "infeasible" if "infeasible" in trial.user_attrs else "pruned"
+        case "FAIL":
+            return "failed"
+        case "RUNNING":
+            return "running"
+        case _:
+            return "waiting"
+
+
+def best_of(candidates: Iterable[M], objectives: Sequence[Objective]) -> list[M]:
+    """The best by one objective, the oldest of equals; or the Pareto front, in the order of the first objective."""
+    costs = sorted(((_costs(found, objectives), found) for found in candidates), key=lambda pair: pair[0])
+    if len(objectives) == 1:
+        return [found for _, found in costs[:1]]
+    return [found for cost, found in costs if not any(_dominates(other, cost) for other, _ in costs)]
+
+
+def _costs(found: Measured, objectives: Sequence[Objective]) -> tuple[float, ...]:
+    """Objectives turned so that less is better. A trial that lacks one was never told COMPLETE."""
+    signs = {"minimize": 1.0, "maximize": -1.0}
+    return tuple(signs[o.direction] * cast(float, found.values[o.metric]) for o in objectives)
+
+
+def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+
+
+def _trials(store: Store, name: str) -> dict[int, FrozenTrial]:
+    """Optuna's trials by number; none where a launch was killed before it made Optuna's study."""
+    import optuna
+
+    try:
+        study = optuna.load_study(study_name=name, storage=store.optuna)
+    except KeyError:
+        return {}
+    return {trial.number: trial for trial in study.get_trials(deepcopy=False)}

@@ -1,0 +1,63 @@
+"""The metrics by name: what each means, which way is better, and what a study may ask of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`from_training` metrics need a trained model; the others are properties of the architecture (and machine)."""
+
+    about: str
+    direction: Direction = "maximize"
+    from_training: bool = True
+
+
+METRICS: dict[str, Metric] = {
+    "ap": Metric("COCO average precision, IoU .50 to .95"),
+    "ap50": Metric("average precision at IoU .50"),
+    "ap75": Metric("average precision at IoU .75"),
+    "ap_small": Metric("ap of small objects (area ranges are stated with the result)"),
+    "ap_medium": Metric("ap of medium objects"),
+    "ap_large": Metric("ap of large objects"),
+    "miou": Metric("mean intersection over union of the classes, the background among them"),
+    "accuracy": Metric("share of pixels with the right class"),
+    "miou_small": Metric(
+        "miou of the foreground classes around small objects (area ranges are stated with the result)"
+    ),
+    "miou_medium": Metric("miou of the foreground classes around medium objects"),
+    "miou_large": Metric("miou of the foreground classes around large objects"),
+    "ap_full": Metric("forecast of ap after the full training, by the certificate of the study's proxy"),
+    "ap_full_sd": Metric("standard error of ap_full", "minimize"),
+    "miou_full": Metric("forecast of miou after the full training, by the certificate of the study's proxy"),
+    "miou_full_sd": Metric("standard error of miou_full", "minimize"),
+    "params": Metric("parameters of the deployed model", "minimize", False),
+    "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False),
+    "neck_params": Metric("parameters of the neck", "minimize", False),
+    "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False),
+    "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False),
+    "latency_ms": Metric("milliseconds an image: batch 1, one thread, fp32, median", "minimize", False),
+    "seconds": Metric("seconds the evaluation took", "minimize"),
+}
+
+QUALITY = {"detection": "ap", "segmentation": "miou"}
+"""Task kind -> what a study of it asks for unless it says otherwise."""
+
+FORECASTS = {"ap_full": "ap", "miou_full": "miou"}
+"""Forecast -> the measured metric that it is of."""
+
+CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms")
+"""Metrics that a study may bound."""
+
+Metrics = dict[str, float | None]
+"""By name; None where the data cannot give the metric."""
+
+
+def finite(metrics: Metrics) -> Metrics:
+    """The metrics with NaN and infinities as None."""
+    return {k: v if v is not None and math.isfinite(v) else None for k, v in metrics.items()}

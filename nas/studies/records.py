@@ -1,0 +1,72 @@
+"""The records of an evaluation: its key, its job, Progress each epoch, one Measurement, and the Evaluation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from nas.necks.architecture import Architecture
+from nas.studies.metrics import Metrics
+from nas.value import Value
+
+EVALUATOR = 2
+"""Version of training and measuring: raised whenever the same job would give other numbers."""
+
+
+class Progress(Value):
+    """The state of a trial after `epoch` of `epochs`; epoch 0 tells the costs, the others their loss and metrics."""
+
+    epoch: int = Field(ge=0)
+    epochs: int = Field(ge=1)
+    seconds: float = Field(ge=0)
+    metrics: Metrics = {}
+
+
+class Measurement(Value):
+    """The result of a trial. `weights` are the trained tensors as safetensors bytes, kept apart from the facts.
+
+    `details` states what the numbers rest on: area ranges, precision, device, machine, versions.
+    """
+
+    metrics: Metrics
+    seconds: float = Field(ge=0)
+    details: dict[str, Any] = {}
+    weights: bytes | None = Field(None, exclude=True, repr=False)
+
+
+class Key(Value):
+    """What makes two evaluations the same: then the second is not run."""
+
+    digest: str
+    task: str
+    seed: int
+    epochs: int
+    evaluator: int = EVALUATOR
+
+    def __str__(self) -> str:
+        return f"{self.digest}/{self.task}/s{self.seed}/e{self.epochs}/v{self.evaluator}"
+
+
+class Evaluation(Value):
+    """A finished evaluation: the architecture, its measurement and its whole learning curve."""
+
+    key: Key
+    architecture: Architecture
+    state: Literal["complete", "pruned"]
+    measurement: Measurement
+    curve: tuple[Progress, ...] = ()
+
+
+class Job(Value):
+    """What is sent to a worker. The task itself was given to the executor once, for all its jobs.
+
+    `known` holds metrics that need not be measured again: static costs, a latency on that kind of machine.
+    """
+
+    id: str
+    architecture: Architecture
+    seed: int
+    epochs: int
+    attempt: int = 1
+    known: Metrics = {}
