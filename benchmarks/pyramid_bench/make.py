@@ -25,8 +25,9 @@ import table
 from nas.executors.evaluate import evaluate, machine
 from nas.executors.ray import RayExecutor
 from nas.models.cost import total_parameters
-from nas.proxy.runs import Run, Runs
+from nas.proxy.runs import Runs
 from nas.proxy.spread import Spread, spread
+from nas.search.dispatcher import Run
 from nas.search.setup import set_up
 from nas.storage import open_store
 from nas.studies.catalog import read_study

@@ -34,7 +34,8 @@ from nas.models.cost import intra_op_threads
 from nas.models.detector import Detector
 from nas.necks.architecture import Architecture
 from nas.necks.topologies import pyramid
-from nas.proxy.runs import Run, Runs
+from nas.proxy.runs import Runs
+from nas.search.dispatcher import Run
 from nas.search.setup import set_up
 from nas.storage import open_store
 from nas.studies.catalog import read_study

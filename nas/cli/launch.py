@@ -25,13 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     file = options.launched(args, *([f"budget.trials={args.trials}"] if args.trials is not None else []))
-    spec = options.sound(file)
+    spec = options.study_of(file)
     if args.dry_run:
-        return _dry_run(spec, args.storage, args.json)
+        with file.locating():
+            return _dry_run(spec, args.storage, args.json)
     from nas.cli.tables import result_lines
     from nas.search import launch
 
-    result = launch(spec, text=file.text, storage=args.storage, artifacts=args.artifacts, say=options.say)
+    with file.locating():
+        result = launch(spec, text=file.text, storage=args.storage, artifacts=args.artifacts, say=options.say)
     if args.json:
         options.print_json(result.to_json())
     else:

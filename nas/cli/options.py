@@ -131,17 +131,26 @@ def study_name(store: Store, args: argparse.Namespace) -> str:
     return study_record(store, file.study.name).name
 
 
-def sound(file: StudyFile) -> StudySpec:
-    """The study of a file in which no floor finds a fault.
+def study_of(file: StudyFile) -> StudySpec:
+    """The study of a file without faults of form. What a launch checks beyond the form is left to it.
 
     Raises:
-        SpecError: all faults of all floors.
+        SpecError: all faults of a file with faults of form.
+    """
+    if file.study is None or file.faults:
+        check(file)
+    assert file.study is not None
+    return file.study
+
+
+def check(file: StudyFile) -> None:
+    """Check all that can be checked without reading data.
+
+    Raises:
+        SpecError: every fault with its place in the file.
     """
     from nas.search.checks import check
 
-    faults = list(file.faults)
-    if file.study is not None:
-        faults += file.located(check(file.study))
-    if file.study is None or faults:
+    faults = [*file.faults, *(file.located(check(file.study)) if file.study is not None else [])]
+    if faults:
         raise SpecError(file.where, faults)
-    return file.study

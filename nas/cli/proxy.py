@@ -52,10 +52,11 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None and not args.search:
         raise UserError("-o names the study file that --search writes: give --search too, or leave it out")
     file = options.launched(args)
-    spec = options.sound(file)
-    if args.dry_run:
-        return _dry_run(args, file, spec)
-    return _search(args, file, spec) if args.search else _certify(args, spec)
+    spec = options.study_of(file)
+    with file.locating():
+        if args.dry_run:
+            return _dry_run(args, file, spec)
+        return _search(args, file, spec) if args.search else _certify(args, spec)
 
 
 def _dry_run(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:

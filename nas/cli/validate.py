@@ -61,7 +61,7 @@ def _told(encodings: int, necks: int, exact: bool, error: float) -> str:
 def _check_study(file: str, sets: list[str]) -> None:
     from nas.studies.catalog import open_study
 
-    options.sound(open_study(file, sets))
+    options.check(open_study(file, sets))
 
 
 def _is_space(word: str) -> bool:

@@ -80,6 +80,7 @@ def _task(model: Headed, folder: str, kind: str | None, split: str) -> Supervise
         backbone=architecture.backbone,
         state={},
         tuned=frozenset(),
+        cold=False,
         backbone_rate=1.0,
         cache="none",
         device=resolved(spec.device),

@@ -30,7 +30,6 @@ from nas.necks.architecture import Architecture
 from nas.studies.metrics import Metrics, finite
 from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec
-from nas.tasks.base import Task
 from nas.tasks.supervised import SupervisedTask
 from nas.tasks.weights import packed, unpacked
 from nas.value import flat
@@ -214,21 +213,19 @@ def _prepared(request: Request, begun: Checkpoint | None, say: Say) -> Supervise
     if request.given is not None and kept is None:
         kept = unpacked(request.given)
     backbone = {name: x for name, x in kept.items() if name.startswith(SHARED_PREFIX)} if kept is not None else None
-
-    def approve(task: Task) -> None:
-        assert isinstance(task, SupervisedTask)
-        classes = task.dataset.classes
-        if spec.data.classes is None and classes != config.classes:
-            raise UserError(
-                f"the data has the classes {', '.join(classes)}, and the export {', '.join(config.classes)}: choose "
-                "them by --set task.data.classes=[...]"
-            )
-        architecture = task.architecture(config.architecture.neck)
-        static_costs(architecture)  # a neck that does not fit another backbone is told here
-        if request.init == "weights":
-            _check_weights_fit(config.architecture, architecture)
-
-    task = tasks.prepare(spec, say, packed(backbone) if backbone is not None else None, approve)
+    task = tasks.load(spec, say, packed(backbone) if backbone is not None else None)
+    assert isinstance(task, SupervisedTask)
+    classes = task.dataset.classes
+    if spec.data.classes is None and classes != config.classes:
+        raise UserError(
+            f"the data has the classes {', '.join(classes)}, and the export {', '.join(config.classes)}: choose "
+            "them by --set task.data.classes=[...]"
+        )
+    architecture = task.architecture(config.architecture.neck)
+    static_costs(architecture)  # raises where the neck does not fit another backbone
+    if request.init == "weights":
+        _check_weights_fit(config.architecture, architecture)
+    task = tasks.settle(task, say)
     assert isinstance(task, SupervisedTask)
     return task
 

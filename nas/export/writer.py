@@ -20,7 +20,6 @@ from nas.models import fault_of_graph, with_head
 from nas.models.cost import fault_of_target
 from nas.models.pyramid import head_of
 from nas.necks.architecture import Architecture
-from nas.necks.canonical import canonical
 from nas.necks.drawing import svg
 from nas.storage import Store
 from nas.storage.results import TrialFacts, result, study_record, trial_facts
@@ -74,7 +73,8 @@ def export_study(
     formats = formats if formats is not None else (*DEFAULT, *spec.export)
     check_formats(formats)
     facts = trained(store, name, trial)
-    architecture = as_built(Architecture.parse(facts.architecture))
+    # Canonical, so that `neck.nodes.3` among the weights is node 3 of the config.
+    architecture = Architecture.parse(facts.architecture).canonical()
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
     check_head(head_of(architecture)[0].kind, formats)
     needed = {"weights", *MODELS}.intersection(formats)
@@ -166,13 +166,6 @@ def trained(store: Store, name: str, trial: int | None) -> TrialFacts:
     if facts.state != "complete":
         raise UserError(f"trial {trial} of study {name!r} is {facts.state}; one trained to its end can be exported")
     return facts
-
-
-def as_built(architecture: Architecture) -> Architecture:
-    """The architecture as it is built, so that `neck.nodes.3` among the weights is node 3 of the config."""
-    neck = canonical(architecture.neck)
-    backbone = architecture.backbone.model_copy(update={"levels": neck.inputs})
-    return architecture.model_copy(update={"neck": neck, "backbone": backbone})
 
 
 def _weights(store: Store, key: Key, facts: TrialFacts, architecture: Architecture, keep: int | str) -> bytes:

@@ -91,11 +91,15 @@ class Architecture(Value):
     @cached_property
     def digest(self) -> str:
         """`a1-` and 16 hex digits, the same for every encoding. Backbone levels that no node takes do not count."""
-        neck = canonical(self.neck)
-        backbone = self.backbone.model_copy(update={"levels": neck.inputs})
         # Validated afresh: a copy keeps what was given and what was a default apart, and the name must not.
-        plain = Architecture.model_validate(self.to_dict() | {"neck": neck.to_dict(), "backbone": backbone.to_dict()})
-        return digest_of("a1", plain.to_dict())
+        return digest_of("a1", Architecture.model_validate(self.canonical().to_dict()).to_dict())
+
+    def canonical(self) -> Architecture:
+        """The architecture as it is built: the canonical neck, and only the backbone levels that it takes."""
+        neck = canonical(self.neck)
+        return self.model_copy(
+            update={"neck": neck, "backbone": self.backbone.model_copy(update={"levels": neck.inputs})}
+        )
 
 
 class Frame(Value):

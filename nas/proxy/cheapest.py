@@ -9,11 +9,11 @@ from pathlib import Path
 from nas.errors import Fault, NASError, SpecError, UserError
 from nas.proxy.evidence import complete, of_starts
 from nas.proxy.plan import Half, Plan, make_plan, short_half
-from nas.proxy.proof import keep, runner
+from nas.proxy.proof import runner
 from nas.proxy.runs import Runs
 from nas.proxy.settings import SETTINGS, difference, same_but_for_epochs
-from nas.search.driver import known_study
-from nas.storage import open_store
+from nas.search.summary import keep_certificate
+from nas.storage import known_study, open_store
 from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate, first_certified, trained_objective
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec, TaskSpec
@@ -87,7 +87,7 @@ def cheapest(
     if kept:
         with open_store(storage, create=True) as store:
             for certificate in kept:
-                keep(certificate, store, spec.name)
+                keep_certificate(certificate, store, spec.name)
     return found
 
 

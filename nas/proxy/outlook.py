@@ -9,8 +9,7 @@ from contextlib import ExitStack, suppress
 from nas.errors import MissingDatabase
 from nas.models.cost import total_parameters
 from nas.proxy.plan import Half, make_plan
-from nas.search.driver import known_study
-from nas.storage import Store, open_store
+from nas.storage import Store, known_study, open_store
 from nas.studies.certificate import NECKS, SEEDS
 from nas.studies.spec import StudySpec
 from nas.value import Value

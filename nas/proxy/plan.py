@@ -12,10 +12,10 @@ from nas.models.cost import total_parameters
 from nas.necks.canonical import digest
 from nas.necks.describe import summary
 from nas.necks.spec import NeckSpec
-from nas.proxy.runs import Run
 from nas.proxy.settings import same_but_for_epochs
 from nas.proxy.spread import spread
 from nas.search.constraints import broken
+from nas.search.dispatcher import Run
 from nas.search.setup import Setup, set_up
 from nas.storage import StudyRecord
 from nas.studies.certificate import MINIMUM, measured_objective
@@ -135,13 +135,11 @@ def _full(setup: Setup, say: Say) -> Task:
 def _prepared(setup: Setup, spec: TaskSpec, key: str, say: Say) -> Task:
     """Another training on the backbone of the study's own."""
     objective = measured_objective(setup.spec)
-
-    def approve(task: Task) -> None:
-        if objective is not None and objective.metric not in task.available:
-            raise SpecError("", [Fault(key, f"the validation data cannot give {objective.metric} there")])
-
     asked = spec.model_copy(update={"device": setup.task.device})
-    return tasks.prepare(asked, say, setup.task.shared().get("backbone"), approve)
+    task = tasks.load(asked, say, setup.task.shared().get("backbone"))
+    if objective is not None and objective.metric not in task.available:
+        raise SpecError("", [Fault(key, f"the validation data cannot give {objective.metric} there")])
+    return tasks.settle(task, say)
 
 
 def _chosen(setup: Setup, count: int) -> dict[str, NeckSpec]:
@@ -165,5 +163,5 @@ def _rows(task: Task, epochs: int, necks: Mapping[str, NeckSpec], seeds: range, 
     for name, neck in necks.items():
         architecture = task.architecture(neck)
         keys = [Key(digest=architecture.digest, task=task.fingerprint, seed=s, epochs=epochs) for s in seeds]
-        rows[name] = tuple(Run(name, key, architecture, weights=key.seed == keep) for key in keys)
+        rows[name] = tuple(Run(name, key, architecture, keep_weights=key.seed == keep) for key in keys)
     return rows

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
 from nas.errors import MissingDatabase
-from nas.executors import EXECUTORS, Executor
+from nas.executors import Executor
 from nas.proxy.evidence import of_two_halves
 from nas.proxy.plan import Plan, make_plan
 from nas.proxy.runs import Runs
-from nas.search.driver import known_study, quiet, sum_up, terminated_as_interrupted
-from nas.storage import Store, open_store
+from nas.search.summary import keep_certificate
+from nas.search.workers import workers
+from nas.storage import known_study, open_store
 from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec
@@ -56,7 +56,7 @@ def certify(
         failed |= runs.failed
     certificate = of_two_halves(plan, found, failed).certificate(threshold)
     with open_store(storage, create=True) as store:
-        keep(certificate, store, spec.name)
+        keep_certificate(certificate, store, spec.name)
     return certificate
 
 
@@ -65,25 +65,19 @@ def runner(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Sa
     """Runs of a task of the plan, and the database that they are recorded to. Workers are started on the study's
     executor when there is a run to train.
     """
-    from nas.executors.evaluate import evaluate
-
     spec = plan.setup.spec
     with ExitStack() as stack:
 
         @cache
         def start() -> Executor:
-            build = EXECUTORS[spec.executor]
-            executor = stack.enter_context(build(evaluate, task.filled(say), spec.workers, spec.address))
-            stack.enter_context(terminated_as_interrupted())  # after Ray, which takes the signal for itself
-            return executor
+            return stack.enter_context(workers(spec, task, say))
 
         if not _is_there(storage):
             start()  # before anything is written: a cluster that cannot be joined leaves no database behind
         store = stack.enter_context(open_store(storage, create=True, artifacts=artifacts))
         for kind, data in task.shared().items():
             store.put_artifact(f"task/{task.fingerprint}", kind, data)
-        machine = platform.node() if spec.address is None else None
-        yield Runs(store, start, machine, say, target=spec.task.latency_target)
+        yield Runs(store, start, plan.setup.machine, say, target=spec.task.latency_target)
 
 
 def _is_there(storage: str) -> bool:
@@ -92,13 +86,3 @@ def _is_there(storage: str) -> bool:
             return True
     except MissingDatabase:
         return False
-
-
-def keep(certificate: Certificate, store: Store, name: str | None) -> None:
-    """Keep a certificate, and renew the dashboard's note of the study `name`, if it was launched already."""
-    import optuna
-
-    store.keep_certificate(certificate)
-    if name is not None and store.study(name) is not None:
-        with quiet(optuna), suppress(KeyError):  # killed before it had trials
-            sum_up(store, optuna.load_study(study_name=name, storage=store.optuna))

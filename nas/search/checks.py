@@ -21,11 +21,14 @@ from nas.tasks.device import fault_of_device
 from nas.tasks.training import FIRST, milestones
 
 
-def check(spec: StudySpec) -> list[Fault]:
-    """All faults of a study that can be seen without its data, with paths from the study's root."""
+def check(spec: StudySpec, kept: bool = False) -> list[Fault]:
+    """All faults of a study that can be seen without its data, with paths from the study's root.
+
+    `kept`: the database has the backbone's weights, so that they need not come from where the task has them.
+    """
     return [
         *_space(spec),
-        *tasks.check(spec.task),
+        *tasks.check(spec.task, kept),
         *_baselines(spec),
         *samplers.check(spec),
         *pruners.check(spec),

@@ -1,35 +1,30 @@
-"""launch: a study from its spec to its result. Runs the loop under the study's lease, on a new or a resumed study."""
+"""launch: a study from its spec to its result, new or resumed, under the study's lease."""
 
 from __future__ import annotations
 
-import platform
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nas import __version__
-from nas.errors import MissingDatabase, SpecError, UserError
-from nas.executors import EXECUTORS, Executor
+import optuna
+
+from nas.errors import SpecError, UserError
+from nas.executors import Executor
 from nas.search import pruners, samplers
 from nas.search.certification import adopt, as_begun, with_certificate
-from nas.search.figures import learning_curves, save_figure, trade_off
 from nas.search.loop import Loop
-from nas.search.notes import save_study_note, study_note
+from nas.search.optuna_adapter import quiet
+from nas.search.provenance import provenance
 from nas.search.setup import Setup, differences, set_up
-from nas.storage import Lease, Store, StudyRecord, open_store
-from nas.storage.results import Result, result, trained
+from nas.search.summary import summarize
+from nas.search.workers import workers
+from nas.storage import Lease, Store, StudyRecord, known_study, open_store
+from nas.storage.attributes import attributes
+from nas.storage.results import Result, result
 from nas.studies import catalog
-from nas.studies.metrics import FORECASTS, METRICS, Metrics
 from nas.studies.spec import StudySpec
 from nas.studies.verdict import standing
-
-if TYPE_CHECKING:
-    import optuna
 
 Say = Callable[[str], None]
 
@@ -55,7 +50,7 @@ def launch(
         text: the YAML it came from, kept verbatim.
         storage: URL of the study database.
         artifacts: folder for weights; by default beside a SQLite file.
-        say: told of the progress, a line at a time.
+        say: called with the progress, a line at a time.
 
     Raises:
         UserError: the study, its data or its database cannot be used as asked; nothing was written.
@@ -72,8 +67,7 @@ def launch(
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
-        EXECUTORS[spec.executor](_evaluate(), setup.task.filled(say), spec.workers, spec.address) as executor,
-        terminated_as_interrupted(),  # after Ray, which takes the signal for itself
+        workers(spec, setup.task, say) as executor,
         open_store(storage, create=True, artifacts=artifacts) as store,
     ):
         if known is None:
@@ -102,18 +96,6 @@ def _checked(spec: StudySpec, storage: str, say: Say) -> tuple[StudyRecord | Non
     if known is not None:
         _check_unchanged(known, setup)
     return known, with_certificate(known, setup, storage, say)
-
-
-def known_study(storage: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
-    """The study of that name, if the database is there and has it, and the backbone that its trials share."""
-    try:
-        with open_store(storage, create=False) as store:
-            known = store.study(name) if name is not None else None
-            if known is None:
-                return None, None
-            return known, store.get_artifact(f"task/{known.task}", "backbone")
-    except MissingDatabase:
-        return None, None
 
 
 def _check_resumed(known: StudyRecord, spec: StudySpec) -> None:
@@ -149,11 +131,9 @@ def _create(store: Store, setup: Setup, text: str) -> None:
 
 def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Say) -> Result:
     """The loop, from a study in the database to its end state."""
-    import optuna
-
     spec = setup.spec
     assert spec.name is not None
-    with quiet(optuna):
+    with quiet():
         study = optuna.create_study(
             storage=store.optuna,
             study_name=spec.name,
@@ -166,86 +146,12 @@ def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Sa
         study.sampler = samplers.build(spec, len(trials), _baselines(setup, trials))
         state = Loop(setup, store, study, executor, lease, say).run()
         lease.close(state)
-        sum_up(store, study)
+        summarize(store, study)
     return result(store, spec.name)
 
 
 def _baselines(setup: Setup, trials: Sequence[optuna.trial.FrozenTrial]) -> samplers.Baselines:
-    """As they were asked, or will be: a study of before asked them without their parameters."""
-    told = {t.user_attrs["baseline"]: bool(t.user_attrs.get("in_space")) for t in trials if "baseline" in t.user_attrs}
-    inside = sum(told.get(name, name in setup.points) for name in setup.baselines)
+    """How many baselines are asked as points of the space. Older studies enqueued them all without parameters."""
+    asked = {marks.baseline: marks.in_space for marks in map(attributes, trials) if marks.baseline is not None}
+    inside = sum(asked.get(name, name in setup.points) for name in setup.baselines)
     return samplers.Baselines(inside, len(setup.baselines) - inside)
-
-
-def sum_up(store: Store, study: optuna.Study) -> None:
-    """Tell the dashboard of the study as a whole: a note and two figures."""
-    record, found = store.study(study.study_name), result(store, study.study_name)
-    assert record is not None
-    spec = record.spec
-    facts = [standing(found.proxy, record.proxy)]
-    save_study_note(study, study_note(spec, _rows(found), facts))
-    quality = next((o.metric for o in spec.objectives if METRICS[o.metric].from_training), spec.objectives[0].metric)
-    cost = next((o.metric for o in spec.objectives if not METRICS[o.metric].from_training), "params")
-    save_figure(study, trade_off(trained(store, study.study_name), quality, cost), "nas-trade-off")
-    named = {f.trial: f.name or f"trial {f.trial}" for f in (*found.baselines, *found.best)}
-    evaluations = {t.number: store.evaluation(t.key) for t in store.trials(study.study_name) if t.number in named}
-    curves = {named[number]: e.curve for number, e in evaluations.items() if e is not None}
-    save_figure(study, learning_curves(curves, FORECASTS.get(quality, quality)), "nas-learning-curves")
-
-
-def _rows(found: Result) -> dict[str, Metrics]:
-    """The baselines and the best, by a name for the row."""
-    rows = {str(b.name): b.values for b in found.baselines}
-    return rows | {f"best: trial {b.trial}": b.values for b in found.best}
-
-
-def _evaluate() -> Any:
-    from nas.executors.evaluate import evaluate
-
-    return evaluate
-
-
-def provenance(setup: Setup) -> dict[str, Any]:
-    """Where a study comes from: versions, machine, and what its spec was read as."""
-    packages = ("torch", "torchvision", "timm", "optuna", "ray", "faster-coco-eval", "numpy")
-    own = {"python": platform.python_version(), "pyramid-nas": __version__}
-    return {
-        "versions": own | {name: version(name) for name in packages},
-        "machine": platform.node(),
-        "platform": platform.platform(),
-        "space": setup.space.to_dict(),
-        "frame": setup.task.frame.model_dump(mode="json"),
-    } | ({"forecast": setup.forecast.to_dict()} if setup.forecast is not None else {})
-
-
-@contextmanager
-def quiet(optuna: Any) -> Iterator[None]:
-    """Optuna's own log lines off: progress is told once, by us."""
-    import warnings
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        try:
-            yield
-        finally:
-            optuna.logging.set_verbosity(before)
-
-
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a search as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: its owner decides about signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""Ledger: what a study knows of its trials, and how Optuna is told. A resumed study fills it from the database."""
+"""Ledger: what became of each trial, and how Optuna is told. A resumed study fills it from the database."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.search.constraints import broken, excess
-from nas.search.keeper import Keeper, Trained
-from nas.search.narrator import Narrator
-from nas.search.notes import save_drawing, save_trial_note, trial_note
+from nas.search.notes import trial_note
+from nas.search.optuna_adapter import link_drawing, save_trial_note
+from nas.search.reporter import Reporter
+from nas.search.retention import Retention, Weighted
+from nas.storage.attributes import TrialAttributes, attributes
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import Metrics
 from nas.studies.records import Evaluation, Key
@@ -18,7 +20,7 @@ from nas.studies.spec import StudySpec
 
 
 class Ledger:
-    """Trials by what became of them.
+    """Trials by their outcome.
 
     Attributes:
         seen: digest -> the trial whose evaluation is complete or pruned.
@@ -26,12 +28,12 @@ class Ledger:
     """
 
     def __init__(
-        self, study: optuna.Study, spec: StudySpec, narrator: Narrator, keeper: Keeper, forecast: Forecast | None
+        self, study: optuna.Study, spec: StudySpec, reporter: Reporter, retention: Retention, forecast: Forecast | None
     ) -> None:
         self.study = study
         self.spec = spec
-        self.narrator = narrator
-        self.keeper = keeper
+        self.reporter = reporter
+        self.retention = retention
         self.forecast = forecast
         self.seen: dict[str, int] = {}
         self.refused: dict[str, int] = {}
@@ -43,31 +45,32 @@ class Ledger:
 
     def learn(self, frozen: FrozenTrial, key: Key) -> None:
         """Take in a finished trial of an earlier launch."""
-        attrs = frozen.user_attrs
-        baseline = "baseline" in attrs
-        if frozen.state == TrialState.COMPLETE and (baseline or "duplicate_of" not in attrs):
-            self.narrator.learned(frozen.number, attrs)
-            self.keeper.learn(Trained(frozen.number, key, attrs["metrics"], attrs["feasible"], baseline))
-        if "duplicate_of" in attrs:
+        marks = attributes(frozen)
+        baseline = marks.baseline is not None
+        if frozen.state == TrialState.COMPLETE and (baseline or marks.duplicate_of is None):
+            metrics, feasible = marks.metrics or {}, bool(marks.feasible)
+            self.reporter.learned(frozen.number, marks.baseline, metrics, feasible)
+            self.retention.learn(Weighted(frozen.number, key, metrics, feasible, baseline))
+        if marks.duplicate_of is not None:
             return
-        if frozen.state == TrialState.FAIL or "infeasible" in attrs:
+        if frozen.state == TrialState.FAIL or marks.infeasible is not None:
             self.refused[key.digest] = frozen.number
         else:
             self.seen[key.digest] = frozen.number
 
-    def tell(self, trial: optuna.Trial, evaluation: Evaluation, baseline: str | None, running: int) -> None:
-        """Tell what a recorded evaluation says of its trial; `running` others are under way.
+    def report(self, trial: optuna.Trial, evaluation: Evaluation, baseline: str | None, running: int) -> None:
+        """Report a recorded evaluation to its trial; `running` others are under way.
 
-        A baseline whose architecture another trial completed is told the same values, as its duplicate.
+        A baseline whose architecture another trial completed gets the same values, as its duplicate.
         """
         digest, metrics = evaluation.key.digest, self.metrics(evaluation)
         values = self.values(metrics)
         if values is None:
-            self.tell_failed(trial, digest, f"no {self._objectives} in what was measured earlier")
+            self.report_failed(trial, digest, f"no {self._objectives} in what was measured earlier")
             return
         feasible = not broken(metrics, self.spec.constraints)
-        self._set(trial, metrics, feasible)
-        drawing = save_drawing(self.study, trial, digest)
+        self._write(trial, metrics, feasible)
+        drawing = link_drawing(self.study, trial, digest)
         save_trial_note(self.study, trial, trial_note(evaluation.architecture, metrics, baseline, drawing))
         if evaluation.state == "pruned":
             self.study.tell(trial, state=TrialState.PRUNED)
@@ -75,52 +78,54 @@ class Ledger:
         else:
             first = self.seen.get(digest)
             if first is not None and self._frozen(first).state == TrialState.COMPLETE:
-                trial.set_user_attr("duplicate_of", first)
+                TrialAttributes(duplicate_of=first).write(trial)
             else:
                 self.seen[digest] = trial.number
             self.study.tell(trial, values)
-            self.keeper.learn(Trained(trial.number, evaluation.key, metrics, feasible, baseline is not None))
-        self.narrator.told(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, running)
+            self.retention.learn(Weighted(trial.number, evaluation.key, metrics, feasible, baseline is not None))
+        self.reporter.ended_trial(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, running)
 
-    def tell_known(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> bool:
-        """Tell a proposal that needs no training: one that breaks a constraint, was seen, or was refused before."""
+    def report_known(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> bool:
+        """Report a proposal that needs no training: one that breaks a constraint, was seen, or was refused before."""
         if broken(metrics, self.spec.constraints):
-            self.tell_infeasible(trial, digest, metrics)
+            self.report_infeasible(trial, digest, metrics)
         elif digest in self.seen:
-            self.tell_same(trial, self.seen[digest])
+            self.report_duplicate(trial, self.seen[digest])
         elif digest in self.refused:
-            trial.set_user_attr("duplicate_of", self.refused[digest])
+            TrialAttributes(duplicate_of=self.refused[digest]).write(trial)
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             return False
         return True
 
-    def tell_infeasible(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> None:
-        """Tell a proposal that is not trained: TPE learns from its constraints."""
+    def report_infeasible(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> None:
+        """Report a proposal that is not trained: TPE learns from its constraints."""
         over = broken(metrics, self.spec.constraints)
-        self._set(trial, metrics, feasible=False)
-        trial.set_user_attr("infeasible", ", ".join(f"{name} by {100 * part:.0f} %" for name, part in over.items()))
+        self._write(trial, metrics, feasible=False)
+        reason = ", ".join(f"{name} by {100 * part:.0f} %" for name, part in over.items())
+        TrialAttributes(infeasible=reason).write(trial)
         self.study.tell(trial, state=TrialState.PRUNED)
         self.refused.setdefault(digest, trial.number)
 
-    def tell_same(self, trial: optuna.Trial, first: int) -> None:
-        """Tell a proposal the values of the trial that has them already."""
+    def report_duplicate(self, trial: optuna.Trial, first: int) -> None:
+        """Report the values of an earlier trial with the same architecture."""
         original = self._frozen(first)
-        trial.set_user_attr("duplicate_of", first)
-        self._set(trial, original.user_attrs["metrics"], original.user_attrs["feasible"])
+        marks = attributes(original)
+        TrialAttributes(duplicate_of=first).write(trial)
+        self._write(trial, marks.metrics or {}, bool(marks.feasible))
         if original.state == TrialState.COMPLETE:
             self.study.tell(trial, original.values)
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
 
-    def tell_failed(self, trial: optuna.Trial, digest: str, reason: str) -> None:
-        """Tell a trial that gave nothing."""
-        trial.set_user_attr("error", reason)
+    def report_failed(self, trial: optuna.Trial, digest: str, reason: str) -> None:
+        """Report a trial without a result."""
+        TrialAttributes(error=reason).write(trial)
         self.study.tell(trial, state=TrialState.FAIL)
         self.refused.setdefault(digest, trial.number)
 
     def metrics(self, evaluation: Evaluation) -> Metrics:
-        """What was measured, and beside it what is forecast from the curve."""
+        """What was measured, and the forecasts that its curve gives."""
         measured = evaluation.measurement.metrics
         return measured | self.forecast.of(evaluation.curve) if self.forecast is not None else measured
 
@@ -130,6 +135,11 @@ class Ledger:
         known = [value for value in values if value is not None and math.isfinite(value)]
         return known if len(known) == len(values) else None
 
+    def why_unusable(self, evaluation: Evaluation) -> str | None:
+        """Why an evaluation gives the study nothing, None where it does."""
+        known = self.values(self.metrics(evaluation)) is not None
+        return None if known else f"not all of {self._objectives} were measured"
+
     def _frozen(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]
 
@@ -137,9 +147,8 @@ class Ledger:
     def _objectives(self) -> str:
         return ", ".join(objective.metric for objective in self.spec.objectives)
 
-    def _set(self, trial: optuna.Trial, metrics: Metrics, feasible: bool) -> None:
-        """What the dashboard shows of a trial; the metrics as one attribute, each of which is a transaction."""
+    def _write(self, trial: optuna.Trial, metrics: Metrics, feasible: bool) -> None:
+        """Write what the dashboard shows of a trial."""
         for name, part in excess(metrics, self.spec.constraints).items():
             trial.set_constraint(name, part)
-        trial.set_user_attr("metrics", metrics)
-        trial.set_user_attr("feasible", feasible)
+        TrialAttributes(metrics=metrics, feasible=feasible).write(trial)

@@ -1,7 +1,7 @@
-"""The search loop: ask, submit, record, tell. Optuna decides and the executor executes; they meet here alone.
+"""The search loop: ask, dispatch, record, report. Optuna decides and the executor executes; they meet here alone.
 
-A trial's life: asked (RUNNING in Optuna), bound to an evaluation's key in our tables, submitted, recorded with its
-weights, told. At whatever instant the driver dies, the next launch finds which of these was done and goes on from it.
+A trial is asked (RUNNING in Optuna), bound to an evaluation's key in our tables, dispatched, recorded with its weights,
+and reported to Optuna. Whenever the driver dies, the next launch sees how far each trial was and goes on from there.
 """
 
 from __future__ import annotations
@@ -13,26 +13,25 @@ from typing import Literal
 import optuna
 from optuna.trial import TrialState
 
-from nas.executors import ATTEMPTS, Event, Executor, Failure
+from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
 from nas.search.constraints import broken
-from nas.search.keeper import Keeper
+from nas.search.dispatcher import Dispatcher
 from nas.search.ledger import Ledger
-from nas.search.narrator import Narrator
-from nas.search.running import Running
+from nas.search.optuna_adapter import requeue, resume
+from nas.search.reporter import Reporter
+from nas.search.retention import Retention
+from nas.search.running import TrialRun
 from nas.search.setup import Setup
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
-from nas.studies.metrics import Metrics
-from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
+from nas.storage.attributes import TrialAttributes, attributes
+from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
 
-FAILURES = 5
-"""Failures in a row that end a launch."""
-
 DUPLICATES = 8
-"""Proposals in a row that bring nothing new before one is drawn from what is left of the space."""
+"""Proposals in a row that bring nothing new, after which one is drawn from the unseen rest of the space."""
 
 _BEAT_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
@@ -55,23 +54,28 @@ class Loop:
         self.task = setup.task
         self.store = store
         self.study = study
-        self.executor = executor
         self.lease = lease
         self.name = study.study_name
-        self.narrator = Narrator(self.spec, executor, say)
-        self.keeper = Keeper(store, self.spec, self.name)
-        self.ledger = Ledger(study, self.spec, self.narrator, self.keeper, setup.forecast)
+        self.reporter = Reporter(self.spec, executor, say)
+        self.retention = Retention(store, self.spec, self.name)
+        self.ledger = Ledger(study, self.spec, self.reporter, self.retention, setup.forecast)
+        self.dispatcher: Dispatcher[TrialRun] = Dispatcher(
+            store,
+            lambda: executor,
+            machine=setup.machine,
+            target=self.spec.task.latency_target,
+            reject=self.ledger.why_unusable,
+            on_retry=self.reporter.retried,
+        )
         self.bound = {record.number for record in store.trials(self.name)}
         self.unseen = Unseen(setup, len(self.bound))
-        self.running: dict[str, Running] = {}
-        self.failures = 0
-        self.repeats = 0
+        self.duplicates = 0
         self._beaten = 0.0
 
     # From the first question to the end
 
     def run(self) -> End:
-        """Ask and tell until the budget is used, the space is exhausted, or too much fails.
+        """Ask and report until the budget is used, the space is exhausted, or too much fails.
 
         Raises:
             LeaseLost: another launch took the study over; its trials are left to that one.
@@ -83,8 +87,8 @@ class Loop:
         except KeyboardInterrupt:
             state = "interrupted"
         finally:
-            self._give_back()
-        self.narrator.ended(state, self.ledger.trained, self.name)
+            self._release()
+        self.reporter.ended(state, self.ledger.trained, self.name)
         return state
 
     def _search(self) -> End:
@@ -93,12 +97,18 @@ class Loop:
             if state is None:
                 state = self._fill()
                 if state is not None:
-                    self.narrator.asked_last()
-            if state is not None and not self.running:
+                    self.reporter.submitted_last()
+            if state is not None and not self.dispatcher.running:
                 return state
-            for event in self.executor.events(_WAIT_SECONDS):
-                self._hear(event)
-            if self.failures >= FAILURES:
+            for run, event in self.dispatcher.events(_WAIT_SECONDS):
+                match event:
+                    case Progress():
+                        self._progressed(run, event)
+                    case Evaluation():
+                        self._recorded(run, event)
+                    case Failure():
+                        self._failed(run, event)
+            if self.dispatcher.failing:
                 return "failed"
             self._beat()
 
@@ -107,70 +117,68 @@ class Loop:
             self.lease.beat()
             self._beaten = time.monotonic()
 
-    # What a launch leaves and finds
+    # What a launch finds and leaves
 
     def _recover(self) -> None:
-        """Learn what earlier launches did, and settle what they left."""
+        """Take in what earlier launches did, and requeue what they left."""
         records = {record.number: record for record in self.store.trials(self.name)}
         for frozen in self.study.get_trials(deepcopy=False):
             if frozen.state.is_finished() and frozen.number in records:
                 self.ledger.learn(frozen, records[frozen.number].key)
-        self._settle()
-        self.keeper.tidy()
+        self._requeue()
+        self.retention.tidy()
 
-    def _give_back(self) -> None:
-        """End the evaluations under way; their trials wait, with their parameters, for the next launch."""
-        for run in self.running.values():
-            self.executor.cancel(run.job)
-        self.lease.beat()  # who lost the lease leaves here
-        for run in self.running.values():
-            self.store.attempt_ended(run.key, run.attempt, "cancelled")
-        self.running.clear()
-        self._settle()
+    def _release(self) -> None:
+        """End the runs under way; their trials wait, with their parameters, for the next launch."""
+        self.dispatcher.cancel()
+        self.lease.beat()  # raises where another launch owns the study: nothing may be written then
+        self.dispatcher.release()
+        self._requeue()
 
-    def _settle(self) -> None:
-        """Of the trials that nobody runs any more, tell what was recorded, and let wait what was not."""
+    def _requeue(self) -> None:
+        """Report orphaned trials that have a recorded result, and requeue the others."""
         records = {record.number: record for record in self.store.trials(self.name)}
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             record = records.get(frozen.number)
-            evaluation = self._recorded(record.key, record.baseline) if record is not None else None
+            evaluation = self._find(record.key, record.baseline) if record is not None else None
             if record is not None and evaluation is not None and record.key.digest not in self.ledger.seen:
-                trial = optuna.Trial(self.study, frozen._trial_id)
-                self.ledger.tell(trial, evaluation, record.baseline, running=0)
+                self.ledger.report(resume(self.study, frozen), evaluation, record.baseline, running=0)
             else:
-                self.store.optuna.set_trial_state_values(frozen._trial_id, state=TrialState.WAITING)
+                requeue(self.study, frozen)
 
     def _enqueue_baselines(self) -> None:
         kept = (TrialState.COMPLETE, TrialState.WAITING, TrialState.RUNNING)
-        there = {t.user_attrs.get("baseline") for t in self.study.get_trials(deepcopy=False, states=kept)}
+        there = {attributes(trial).baseline for trial in self.study.get_trials(deepcopy=False, states=kept)}
         for name in self.setup.baselines:
             if name not in there:
                 point = self.setup.points.get(name)
-                self.study.enqueue_trial(point or {}, user_attrs={"baseline": name, "in_space": point is not None})
+                marks = TrialAttributes(baseline=name, in_space=point is not None)
+                self.study.enqueue_trial(point or {}, user_attrs=marks.to_user_attrs())
 
     # Asking
 
     def _fill(self) -> End | None:
         """Submit until every worker is busy or nothing may be asked now; an end state when nothing is left to ask."""
-        while len(self.running) < self.executor.capacity:
+        running = self.dispatcher.running
+        while self.dispatcher.has_room:
             waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            if not any("baseline" in trial.user_attrs for trial in waiting):
+            if not any(attributes(trial).baseline is not None for trial in waiting):
                 if self._spent():
                     return "done"
                 if self._reserved():
-                    self.narrator.asked_last()
+                    self.reporter.submitted_last()
                     return None
-            if self.repeats >= DUPLICATES and not waiting:
-                under_way = {run.key.digest for run in self.running.values()}
+            if self.duplicates >= DUPLICATES and not waiting:
+                under_way = {run.key.digest for run in running.values()}
                 params = self.unseen.next(under_way | self.ledger.seen.keys() | self.ledger.refused.keys())
                 if self.unseen.ended:
                     return "exhausted"
                 if params is not None:
                     self.study.enqueue_trial(params)
             self._ask()
-            # Optuna reads every RUNNING trial again at every question, and a long look for more lets others wait.
-            followers = sum(len(run.followers) for run in self.running.values())
-            if self.repeats > DUPLICATES or followers > 2 * self.executor.capacity:
+            # Optuna reads every RUNNING trial again at every question, and a long search for more blocks the others.
+            followers = sum(len(run.followers) for run in running.values())
+            if self.duplicates > DUPLICATES or followers > 2 * self.dispatcher.executor.capacity:
                 return None
             self._beat()
         return None
@@ -181,67 +189,62 @@ class Loop:
         return used_up or (seconds is not None and self.lease.seconds >= seconds)
 
     def _reserved(self) -> bool:
-        """Whether the trials under way use the budget up, unless one fails."""
+        """Whether the runs under way use the budget up, unless one fails."""
         trials = self.spec.budget.trials
-        return trials is not None and self.ledger.trained + len(self.running) >= trials
+        return trials is not None and self.ledger.trained + len(self.dispatcher.running) >= trials
 
     def _ask(self) -> None:
-        """One proposal: told at once if nothing needs to be trained, else submitted."""
+        """Take one proposal. It is reported at once if it needs no training, else submitted."""
         trial = self.study.ask()
-        baseline = trial.user_attrs.get("baseline")
-        if baseline is None:
-            neck = self.setup.space.suggest(trial, self.task.frame)
-        else:
-            neck = self.setup.baselines[baseline]
-            if trial.user_attrs.get("in_space"):
-                self.setup.space.suggest(trial, self.task.frame)  # so that Optuna has its parameters
-        architecture = self.task.architecture(neck)
-        key = Key(
-            digest=architecture.digest, task=self.task.fingerprint, seed=self.spec.seed, epochs=self.spec.task.epochs
-        )
+        baseline, architecture = self._propose(trial)
+        key = self.setup.key(architecture)
         if trial.number not in self.bound:
             self.store.bind(self.name, trial.number, key, architecture, baseline)
             self.bound.add(trial.number)
-        trial.set_user_attr("digest", key.digest)
-        known = self._known(architecture, key)
-        same = next((run for run in self.running.values() if run.key == key), None)
+        TrialAttributes(digest=key.digest).write(trial)
+        same = self.dispatcher.running.get(str(key))
+        costs = self.dispatcher.known_costs(architecture)
         if same is not None:
             same.followers.append(trial)
-        elif baseline is not None or not self.ledger.tell_known(trial, key.digest, known):
-            self.repeats = 0
-            self._evaluate(Running(trial, key, architecture, baseline, known))
+        elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs):
+            self.duplicates = 0
+            name = f"trial {trial.number}"
+            self._evaluate(TrialRun(name, key, architecture, True, costs, trial=trial, baseline=baseline))
             return
-        self.repeats += 1
+        self.duplicates += 1
 
-    def _known(self, architecture: Architecture, key: Key) -> Metrics:
-        """Costs that need no training: the static ones, and a latency if this machine will run the trial."""
-        here = self.spec.address is None
-        latency = self.store.latency(key.digest, self.narrator.machine, self.spec.task.latency_target) if here else None
-        return self.setup.costs(architecture) | ({"latency_ms": latency} if latency is not None else {})
+    def _propose(self, trial: optuna.Trial) -> tuple[str | None, Architecture]:
+        """The baseline that a trial stands for, if it does, and the architecture to train."""
+        marks = attributes(trial)
+        if marks.baseline is None:
+            return None, self.task.architecture(self.setup.space.suggest(trial, self.task.frame))
+        if marks.in_space:
+            self.setup.space.suggest(trial, self.task.frame)  # so that Optuna has its parameters
+        return marks.baseline, self.task.architecture(self.setup.baselines[marks.baseline])
 
-    def _evaluate(self, run: Running) -> None:
+    def _evaluate(self, run: TrialRun) -> None:
         """Take the evaluation from the database, where another study of the same task left it, or submit it."""
-        evaluation = self._recorded(run.key, run.baseline)
+        evaluation = self._find(run.key, run.baseline)
         if evaluation is not None:
-            self.ledger.tell(run.trial, evaluation, run.baseline, len(self.running))
-            self.keeper.tidy()
+            self.ledger.report(run.trial, evaluation, run.baseline, len(self.dispatcher.running))
+            self.retention.tidy()
             return
-        # A trial that an earlier launch left may have told Optuna some of its curve: it comes out the same again.
+        # An earlier launch may have reported the start of its curve: the same values come out again.
         run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
-        self.running[run.job] = run
-        self._submit(run)
+        self.dispatcher.submit(run)
+        self.reporter.started(run)
 
-    def _recorded(self, key: Key, baseline: str | None) -> Evaluation | None:
-        """What the database has that a trial can be told without a training.
+    def _find(self, key: Key, baseline: str | None) -> Evaluation | None:
+        """A recorded evaluation that a trial can be told without a training.
 
-        That is what was trained to the end and still has its weights, for the study may keep them; or what this very
-        study pruned, for another study's pruner says nothing here, and baselines are trained to the end.
+        That is a complete one that still has its weights, for the study may have to export it; or one that this very
+        study pruned. Another study's pruner decides nothing here, and baselines are always trained to the end.
         """
         evaluation = self.store.evaluation(key)
         if evaluation is None:
             return None
         if not self.spec.metrics_needed <= evaluation.measurement.metrics.keys():
-            # Measured before there was such a cost, which needs no training.
+            # Recorded before there was such a cost, which needs no training.
             costs = self.setup.costs(evaluation.architecture)
             measurement = evaluation.measurement
             measurement = measurement.model_copy(update={"metrics": costs | measurement.metrics})
@@ -251,86 +254,40 @@ class Loop:
         ours = evaluation.measurement.details.get("pruned_by") == self.name
         return evaluation if ours and baseline is None else None
 
-    def _submit(self, run: Running) -> None:
-        run.curve.clear()
-        self.store.attempt(run.key, run.attempt, None)
-        seed, epochs = run.key.seed, run.key.epochs
-        job = Job(id=run.job, architecture=run.architecture, seed=seed, epochs=epochs, attempt=run.attempt)
-        self.executor.submit(job.model_copy(update={"known": run.known}))
-        self.narrator.started(run.trial.number, run.baseline, run.architecture)
+    # Events of runs
 
-    # Hearing
-
-    def _hear(self, event: Event) -> None:
-        run = self.running.get(event.job)
-        if run is None or event.attempt != run.attempt:
-            return
-        match event.what:
-            case Progress():
-                self._progress(run, event.what)
-            case Measurement():
-                self._measured(run, event.what)
-            case Failure():
-                self._failed(run, event.what)
-
-    def _progress(self, run: Running, progress: Progress) -> None:
+    def _progressed(self, run: TrialRun, progress: Progress) -> None:
         if progress.epoch == 0:
-            run.known = progress.metrics
-            if not run.to_the_end and broken(progress.metrics, self.spec.constraints):
-                self.executor.cancel(run.job)
-                self._ended(run, "infeasible")
-                for trial in (run.trial, *run.followers):
-                    self.ledger.tell_infeasible(trial, run.key.digest, progress.metrics)
+            if not run.serves_baseline and broken(progress.metrics, self.spec.constraints):
+                self.dispatcher.stop(run, "infeasible")
+                for trial in run.trials:
+                    self.ledger.report_infeasible(trial, run.key.digest, progress.metrics)
             return
-        run.curve.append(progress)
-        self.narrator.progressed(run.trial.number, progress)
+        self.reporter.progressed(run, progress)
         value = progress.metrics.get(self.spec.objectives[0].metric)
         if len(self.spec.objectives) > 1 or value is None:
             return
         if progress.epoch not in run.reported:
             run.trial.report(value, progress.epoch)
             run.reported.add(progress.epoch)
-        if not run.to_the_end and progress.epoch < progress.epochs and run.trial.should_prune():
-            self.executor.cancel(run.job)
-            metrics = run.known | {k: v for k, v in progress.metrics.items() if k != "loss"}
-            details = {"pruned_by": self.name}
-            self._record(run, "pruned", Measurement(metrics=metrics, seconds=progress.seconds, details=details))
+        if not run.serves_baseline and progress.epoch < progress.epochs and run.trial.should_prune():
+            metrics = run.costs | {k: v for k, v in progress.metrics.items() if k != "loss"}
+            measurement = Measurement(metrics=metrics, seconds=progress.seconds, details={"pruned_by": self.name})
+            self._recorded(run, self.dispatcher.record(run, "pruned", measurement))
 
-    def _measured(self, run: Running, measurement: Measurement) -> None:
-        if self.ledger.values(self.ledger.metrics(run.evaluation("complete", measurement))) is None:
-            names = ", ".join(objective.metric for objective in self.spec.objectives)
-            self._failed(run, Failure(f"not all of {names} were measured", "trial"))
-            return
-        self._record(run, "complete", measurement)
-
-    def _record(self, run: Running, state: Literal["complete", "pruned"], measurement: Measurement) -> None:
-        """Record, then tell: what was told is always there."""
-        evaluation = run.evaluation(state, measurement)
-        self.store.record(evaluation)
-        self._ended(run, state)
-        self.failures = 0
-        self.ledger.tell(run.trial, evaluation, run.baseline, len(self.running))
+    def _recorded(self, run: TrialRun, evaluation: Evaluation) -> None:
+        """Report a recorded evaluation to the trials that wait for it."""
+        running = len(self.dispatcher.running)
+        self.ledger.report(run.trial, evaluation, run.baseline, running)
         for trial in run.followers:
-            baseline = trial.user_attrs.get("baseline")
+            baseline = attributes(trial).baseline
             if baseline is None:
-                self.ledger.tell_same(trial, run.trial.number)
+                self.ledger.report_duplicate(trial, run.trial.number)
             else:
-                self.ledger.tell(trial, evaluation, baseline, len(self.running))
-        self.keeper.tidy()
+                self.ledger.report(trial, evaluation, baseline, running)
+        self.retention.tidy()
 
-    def _failed(self, run: Running, failure: Failure) -> None:
-        if failure.kind == "worker" and run.attempt < ATTEMPTS:
-            self.store.attempt_ended(run.key, run.attempt, "lost", failure.message)
-            run.attempt += 1
-            self.narrator.retried(run.trial.number, run.attempt, failure.message)
-            self._submit(run)
-            return
-        self._ended(run, "failed", failure.message)
-        self.failures += 1
-        for trial in (run.trial, *run.followers):
-            self.ledger.tell_failed(trial, run.key.digest, failure.message)
-        self.narrator.failed(run.trial.number, failure.message)
-
-    def _ended(self, run: Running, state: str, error: str | None = None) -> None:
-        self.store.attempt_ended(run.key, run.attempt, state, error)
-        self.running.pop(run.job, None)
+    def _failed(self, run: TrialRun, failure: Failure) -> None:
+        for trial in run.trials:
+            self.ledger.report_failed(trial, run.key.digest, failure.message)
+        self.reporter.failed(run, failure.message)

@@ -1,22 +1,13 @@
-"""Notes in Optuna's dashboard: Markdown beside a trial or a study.
-
-The dashboard keeps them as system attributes of the study (optuna_dashboard._note), so that those of finished trials
-can be written too.
-"""
+"""Notes for Optuna's dashboard: Markdown beside a trial or a study."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe, shown
 from nas.studies.metrics import METRICS, Metrics
 from nas.studies.spec import StudySpec
-
-if TYPE_CHECKING:
-    import optuna
 
 
 def trial_note(architecture: Architecture, metrics: Metrics, baseline: str | None = None, drawing: str = "") -> str:
@@ -65,33 +56,3 @@ def metrics_table(rows: Mapping[str, Metrics], *, turned: bool = False) -> str:
     ]
     body = "\n".join(line for line in lines if line)
     return f"```\n{body}\n```\n"
-
-
-def save_trial_note(study: optuna.Study, trial: optuna.Trial, body: str) -> None:
-    """Write a trial's note, once a trial: two small writes, however many notes there are.
-
-    optuna_dashboard.save_note reads all notes of the study before and after each.
-    """
-    _save(study, f"dashboard:{trial._trial_id}:", body)
-
-
-def save_drawing(study: optuna.Study, trial: optuna.Trial, digest: str) -> str:
-    """Say that a running trial has a drawing; Markdown that shows it.
-
-    No file is written: the dashboard draws the architecture `digest` when it is asked for that artifact.
-    """
-    told = {"artifact_id": digest, "filename": "neck.svg", "mimetype": "image/svg+xml", "encoding": None}
-    study._storage.set_trial_system_attr(trial._trial_id, f"artifacts:{digest}", json.dumps(told))
-    return f"![The neck](/artifacts/{study._study_id}/{trial._trial_id}/{digest})"
-
-
-def save_study_note(study: optuna.Study, body: str) -> None:
-    """Write the study's note over an earlier one; one that somebody wrote in the dashboard is kept."""
-    attributes = study._storage.get_study_system_attrs(study._study_id)
-    if attributes.get("dashboard:note_ver", 1) == 1:
-        _save(study, "dashboard:", body)
-
-
-def _save(study: optuna.Study, prefix: str, body: str) -> None:
-    study._storage.set_study_system_attr(study._study_id, f"{prefix}note_ver", 1)
-    study._storage.set_study_system_attr(study._study_id, f"{prefix}note_str:0", body)

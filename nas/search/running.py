@@ -1,45 +1,37 @@
-"""Running: an evaluation under way, as the search loop knows it."""
+"""TrialRun: the evaluation of one trial, with the other trials that wait for the same result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import optuna
 
-from nas.necks.architecture import Architecture
-from nas.studies.metrics import Metrics
-from nas.studies.records import Evaluation, Key, Measurement, Progress
+from nas.search.dispatcher import Run
+from nas.storage.attributes import attributes
 
 
-@dataclass
-class Running:
-    """An evaluation under way, with the trials that wait for the same one."""
+@dataclass(eq=False)
+class TrialRun(Run):
+    """A run that a trial asked for.
 
-    trial: optuna.Trial
-    key: Key
-    architecture: Architecture
-    baseline: str | None
-    known: Metrics
-    attempt: int = 1
-    curve: list[Progress] = field(default_factory=list)
+    Attributes:
+        trial: the trial that is told its result.
+        baseline: the published neck it trains, None for a proposal.
+        followers: trials that proposed the same architecture while it ran.
+        reported: epochs whose value Optuna has.
+    """
+
+    trial: optuna.Trial = field(kw_only=True)
+    baseline: str | None = field(kw_only=True)
     followers: list[optuna.Trial] = field(default_factory=list)
     reported: set[int] = field(default_factory=set)
 
     @property
-    def job(self) -> str:
-        return str(self.trial.number)
+    def trials(self) -> list[optuna.Trial]:
+        """All trials that get the result."""
+        return [self.trial, *self.followers]
 
     @property
-    def to_the_end(self) -> bool:
-        """Whether it is a baseline, or one waits for it: those are neither pruned nor stopped by a constraint."""
-        return any("baseline" in trial.user_attrs for trial in (self.trial, *self.followers))
-
-    def evaluation(self, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
-        return Evaluation(
-            key=self.key,
-            architecture=self.architecture,
-            state=state,
-            measurement=measurement,
-            curve=tuple(self.curve),
-        )
+    def serves_baseline(self) -> bool:
+        """Whether a baseline needs the result: such a run is neither pruned nor stopped by a constraint."""
+        return any(attributes(trial).baseline is not None for trial in self.trials)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,7 @@ from nas.studies import catalog
 from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import FORECASTS, METRICS, Metrics
+from nas.studies.records import Key
 from nas.studies.spec import RESUMABLE, StudySpec
 from nas.studies.verdict import facts, standing
 from nas.tasks.base import Task
@@ -48,11 +50,22 @@ class Setup:
         """What certificates are asked about."""
         return Proxy(spec=self.spec, space=self.space.to_dict(), task=self.task.fingerprint, forecast=self.forecast)
 
+    @property
+    def machine(self) -> str | None:
+        """The machine whose recorded latencies hold for the workers: this one, unless they are another cluster's."""
+        return platform.node() if self.spec.address is None else None
+
     @cached_property
     def points(self) -> dict[str, dict[str, Choice]]:
         """The baselines that lie in the space, with their parameters: the sampler learns from them."""
         found = {name: self.space.find(neck, self.task.frame) for name, neck in self.baselines.items()}
         return {name: params for name, params in found.items() if params is not None}
+
+    def key(self, architecture: Architecture) -> Key:
+        """The key of the evaluation of a trial."""
+        task = self.task
+        seed, epochs = self.spec.seed, self.spec.task.epochs
+        return Key(digest=architecture.digest, task=task.fingerprint, seed=seed, epochs=epochs)
 
     def costs(self, architecture: Architecture) -> Metrics:
         """Static costs of a whole model."""
@@ -105,22 +118,18 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None) -> Setup:
     Raises:
         SpecError, UserError: what is wrong, all at once as far as it can be seen at once.
     """
-    faults = check(spec)
+    faults = check(spec, kept=backbone is not None)
     if faults:
         raise SpecError(spec.name or "study", faults)
     space = catalog.read_space(spec.search_space).narrowed(spec.space)
-    baselines: dict[str, NeckSpec] = {}
-
-    def approve(task: Task) -> None:
-        space.check(task.frame)
-        baselines.update(baseline_necks(spec.baselines, task.frame, space))
-        _check_objectives(spec, task)
-        check_reachable(space, task.frame, spec.constraints, lambda neck: static_costs(task.architecture(neck)))
-        if "latency_ms" in spec.constraints and spec.address is None:  # another cluster's machines are not this one
-            check_latency(space, task, spec.constraints["latency_ms"])
-
-    task = tasks.prepare(spec.task.model_copy(update={"device": _device(spec)}), say, backbone, approve)
-    return Setup(spec, space, task, baselines)
+    task = tasks.load(spec.task.model_copy(update={"device": _device(spec)}), say, backbone, checked=True)
+    space.check(task.frame)
+    setup = Setup(spec, space, task, baseline_necks(spec.baselines, task.frame, space))
+    _check_objectives(spec, task)
+    check_reachable(space, task.frame, spec.constraints, setup.neck_costs)
+    if "latency_ms" in spec.constraints and setup.machine is not None:
+        check_latency(space, task, spec.constraints["latency_ms"])
+    return replace(setup, task=tasks.settle(task, say))
 
 
 def _device(spec: StudySpec) -> str:

@@ -2,7 +2,7 @@
 
 from nas.storage.lease import Lease
 from nas.storage.records import ArtifactRecord, AttemptRecord, Ending, StudyRecord, StudyState, TrialRecord
-from nas.storage.store import Store, open_store
+from nas.storage.store import Store, known_study, open_store
 
 __all__ = [
     "ArtifactRecord",
@@ -13,5 +13,6 @@ __all__ = [
     "StudyRecord",
     "StudyState",
     "TrialRecord",
+    "known_study",
     "open_store",
 ]

@@ -1,7 +1,7 @@
 """What a study has found so far, read from its database: counts, baselines, the best; and the facts of one trial.
 
-Optuna's trials carry what the search decided as user attributes: `digest`, `metrics`, `feasible`, `baseline`,
-`duplicate_of`, `infeasible`, `error`. Our tables carry the architectures and the evidence.
+Optuna's trials hold what the search decided (`nas.storage.attributes`). Our tables hold the architectures and the
+evidence.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from nas.errors import UserError
 from nas.storage import AttemptRecord, Store, StudyRecord, StudyState
+from nas.storage.attributes import attributes
 from nas.studies.certificate import Certificate, fitting
 from nas.studies.metrics import Metrics
 from nas.studies.records import Progress
@@ -153,14 +154,14 @@ def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[F
     return [
         Found(
             trial=number,
-            name=trial.user_attrs.get("baseline"),
-            values=trial.user_attrs["metrics"],
+            name=marks.baseline,
+            values=marks.metrics or {},
             params=trial.params,
-            digest=trial.user_attrs["digest"],
+            digest=marks.digest or "",
             architecture=architectures[number].to_dict(),
-            feasible=trial.user_attrs["feasible"],
+            feasible=bool(marks.feasible),
         )
-        for number, trial in trials.items()
+        for number, trial, marks in ((number, trial, attributes(trial)) for number, trial in trials.items())
         if trial.state.name == "COMPLETE"
     ]
 
@@ -176,21 +177,21 @@ def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
     if number not in trials:
         known = f"0 to {max(trials)}" if trials else "none yet"
         raise UserError(f"study {name!r} has no trial {number}; its trials are {known}")
-    trial, attributes = trials[number], trials[number].user_attrs
+    trial, marks = trials[number], attributes(trials[number])
     bound = next((t for t in store.trials(name) if t.number == number), None)
     evaluation = store.evaluation(bound.key) if bound is not None else None
     return TrialFacts(
         study=name,
         trial=number,
         state=state_of(trial),
-        name=attributes.get("baseline"),
-        values=attributes.get("metrics", {}),
+        name=marks.baseline,
+        values=marks.metrics or {},
         params=trial.params,
-        digest=attributes.get("digest"),
+        digest=marks.digest,
         architecture=bound.architecture.to_dict() if bound is not None else None,
-        feasible=attributes.get("feasible"),
-        duplicate_of=attributes.get("duplicate_of"),
-        error=attributes.get("error"),
+        feasible=marks.feasible,
+        duplicate_of=marks.duplicate_of,
+        error=marks.error,
         curve=evaluation.curve if evaluation is not None else (),
         attempts=tuple(store.attempts(bound.key)) if bound is not None else (),
     )
@@ -198,13 +199,14 @@ def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
 
 def state_of(trial: FrozenTrial) -> TrialState:
     """Optuna's state, told apart by what the search wrote."""
+    marks = attributes(trial)
     match trial.state.name:
-        case "COMPLETE" | "PRUNED" if "duplicate_of" in trial.user_attrs:
+        case "COMPLETE" | "PRUNED" if marks.duplicate_of is not None:
             return "duplicate"
         case "COMPLETE":
             return "complete"
         case "PRUNED":
-            return "infeasible" if "infeasible" in trial.user_attrs else "pruned"
+            return "infeasible" if marks.infeasible is not None else "pruned"
         case "FAIL":
             return "failed"
         case "RUNNING":

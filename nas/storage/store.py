@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from nas.errors import SpecError, StoreError
+from nas.errors import MissingDatabase, SpecError, StoreError
 from nas.necks.architecture import Architecture
 from nas.storage import evaluations
 from nas.storage.artifacts import Artifacts
@@ -37,6 +37,16 @@ def open_store(url: str, *, create: bool, artifacts: Path | None = None) -> Stor
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
     """
     return Store(open_database(url, create=create), artifacts)
+
+
+def known_study(url: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
+    """The study of that name, if the database is there and has it, and the backbone that its trials share."""
+    try:
+        with open_store(url, create=False) as store:
+            known = store.study(name) if name is not None else None
+            return known, None if known is None else store.get_artifact(f"task/{known.task}", "backbone")
+    except MissingDatabase:
+        return None, None
 
 
 class Store:

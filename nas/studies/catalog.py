@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -112,6 +113,16 @@ class StudyFile:
     def located(self, faults: Iterable[Fault]) -> list[Fault]:
         """The faults, each with the line it stands on or the change it comes from."""
         return [Fault(f.path, f.message + _origin(f.path, self.document, self.changes)) for f in faults]
+
+    @contextmanager
+    def locating(self) -> Iterator[None]:
+        """Locate the faults of a SpecError about this study that is raised within."""
+        try:
+            yield
+        except SpecError as error:
+            if self.study is None or error.where not in ("", self.study.name):
+                raise
+            raise SpecError(self.where, self.located(error.faults)) from None
 
 
 def open_study(name_or_path: str, sets: Sequence[str] = ()) -> StudyFile:

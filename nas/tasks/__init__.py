@@ -1,4 +1,7 @@
-"""Tasks by kind: `check` tells what is wrong before anything is read, `prepare` reads data and weights once a study."""
+"""Tasks by kind.
+
+`check` finds faults before anything is read, `load` reads data and weights, and `settle` ends the preparation.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +13,43 @@ from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.base import Say, Task
 
-Approve = Callable[[Task], None]
-Prepare = Callable[[TaskSpec, Say, bytes | None, Approve], Task]
+Load = Callable[[TaskSpec, Say, bytes | None], Task]
 
 
-def _detection(spec: TaskSpec, say: Say, backbone: bytes | None, approve: Approve) -> Task:
+def _detection(spec: TaskSpec, say: Say, backbone: bytes | None) -> Task:
     from nas.tasks.detection import DetectionTask
-    from nas.tasks.preparation import prepare_task
+    from nas.tasks.preparation import load_task
 
-    return prepare_task(DetectionTask, spec, say, backbone, approve)
+    return load_task(DetectionTask, spec, say, backbone)
 
 
-def _segmentation(spec: TaskSpec, say: Say, backbone: bytes | None, approve: Approve) -> Task:
-    from nas.tasks.preparation import prepare_task
+def _segmentation(spec: TaskSpec, say: Say, backbone: bytes | None) -> Task:
+    from nas.tasks.preparation import load_task
     from nas.tasks.segmentation import SegmentationTask
 
-    return prepare_task(SegmentationTask, spec, say, backbone, approve)
+    return load_task(SegmentationTask, spec, say, backbone)
+
+
+def _settle(task: Task, say: Say) -> Task:
+    from nas.tasks.preparation import settle_task
+
+    return settle_task(task, say)
 
 
 class Kind(NamedTuple):
-    """A kind of task: its preparation, the data that have its labels, and what no study of it may ask for."""
+    """A kind of task.
 
-    prepare: Prepare
+    Attributes:
+        load: reads its data and weights.
+        data: the data kinds that have its labels.
+        check: faults that only this kind of task has.
+        settle: the slow end of its preparation, which gives the fingerprint.
+    """
+
+    load: Load
     data: Mapping[str, data.Loader]
     check: Callable[[TaskSpec], list[Fault]]
+    settle: Callable[[Task, Say], Task]
 
 
 def _head_of_boxes(spec: TaskSpec) -> list[Fault]:
@@ -55,8 +71,8 @@ def _no_boxes(spec: TaskSpec) -> list[Fault]:
 
 
 TASKS: dict[str, Kind] = {
-    "detection": Kind(_detection, data.DATA, _head_of_boxes),
-    "segmentation": Kind(_segmentation, data.MASKS, _no_boxes),
+    "detection": Kind(_detection, data.DATA, _head_of_boxes, _settle),
+    "segmentation": Kind(_segmentation, data.MASKS, _no_boxes, _settle),
 }
 """Task kind -> what it is."""
 
@@ -78,17 +94,31 @@ def check(spec: TaskSpec, kept: bool = False) -> list[Fault]:
     return faults + check_backbone(spec, kept)
 
 
-def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None, approve: Approve = lambda task: None) -> Task:
-    """Load the backbone, read the data, warm the backbone up if need be, plan the cache.
+def load(spec: TaskSpec, say: Say, backbone: bytes | None = None, *, checked: bool = False) -> Task:
+    """Read the data and the backbone's weights, and plan the cache.
 
-    `say` is told what is found and chosen, a line at a time; `backbone` are weights that an earlier launch of the same
-    study shared among its trials (`Task.shared`); `approve` sees the task before the slow part of its preparation, and
-    raises if a study cannot be run on it.
+    The task tells its frame, costs and metrics from here on. `settle` ends the preparation.
+
+    Args:
+        spec: what is asked for.
+        say: called with what is found and chosen, a line at a time.
+        backbone: weights that an earlier launch of the same study shared among its trials (`Task.shared`).
+        checked: whether the caller found no faults by `check`.
 
     Raises:
-        SpecError, UserError: the task cannot be set up as asked; nothing was written.
+        SpecError, UserError: the task cannot be set up as asked.
     """
-    faults = check(spec, kept=backbone is not None)
+    faults = [] if checked else check(spec, kept=backbone is not None)
     if faults:
         raise SpecError("", faults)
-    return TASKS[spec.kind].prepare(spec, say, backbone, approve)
+    return TASKS[spec.kind].load(spec, say, backbone)
+
+
+def settle(task: Task, say: Say) -> Task:
+    """The loaded task ready for trials: its backbone warmed up if it came without weights, and its fingerprint."""
+    return TASKS[task.spec.kind].settle(task, say)
+
+
+def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None) -> Task:
+    """`load` and `settle` at once."""
+    return settle(load(spec, say, backbone), say)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Any, TypeVar, get_args
@@ -12,14 +11,14 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 import torch
 
-from nas.models.backbone import Backbone
+from nas.models.backbone import Backbone, load_state
 from nas.models.cost import intra_op_threads
 from nas.necks.architecture import Frame
 from nas.necks.topologies import fpn
 from nas.studies.records import EVALUATOR
 from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks import cache, data, weights
-from nas.tasks.base import Say
+from nas.tasks.base import Say, Task
 from nas.tasks.data import Dataset, Split
 from nas.tasks.device import Device, Precision, here, resolved, resolved_precision
 from nas.tasks.supervised import PRETRAINED_RATE, SupervisedTask
@@ -30,8 +29,8 @@ WARM_UP_WIDTH = 48
 """Width of the FPN with which a backbone without weights is warmed up."""
 
 
-def prepare_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, approve: Callable[[A], None]) -> A:
-    """See `nas.tasks.prepare`."""
+def load_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None) -> A:
+    """See `nas.tasks.load`."""
     backbone, known = weights.loaded(spec, kept)
     dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds)
     say(_about(dataset, kind.labels_of(dataset)))
@@ -41,12 +40,13 @@ def prepare_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, ap
     device = resolved(spec.device)
     plan = cache.plan(spec, frame, len(dataset.train), len(dataset.val), kind.target_bytes(spec))
     say(plan.note)
-    task = kind(
+    return kind(
         spec=spec,
         dataset=_held(dataset) if plan.cache == "images" else dataset,
         backbone=backbone.spec,
         state=weights.arrays(backbone),
         tuned=_tuned(spec, backbone),
+        cold=not known and spec.backbone.tune == "frozen",
         backbone_rate=PRETRAINED_RATE if known else 1.0,
         cache=plan.cache,
         device=device,
@@ -59,11 +59,17 @@ def prepare_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, ap
         frame=frame,
         available=frozenset(kind.metrics_of(dataset.val)),
     )
-    approve(task)
-    if not known and spec.backbone.tune == "frozen":
-        task = replace(task, state=weights.arrays(_warmed_up(task, backbone, say)))
-    content = spec, dataset.digest, weights.digest(task.state)
-    own = fingerprint(*content, plan.cache, device, task.precision)
+
+
+def settle_task(task: Task, say: Say) -> Task:
+    """See `nas.tasks.settle`."""
+    assert isinstance(task, SupervisedTask)
+    if task.fingerprint:
+        return task
+    if task.cold:
+        task = replace(task, state=weights.arrays(_warmed_up(task, say)), cold=False)
+    content = task.spec, task.dataset.digest, weights.digest(task.state)
+    own = fingerprint(*content, task.cache, task.device, task.precision)
     machines = product(get_args(cache.Cache), get_args(Device), get_args(Precision))
     elsewhere = frozenset(fingerprint(*content, *machine) for machine in machines) - {own}
     return replace(task, fingerprint=own, elsewhere=elsewhere)
@@ -123,9 +129,12 @@ def _held(dataset: Dataset) -> Dataset:
     return replace(dataset, train=held(dataset.train), val=held(dataset.val))
 
 
-def _warmed_up(task: SupervisedTask[Any], backbone: Backbone, say: Say) -> Backbone:
+def _warmed_up(task: SupervisedTask[Any], say: Say) -> Backbone:
     """Train a backbone that has no weights on the task, under an FPN, so that all trials can share it frozen."""
     epochs = task.spec.backbone.warmup
+    with torch.random.fork_rng():
+        backbone = Backbone(task.backbone)
+    load_state(backbone, weights.tensors(task.state), "the task's backbone")
     say(f"backbone: {task.spec.backbone.name} has no weights; warming it up on the task for {epochs} epochs")
     tuned = task.spec.model_copy(update={"backbone": task.spec.backbone.model_copy(update={"tune": "full"})})
     cached: cache.Cache = "none" if task.cache == "none" else "images"

@@ -56,6 +56,7 @@ class SupervisedTask(Task, Generic[T]):
         state: its weights as numpy arrays, by the names of `Backbone`.
         tuned: names of the backbone's parameters that are trained, where a neck's part of the backbone has them.
         backbone_rate: factor of the rate for them.
+        cold: whether the backbone has no weights yet, and is to be warmed up.
         cache: what is kept: features, images, or none.
         precision: of training.
         targets: with cached features, those of view v of training image i at row v * images + i.
@@ -76,6 +77,7 @@ class SupervisedTask(Task, Generic[T]):
     state: dict[str, NDArray[np.generic]]
     tuned: frozenset[str]
     backbone_rate: float
+    cold: bool
     cache: Cache
     device: Device
     precision: Precision

@@ -47,14 +47,13 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The prepared task, under a fingerprint of its own for every size of batches."""
     searches.install(monkeypatch)
 
-    def prepare(task: TaskSpec, say: Any, backbone: Any, approve: Any) -> Task:
+    def load(task: TaskSpec, *_: Any, **__: Any) -> Task:
         ready = searches.prepared()
-        approve(ready)
         assert isinstance(ready, DetectionTask)
         own = ready.fingerprint if task.batch_size == 16 else f"{ready.fingerprint}-{task.batch_size}"
         return replace(ready, spec=task, fingerprint=own)
 
-    monkeypatch.setattr("nas.search.setup.tasks.prepare", prepare)
+    monkeypatch.setattr("nas.tasks.load", load)
 
 
 def spec(**changes: Any) -> Any:

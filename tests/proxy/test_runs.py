@@ -12,7 +12,8 @@ from nas.executors import Event, Failure
 from nas.executors.local import LocalExecutor
 from nas.necks.architecture import Architecture, HeadSpec
 from nas.necks.topologies import fpn
-from nas.proxy.runs import Run, Runs
+from nas.proxy.runs import Runs
+from nas.search.dispatcher import Run
 from nas.storage import Store, open_store
 from nas.studies.records import Job, Key, Measurement, Progress
 

@@ -230,7 +230,7 @@ class TestObjectives:
 
     def test_one_that_the_data_cannot_give_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         poor = _without(searches.prepared(), "ap_small")
-        monkeypatch.setattr("nas.search.setup.tasks.prepare", lambda spec, say, backbone, approve: approve(poor))
+        monkeypatch.setattr("nas.tasks.load", lambda *_, **__: poor)
         with pytest.raises(SpecError, match=r"objectives\[0\].metric: the validation data cannot give ap_small"):
             run(tmp_path, spec(objectives=["ap_small"]))
 
@@ -315,13 +315,12 @@ class TestResuming:
         run(tmp_path, spec(budget={"trials": 2}))
         states: list[str] = []
 
-        def prepare(task: Any, say: Any, backbone: Any, approve: Any) -> Task:
+        def load(*_: Any, **__: Any) -> Task:
             with open_store(searches.url(tmp_path), create=False) as store:
                 states.extend(study.state for study in store.studies())
-            approve(searches.prepared())
             return searches.prepared()
 
-        monkeypatch.setattr("nas.search.setup.tasks.prepare", prepare)
+        monkeypatch.setattr("nas.tasks.load", load)
         assert run(tmp_path, spec(budget={"trials": 3})).trials.complete == 3
         assert states == ["done"], "preparing is not counted in the study's seconds"
 

@@ -38,7 +38,7 @@ INSTANTS: list[tuple[Any, str, str, int]] = [
     (Store, "record", "after", 1),
     (Store, "record", "after", 4),
     (Store, "attempt_ended", "after", 3),
-    (Ledger, "_set", "after", 3),
+    (Ledger, "_write", "after", 3),
     (optuna.Study, "tell", "before", 3),
     (optuna.Study, "tell", "after", 5),
     (Store, "drop_artifact", "after", 1),

@@ -19,7 +19,8 @@ from starlette.testclient import TestClient
 
 from nas.errors import StoreError, UserError
 from nas.necks.drawing import svg
-from nas.search.notes import save_drawing, save_study_note, save_trial_note, study_note, trial_note
+from nas.search.notes import study_note, trial_note
+from nas.search.optuna_adapter import link_drawing, save_study_note, save_trial_note
 from nas.service.dashboard import DRAWN, REFUSAL, app, serve
 from nas.storage import open_store
 from nas.studies.records import Key
@@ -59,7 +60,7 @@ def test_a_trial_has_its_neck_as_a_picture_and_in_its_note(url: str) -> None:
         study = optuna.load_study(study_name="cells", storage=store.optuna)
         trial = study.ask()
         drawn = architecture(48)
-        shown = save_drawing(study, trial, drawn.digest)
+        shown = link_drawing(study, trial, drawn.digest)
         key = Key(digest=drawn.digest, task="t", seed=0, epochs=1)
         store.bind("cells", trial.number, key, drawn, None)
         client = TestClient(app(store))

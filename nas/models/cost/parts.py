@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -85,6 +85,11 @@ def static_costs(architecture: Architecture) -> Metrics:
     """`params`, `macs` of the deployed model without NMS, `neck_params`, `neck_macs` of its neck, for one image, and
     `activation_bytes` of the whole. A fused multiply-add counts once.
     """
+    return dict(_static_costs(architecture.canonical()))
+
+
+@lru_cache(maxsize=4096)
+def _static_costs(architecture: Architecture) -> Metrics:
     return cost(architecture).metrics
 
 

@@ -1,15 +1,13 @@
-"""Narrator: the search in plain lines, as it goes."""
+"""Reporter: the search in plain lines, as it goes."""
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from nas.executors import Executor
-from nas.necks.architecture import Architecture
 from nas.necks.describe import summary
+from nas.search.running import TrialRun
 from nas.studies.metrics import METRICS, Metrics
 from nas.studies.records import Progress
 from nas.studies.spec import StudySpec
@@ -17,46 +15,46 @@ from nas.studies.spec import StudySpec
 EVERY_SECONDS = 20.0
 """Seconds between two lines about trials under way."""
 
-_TOLD = ("ap", "ap50", "miou", "latency_ms", "params")
-"""Metrics told of a trial beside the objective, where they were measured."""
+_SHOWN = ("ap", "ap50", "miou", "latency_ms", "params")
+"""Metrics shown of a trial beside the objective, where they were measured."""
 
 
-class Narrator:
-    """Says what happens: trials running and done, the best so far against the best baseline, the time left."""
+class Reporter:
+    """Prints what happens: trials running and done, the best so far against the best baseline, the time left."""
 
     def __init__(self, spec: StudySpec, executor: Executor, say: Callable[[str], None]) -> None:
         self.spec = spec
         self.executor = executor
         self.say = say
-        self.machine = platform.node()
         self.objective = spec.objectives[0]
         self.best: tuple[float, str] | None = None
         self.best_baseline: tuple[float, str] | None = None
         self.began = time.monotonic()
         self.quiet_since = time.monotonic()
         self.finished = 0
-        self.full: tuple[float, float] | None = None  # seconds and busy seconds when nothing more was asked
+        self.full: tuple[float, float] | None = None  # seconds and busy seconds at the last submission
 
-    def learned(self, number: int, attrs: Mapping[str, Any]) -> None:
+    def learned(self, number: int, baseline: str | None, metrics: Metrics, feasible: bool) -> None:
         """A trial of an earlier launch."""
-        self._rank(number, attrs.get("baseline"), attrs["metrics"], attrs["feasible"])
+        self._rank(number, baseline, metrics, feasible)
 
-    def started(self, number: int, baseline: str | None, architecture: Architecture) -> None:
+    def started(self, run: TrialRun) -> None:
         self.full = None
-        self.say(f"trial {number} starts: {f'baseline {baseline}, ' if baseline else ''}{summary(architecture.neck)}")
+        baseline = f"baseline {run.baseline}, " if run.baseline else ""
+        self.say(f"{run.name} starts: {baseline}{summary(run.architecture.neck)}")
 
-    def progressed(self, number: int, progress: Progress) -> None:
+    def progressed(self, run: TrialRun, progress: Progress) -> None:
         if time.monotonic() - self.quiet_since < EVERY_SECONDS:
             return
-        self._say(f"trial {number}: epoch {progress.epoch} of {progress.epochs}, {self._metrics(progress.metrics)}")
+        self._say(f"{run.name}: epoch {progress.epoch} of {progress.epochs}, {self._metrics(progress.metrics)}")
 
-    def retried(self, number: int, attempt: int, reason: str) -> None:
-        self._say(f"trial {number} lost its worker ({reason}); attempt {attempt}")
+    def retried(self, run: TrialRun, reason: str) -> None:
+        self._say(f"{run.name} lost its worker ({reason}); attempt {run.attempt}")
 
-    def failed(self, number: int, reason: str) -> None:
-        self._say(f"trial {number} failed: {reason}")
+    def failed(self, run: TrialRun, reason: str) -> None:
+        self._say(f"{run.name} failed: {reason}")
 
-    def told(
+    def ended_trial(
         self,
         number: int,
         baseline: str | None,
@@ -75,8 +73,8 @@ class Narrator:
         line = f"{who} {state}: {self._metrics(metrics)}{broken} | {trained}{total} done, {running} running"
         self._say(f"{line}{self._standing()}{self._left(trained)}")
 
-    def asked_last(self) -> None:
-        """Nothing more is asked, as far as is known now: from here on workers may be idle."""
+    def submitted_last(self) -> None:
+        """Nothing more is submitted, as far as is known now: from here on workers may be idle."""
         if self.full is None:
             self.full = time.monotonic() - self.began, self.executor.busy_seconds
 
@@ -85,10 +83,11 @@ class Narrator:
             seconds, busy = self.full
             share = busy / max(seconds * self.executor.capacity, 1e-9)
             count = self.executor.capacity
-            self.say(f"workers: {count}, in evaluations {100 * share:.0f} % of the time until nothing was left to ask")
+            workers = "worker" if count == 1 else "workers"
+            self.say(f"{count} {workers}, busy {100 * share:.0f} % of the time until the last submission")
         self.say(f"study {name}: {state}, {trained} architectures trained")
         if state == "interrupted":
-            self.say("what finished is kept; the same `nas launch` goes on from here")
+            self.say("finished trials are kept; the same `nas launch` resumes here")
 
     def _rank(self, number: int, baseline: str | None, metrics: Metrics, feasible: bool) -> None:
         value = metrics.get(self.objective.metric)
@@ -118,9 +117,9 @@ class Narrator:
         return f" | about {_span(left)} left" if left else ""
 
     def _metrics(self, metrics: Metrics) -> str:
-        names = dict.fromkeys(("loss", self.objective.metric, *_TOLD))
-        told = (name for name in names if metrics.get(name) is not None)
-        return ", ".join(f"{name} {_number(name, metrics[name])}" for name in told)
+        names = dict.fromkeys(("loss", self.objective.metric, *_SHOWN))
+        known = (name for name in names if metrics.get(name) is not None)
+        return ", ".join(f"{name} {_number(name, metrics[name])}" for name in known)
 
     def _say(self, line: str) -> None:
         self.quiet_since = time.monotonic()

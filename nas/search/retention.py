@@ -1,4 +1,7 @@
-"""Keeper: which weights a study keeps. Those of the best K (or all), of the baselines and of the Pareto front."""
+"""Retention: which weight files a study keeps. Those of the best K (or all), of the baselines and of the Pareto front.
+
+`Store.record` writes the file of every finished evaluation; only `Retention.tidy` deletes one again.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from nas.studies.records import Key
 from nas.studies.spec import StudySpec
 
 
-class Trained(NamedTuple):
-    """An evaluation that a trial was told to the end; `values` has every metric, the objectives among them."""
+class Weighted(NamedTuple):
+    """A complete trial whose weights are recorded; `values` has every metric, the objectives among them."""
 
     trial: int
     key: Key
@@ -21,36 +24,36 @@ class Trained(NamedTuple):
     baseline: bool
 
 
-class Keeper:
-    """Drops weights that a study does not keep, unless another study has a trial of the same evaluation.
+class Retention:
+    """Deletes weights that a study does not keep, unless another study has a trial of the same evaluation.
 
-    Only what is kept is remembered: what once fell out of the best, or of the front, never comes back.
+    It remembers only what is kept: a trial that fell out of the best, or of the front, never comes back.
     """
 
     def __init__(self, store: Store, spec: StudySpec, study: str) -> None:
         self.store = store
         self.spec = spec
         self.study = study
-        self.known: dict[Key, Trained] = {}
+        self.known: dict[Key, Weighted] = {}
 
-    def learn(self, trained: Trained) -> None:
-        """Take in an evaluation; of several trials that share one, the first counts, and whether any is a baseline."""
-        known = self.known.get(trained.key, trained)
-        first = min(known, trained, key=lambda t: t.trial)
-        self.known[trained.key] = first._replace(baseline=known.baseline or trained.baseline)
+    def learn(self, weighted: Weighted) -> None:
+        """Take in a complete trial. Of several with one evaluation the first counts, and whether any is a baseline."""
+        known = self.known.get(weighted.key, weighted)
+        first = min(known, weighted, key=lambda t: t.trial)
+        self.known[weighted.key] = first._replace(baseline=known.baseline or weighted.baseline)
 
     def tidy(self) -> None:
-        """Drop what fell out of the best since it was last asked."""
+        """Delete the weights of what fell out of the best since the last call."""
         if self.spec.keep == "all":
             return
-        kept = self._kept(self.spec.keep)
+        kept = self._best(self.spec.keep)
         gone = self.known.keys() - kept
-        self.known = {key: trained for key, trained in self.known.items() if key in kept}
+        self.known = {key: weighted for key, weighted in self.known.items() if key in kept}
         for key in gone:
             if self.store.has_artifact(str(key), "weights") and self.store.studies_of(key) == (self.study,):
                 self.store.drop_artifact(str(key), "weights")
 
-    def _kept(self, count: int) -> set[Key]:
+    def _best(self, count: int) -> set[Key]:
         feasible = sorted((t for t in self.known.values() if t.feasible), key=lambda t: t.trial)
         objective = self.spec.objectives[0]
         sign = 1 if objective.direction == "minimize" else -1

@@ -1,0 +1,210 @@
+"""Dispatcher: carries evaluations out on an executor, and records each as it ends.
+
+Searches and certificates share it. It knows nothing of Optuna: it submits, retries what lost its worker, collects the
+learning curve, and writes attempts and evaluations to the database before its caller hears of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Generic, Literal, TypeVar
+
+from nas.executors import ATTEMPTS, Executor, Failure
+from nas.models.cost import static_costs
+from nas.necks.architecture import Architecture
+from nas.storage import Store
+from nas.studies.metrics import Metrics
+from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
+
+FAILURES = 5
+"""Failures in a row after which the work should end."""
+
+
+@dataclass(eq=False)
+class Run:
+    """An evaluation that is wanted, and how far it is.
+
+    Attributes:
+        name: what messages call it.
+        key: names the evaluation.
+        architecture: the model to train.
+        keep_weights: whether its trained weights are recorded.
+        costs: metrics that need not be measured again.
+        attempt: the number of the current attempt, from 1.
+        curve: Progress of the current attempt, an item an epoch.
+    """
+
+    name: str
+    key: Key
+    architecture: Architecture
+    keep_weights: bool = False
+    costs: Metrics = field(default_factory=dict)
+    attempt: int = 1
+    curve: list[Progress] = field(default_factory=list)
+
+    @property
+    def job(self) -> str:
+        """The executor's name for it."""
+        return str(self.key)
+
+    def evaluation(self, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
+        """What is recorded when the run ends."""
+        return Evaluation(
+            key=self.key,
+            architecture=self.architecture,
+            state=state,
+            measurement=measurement,
+            curve=tuple(self.curve),
+        )
+
+
+R = TypeVar("R", bound=Run)
+
+
+class Dispatcher(Generic[R]):
+    """Evaluations under way on an executor.
+
+    Attributes:
+        running: the runs that were submitted and have not ended, by job id.
+        errors: why the last runs failed, since one succeeded.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        start: Callable[[], Executor],
+        *,
+        machine: str | None,
+        target: str,
+        reject: Callable[[Evaluation], str | None] = lambda evaluation: None,
+        on_retry: Callable[[R, str], None] = lambda run, reason: None,
+    ) -> None:
+        """Submit nothing yet.
+
+        Args:
+            store: where attempts and evaluations are recorded.
+            start: gives the executor; called once, when it is first needed.
+            machine: the machine whose recorded latencies hold for the workers; None: for theirs none does.
+            target: what latencies are measured on, such as `torch`.
+            reject: why an evaluation cannot be used, None where it can; a rejected one fails and is not recorded.
+            on_retry: called with a run and the reason when it lost its worker and starts again.
+        """
+        self.store = store
+        self.running: dict[str, R] = {}
+        self.errors: list[str] = []
+        self._start = start
+        self._machine = machine
+        self._target = target
+        self._reject = reject
+        self._on_retry = on_retry
+
+    @cached_property
+    def executor(self) -> Executor:
+        """The workers, started at the first use."""
+        return self._start()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a worker is free."""
+        return len(self.running) < self.executor.capacity
+
+    @property
+    def failing(self) -> bool:
+        """Whether so many runs failed in a row that others will too."""
+        return len(self.errors) >= FAILURES
+
+    def known_costs(self, architecture: Architecture) -> Metrics:
+        """Costs that need no training: the static ones, and a latency that was recorded on this machine."""
+        costs = static_costs(architecture)
+        latency = self.store.latency(architecture.digest, self._machine, self._target) if self._machine else None
+        return costs | ({"latency_ms": latency} if latency is not None else {})
+
+    def submit(self, run: R) -> None:
+        """Start a run on a free worker."""
+        self.running[run.job] = run
+        run.curve.clear()
+        self.store.attempt(run.key, run.attempt, None)
+        self.executor.submit(
+            Job(
+                id=run.job,
+                architecture=run.architecture,
+                seed=run.key.seed,
+                epochs=run.key.epochs,
+                attempt=run.attempt,
+                known=run.costs,
+            )
+        )
+
+    def events(self, timeout: float) -> Iterator[tuple[R, Progress | Evaluation | Failure]]:
+        """What happened since the last call; waits up to `timeout` seconds for the first event.
+
+        Yields:
+            A run with its Progress: epoch 0 holds its costs, every later one is on its curve already.
+            A run with its Evaluation, recorded and without weights, when it ends.
+            A run with its Failure, when its attempts are used up.
+        """
+        for event in self.executor.events(timeout):
+            run = self.running.get(event.job)
+            if run is None or run.attempt != event.attempt:
+                continue
+            match event.what:
+                case Progress() as progress:
+                    if progress.epoch:
+                        run.curve.append(progress)
+                    else:
+                        run.costs = progress.metrics
+                    yield run, progress
+                case Measurement() as measurement:
+                    reason = self._reject(run.evaluation("complete", measurement))
+                    if reason is None:
+                        yield run, self.record(run, "complete", measurement)
+                    else:
+                        yield run, self._failed(run, Failure(reason, "trial"))
+                case Failure() as failure:
+                    if failure.kind == "worker" and run.attempt < ATTEMPTS:
+                        self._retry(run, failure.message)
+                    else:
+                        yield run, self._failed(run, failure)
+
+    def record(self, run: R, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
+        """Record what a run gave, and end it. A run that still trains is cancelled first."""
+        if not run.keep_weights:
+            measurement = measurement.model_copy(update={"weights": None})
+        evaluation = run.evaluation(state, measurement)
+        self.executor.cancel(run.job)
+        self.store.record(evaluation)
+        self._ended(run, state)
+        self.errors.clear()
+        return evaluation.model_copy(update={"measurement": measurement.model_copy(update={"weights": None})})
+
+    def stop(self, run: R, state: str) -> None:
+        """End a run without a result."""
+        self.executor.cancel(run.job)
+        self._ended(run, state)
+
+    def cancel(self) -> None:
+        """Stop all workers' runs. Nothing is written: the database may belong to another process by now."""
+        for job in self.running:
+            self.executor.cancel(job)
+
+    def release(self) -> None:
+        """Record that the runs under way were cancelled, and forget them."""
+        for run in list(self.running.values()):
+            self._ended(run, "cancelled")
+
+    def _retry(self, run: R, reason: str) -> None:
+        self.store.attempt_ended(run.key, run.attempt, "lost", reason)
+        run.attempt += 1
+        self._on_retry(run, reason)
+        self.submit(run)
+
+    def _failed(self, run: R, failure: Failure) -> Failure:
+        self._ended(run, "failed", failure.message)
+        self.errors.append(failure.message)
+        return failure
+
+    def _ended(self, run: R, state: str, error: str | None = None) -> None:
+        self.store.attempt_ended(run.key, run.attempt, state, error)
+        del self.running[run.job]
