@@ -12,8 +12,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from nas.errors import UserError
-from nas.storage import AttemptRecord, Store, StudyRecord, StudyState
 from nas.storage.attributes import attributes
+from nas.storage.records import AttemptRecord, StudyRecord, StudyState
+from nas.storage.store import Store
 from nas.studies.certificate import Certificate, fitting
 from nas.studies.metrics import Metrics
 from nas.studies.records import Progress
