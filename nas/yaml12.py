@@ -1,7 +1,7 @@
 """YAML 1.2's core schema, safely: numbers as people write them, no surprises, no code.
 
-PyYAML speaks YAML 1.1, where `5.0e6` is a string, `no` is false, `012` is ten and `1:30` ninety. Its parser is kept
-here; what a plain scalar means is YAML 1.2, section 10.3.
+ruamel.yaml parses and writes. What a plain scalar means is YAML 1.2, section 10.3, to the letter: by itself ruamel.yaml
+also reads `1_000` as a number and `2026-01-01` as a date.
 """
 
 from __future__ import annotations
@@ -9,9 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import SafeRepresenter
+from ruamel.yaml.resolver import BaseResolver, implicit_resolvers
 
 from nas.errors import Fault, SpecError
 
@@ -49,32 +55,51 @@ _SCALARS = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict[str, Any] = {}
+class _Resolver(BaseResolver):
+    """The core schema, for reading and for deciding what to quote in writing."""
+
+    def __init__(self, version: object = None, loader: Any = None, loadumper: Any = None) -> None:
+        super().__init__(loader if loader is not None else loadumper)
+
+    @property
+    def processing_version(self) -> tuple[int, int]:
+        return 1, 2
 
 
-class _Dumper(yaml.SafeDumper):
-    """Quotes every string that YAML 1.1 or 1.2 would take for something else; writes no anchors."""
+class _QuotingResolver(_Resolver):
+    """For writing: what YAML 1.1 takes for more than text is quoted too."""
 
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        """Text; line breaks that single quotes would fold to a space are escaped."""
-        node = super().represent_str(data)
-        if any(c in data for c in _BREAKS):
-            node.style = '"'
-        return node
-
-
-_BREAKS = "\x85\u2028\u2029"
-_Dumper.add_representer(str, _Dumper.represent_str)
 
 for _name, _scalar in _SCALARS.items():
     if _scalar.first is not None:
         _first = [*_scalar.first, *([""] if _name == "null" else [])]
-        _Loader.add_implicit_resolver(_TAG + _name, _scalar.pattern, _first)
-        _Dumper.add_implicit_resolver(_TAG + _name, _scalar.pattern, _first)
+        _Resolver.add_implicit_resolver_base(_TAG + _name, _scalar.pattern, _first)
+        _QuotingResolver.add_implicit_resolver_base(_TAG + _name, _scalar.pattern, _first)
+for _versions, _tag, _pattern, _first in implicit_resolvers:
+    if (1, 1) in _versions:
+        _QuotingResolver.add_implicit_resolver_base(_tag, _pattern, _first)
+
+
+class _Representer(SafeRepresenter):
+    """Mappings in their own order, no anchors, and double quotes where single ones would fold a line break."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_str(self, data: str) -> ScalarNode:
+        return self.represent_scalar(_TAG + "str", data, style='"' if any(c in data for c in _BREAKS) else None)
+
+
+_BREAKS = "\x85\u2028\u2029"
+_Representer.add_representer(str, _Representer.represent_str)
+
+
+def _yaml(resolver: type[_Resolver]) -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Resolver, yaml.Representer = resolver, _Representer
+    yaml.width, yaml.allow_unicode, yaml.default_flow_style = 120, True, False
+    yaml.sort_base_mapping_type_on_output = False
+    return yaml
 
 
 @dataclass
@@ -99,14 +124,14 @@ def parse(text: str, where: str) -> Document:
     """
     builder = _Builder(where)
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = _yaml(_Resolver).compose(text)
         if root is not None:
             builder.document.data = builder.value(root, "")
-    except yaml.MarkedYAMLError as error:
+    except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = ", ".join(x.removeprefix("but ") for x in (error.problem, error.context) if x)
         raise SpecError(where, [Fault(f"line {mark.line + 1}" if mark else "", f"not YAML: {problem}")]) from None
-    except yaml.reader.ReaderError as error:
+    except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SpecError(where, [Fault(f"line {line}", f"not YAML: {error.reason}")]) from None
     except RecursionError:
@@ -123,11 +148,13 @@ def load_yaml(text: str, where: str) -> Any:
 
 def dump_yaml(data: Any) -> str:
     """Plain data as YAML in block style, mappings in their own order; `load_yaml` gives the same data back."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    text = StringIO()
+    _yaml(_QuotingResolver).dump(data, text)
+    return text.getvalue()
 
 
 class _Builder:
-    """Turns PyYAML's nodes into data, collecting what is wrong with them."""
+    """Turns nodes into data, collecting what is wrong with them."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -135,22 +162,22 @@ class _Builder:
         self.faults: list[Fault] = []
         self.nodes = 0
 
-    def value(self, node: yaml.Node, path: str) -> Any:
+    def value(self, node: Node, path: str) -> Any:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise SpecError(self.where, [Fault("", f"holds more than {MAX_NODES:,} values, aliases written out")])
-        name = node.tag.removeprefix(_TAG)
+        tag = str(node.tag)
+        name = tag.removeprefix(_TAG)
         match node:
-            case yaml.ScalarNode() if name in _SCALARS:
+            case ScalarNode() if name in _SCALARS:
                 return self._scalar(node, _SCALARS[name], name)
-            case yaml.SequenceNode() if name == "seq":
+            case SequenceNode() if name == "seq":
                 return self._sequence(node, path)
-            case yaml.MappingNode() if name == "map":
+            case MappingNode() if name == "map":
                 return self._mapping(node, path)
-        tag = node.tag.replace(_TAG, "!!")
-        return self._fault(node, f"the tag {tag} is not allowed here; only YAML's core types are")
+        return self._fault(node, f"the tag {tag.replace(_TAG, '!!')} is not allowed here; only YAML's core types are")
 
-    def _scalar(self, node: yaml.ScalarNode, scalar: _Scalar, name: str) -> Any:
+    def _scalar(self, node: ScalarNode, scalar: _Scalar, name: str) -> Any:
         try:
             if scalar.pattern.match(node.value):
                 return scalar.meaning(node.value)
@@ -158,7 +185,7 @@ class _Builder:
             pass
         return self._fault(node, f"{node.value[:40]!r} is no {name}")
 
-    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[Any, Any]:
+    def _mapping(self, node: MappingNode, path: str) -> dict[Any, Any]:
         data: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             key = self.value(key_node, path)
@@ -172,10 +199,10 @@ class _Builder:
             data[key] = self.value(value_node, place)
         return data
 
-    def _sequence(self, node: yaml.SequenceNode, path: str) -> list[Any]:
+    def _sequence(self, node: SequenceNode, path: str) -> list[Any]:
         for i, item in enumerate(node.value):
             self.document.lines[f"{path}[{i}]"] = item.start_mark.line + 1
         return [self.value(item, f"{path}[{i}]") for i, item in enumerate(node.value)]
 
-    def _fault(self, node: yaml.Node, message: str) -> None:
+    def _fault(self, node: Node, message: str) -> None:
         self.faults.append(Fault(f"line {node.start_mark.line + 1}", message))
