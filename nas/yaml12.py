@@ -94,8 +94,8 @@ _BREAKS = "\x85\u2028\u2029"
 _Representer.add_representer(str, _Representer.represent_str)
 
 
-def _yaml(resolver: type[_Resolver]) -> YAML:
-    yaml = YAML(typ="safe", pure=True)
+def _yaml(resolver: type[_Resolver]) -> Any:
+    yaml: Any = YAML(typ="safe", pure=True)  # its annotations do not allow its own settings
     yaml.Resolver, yaml.Representer = resolver, _Representer
     yaml.width, yaml.allow_unicode, yaml.default_flow_style = 120, True, False
     yaml.sort_base_mapping_type_on_output = False

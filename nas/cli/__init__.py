@@ -1,4 +1,4 @@
-"""The command line. Verbs stand one a file; what is heavy is imported when a verb runs."""
+"""The command line: one verb a file. Heavy packages are imported when a verb runs, so that `--help` answers at once."""
 
 from __future__ import annotations
 

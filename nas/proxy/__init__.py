@@ -1,8 +1,8 @@
-"""The proxy on trial: whether a short training ranks necks as the full one does, and how cheap it may be.
+"""Proxy evaluation: does a short training rank necks as the full one does, and how short may it be?
 
-`plan` says what to train (`spread` which necks), `runs` trains it, `evidence` gathers the scores, `compare` and
-`ranking` judge them, `verdict` says so in words. Two questions are asked of all that: in `proof`, and in `cheapest`,
-which tries `settings`; `study_file` writes the second's answer down. `outlook` tells beforehand what there is to train.
+`plan` lists what to train (`spread` chooses the necks), `runs` trains it, `evidence` gathers the scores, `compare` and
+`ranking` judge them. `proof` certifies a study's own proxy; `cheapest` searches `settings` for the cheapest that ranks
+well, and `study_file` writes it down. `outlook` says beforehand what there is to train.
 """
 
 from nas.proxy.cheapest import cheapest, check_search

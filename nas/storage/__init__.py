@@ -1,4 +1,9 @@
-"""The study database: `open_store` gives a Store of studies, evaluations, attempts and artifacts."""
+"""The study database.
+
+`store` is the door: studies, evaluations, attempts, latencies, certificates and artifacts, values in and copies out.
+`artifacts` writes and deletes weight files, `lease` keeps two drivers from one study, `attributes` types what stands
+beside Optuna's trials, `results` reads what a study has found. Only this room knows SQL.
+"""
 
 from nas.storage.lease import Lease
 from nas.storage.records import ArtifactRecord, AttemptRecord, Ending, StudyRecord, StudyState, TrialRecord

@@ -1,5 +1,7 @@
-"""Tasks by kind.
+"""Tasks: the data, the backbone and the training that every neck of a study shares.
 
+`base` is the protocol, `detection` and `segmentation` are the two kinds, `data` reads data sets, `cache` keeps backbone
+features. Knows nothing of executors, databases or Optuna. Here tasks are found by kind:
 `check` finds faults before anything is read, `load` reads data and weights, and `settle` ends the preparation.
 """
 
