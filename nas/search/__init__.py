@@ -3,8 +3,8 @@
 `driver` is a launch from spec to result. Before anything is written come `checks`, `setup`, `constraints`, `baselines`
 and `certification`. `loop` asks and reports; `dispatcher` submits, retries and records, for certificates too; `ledger`
 knows what became of each trial, `retention` which weight files stay. `samplers` and `pruners` are Optuna's by name, and
-`optuna_adapter` is the only module that touches Optuna's private interfaces. `reporter`, `notes`, `figures` and `summary`
-are what people read.
+`optuna_adapter` is the only module that touches Optuna's private interfaces. `reporter`, `notes`, `figures` and
+`summary` are what people read.
 """
 
 from nas.search.driver import launch, plan
