@@ -1,8 +1,8 @@
 """Executors: where evaluations run.
 
 `evaluate` is what runs: one architecture on one task. `base` is the contract of an executor; `local` runs in this
-process, `ray` on actors, with `cluster` as the only module that touches Ray's private interfaces. Knows nothing of Optuna, of
-databases or of studies in progress. Ray is imported when its executor is built.
+process, `ray` on actors; `cluster` alone touches private interfaces of Ray. Knows nothing of Optuna, of databases or of
+studies in progress. Ray is imported when its executor is built.
 """
 
 from __future__ import annotations
