@@ -131,7 +131,7 @@ def test_an_interrupt_keeps_what_finished_and_lets_the_rest_wait(
     assert cut.state == "interrupted"
     assert cut.trials.complete > 0
     assert (cut.trials.running, cut.trials.waiting) == (0, 1)
-    assert any("goes on from here" in line for line in lines)
+    assert any("resumes here" in line for line in lines)
     result = launch(spec(), storage=storage, say=lambda line: None)
     assert (result.state, result.trials.complete, result.trials.waiting) == ("done", 6, 0)
 

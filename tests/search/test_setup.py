@@ -14,15 +14,17 @@ from tests.tasks import tiny
 
 def asked(monkeypatch: pytest.MonkeyPatch, device: str = "auto", **changes: Any) -> str:
     """The device for which a study's task is prepared, on a machine that has a GPU."""
-    told: list[str] = []
+    devices: list[str] = []
 
-    def prepare(task: Any, *_: Any) -> None:
-        told.append(task.device)
+    def load(task: Any, *_: Any, **__: Any) -> None:
+        devices.append(task.device)
+        raise InterruptedError
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(setup.tasks, "prepare", prepare)
-    setup.set_up(StudySpec.parse({"task": tiny.spec(device=device).to_dict()} | changes), lambda line: None)
-    return told[0]
+    monkeypatch.setattr(setup.tasks, "load", load)
+    with pytest.raises(InterruptedError):
+        setup.set_up(StudySpec.parse({"task": tiny.spec(device=device).to_dict()} | changes), lambda line: None)
+    return devices[0]
 
 
 def test_the_device_is_that_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
