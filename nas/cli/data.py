@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         options.print_json(found.model_dump(mode="json") | {"study": found.study})
         return 0
+    for note in found.notes:
+        options.say(f"data: {note}")
     faults = [_faults(found)] if found.faults else []
     print(f"{found.root}: {found.kind}; train and val: {found.split}")
     for block in (*what, _sizes(found), *faults, *proposal, _study(found.study)):
@@ -120,10 +122,12 @@ def _sizes(found: Figures) -> list[str]:
 
 def _faults(found: Figures) -> Iterator[str]:
     """Every kind of fault with its count, and the first places."""
+    from nas.tasks.data.faults import way_out
+
     left = _PLACES
     yield f"{sum(found.faults.values()):,} faults, left out or repaired:"
     for kind, count in found.faults.items():
-        yield f"  {count:,} x {kind}"
+        yield f"  {count:,} x {kind}{way_out(kind)}"
         places = found.examples[kind][:left]
         yield from (f"      {place}" for place in places)
         if places and count > len(places):

@@ -39,8 +39,8 @@ def predict(
 
     Returns:
         One an image: `image`, `width`, `height` and `boxes`, best first, each `box` [x0, y0, x1, y1] in pixels of the
-        file as it is stored (orientation tags are not applied), `score` and `class`. From a segmenter `classes` in
-        their place: those that occur, each `class`, `label`, `pixels` and `share`.
+        picture upright, as its orientation tag says and viewers show it, `score` and `class`. From a segmenter
+        `classes` in their place: those that occur, each `class`, `label`, `pixels` and `share`.
 
     Raises:
         UserError: the export cannot be used, or images cannot be read: all of them are named. Nothing was written.
