@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         options.print_json(found.model_dump(mode="json") | {"study": found.study})
         return 0
-    for note in found.notes:
-        options.say(f"data: {note}")
     faults = [_faults(found)] if found.faults else []
     print(f"{found.root}: {found.kind}; train and val: {found.split}")
+    for note in found.notes:
+        print(f"note: {note}")
     for block in (*what, _sizes(found), *faults, *proposal, _study(found.study)):
         print("", *block, sep="\n")
     return 0
