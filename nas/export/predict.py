@@ -18,7 +18,9 @@ from nas.export.loader import loaded
 from nas.export.segment import indexed, overlay, segmented
 from nas.models import Detector, Segmenter
 from nas.tasks.cache import to_tensor
+from nas.tasks.data.colours import rgb
 from nas.tasks.data.letterbox import decode, threads, unletterbox
+from nas.tasks.data.picture import opened
 
 
 def predict(
@@ -148,6 +150,6 @@ def _unused(folder: Path, stem: str, what: str, taken: set[Path]) -> Path:
 
 
 def _pixels(result: dict[str, Any]) -> NDArray[np.uint8]:
-    """The image at its own size, through the same decoder as the letterboxed one."""
-    width, height = result["width"], result["height"]
-    return decode(Path(result["image"]).read_bytes(), max(width, height)).pixels[:height, :width]
+    """The image at its own size, the same way up as the letterboxed one."""
+    with opened(Path(result["image"]).read_bytes(), max(result["width"], result["height"])) as picture:
+        return np.asarray(rgb(picture.image)[0])
