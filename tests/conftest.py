@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 # Before torch is imported, here or in a process that a test starts: numbers repeat, and tests do not fight for cores.
@@ -49,6 +51,14 @@ def bccd() -> Path:
 def nuclei() -> Path:
     """Nuclei with boxes and masks: a COCO folder."""
     return _given("data/nuclei")
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small data sets as people bring them, a folder each; `cases/README.md` beside the data says what is in them."""
+    made = tmp_path_factory.mktemp("cases")
+    subprocess.run([sys.executable, _given("cases/make.py"), _given("data"), made], check=True)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     faults = [_faults(found)] if found.faults else []
     print(f"{found.root}: {found.kind}; train and val: {found.split}")
+    for note in found.notes:
+        print(f"note: {note}")
     for block in (*what, _sizes(found), *faults, *proposal, _study(found.study)):
         print("", *block, sep="\n")
     return 0
@@ -120,10 +122,12 @@ def _sizes(found: Figures) -> list[str]:
 
 def _faults(found: Figures) -> Iterator[str]:
     """Every kind of fault with its count, and the first places."""
+    from nas.tasks.data.faults import way_out
+
     left = _PLACES
     yield f"{sum(found.faults.values()):,} faults, left out or repaired:"
     for kind, count in found.faults.items():
-        yield f"  {count:,} x {kind}"
+        yield f"  {count:,} x {kind}{way_out(kind)}"
         places = found.examples[kind][:left]
         yield from (f"      {place}" for place in places)
         if places and count > len(places):

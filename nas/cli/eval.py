@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         options.print_json(found)
         return 0
-    for line in found["faults"]:
+    for line in (*found["notes"], *found["faults"]):
         options.say(f"data: {line}")
     print(f"{found['images']} images of {args.data} ({found['kind']}, {found['split']}):")
     width = max(map(len, found["metrics"]))

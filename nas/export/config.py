@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from nas import __version__
 from nas.errors import UserError
+from nas.geometry import PAD
 from nas.models import HEADS, Segmenter
 from nas.models.pyramid import head_of
 from nas.necks.architecture import Architecture
@@ -20,7 +21,6 @@ from nas.necks.describe import drawing, summary
 from nas.studies.catalog import dump_yaml, load_yaml, read
 from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
-from nas.tasks.data.letterbox import PAD
 from nas.value import Value
 
 CONFIG = "config.yaml"

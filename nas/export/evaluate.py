@@ -38,7 +38,7 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
         split: `val` or `train`.
 
     Returns:
-        `metrics`, and what they are of: `images`, `kind`, `split`, `faults`.
+        `metrics`, and what they are of: `images`, `kind`, `split`, `faults`, `notes`.
 
     Raises:
         UserError, SpecError: no export, or data that cannot be used.
@@ -54,6 +54,7 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
         "kind": task.spec.data.kind,
         "split": split,
         "faults": task.dataset.faults.summary().splitlines(),
+        "notes": task.dataset.faults.notes,
     }
 
 

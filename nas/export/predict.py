@@ -18,7 +18,9 @@ from nas.export.loader import loaded
 from nas.export.segment import indexed, overlay, segmented
 from nas.models import Detector, Segmenter
 from nas.tasks.cache import to_tensor
+from nas.tasks.data.colours import rgb
 from nas.tasks.data.letterbox import decode, threads, unletterbox
+from nas.tasks.data.picture import opened
 
 
 def predict(
@@ -39,8 +41,8 @@ def predict(
 
     Returns:
         One an image: `image`, `width`, `height` and `boxes`, best first, each `box` [x0, y0, x1, y1] in pixels of the
-        file as it is stored (orientation tags are not applied), `score` and `class`. From a segmenter `classes` in
-        their place: those that occur, each `class`, `label`, `pixels` and `share`.
+        picture upright, as its orientation tag says and viewers show it, `score` and `class`. From a segmenter
+        `classes` in their place: those that occur, each `class`, `label`, `pixels` and `share`.
 
     Raises:
         UserError: the export cannot be used, or images cannot be read: all of them are named. Nothing was written.
@@ -148,6 +150,6 @@ def _unused(folder: Path, stem: str, what: str, taken: set[Path]) -> Path:
 
 
 def _pixels(result: dict[str, Any]) -> NDArray[np.uint8]:
-    """The image at its own size, through the same decoder as the letterboxed one."""
-    width, height = result["width"], result["height"]
-    return decode(Path(result["image"]).read_bytes(), max(width, height)).pixels[:height, :width]
+    """The image at its own size, the same way up as the letterboxed one."""
+    with opened(Path(result["image"]).read_bytes(), max(result["width"], result["height"])) as picture:
+        return np.asarray(rgb(picture.image)[0])

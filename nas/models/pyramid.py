@@ -11,13 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UserError
+from nas.geometry import PAD, fitted_sides
 from nas.models.backbone import Backbone, channels
 from nas.models.neck import Neck
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.necks.canonical import canonical
-
-GREY = 114 / 255
-"""What letterboxed images are padded with."""
 
 
 def used(architecture: Architecture) -> BackboneSpec:
@@ -87,9 +85,9 @@ class Headed(nn.Module, ABC):
         if (h, w) == (size, size):
             return image, 1.0
         scale = size / max(h, w)
-        to = max(1, round(h * scale)), max(1, round(w * scale))
-        x = F.interpolate(image[None], size=to, mode="bilinear", antialias=True, align_corners=False)[0]
-        return F.pad(x, (0, size - to[1], 0, size - to[0]), value=GREY), scale
+        across, down = fitted_sides((w, h), size)
+        x = F.interpolate(image[None], size=(down, across), mode="bilinear", antialias=True, align_corners=False)[0]
+        return F.pad(x, (0, size - across, 0, size - down), value=PAD / 255), scale
 
 
 def head_of(architecture: Architecture) -> tuple[HeadSpec, int]:

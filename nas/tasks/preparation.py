@@ -34,7 +34,7 @@ def load_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None) -> A:
     backbone, known = weights.loaded(spec, kept)
     dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds)
     say(_about(dataset, kind.labels_of(dataset)))
-    for line in dataset.faults.summary().splitlines():
+    for line in (*dataset.faults.notes, *dataset.faults.summary().splitlines()):
         say(f"data: {line}")
     frame = Frame(channels=backbone.channels, image_size=spec.image_size)
     device = resolved(spec.device)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nas.geometry import PAD
 from nas.necks.architecture import VOID
 from nas.studies.spec import TaskSpec
 from nas.tasks.data.dataset import Split
-from nas.tasks.data.letterbox import PAD
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float32]

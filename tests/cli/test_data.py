@@ -35,6 +35,22 @@ def test_the_figures_are_printed(folder: Path, nas: Nas) -> None:
     assert "      Annotations/a.xml, object 3 (cat)" in lines
 
 
+def test_what_was_done_to_images_is_noted_and_no_fault(cases: Path, nas: Nas) -> None:
+    lines = nas("data", cases / "exif_voc").out.splitlines()
+    assert lines[1] == "note: 12 images turned upright by the orientation tag"
+    assert not any("faults" in line for line in lines)
+
+
+def test_images_of_another_size_are_told_with_the_way_out(folder: Path, nas: Nas) -> None:
+    path = folder / "Annotations/a.xml"
+    path.write_text(
+        path.read_text().replace("<object>", "<size><width>32</width><height>24</height></size><object>", 1)
+    )
+    out = nas("data", folder).out
+    assert "  1 x image of another size than stated (bring image and annotation to one size" in out
+    assert f"      {folder / 'JPEGImages/a.png'}: stated 32x24, image 64x48\n" in out
+
+
 def test_the_proposed_study_can_be_launched_as_it_is(folder: Path, nas: Nas) -> None:
     out = nas("data", folder).out
     Path("cats.yaml").write_text(out[out.index("# a study to start from") :])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from nas.errors import UserError
 from nas.export import evaluate, load, predict
@@ -13,6 +14,7 @@ from nas.tasks import coco_metrics, data
 from nas.tasks.cache import to_tensor
 from tests.export.studies import CLASSES, SIZE
 from tests.tasks.data.folders import Corners, voc_object, write_voc
+from tests.tasks.data.test_picture import stored
 
 
 @pytest.fixture
@@ -44,6 +46,17 @@ def test_the_metrics_are_those_of_the_models_boxes(exported: Path, animals: str,
     )
     assert found["metrics"] == pytest.approx(expected)
     assert found["metrics"]["ap50"] > 0
+
+
+def test_photos_on_their_side_measure_as_upright_ones(exported: Path, animals: str) -> None:
+    upright = evaluate(exported, animals)
+    for path in Path(animals).glob("JPEGImages/*.png"):
+        with Image.open(path) as image:
+            path.write_bytes(stored(6, image=image))
+    lying = evaluate(exported, animals)
+    assert lying["metrics"] == upright["metrics"]
+    assert (lying["faults"], lying["notes"]) == ([], ["4 images turned upright by the orientation tag"])
+    assert upright["notes"] == []
 
 
 def test_data_with_other_classes_are_refused(exported: Path, tmp_path: Path) -> None:

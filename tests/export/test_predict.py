@@ -12,6 +12,7 @@ from nas.export import predict
 from nas.tasks.cache import to_tensor
 from nas.tasks.data.letterbox import decode
 from tests.export.studies import CLASSES, SIZE, WINNER, measured
+from tests.tasks.data.test_picture import stored
 
 
 @pytest.fixture
@@ -70,6 +71,27 @@ def test_pictures_are_drawn_at_the_images_own_size(exported: Path, photo: Path, 
     drawn = np.asarray(Image.open(tmp_path / "new/drawn/photo-boxes.png"))
     assert drawn.shape == (90, 150, 3)
     assert (drawn != np.asarray(Image.open(photo))).any()
+
+
+def test_a_photo_on_its_side_is_answered_and_drawn_upright(exported: Path, tmp_path: Path) -> None:
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 150, 3), np.uint8))
+    picture.save(tmp_path / "upright.png")
+    (tmp_path / "lying.png").write_bytes(stored(6, image=picture))
+    names = ("upright", "lying")
+    upright, lying = predict(exported, [tmp_path / f"{name}.png" for name in names], 0.05, tmp_path / "drawn")
+    assert (lying["width"], lying["height"]) == (150, 90)
+    assert lying["boxes"] == upright["boxes"]
+    assert lying["boxes"]
+    drawn = [np.asarray(Image.open(tmp_path / f"drawn/{name}-boxes.png")) for name in names]
+    assert np.array_equal(*drawn)
+
+
+def test_an_image_of_too_many_pixels_is_told_with_the_way_out(
+    exported: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.tasks.data.picture.MAX_PIXELS", 5000)
+    with pytest.raises(UserError, match=r"photo\.jpg: 150 x 90 are .* million are read: make it smaller"):
+        predict(exported, [photo])
 
 
 def test_no_picture_takes_the_place_of_another_or_of_an_image(exported: Path, photo: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from nas.models import Segmenter, with_head
 from nas.necks.topologies import fpn
 from nas.tasks.data.letterbox import decode
 from tests.export.studies import CLASSES, SIZE, Made, around, shared_backbone
+from tests.tasks.data.test_picture import stored
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,19 @@ def photo(tmp_path: Path) -> Path:
     pixels = np.random.default_rng(0).integers(0, 255, (9, 15, 3), np.uint8)
     Image.fromarray(pixels).resize((150, 90)).save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
+
+
+def test_a_photo_on_its_side_has_an_upright_map(exported: Path, photo: Path, tmp_path: Path) -> None:
+    with Image.open(photo) as image:
+        (tmp_path / "lying.png").write_bytes(stored(6, image=image))
+    upright, lying = predict(exported, [photo, tmp_path / "lying.png"], draw=tmp_path / "drawn")
+    assert (lying["width"], lying["height"], lying["classes"]) == (150, 90, upright["classes"])
+    maps, overlays = (
+        [np.asarray(Image.open(tmp_path / f"drawn/{name}-{what}.png")) for name in ("photo", "lying")]
+        for what in ("classes", "overlay")
+    )
+    assert np.array_equal(*maps)
+    assert np.array_equal(*overlays)
 
 
 def test_what_is_loaded_is_what_was_measured(exported: Path, model: Segmenter) -> None:

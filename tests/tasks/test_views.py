@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from nas.geometry import PAD
 from nas.studies.spec import TaskSpec
 from nas.tasks.data.dataset import Split
-from nas.tasks.data.letterbox import PAD
 from nas.tasks.data.painted import VOID
 from nas.tasks.views import MOSAIC_ZOOM, VISIBLE, Tile, boxes_of, mask_of, pixels_of, tiles
 from tests.tasks import tiny

@@ -19,6 +19,7 @@ from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, Box, Read, build, check_root
+from nas.tasks.data.sizes import stated_in
 
 _PARTS = ("train", "val")
 
@@ -96,7 +97,9 @@ def _read(path: Path, folder: Path, faults: Faults) -> _File:
             if item["id"] in images:
                 faults.add("repeated image id", f"{path.name}, {item['file_name']}: id {item['id']}")
             else:
-                images[item["id"]] = Annotated(folder / item["file_name"], f"{path.name}, annotation")
+                stated = stated_in(item.get("width"), item.get("height"), f"{path.name}, {item['file_name']}", faults)
+                place = f"{path.name}, annotation"
+                images[item["id"]] = Annotated(folder / item["file_name"], place, stated=stated)
         annotations = list(data["annotations"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(

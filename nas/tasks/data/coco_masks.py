@@ -41,8 +41,14 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     outlines: dict[int, list[tuple[Box, dict[str, Any] | list[Any]]]] = {}
     for item in (*read.train, *read.val):
         outlines[id(item)] = own = []
+        seen: set[tuple[object, ...]] = set()
         for box in item.boxes:
             if _is_outline(box.mask):
+                same = box.label, box.crowd, repr(box.mask)
+                if same in seen:
+                    faults.add("duplicate mask", f"{item.place} {box.number} ({box.label})")
+                    continue
+                seen.add(same)
                 own.append((box, box.mask))
             else:
                 faults.add("annotation without a mask", f"{item.place} {box.number} ({box.label})")

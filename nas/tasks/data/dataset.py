@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nas.errors import TrialFailed
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.letterbox import decode, threads
+from nas.tasks.data.orientation import Stated
 
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -28,7 +29,7 @@ class Split:
         images: uint8 [N, S, S, 3], letterboxed; None when they are not held and `batch` reads the files.
         paths: one an image; empty for generated images, which are always held.
         names: one an image.
-        sizes: int32 [N, 2], the original height and width.
+        sizes: int32 [N, 2], the original height and width: upright, unless the annotation is of the stored pixels.
         boxes: float32 [M, 4], x0 y0 x1 y1 in letterboxed pixels.
         labels: int64 [M], the class from 0.
         crowd: bool [M], regions that are neither to be found nor counted as errors.
@@ -93,8 +94,9 @@ class Split:
 
     def _pixels(self, i: int) -> Images:
         path = Path(self.paths[i])
+        height, width = self.sizes[i].tolist()
         try:
-            return decode(path.read_bytes(), self.image_size).pixels
+            return decode(path.read_bytes(), self.image_size, Stated(width, height, "when loaded")).pixels
         except OSError as error:
             raise TrialFailed(f"{path} can no longer be read: {error}") from error
 

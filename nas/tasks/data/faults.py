@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 
 _EXAMPLES = 3
 
+OTHER_SIZE = "image of another size than stated"
+
+_WAYS_OUT = {OTHER_SIZE: "bring image and annotation to one size, or correct the stated one"}
+"""What to do about a kind of fault, where its name does not say it."""
+
 
 @dataclass
 class Faults:
-    """Counts by kind, and up to three places of each."""
+    """Counts by kind, and up to three places of each; and notes on how the data was read, which are no faults."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, kind: str, place: str) -> None:
         """Count a fault of `kind` at `place`, a file and where in it."""
@@ -21,14 +27,24 @@ class Faults:
         if len(examples) < _EXAMPLES:
             examples.append(place)
 
+    def note(self, text: str) -> None:
+        """Keep a sentence that whoever brings the data should read, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
     @property
     def total(self) -> int:
         return sum(self.counts.values())
 
     def summary(self) -> str:
-        """A line a kind: the count, the kind, the places."""
+        """A line a kind: the count, the kind, the places, the way out."""
         lines = []
         for kind, count in self.counts.items():
             more = ", ..." if count > _EXAMPLES else ""
-            lines.append(f"{count} x {kind}: {', '.join(self.examples[kind])}{more}")
+            lines.append(f"{count} x {kind}: {', '.join(self.examples[kind])}{more}{way_out(kind)}")
         return "\n".join(lines)
+
+
+def way_out(kind: str) -> str:
+    """What to do about a kind of fault, to be put behind it; empty where its name says it."""
+    return f" ({_WAYS_OUT[kind]})" if kind in _WAYS_OUT else ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -14,17 +15,30 @@ from numpy.typing import NDArray
 from nas.errors import Fault, UserError
 from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset, Images, Split, digest_of
-from nas.tasks.data.faults import Faults
-from nas.tasks.data.letterbox import Decoded, TooLarge, decode, threads
+from nas.tasks.data.faults import OTHER_SIZE, Faults
+from nas.tasks.data.letterbox import Decoded, decode, threads
+from nas.tasks.data.orientation import Stated
+from nas.tasks.data.picture import UnusableImage
 
 T = TypeVar("T")
+
+Treated = Counter[str]
+"""How many images were treated in a way that is worth knowing and no fault."""
 
 _SLACK = 1.0
 """Pixels that a box may reach beyond the image: rounding, or counting from 0 where others count from 1."""
 
 
 class Box(NamedTuple):
-    """An object in stored pixels; `number` is how its file calls it, `mask` its outline in the words of its format."""
+    """An object.
+
+    Attributes:
+        number: how its file calls it.
+        label: its class.
+        corners: x0 y0 x1 y1 in pixels of the image, or parts of its sides, see `Annotated`.
+        crowd: a region that is neither to be found nor counted as an error.
+        mask: its outline as its format writes it.
+    """
 
     number: int
     label: str
@@ -35,11 +49,21 @@ class Box(NamedTuple):
 
 @dataclass
 class Annotated:
-    """An image and what its annotation says; `place` names a box when its number is put behind."""
+    """An image and what its annotation says.
+
+    Attributes:
+        path: the image file.
+        place: names a box when its number is put behind.
+        boxes: its objects.
+        stated: the size that the annotation states, if it does.
+        relative: the corners of the boxes are parts of the image's sides, not pixels.
+    """
 
     path: Path
     place: str
     boxes: list[Box] = field(default_factory=list)
+    stated: Stated | None = None
+    relative: bool = False
 
 
 class Read(NamedTuple):
@@ -81,8 +105,13 @@ def build(spec: DataSpec, read: Read, image_size: int, held: float, faults: Faul
     """
     classes = spec.classes or read.classes
     hold = 3 * image_size**2 * (len(read.train) + len(read.val)) <= held
-    train, train_hashes = _split(read.train, classes, image_size, hold, faults)
-    val, val_hashes = _split(read.val, classes, image_size, hold, faults)
+    parts, treated = [], Treated()
+    for items, name in ((read.train, "train"), (read.val, "val")):
+        before = faults.counts.get(OTHER_SIZE, 0)
+        parts.append(_split(items, classes, image_size, hold, treated, faults))
+        refuse_other_sizes(spec, name, len(items), faults, before)
+    (train, train_hashes), (val, val_hashes) = parts
+    note_treated(treated, faults)
     if spec.strict and faults.total:
         raise UserError(f"{spec.root}: {faults.total} faults, refused because of strict\n{faults.summary()}")
     for part, name in ((train, "train"), (val, "val")):
@@ -100,7 +129,7 @@ def build(spec: DataSpec, read: Read, image_size: int, held: float, faults: Faul
 
 
 def _split(
-    annotated: Sequence[Annotated], classes: Sequence[str], size: int, hold: bool, faults: Faults
+    annotated: Sequence[Annotated], classes: Sequence[str], size: int, hold: bool, treated: Treated, faults: Faults
 ) -> tuple[Split, list[bytes]]:
     """One part without its faulty images and boxes, and a hash of each file."""
     label_of = {name: label for label, name in enumerate(classes)}
@@ -112,16 +141,16 @@ def _split(
     owned: list[list[Box]] = []
     with threads() as pool:
         for item, read in zip(
-            annotated, pool.map(lambda item: read_image(item.path, size, hold), annotated), strict=True
+            annotated, pool.map(lambda item: read_image(item.path, size, hold, item.stated), annotated), strict=True
         ):
-            if isinstance(read, str):
-                faults.add(read, str(item.path))
+            if isinstance(read, Fault):
+                faults.add(read.message, read.path)
                 continue
             decoded, content = read
+            treated.update(decoded.notes)
             if images is not None:
                 images[len(kept)] = decoded.pixels
-            wanted = [box for box in item.boxes if box.label in label_of]
-            corners, sound = _sound(wanted, item.place, decoded, faults)
+            corners, sound = _sound(_in_pixels(item, label_of, decoded), item.place, decoded, faults)
             kept.append(item)
             hashes.append(content)
             sizes.append((decoded.height, decoded.width))
@@ -142,29 +171,63 @@ def _split(
     return split, hashes
 
 
-def read_image(path: Path, size: int, hold: bool) -> tuple[Decoded, bytes] | str:
-    """The image, without its pixels unless `hold`, and the hash of its file; or the kind of its fault."""
+def note_treated(treated: Treated, faults: Faults) -> None:
+    """Note how many images were treated in some way."""
+    for what, count in treated.items():
+        faults.note(f"{count} image{'s' if count > 1 else ''} {what}")
+
+
+def refuse_other_sizes(spec: DataSpec, part: str, images: int, faults: Faults, before: int) -> None:
+    """Refuse a part all images of which have another size than stated; `before` it there were so many of them.
+
+    Raises:
+        UserError: it is so.
+    """
+    if images and faults.counts.get(OTHER_SIZE, 0) - before == images:
+        raise UserError(
+            f"{spec.root}: no image in {part} has the size that its annotation states: were they resized after they "
+            f"were annotated?\n{faults.summary()}"
+        )
+
+
+def read_image(path: Path, size: int, hold: bool, stated: Stated | None = None) -> tuple[Decoded, bytes] | Fault:
+    """The image, without its pixels unless `hold`, and a hash of its file and of what was done to its picture."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return "missing image"
-    except OSError:
-        return "unreadable image"
+        return Fault(str(path), "missing image")
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        return Fault(f"{path}: {getattr(error, 'strerror', error)}", UnusableImage.kind)
     try:
-        decoded = decode(data, size)
-    except TooLarge:
-        return "image of too many pixels"
-    except OSError:
-        return "unreadable image"
+        decoded = decode(data, size, stated)
+    except UnusableImage as error:
+        return Fault(f"{path}: {error}", error.kind)
     if not hold:
         decoded = decoded._replace(pixels=decoded.pixels[:0])
-    return decoded, hashlib.sha256(data).digest()
+    content = hashlib.sha256(data)
+    for note in decoded.notes:  # another treatment of the same file gives other pixels
+        content.update(note.encode())
+    return decoded, content.digest()
+
+
+def _in_pixels(item: Annotated, labels: Container[str], image: Decoded) -> list[Box]:
+    """The boxes of the classes that are asked for, in pixels of the image."""
+    boxes = [box for box in item.boxes if box.label in labels]
+    if not item.relative:
+        return boxes
+    width, height = image.width, image.height
+    return [
+        box._replace(corners=(x0 * width, y0 * height, x1 * width, y1 * height))
+        for box in boxes
+        for x0, y0, x1, y1 in (box.corners,)
+    ]
 
 
 def _sound(boxes: list[Box], place: str, image: Decoded, faults: Faults) -> tuple[NDArray[np.float32], list[Box]]:
     """The usable boxes, clipped and in letterboxed pixels [K, 4], and whose they are."""
     corners: list[tuple[float, float, float, float]] = []
     sound: list[Box] = []
+    seen: set[tuple[object, ...]] = set()
     for box in boxes:
         x0, y0, x1, y1 = box.corners
         kept = (max(x0, 0.0), max(y0, 0.0), min(x1, float(image.width)), min(y1, float(image.height)))
@@ -175,7 +238,10 @@ def _sound(boxes: list[Box], place: str, image: Decoded, faults: Faults) -> tupl
             kind = "box outside the image"
         elif min(width, height) * image.scale < 1:
             kind = "box under one pixel"
+        elif (same := (box.label, box.corners, box.crowd)) in seen:
+            kind = "duplicate box"
         else:
+            seen.add(same)
             corners.append(kept)
             sound.append(box)
             beyond = max(abs(a - b) for a, b in zip(kept, box.corners, strict=True))

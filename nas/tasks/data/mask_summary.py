@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.geometry import fitted_sides
 from nas.models.segmenter import BACKGROUND
 from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset, Split
-from nas.tasks.data.letterbox import fitted_sides
 from nas.tasks.data.proposal import Levels, propose_levels
 from nas.tasks.data.summary import Figures, figures
 from nas.tasks.data.territories import components

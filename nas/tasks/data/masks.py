@@ -1,5 +1,7 @@
 """Mask folders: images/{train,val} and masks/{train,val}, where a mask is a PNG of class indices named as its image.
 
+A mask is as large as its image, upright or as stored, see `orientation`.
+
 Grey or palette: 0 is the background, 255 void. classes.txt may name the classes, a line each from index 1, or from 0
 if its first line is "background"; without it the classes listed in the study stand for the indices from 1, and without
 those every index is a class of its own. Objects are connected pixels of one class.
@@ -18,7 +20,10 @@ from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, check_root
+from nas.tasks.data.orientation import Stated
 from nas.tasks.data.painted import Folder, Painted, build
+from nas.tasks.data.picture import open_head
+from nas.tasks.data.sizes import stated_by_mask
 
 _PARTS = ("train", "val")
 _BACKGROUND = "background"
@@ -48,9 +53,12 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     folder = Folder(train, val, _names(root, spec), "images/train and images/val")
 
     def paint(item: Annotated, height: int, width: int) -> Painted | str:
-        return _painted(root / item.place, height, width)
+        return _painted(root / item.place)
 
-    return build(spec, folder, image_size, held, paint, faults)
+    def stated(item: Annotated) -> Stated | None:
+        return stated_by_mask(root / item.place)
+
+    return build(spec, folder, image_size, held, paint, faults, stated)
 
 
 def _images(root: Path, part: str, faults: Faults) -> list[Annotated]:
@@ -73,13 +81,11 @@ def _names(root: Path, spec: DataSpec) -> dict[int, str] | None:
     return {k: name for k, name in enumerate(lines, start=first) if k and name}
 
 
-def _painted(path: Path, height: int, width: int) -> Painted | str:
+def _painted(path: Path) -> Painted | str:
     try:
-        with Image.open(path) as image:
+        with open_head(path) as image:
             if image.mode not in ("1", "L", "P", "I", "I;16"):
                 return "mask of colours, not of class indices"
-            if image.size != (width, height):
-                return "mask of another size than its image"
             values = np.asarray(image).astype(np.int64)
     except FileNotFoundError:
         return "missing mask"

@@ -12,18 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.errors import UserError
+from nas.errors import Fault, UserError
 from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset, Split, digest_of
-from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, read_image
-from nas.tasks.data.letterbox import letterbox_map, threads
+from nas.tasks.data.faults import OTHER_SIZE, Faults
+from nas.tasks.data.folder import Annotated, Treated, note_treated, read_image, refuse_other_sizes
+from nas.tasks.data.letterbox import Decoded, letterbox_map, threads
+from nas.tasks.data.orientation import Stated
 from nas.tasks.data.territories import components, territories
 
 
 class Painted(NamedTuple):
-    """The class map of an image in stored pixels: `indices` uint8 [H, W] as the data number their classes, `objects`
+    """The class map of an image in its own pixels: `indices` uint8 [H, W] as the data number their classes, `objects`
     int32 [H, W] from 1 where single objects are known.
     """
 
@@ -53,17 +54,37 @@ class _Part(NamedTuple):
     objects: list[NDArray[np.int32] | None]
 
 
-def build(spec: DataSpec, folder: Folder, image_size: int, held: float, paint: Paint, faults: Faults) -> Dataset:
+def stated_size(item: Annotated) -> Stated | None:
+    """The size that an image's annotation states."""
+    return item.stated
+
+
+def build(
+    spec: DataSpec,
+    folder: Folder,
+    image_size: int,
+    held: float,
+    paint: Paint,
+    faults: Faults,
+    stated: Callable[[Annotated], Stated | None] = stated_size,
+) -> Dataset:
     """Read all images and class maps; keep the images if they take no more than `held` bytes, the maps always.
 
-    A class that the study does not list is background; an index without a name is void, and a fault.
+    A class that the study does not list is background; an index without a name is void, and a fault. `stated` gives
+    the size by which an image is judged and turned.
 
     Raises:
         UserError: no images or objects remain in a part, a listed class does not occur, or there are faults under
             `strict`.
     """
     hold = 3 * image_size**2 * (len(folder.train) + len(folder.val)) <= held
-    train, val = (_read(part, image_size, hold, paint, faults) for part in (folder.train, folder.val))
+    parts, treated = [], Treated()
+    for items, name in ((folder.train, "train"), (folder.val, "val")):
+        before = faults.counts.get(OTHER_SIZE, 0)
+        parts.append(_read(items, image_size, hold, paint, stated, treated, faults))
+        refuse_other_sizes(spec, name, len(items), faults, before)
+    train, val = parts
+    note_treated(treated, faults)
     present = {int(k) for part in (train, val) for k in np.unique(_masks(part.split))} - {0, VOID}
     names = folder.names if folder.names is not None else {k: f"class {k}" for k in sorted(present)}
     classes = spec.classes or tuple(dict.fromkeys(names[k] for k in sorted(names)))
@@ -76,8 +97,8 @@ def build(spec: DataSpec, folder: Folder, image_size: int, held: float, paint: P
     table[VOID] = VOID
     for k in present:
         table[k] = label_of.get(names[k], 0) if k in names else VOID
-    parts = [_labelled(train, table, judged=False), _labelled(val, table, judged=True)]
-    for part, name in zip(parts, ("train", "val"), strict=True):
+    splits = [_labelled(train, table, judged=False), _labelled(val, table, judged=True)]
+    for part, name in zip(splits, ("train", "val"), strict=True):
         if not np.any((_masks(part) != 0) & (_masks(part) != VOID)):
             raise UserError(f"{spec.root}: {_nothing(part, spec, name, bool(present))}\n{faults.summary()}".rstrip())
     seen = {names[k] for k in present if k in names}
@@ -86,8 +107,8 @@ def build(spec: DataSpec, folder: Folder, image_size: int, held: float, paint: P
         raise UserError(
             f"{spec.root}: no object of the class {', '.join(absent)}; the data has {', '.join(sorted(seen))}"
         )
-    digest = digest_of(parts, classes, train.hashes + val.hashes)
-    return Dataset(parts[0], parts[1], classes, faults, digest, folder.split)
+    digest = digest_of(splits, classes, train.hashes + val.hashes)
+    return Dataset(splits[0], splits[1], classes, faults, digest, folder.split)
 
 
 def _nothing(part: Split, spec: DataSpec, name: str, indexed: bool) -> str:
@@ -99,7 +120,15 @@ def _nothing(part: Split, spec: DataSpec, name: str, indexed: bool) -> str:
     return f"no objects{of} in {name}"
 
 
-def _read(items: Sequence[Annotated], size: int, hold: bool, paint: Paint, faults: Faults) -> _Part:
+def _read(
+    items: Sequence[Annotated],
+    size: int,
+    hold: bool,
+    paint: Paint,
+    stated: Callable[[Annotated], Stated | None],
+    treated: Treated,
+    faults: Faults,
+) -> _Part:
     images = np.empty((len(items), size, size, 3), np.uint8) if hold else None
     masks = np.empty((len(items), size, size), np.uint8)
     kept: list[Annotated] = []
@@ -107,31 +136,32 @@ def _read(items: Sequence[Annotated], size: int, hold: bool, paint: Paint, fault
     sizes: list[tuple[int, int]] = []
     objects: list[NDArray[np.int32] | None] = []
 
-    def one(item: Annotated) -> tuple[NDArray[np.uint8], tuple[int, int], bytes, Painted] | str:
-        found = read_image(item.path, size, hold)
-        if isinstance(found, str):
+    def one(item: Annotated) -> tuple[Decoded, bytes, Painted] | Fault:
+        found = read_image(item.path, size, hold, stated(item))
+        if isinstance(found, Fault):
             return found
         decoded, content = found
         painted = paint(item, decoded.height, decoded.width)
         if isinstance(painted, str):
-            return painted
+            return Fault(item.place, painted)
         indices = letterbox_map(painted.indices, size, VOID)
         own = letterbox_map(painted.objects, size, 0) if painted.objects is not None else None
-        return decoded.pixels, (decoded.height, decoded.width), content, Painted(indices, own)
+        return decoded, content, Painted(indices, own)
 
     with threads() as pool:
         for item, read in zip(items, pool.map(one, items), strict=True):
-            if isinstance(read, str):
-                faults.add(read, item.place if "mask" in read else str(item.path))
+            if isinstance(read, Fault):
+                faults.add(read.message, read.path)
                 continue
-            pixels, stored, content, painted = read
+            decoded, content, painted = read
+            treated.update(decoded.notes)
             if images is not None:
-                images[len(kept)] = pixels
+                images[len(kept)] = decoded.pixels
             masks[len(kept)] = painted.indices
             objects.append(painted.objects)
             kept.append(item)
             hashes.append(content)
-            sizes.append(stored)
+            sizes.append((decoded.height, decoded.width))
     split = Split(
         images=images[: len(kept)] if images is not None else None,
         paths=tuple(str(item.path) for item in kept),

@@ -45,7 +45,8 @@ class Figures(Value):
     """What is told of a data set whatever its labels are.
 
     `listed` are the classes that were asked for, if any. `median_size` is the images' own width and height. `faults`
-    counts by kind what was left out or repaired, `examples` names places of each.
+    counts by kind what was left out or repaired, `examples` names places of each. `notes` are sentences on how the
+    data was read.
     """
 
     root: str
@@ -58,6 +59,7 @@ class Figures(Value):
     bins: tuple[Bin, ...]
     faults: dict[str, int]
     examples: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
 
     def study_of(self, task: str, space: dict[str, Any], **keys: Any) -> dict[str, Any]:
         """A study of a kind of task on the data; `keys` are further ones of the task."""
@@ -144,6 +146,7 @@ def figures(
         "bins": _bins(roots),
         "faults": dataset.faults.counts,
         "examples": {kind: tuple(places) for kind, places in dataset.faults.examples.items()},
+        "notes": tuple(dataset.faults.notes),
     }
 
 

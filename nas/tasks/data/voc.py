@@ -2,6 +2,7 @@
 
 Without these two lists a share of the images, drawn by seed, is for validation. Corners count from 1 and are
 inclusive (VOC2012 development kit, section 4); `difficult` objects are neither to be found nor counted as errors.
+`size` is compared with the image and decides which way up it is read; where it is missing or 0 x 0 nothing is compared.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, Box, Read, build, check_root, seeded
+from nas.tasks.data.sizes import stated_in
 
 _LISTS = "ImageSets/Main"
 
@@ -114,7 +116,9 @@ def _annotated(root: Path, names: list[str], files: dict[str, Path], faults: Fau
             faults.add("unreadable annotation", place)
         else:
             path = files.get(name, root / "JPEGImages" / f"{name}.jpg")
-            result.append(Annotated(path, f"{place}, object", _boxes(tree, place, faults)))
+            boxes = _boxes(tree, place, faults)
+            stated = stated_in(tree.findtext("size/width"), tree.findtext("size/height"), place, faults)
+            result.append(Annotated(path, f"{place}, object", boxes, stated))
     return result
 
 

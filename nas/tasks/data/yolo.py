@@ -3,7 +3,7 @@
 `data.yaml` names the classes (`names`, a list or a mapping) and the parts (`train`, `val`: folders or text files that
 list images); without it they are classes.txt, or the study's classes in their order, and images/{train,val}, or all of
 images/ split by seed. The labels of a/images/b.jpg are a/labels/b.txt; an image without labels shows no object. A
-polygon stands for the box around it. Source: https://docs.ultralytics.com/datasets/detect/
+polygon stands for the box around it. Labels are of the upright picture. Source: https://docs.ultralytics.com/datasets/detect/
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from nas.tasks.data.folder import Annotated, Box, Read, build, check_root, seede
 from nas.yaml12 import load_yaml
 
 _PARTS = ("train", "val")
-_ORIENTATION = 0x0112
 _SLACK = 1e-3
 """How far a rounded number may lie outside of 0 to 1."""
 
@@ -75,9 +74,8 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     else:
         train, val, how = seeded(train, spec)
     parts = [[_annotated(path, Path(spec.root), layout.names, faults) for path in part] for part in (train, val)]
-    kept = [[item for item in part if item is not None] for part in parts]
     classes = tuple(layout.names[number] for number in sorted(layout.names))
-    return build(spec, Read(kept[0], kept[1], classes, how), image_size, held, faults)
+    return build(spec, Read(parts[0], parts[1], classes, how), image_size, held, faults)
 
 
 def _layout(spec: DataSpec) -> _Layout:
@@ -162,22 +160,13 @@ def _label_file(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def _annotated(path: Path, root: Path, names: Mapping[int, str], faults: Faults) -> Annotated | None:
-    """The image with its boxes; None when it cannot be known which way up its boxes are meant."""
+def _annotated(path: Path, root: Path, names: Mapping[int, str], faults: Faults) -> Annotated:
+    """The image with its boxes."""
     labels = _label_file(path)
     place = str(_told(labels, root))
-    item = Annotated(path, f"{place}, line")
+    item = Annotated(path, f"{place}, line", relative=True)
     if not labels.is_file():
         return item
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION, 1) != 1
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return item  # `build` tells what is wrong with it
-    if turned:
-        faults.add("image turned by its orientation tag", str(_told(path, root)))
-        return None
     lines = labels.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -186,8 +175,7 @@ def _annotated(path: Path, root: Path, names: Mapping[int, str], faults: Faults)
         if isinstance(parsed, str):
             faults.add(parsed, f"{place}, line {number}: {line.strip()[:60]}")
             continue
-        label, (x0, y0, x1, y1) = parsed
-        item.boxes.append(Box(number, label, (x0 * width, y0 * height, x1 * width, y1 * height), False))
+        item.boxes.append(Box(number, *parsed, crowd=False))
     return item
 
 

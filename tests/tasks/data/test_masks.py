@@ -112,7 +112,6 @@ def deepen(path: Path) -> None:
         (Path.unlink, "missing mask"),
         (corrupt, "unreadable mask"),
         (recolour, "mask of colours, not of class indices"),
-        (shrink, "mask of another size than its image"),
         (deepen, "mask with an index above 255"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
@@ -124,6 +123,17 @@ def test_a_faulty_mask_is_told_with_its_file_and_left_out(root: Path, spoil: Cal
     assert found.train.names == ("t2.jpg",)
     with pytest.raises(UserError, match="1 faults, refused because of strict"):
         load(root, strict=True)
+
+
+def test_a_mask_of_another_size_is_told_with_both(root: Path) -> None:
+    shrink(root / "masks/train/t1.png")
+    found = load(root)
+    [place] = found.faults.examples["image of another size than stated"]
+    assert place == f"{root / 'images/train/t1.jpg'}: mask 20x20, image 40x20"
+    assert found.train.names == ("t2.jpg",)
+    shrink(root / "masks/train/t2.png")
+    with pytest.raises(UserError, match="no image in train has the size that its annotation states"):
+        load(root)
 
 
 def test_an_index_without_a_name_is_void_and_told(root: Path) -> None:

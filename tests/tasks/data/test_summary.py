@@ -13,14 +13,21 @@ from nas.tasks.data.summary import Summary, kinds_of, summarise
 from tests.tasks.data.folders import coco_file, voc_object, write_coco, write_image, write_voc
 
 CAT = voc_object("cat", (1, 1, 16, 16))
+CAT_BESIDE = voc_object("cat", (21, 1, 36, 16))
 DOG = voc_object("dog", (1, 1, 32, 32))
+DOGS = [voc_object("dog", (x, 1, x + 31, 32)) for x in (1, 11, 21)]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three training images, one of them empty and one with a difficult object and a degenerate box; one for val."""
     bad = voc_object("cat", (9, 9, 9, 20))
-    images = {"a": [CAT, CAT, DOG], "b": [], "c": [CAT, voc_object("dog", (1, 1, 9, 9), difficult=1), bad], "d": [DOG]}
+    images = {
+        "a": [CAT, CAT_BESIDE, DOG],
+        "b": [],
+        "c": [CAT, voc_object("dog", (1, 1, 9, 9), difficult=1), bad],
+        "d": [DOG],
+    }
     return write_voc(tmp_path / "cats", images, val=["d"])
 
 
@@ -52,7 +59,7 @@ def test_the_proposal_is_a_study(folder: Path) -> None:
 
 
 def test_proposals_come_from_the_training_objects(folder: Path, tmp_path: Path) -> None:
-    other = write_voc(tmp_path / "other", {"a": [CAT], "d": [DOG, DOG, DOG]}, val=["d"])
+    other = write_voc(tmp_path / "other", {"a": [CAT], "d": DOGS}, val=["d"])
     found = summary(other)
     assert found.anchors.sizes == ((16, 16),)
     assert (found.pyramid.covered, sum(b.boxes for b in found.bins)) == (1, 4)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from nas.errors import UserError
 from nas.studies.spec import DataSpec
@@ -106,20 +105,6 @@ def test_classes_of_the_study(tmp_path: Path) -> None:
     assert "names no classes" in str(fault)
     with pytest.raises(UserError, match="no object of the class a"):
         load(spec(root, classes=["a", "b"]), 64)  # in the order of their numbers: only b occurs
-
-
-def test_an_image_that_is_turned_is_left_out(tmp_path: Path) -> None:
-    root = write(tmp_path)
-    path = root / "images" / "train" / "0.png"
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    with Image.open(path) as image:
-        image.load()
-        image.save(path, exif=exif)
-    (root / "labels" / "train" / "1.txt").write_text(CENTRED)
-    data = load(spec(root), 64)
-    assert data.train.names == ("1.png",)
-    assert "image turned by its orientation tag" in data.faults.summary()
 
 
 @pytest.mark.parametrize(
