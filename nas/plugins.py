@@ -5,10 +5,10 @@
     [project.entry-points."pyramid_nas.fusion_builders"]
     median = "median_fusion.modules:median"          # what nas.models.fuse.FUSIONS holds
 
-A word of the vocabulary needs two entries: what the ground floor must know, in `fusions`, `upsamplings`,
-`downsamplings` or `blocks`; and its builder, in `fusion_builders`, `upsampling_builders`, `downsampling_builders` or
-`block_builders`. One is enough in `heads`, `backbones`, `pretrained`, `data` and `masks`. What a value is, is written
-at the table. An entry is imported when its name is looked up, so that a broken one troubles only those who use it.
+An operator needs two entries: what the ground floor must know, in `fusions`, `upsamplings`, `downsamplings` or
+`blocks`; and its builder, in `fusion_builders`, `upsampling_builders`, `downsampling_builders` or `block_builders`. One
+is enough in `heads`, `backbones`, `pretrained`, `data` and `masks`. What a value is, is written at the table. An entry
+is imported when its name is looked up, so that a broken one troubles only those who use it.
 """
 
 from __future__ import annotations
@@ -37,19 +37,27 @@ class Table(Mapping[str, T]):
         name: of the table; the entry point group is `pyramid_nas.<name>`.
         kind: the class of all values, where they have one.
         own: our own names; `Table("fusions") | {...}` reads better.
+        bases: the values are classes, each derived from one of these.
 
     Raises:
         UserError: on the first use, a name is taken twice; on looking a name up, its entry point cannot be used.
     """
 
-    def __init__(self, name: str, kind: type[T] | None = None, own: Mapping[str, T] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: type[T] | None = None,
+        own: Mapping[str, T] | None = None,
+        bases: tuple[type, ...] = (),
+    ) -> None:
         self.name = name
         self.kind = kind
+        self.bases = bases
         self.own = dict(own or {})
         self._loaded: dict[str, T] = {}
 
     def __or__(self, own: Mapping[str, T]) -> Table[T]:
-        return Table(self.name, self.kind, {**self.own, **own})
+        return Table(self.name, self.kind, {**self.own, **own}, self.bases)
 
     @cached_property
     def _added(self) -> dict[str, EntryPoint]:
@@ -88,6 +96,9 @@ class Table(Mapping[str, T]):
             raise UserError(f"{where} cannot be imported ({type(error).__name__}: {error})") from error
         if self.kind is not None and not isinstance(value, self.kind):
             raise UserError(f"{where} should be a {self.kind.__name__}, not {value!r}")
+        if self.bases and not (isinstance(value, type) and issubclass(value, self.bases)):
+            bases = " or ".join(base.__name__ for base in self.bases)
+            raise UserError(f"{where} should be a class derived from {bases}, not {value!r}")
         loaded: T = value
         return loaded
 
@@ -105,6 +116,13 @@ class Table(Mapping[str, T]):
 def _installed() -> Any:
     """Entry points of all packages (a tenth of a second, once a process); Python 3.11 has its own class for them."""
     return entry_points()
+
+
+def packages() -> dict[str, str]:
+    """The versions of the installed packages that add to any table, by name."""
+    found = _installed()
+    entries = [entry for group in found.groups if group.startswith(PREFIX) for entry in found.select(group=group)]
+    return {entry.dist.name: entry.dist.version for entry in entries if entry.dist is not None}
 
 
 def _package(entry: EntryPoint) -> str:

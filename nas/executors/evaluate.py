@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nas import __version__
+from nas import __version__, plugins
 from nas.errors import TrialFailed
 from nas.models import Headed
 from nas.models.cost import RUNS, latency, static_costs
@@ -92,7 +92,7 @@ def machine(device: Device) -> dict[str, Any]:
     """The machine and the versions that a measurement rests on; `processor` is the one behind `device`."""
     processor = torch.cuda.get_device_name() if device == "cuda" else _processor()
     # A cluster's workers are sent this package, and have no metadata of it.
-    versions = {"pyramid-nas": __version__} | {name: version(name) for name in _PACKAGES}
+    versions = {"pyramid-nas": __version__} | {name: version(name) for name in _PACKAGES} | plugins.packages()
     return {"machine": platform.node(), "processor": processor, "versions": versions}
 
 

@@ -14,10 +14,12 @@ from pydantic import Field, model_validator
 from nas import __version__
 from nas.errors import UserError
 from nas.geometry import PAD
-from nas.models import HEADS, Segmenter
+from nas.models.heads import HEADS
+from nas.models.pixels import PixelHead
 from nas.models.pyramid import head_of
 from nas.necks.architecture import Architecture
 from nas.necks.describe import drawing, summary
+from nas.plugins import packages
 from nas.studies.catalog import dump_yaml, load_yaml, read
 from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
@@ -119,7 +121,7 @@ class ExportConfig(Value):
             **_repeated(architecture),
             **facts,
             architecture=architecture,
-            versions={"pyramid-nas": __version__} | {name: version(name) for name in _PACKAGES},
+            versions={"pyramid-nas": __version__} | {name: version(name) for name in _PACKAGES} | packages(),
             machine=platform.platform(),
             date=datetime.now(UTC).replace(microsecond=0),
         )
@@ -162,7 +164,8 @@ def is_export(directory: Path) -> bool:
 
 
 def _gives_boxes(architecture: Architecture) -> bool:
-    return architecture.head is None or HEADS.get(architecture.head.kind) is not Segmenter
+    kind = None if architecture.head is None else HEADS.get(architecture.head.kind)
+    return kind is None or not issubclass(kind, PixelHead)
 
 
 def _repeated(architecture: Architecture) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from timm.models._features import FeatureGetterNet
 
 from nas.export.code import source
 from nas.export.code.layout import call, laid_out
-from nas.models.backbone import Backbone, channels
+from nas.models.backbone import BODIES, Backbone, channels
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import digest
 
@@ -29,7 +29,7 @@ def python(architecture: Architecture) -> bytes:
 def _with_backbone(architecture: Architecture) -> str:
     """Lines of the docstring; none for a backbone that is not timm's."""
     spec = architecture.backbone
-    if spec.name == "plain":
+    if spec.name in BODIES:
         return ""
     with torch.device("meta"):
         body: Any = Backbone(spec).body

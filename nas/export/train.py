@@ -77,8 +77,7 @@ def train(
     formats = tuple(dict.fromkeys((*DEFAULT, *formats)))
     check_formats(formats)
     task = task_of(directory, config, data, sets, init)
-    if task.kind == "detection":
-        check_head(task.head, formats)
+    check_head(task.head_kind, formats)
     given = checked(directory, config) if takes_backbone(config, task, init) else None
     request = Request(directory, config, task, init, seed, given)
     _begun(request, output)  # what cannot go on there is told before anything is made

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas.errors import Fault, SpecError, UserError
 from nas.models.backbone import Backbone
-from nas.models.detector import BOX_HEADS, Detector, fault_of_graph
+from nas.models.boxes import BoxHead
+from nas.models.detector import Detector
+from nas.models.heads import HEADS, fault_of_graph
 from nas.models.neck import Neck
 from nas.models.pyramid import Headed, Pyramid, head_of
 from nas.models.segmenter import Segmenter
 from nas.necks.architecture import Architecture
 from nas.necks.spec import NeckSpec
-from nas.plugins import Table
 
 __all__ = [
     "Detector",
@@ -29,9 +30,6 @@ __all__ = [
     "neck_of",
     "with_head",
 ]
-
-HEADS = Table[Callable[..., Headed]]("heads") | dict.fromkeys(BOX_HEADS, Detector) | {"panoptic_fpn": Segmenter}
-"""Head kind -> builder(architecture, backbone=None)."""
 
 
 def build(architecture: Architecture, backbone: Backbone | None = None) -> Headed | Pyramid:
@@ -50,7 +48,8 @@ def with_head(architecture: Architecture, backbone: Backbone | None = None) -> H
     kind = head_of(architecture)[0].kind
     if kind not in HEADS:
         raise UserError(f"head {kind!r}: unknown; one of {', '.join(HEADS)}")
-    return HEADS[kind](architecture) if backbone is None else HEADS[kind](architecture, backbone)
+    model: type[Detector | Segmenter] = Detector if issubclass(HEADS[kind], BoxHead) else Segmenter
+    return model(architecture, backbone)
 
 
 def build_neck(neck: NeckSpec | Architecture | Mapping[str, Any] | str | Path, in_channels: Sequence[int]) -> Neck:

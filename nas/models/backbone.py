@@ -19,6 +19,7 @@ from nas.necks.architecture import BackboneSpec
 from nas.plugins import Table
 
 State = Mapping[str, Tensor]
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class PlainBody(nn.Module):
@@ -116,12 +117,15 @@ def plain_widths(spec: BackboneSpec) -> tuple[int, ...]:
 class Body(NamedTuple):
     """A kind of backbone that is not timm's.
 
-    `channels(spec)` tells the channels of all levels it can give; `build(spec)` makes a module from images (N, C, H, W)
-    to a list of maps, one for each of `spec.levels`.
+    Attributes:
+        channels: of a spec, the channels by level of all levels it can give.
+        build: of a spec, a module from images (N, C, H, W) to a list of maps, one for each of `spec.levels`.
+        normalisation: mean and standard deviation by channel; None: it takes images in [0, 1] as they are.
     """
 
     channels: Callable[[BackboneSpec], Mapping[int, int]]
     build: Callable[[BackboneSpec], nn.Module]
+    normalisation: Normalisation | None = None
 
 
 BODIES = Table("backbones", Body) | {
@@ -212,8 +216,15 @@ def _timm(name: str, **options: Any) -> nn.Module:
     return model
 
 
-def normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation that a timm model's weights were trained with."""
+def has_pretrained(name: str) -> bool:
+    """Whether weights are published for a backbone: for timm's, and where an installed package has them."""
+    return name not in BODIES or name in INSTALLED
+
+
+def normalisation(name: str) -> Normalisation | None:
+    """Mean and standard deviation that a backbone takes images by; None: it takes them as they are."""
+    if name in BODIES:
+        return BODIES[name].normalisation
     from timm.models import get_pretrained_cfg
 
     config = get_pretrained_cfg(name)

@@ -134,6 +134,7 @@ BLOCKS = Table[Callable[[ConvSpec, int, int, bool], OrderedDict[str, nn.Module]]
     "csp": _csp,
     "identity": _identity,
 }
+"""Name -> builder(conv, channels in, channels out, bias) of the layers by name, norm and activation left out."""
 
 
 def init_convolutions(module: nn.Module) -> None:

@@ -41,8 +41,9 @@ class BoxHead(nn.Module, ABC):
     overlap: ClassVar[float]
     """Of two boxes of a class with a larger IoU, the weaker one is dropped."""
 
-    graph: ClassVar[bool] = True
-    """Whether `forward` is a graph of fixed shapes from end to end, which is what exporters can write down."""
+    graph: ClassVar[bool] = False
+    """Whether `forward` is a graph of fixed shapes, whose outputs `decoded` of a `DenseHead` turns into boxes: that is
+    what exporters can write down."""
 
     def __init__(
         self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0

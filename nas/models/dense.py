@@ -16,6 +16,8 @@ from nas.models.boxes import BoxHead, Detections, Truth
 class DenseHead(BoxHead):
     """A head with outputs at all P places of the maps: points, or anchors. See `BoxHead`."""
 
+    graph = True
+
     @abstractmethod
     def loss(self, outputs: Any, points: Any, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
         """`boxes` is (N, G, 4), `labels` (N, G), `assigned` (N, P) from `assign`."""

@@ -12,22 +12,9 @@ from torch import Tensor, nn
 from nas.errors import UserError
 from nas.models.backbone import Backbone
 from nas.models.boxes import BoxHead, Detections
-from nas.models.faster_rcnn import FasterRCNN
-from nas.models.fcos import FCOS
+from nas.models.heads import HEADS
 from nas.models.pyramid import Headed
-from nas.models.retinanet import RetinaNet
 from nas.necks.architecture import Architecture
-
-BOX_HEADS: dict[str, type[BoxHead]] = {"fcos": FCOS, "retinanet": RetinaNet, "faster_rcnn": FasterRCNN}
-"""Head kind -> builder, with the arguments of `BoxHead`."""
-
-
-def fault_of_graph(kind: str) -> str | None:
-    """Why models with this head cannot be written down as a graph (ONNX, torch.export); None where they can."""
-    if kind not in BOX_HEADS or BOX_HEADS[kind].graph:
-        return None
-    others = " or ".join(name for name, head in BOX_HEADS.items() if head.graph)
-    return f"{kind} cuts out what an image proposes, which is no graph of fixed shapes: take the head {others}"
 
 
 class Detector(Headed):
@@ -43,8 +30,9 @@ class Detector(Headed):
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__(architecture, backbone)
         spec = self.spec
-        if spec.kind not in BOX_HEADS:
-            raise UserError(f"a detector has no head {spec.kind!r}; one of {', '.join(BOX_HEADS)}")
+        kind = HEADS[spec.kind]
+        if not issubclass(kind, BoxHead):
+            raise UserError(f"the head {spec.kind!r} finds no boxes, which a detector is for")
         if architecture.neck.merge is not None:
             raise UserError(f"the {spec.kind} head takes a pyramid, and this neck merges its maps into one")
         width = spec.width or max(self.neck.out_channels)
@@ -52,7 +40,7 @@ class Detector(Headed):
             nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in self.neck.out_channels
         )
         levels = architecture.neck.output_levels
-        self.head = BOX_HEADS[spec.kind](width, len(spec.classes), levels, spec.convs, self.image_size, spec.scale)
+        self.head = kind(width, len(spec.classes), levels, spec.convs, self.image_size, spec.scale)
         self.threshold = 0.05
 
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nas.models.blocks import block
 from nas.models.fuse import FUSIONS
 from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, Size, fit
+from nas.necks import operators
 from nas.necks.canonical import canonical
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
@@ -113,9 +114,10 @@ class _Node(nn.Module):
         self.level = node.level
         self.edges = nn.ModuleList(_Edge(spec, node, edge, channels, shared) for edge in node.inputs)
         widths = [spec.width_into(node, edge, channels) for edge in node.inputs]
-        concatenated = sum(widths) if node.fuse == "concat" else widths[0]
-        self.fuse = FUSIONS[node.fuse](widths[0], len(node.inputs)) if len(node.inputs) > 1 else None
-        self.block = block(node.block, concatenated, node.width) if node.block is not None else None
+        several = len(node.inputs) > 1
+        fused = sum(widths) if several and operators.FUSIONS[node.fuse].concatenates else widths[0]
+        self.fuse = FUSIONS[node.fuse](widths[0], len(node.inputs)) if several else None
+        self.block = block(node.block, fused, node.width) if node.block is not None else None
 
     def forward(self, maps: list[Tensor], sizes: _Sizes, shared: Projections, projected: dict[str, Tensor]) -> Tensor:
         size = sizes[self.level]

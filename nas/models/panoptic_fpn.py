@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.models.norms import GroupNorm
-from nas.necks.architecture import VOID
+from nas.models.pixels import PixelHead
 
 STRIDE = 2
 """Level at which the maps are summed, unless the pyramid is finer: a quarter of the image."""
 
 
-class SemanticHead(nn.Module):
+class SemanticHead(PixelHead):
     """Every map climbs to a quarter of the image's size, each doubling a stage of convolution, GroupNorm, ReLU and
     bilinear upsampling; the sum is classified by a 1x1 convolution and brought to the image's size.
 
@@ -37,9 +36,7 @@ class SemanticHead(nn.Module):
     def __init__(
         self, widths: Sequence[int], levels: Sequence[int], classes: int, convs: int, image_size: int, width: int
     ) -> None:
-        super().__init__()
-        self.levels = tuple(levels)
-        self.image_size = image_size
+        super().__init__(widths, levels, classes, convs, image_size, width)
         self.level = min(STRIDE, min(levels))
         self.branches = nn.ModuleList(
             nn.ModuleList(_stage(cin if k == 0 else width, width, convs, first=k == 0) for k in range(max(1, steps)))
@@ -86,26 +83,3 @@ def _stage(cin: int, width: int, convs: int, first: bool) -> nn.Sequential:
 
 def _resized(x: Tensor, side: int) -> Tensor:
     return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
-
-
-def loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy, a mean over all pixels that are not VOID, plus the Dice loss, a mean over the classes that occur.
-
-    A class's Dice loss is 1 - 2 |P T| / (|P| + |T|) over all pixels of the batch, with one pixel added above and below
-    (Milletari et al., "V-Net", 2016, section 3, with plain instead of squared sums). It counts a class by its area, so
-    that small objects do not drown in the background.
-
-    `logits` are (N, classes, S, S), `labels` (N, S, S) from 0.
-    """
-    seen = labels != VOID
-    known = labels.where(seen, 0)
-    log_p = logits.log_softmax(1)
-    own = log_p.gather(1, known[:, None]).squeeze(1)  # of the true class, (N, S, S)
-    entropy = -(own * seen).sum() / seen.sum().clamp(min=1)
-    area = torch.bincount(known[seen], minlength=logits.shape[1]).to(log_p.dtype)
-    found = (log_p.exp() * seen[:, None]).sum((0, 2, 3))
-    common = torch.zeros_like(found).index_add(0, known.flatten(), (own.exp() * seen).flatten())
-    dice = 1 - (2 * common + 1) / (found + area + 1)
-    occurs = (area > 0).to(dice.dtype)
-    total: Tensor = entropy + (dice * occurs).sum() / occurs.sum().clamp(min=1)
-    return total

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.errors import UserError
 from nas.models.backbone import Backbone
-from nas.models.panoptic_fpn import SemanticHead
+from nas.models.heads import HEADS
+from nas.models.pixels import PixelHead
 from nas.models.pyramid import Headed
 from nas.necks.architecture import Architecture
 
@@ -18,14 +20,14 @@ BACKGROUND = "background"
 
 
 class Segmenter(Headed):
-    """Backbone, neck and Panoptic FPN's semantic head, which takes maps of any width.
+    """Backbone, neck and a head for pixels, which takes maps of any width.
 
     A list of images (C, H, W) in [0, 1], of any size, gives a list of class maps, int64 (H, W): 0 the background, k
     class k - 1. Images are letterboxed to `image_size` unless they have it already. `raw` takes a batch of that size
     and gives logits (N, 1 + classes, S, S).
     """
 
-    head: SemanticHead
+    head: PixelHead
 
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__(architecture, backbone)
@@ -33,9 +35,10 @@ class Segmenter(Headed):
         widths = self.neck.out_channels
         levels = neck.output_levels if neck.merge is None else (neck.merge.level,)
         self.adapt = nn.ModuleList()
-        self.head = SemanticHead(
-            widths, levels, 1 + len(spec.classes), spec.convs, self.image_size, spec.width or max(widths)
-        )
+        kind = HEADS[spec.kind]
+        if not issubclass(kind, PixelHead):
+            raise UserError(f"the head {spec.kind!r} finds boxes, and a segmenter needs class maps")
+        self.head = kind(widths, levels, 1 + len(spec.classes), spec.convs, self.image_size, spec.width or max(widths))
 
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
         maps = self.neck(features, (self.image_size, self.image_size))

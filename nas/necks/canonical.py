@@ -151,11 +151,16 @@ def _absorb(neck: NeckSpec) -> NeckSpec:
             inner = joining(edge, node)
             if inner is not None and len(node.inputs) == 1:
                 fuse = inner.fuse
-            elif inner is not None and len(inner.inputs) > 1 and not (fuse == inner.fuse == "add"):
+            elif inner is not None and len(inner.inputs) > 1 and not _flattens(fuse, inner.fuse):
                 inner = None
             edges += inner.inputs if inner is not None else (edge,)
         nodes[i] = node.model_copy(update={"inputs": tuple(edges), "fuse": fuse})
     return _rebuilt(neck, nodes)
+
+
+def _flattens(outer: str, inner: str) -> bool:
+    """Whether a fusion within a fusion is one with the inputs of both."""
+    return outer == inner and operators.FUSIONS[outer].associative
 
 
 def _drop_dead(neck: NeckSpec) -> NeckSpec:

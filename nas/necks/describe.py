@@ -178,12 +178,16 @@ def _conv(conv: ConvSpec) -> str:
     return ", ".join(word for word in words if word)
 
 
+_CONVS_OF = dict.fromkeys(("fcos", "retinanet", "faster_rcnn"), " a tower") | {"panoptic_fpn": " a stage"}
+"""What our own heads have their convolutions in; what those of other packages make of the number is theirs to say."""
+
+
 def _head(head: HeadSpec) -> str:
     width = f", width {head.width}" if head.width is not None else ""
     listed = f"{_count(len(head.classes), 'class', 'es')} ({', '.join(head.classes[:10])}"
     more = ", ..." if len(head.classes) > 10 else ""
-    part = "stage" if head.kind == "panoptic_fpn" else "tower"
-    return f"{head.kind}, {_count(head.convs, 'conv')} a {part}{width}, {listed}{more})"
+    part = _CONVS_OF.get(head.kind, "")
+    return f"{head.kind}, {_count(head.convs, 'conv')}{part}{width}, {listed}{more})"
 
 
 def _outputs(neck: NeckSpec) -> str:

@@ -14,18 +14,23 @@ from nas.plugins import Table
 class Fusion:
     """What a fusion operator promises about its inputs.
 
-    `commutative`: the function stays the same when inputs and weights are permuted together.
-    `concatenates`: the output has the sum of the inputs' channels, so that a reducing block must follow.
+    Attributes:
+        about: the operator in a sentence.
+        commutative: the function stays the same when inputs and weights are permuted together.
+        concatenates: the output has the sum of the inputs' channels, so that a reducing block must follow.
+        max_inputs: the most inputs that it takes; None: any number.
+        associative: fusing some inputs first changes nothing, so that a nested fusion is one with more inputs.
     """
 
     about: str
     commutative: bool = True
     concatenates: bool = False
     max_inputs: int | None = None
+    associative: bool = False
 
 
 FUSIONS = Table("fusions", Fusion) | {
-    "add": Fusion("sum of the inputs (FPN)"),
+    "add": Fusion("sum of the inputs (FPN)", associative=True),
     "concat": Fusion("channels side by side, reduced by the node's block (PAN, U-Net)", concatenates=True),
     "attention": Fusion("softmax over the inputs a channel, from globally pooled context (SKNet)"),
     "fast_attention": Fusion("sum relu(w_i) x_i / (sum relu(w) + 1e-4) (EfficientDet)"),
@@ -42,7 +47,12 @@ FUSIONS = Table("fusions", Fusion) | {
 
 @dataclass(frozen=True)
 class Resampling:
-    """`projects`: maps the source's channels to the receiver's width by itself; others keep the channels."""
+    """What a resampling promises.
+
+    Attributes:
+        about: the operator in a sentence.
+        projects: it maps the source's channels to the receiver's width by itself; others keep the channels.
+    """
 
     about: str
     projects: bool = False
@@ -68,13 +78,33 @@ DOWNSAMPLINGS = Table("downsamplings", Resampling) | {
     "space_to_depth": Resampling("2x2 cells as channels, then a 1x1 convolution", projects=True),
 }
 
-BLOCKS = Table("blocks", str) | {
-    "plain": "a convolution",
-    "separable": "a depthwise convolution, then a 1x1",
-    "ppm": "pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)",
-    "bottleneck": "1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)",
-    "csp": "half the width through a bottleneck, half past it, then a 1x1 (CSPNet)",
-    "identity": "no convolution, norm and activation alone",
+
+@dataclass(frozen=True)
+class Block:
+    """What a block promises.
+
+    Attributes:
+        about: the block in a sentence.
+        convolves: it has a convolution, which alone may change the number of channels.
+        context: it looks at the whole map, and stands for the coarsest lateral of a space (`context`); the others
+            stand for its output convolutions (`conv`).
+    """
+
+    about: str
+    convolves: bool = True
+    context: bool = False
+
+
+BLOCKS = Table("blocks", Block) | {
+    "plain": Block("a convolution"),
+    "separable": Block("a depthwise convolution, then a 1x1"),
+    "ppm": Block(
+        "pyramid pooling: averages of 1, 2, 3 and 6 cells a side beside the map, then a convolution (PSPNet)",
+        context=True,
+    ),
+    "bottleneck": Block("1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)"),
+    "csp": Block("half the width through a bottleneck, half past it, then a 1x1 (CSPNet)"),
+    "identity": Block("no convolution, norm and activation alone", convolves=False),
 }
 
 NORMS: dict[str, str] = {

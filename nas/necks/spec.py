@@ -32,7 +32,7 @@ class ConvSpec(Value):
     @property
     def convolves(self) -> bool:
         """Whether there is a convolution, which alone may change the number of channels."""
-        return self.kind != "identity"
+        return self.kind not in operators.BLOCKS or operators.BLOCKS[self.kind].convolves
 
     def faults(self, path: str) -> list[Fault]:
         tables: tuple[tuple[str, str, Mapping[str, Any]], ...] = (

@@ -68,14 +68,14 @@ def _target(spec: StudySpec) -> list[Fault]:
     target = spec.task.latency_target
     fault = fault_of_target(target) if spec.address is None else None
     if target == "onnxruntime":
-        fault = fault_of_graph(spec.task.head) or fault
+        fault = fault_of_graph(spec.task.head_kind) or fault
     return [] if fault is None else [Fault("task.latency_target", fault)]
 
 
 def _export(spec: StudySpec) -> list[Fault]:
     """Whether what is asked for can be exported: our own words can, given the packages; others must show it."""
     graphs = [name for name in spec.export if name in GRAPHS]
-    fault = fault_of_graph(spec.task.head) if graphs else None
+    fault = fault_of_graph(spec.task.head_kind) if graphs else None
     if fault is not None:
         return [Fault("export", f"{', '.join(graphs)}: {fault}, or leave them out")]
     fault = fault_of_target("onnxruntime") if any(name.startswith("onnx") for name in graphs) else None
@@ -91,6 +91,7 @@ TABLES: dict[str, tuple[str, Table[Any]]] = {
     "upsample": ("upsampling", operators.UPSAMPLINGS),
     "downsample": ("downsampling", operators.DOWNSAMPLINGS),
     "conv": ("block", operators.BLOCKS),
+    "context": ("block", operators.BLOCKS),
 }
 """Parameter of a space, or option of a baseline -> the kind of word it takes, and all of them."""
 

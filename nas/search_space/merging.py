@@ -16,7 +16,7 @@ from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import Cell
 from nas.search_space.choosing import Chooser, Values
-from nas.search_space.pyramid import CONVS
+from nas.search_space.pyramid import CONVS, block_faults
 from nas.search_space.template import Template, choose_levels
 
 
@@ -156,4 +156,5 @@ MERGING_CELLS = Template(
     },
     unasked={"repeats": 1, "conv": "plain", "norm": "batch", "upsample": "nearest", "downsample": "max_pool"},
     plan=_plan,
+    faults=block_faults,
 )

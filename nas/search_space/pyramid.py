@@ -12,8 +12,14 @@ from nas.necks.spec import NeckSpec
 from nas.search_space.choosing import Chooser, Values
 from nas.search_space.template import Template, choose_levels
 
-CONVS = tuple(name for name in operators.BLOCKS if name not in ("identity", "ppm"))
-"""Blocks that stand for an output convolution."""
+
+def _blocks(context: bool) -> tuple[str, ...]:
+    """Blocks for `context`, or for `conv`. Those of other packages are judged when chosen, not imported here."""
+    own = {name: b.convolves and b.context == context for name, b in operators.BLOCKS.own.items()}
+    return tuple(name for name in operators.BLOCKS if own.get(name, True))
+
+
+CONVS, CONTEXTS = _blocks(False), _blocks(True)
 
 TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
 
@@ -104,6 +110,20 @@ def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
     )
 
 
+def block_faults(parameters: Mapping[str, Values]) -> list[Fault]:
+    """Blocks that cannot stand where they are put."""
+    faults = []
+    for name, context in (("conv", False), ("context", True)):
+        for kind in map(str, parameters.get(name, ())):
+            block = operators.BLOCKS.get(kind)  # `none` is no block
+            if block is not None and not block.convolves:
+                faults.append(Fault(name, f"{kind} has no convolution, which every pyramid needs there"))
+            elif block is not None and block.context != context:
+                other = "context" if block.context else "conv"
+                faults.append(Fault(name, f"{kind} belongs under {other}"))
+    return faults
+
+
 def _faults(parameters: Mapping[str, Values]) -> list[Fault]:
     fusions = [str(f) for f in parameters["fusion"]]
     faults = [
@@ -113,7 +133,7 @@ def _faults(parameters: Mapping[str, Values]) -> list[Fault]:
     ]
     if parameters["topology"] == ("bifpn",) and 1 in parameters["levels"]:
         faults.append(Fault("levels", "a bifpn has two levels or more: leave out 1"))
-    return faults
+    return faults + block_faults(parameters)
 
 
 def _traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
@@ -140,7 +160,7 @@ def _traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Value
         "norm": tuple({block.norm for block in blocks} | {"none"}),
         "act": tuple({block.act for block in blocks} | {"none"}),
         "order": tuple({block.order for block in blocks} | {"post"}),
-        "context": ("ppm",) if any(block.kind == "ppm" for block in blocks) else ("none",),
+        "context": tuple({block.kind for block in blocks if operators.BLOCKS[block.kind].context}) or ("none",),
     }
     return shown | {f"width_p{level}": (width,) for level, width in zip(neck.output_levels, widths, strict=True)}
 
@@ -159,7 +179,7 @@ PYRAMID = Template(
         "act": tuple(operators.ACTIVATIONS),
         "order": tuple(operators.ORDERS),
         "downsample": tuple(operators.DOWNSAMPLINGS),
-        "context": ("none", "ppm"),
+        "context": ("none", *CONTEXTS),
         "repeats": range(1, 9),
     },
     unasked={"norm": "none", "act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1},

@@ -56,18 +56,23 @@ class BackboneTask(Value):
         return levels
 
 
+HEADS = {"detection": "fcos", "segmentation": "panoptic_fpn"}
+"""Task kind -> the head that `head: fcos`, the default, stands for."""
+
+
 class TaskSpec(Value):
     """The proxy task: data, backbone and the training that every neck gets alike.
 
-    `views` is the number of fixed views of every training image, of which each epoch takes one at random: the first as
-    it is, the second mirrored (`flip`), the others zoomed by a factor within `jitter`, every second of them mirrored
-    too; of the others the part `mosaic`, the last ones, are mosaics of four images instead; `cache: features` holds the
-    features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held (`constant`) or brought down
-    to zero (`one_cycle`); what is measured and kept are the weights averaged over the last part `average` of the run so
-    far (0: as they are). A constant rate makes a short run the start of a longer one. `cache_bytes` bounds what `cache`
-    may hold, in bytes; `head` of a detection task is `fcos`, `retinanet` or `faster_rcnn`, with `head_convs`
-    convolutions a tower and object sizes a level scaled by `head_scale`; `device: auto` is a GPU where the workers have
-    one. `latency_target` is what `latency_ms` is timed on: `torch`, on the device; `onnxruntime`, on the CPU.
+    `views` is the number of fixed views of every training image, of which each epoch takes one at random: the first
+    as it is, the second mirrored (`flip`), the others zoomed by a factor within `jitter`, every second of them
+    mirrored too; of the others the part `mosaic`, the last ones, are mosaics of four images instead; `cache:
+    features` holds the features of all. `lr` is the peak rate of AdamW for a batch of `batch_size`, held
+    (`constant`) or brought down to zero (`one_cycle`); what is measured and kept are the weights averaged over the
+    last part `average` of the run so far (0: as they are). A constant rate makes a short run the start of a longer
+    one. `cache_bytes` bounds what `cache` may hold, in bytes; `head` is `fcos`, `retinanet` or `faster_rcnn`, for
+    segmentation `panoptic_fpn`, or a head of another package, with `head_convs` convolutions a tower and object
+    sizes a level scaled by `head_scale`; `device: auto` is a GPU where the workers have one. `latency_target` is
+    what `latency_ms` is timed on: `torch`, on the device; `onnxruntime`, on the CPU.
     """
 
     kind: str
@@ -107,6 +112,11 @@ class TaskSpec(Value):
             message = f"{self.mosaic:g} of the {others} views that may be mosaics is none: raise it, or views"
             raise Faulty([Fault("mosaic", message)])
         return self
+
+    @property
+    def head_kind(self) -> str:
+        """The kind of head that models get. Stored tasks of segmentation have `fcos`, as all that name no head."""
+        return HEADS.get(self.kind, self.head) if self.head == type(self).model_fields["head"].default else self.head
 
     @property
     def views_as_they_are(self) -> int:

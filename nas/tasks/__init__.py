@@ -8,12 +8,16 @@ features. Knows nothing of executors, databases or Optuna. Here tasks are found 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from nas.errors import Fault, SpecError
+from nas.errors import Fault, SpecError, UserError
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.base import Say, Task
+
+if TYPE_CHECKING:
+    from nas.models.boxes import BoxHead
+    from nas.models.pixels import PixelHead
 
 Load = Callable[[TaskSpec, Say, bytes | None], Task]
 
@@ -54,27 +58,39 @@ class Kind(NamedTuple):
     settle: Callable[[Task, Say], Task]
 
 
-def _head_of_boxes(spec: TaskSpec) -> list[Fault]:
-    from nas.models.detector import BOX_HEADS
+def _boxes(spec: TaskSpec) -> list[Fault]:
+    from nas.models.boxes import BoxHead
 
-    known = spec.head in BOX_HEADS
-    return [] if known else [Fault("task.head", f"unknown {spec.head!r}; one of {', '.join(BOX_HEADS)}")]
+    return _head(spec, BoxHead, "finds no boxes")
 
 
-def _no_boxes(spec: TaskSpec) -> list[Fault]:
-    """The keys that speak of boxes."""
-    faults = []
+def _pixels(spec: TaskSpec) -> list[Fault]:
+    from nas.models.pixels import PixelHead
+
+    faults = _head(spec, PixelHead, "does not classify pixels")
     if spec.head_scale != 1:
         message = "scales the boxes that a level answers for, and segmentation has none: leave it out"
         faults.append(Fault("task.head_scale", message))
-    if spec.head != "fcos":
-        faults.append(Fault("task.head", f"is a choice of detection; leave it out of {spec.kind}"))
     return faults
 
 
+def _head(spec: TaskSpec, base: type[BoxHead] | type[PixelHead], lacks: str) -> list[Fault]:
+    """What keeps the head from this task."""
+    from nas.models.heads import HEADS, names_of
+
+    kind, fitting = spec.head_kind, ", ".join(names_of(base))
+    if kind not in HEADS:
+        return [Fault("task.head", f"unknown {kind!r}; one of {fitting}")]
+    try:
+        fits = issubclass(HEADS[kind], base)
+    except UserError as error:  # a package that cannot be used
+        return [Fault("task.head", str(error))]
+    return [] if fits else [Fault("task.head", f"{kind} {lacks}, which {spec.kind} needs; one of {fitting}")]
+
+
 TASKS: dict[str, Kind] = {
-    "detection": Kind(_detection, data.DATA, _head_of_boxes, _settle),
-    "segmentation": Kind(_segmentation, data.MASKS, _no_boxes, _settle),
+    "detection": Kind(_detection, data.DATA, _boxes, _settle),
+    "segmentation": Kind(_segmentation, data.MASKS, _pixels, _settle),
 }
 """Task kind -> what it is."""
 

@@ -55,7 +55,7 @@ class DetectionTask(SupervisedTask[Targets]):
 
     def head(self) -> HeadSpec:
         spec = self.spec
-        return HeadSpec(kind=spec.head, classes=self.dataset.classes, convs=spec.head_convs, scale=spec.head_scale)
+        return HeadSpec(kind=spec.head_kind, classes=self.dataset.classes, convs=spec.head_convs, scale=spec.head_scale)
 
     def labels(self, view: Sequence[Tile]) -> tuple[Boxes, Rows]:
         return boxes_of(self.dataset.train, view)

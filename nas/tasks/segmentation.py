@@ -1,4 +1,4 @@
-"""The proxy task `segmentation`: a backbone, the neck under test and Panoptic FPN's semantic head on class maps."""
+"""The proxy task `segmentation`: a backbone, the neck under test and a head for pixels, on class maps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.models import Segmenter, panoptic_fpn
+from nas.models import Segmenter
 from nas.necks.architecture import HeadSpec
 from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
@@ -44,7 +44,7 @@ class SegmentationTask(SupervisedTask[Masks]):
         return spec.image_size**2
 
     def head(self) -> HeadSpec:
-        return HeadSpec(kind="panoptic_fpn", classes=self.dataset.classes, convs=self.spec.head_convs)
+        return HeadSpec(kind=self.spec.head_kind, classes=self.dataset.classes, convs=self.spec.head_convs)
 
     def labels(self, view: Sequence[Tile]) -> Mask:
         assert self.dataset.train.masks is not None
@@ -60,12 +60,14 @@ class SegmentationTask(SupervisedTask[Masks]):
 class SegmentationSession(Session):
     """A segmenter in training."""
 
+    model: Segmenter
+
     def loss(self, index: Index) -> Tensor:
         if self.task.targets is not None:
             features, masks = self.cached(index), self.task.targets[index]
         else:
             features, masks = self.fresh(index)
-        return panoptic_fpn.loss(self.outputs(features), torch.from_numpy(masks).to(self.device).long())
+        return self.model.head.loss(self.outputs(features), torch.from_numpy(masks).to(self.device).long())
 
     def found(self, index: Index) -> list[Counts]:
         val = self.task.dataset.val

@@ -17,6 +17,7 @@ from nas.models.backbone import (
     channels_of,
     check_maps,
     checkpoint_state,
+    has_pretrained,
     load_state,
     normalisation,
     pretrained_state,
@@ -89,16 +90,14 @@ def check_backbone(spec: TaskSpec, kept: bool = False) -> list[Fault]:
 
 def _has_weights(spec: TaskSpec) -> bool:
     """Whether weights come with the backbone."""
-    return spec.backbone.checkpoint is not None or (spec.backbone.pretrained and spec.backbone.name != "plain")
+    return spec.backbone.checkpoint is not None or (spec.backbone.pretrained and has_pretrained(spec.backbone.name))
 
 
 def structure(spec: TaskSpec) -> BackboneSpec:
     """The task's backbone with all the levels it offers."""
     name = spec.backbone.name
     levels = spec.backbone.levels or tuple(x for x in sorted(channels_of(name)) if x >= FINEST)
-    if name == "plain":
-        return BackboneSpec(name=name, levels=levels)
-    mean, std = normalisation(name)
+    mean, std = normalisation(name) or (None, None)
     return BackboneSpec(name=name, levels=levels, mean=mean, std=std)
 
 

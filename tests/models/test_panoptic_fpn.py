@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from nas.models.panoptic_fpn import VOID, SemanticHead, loss
+from nas.models.panoptic_fpn import SemanticHead
+from nas.models.pixels import cross_entropy_and_dice as loss
+from nas.necks.architecture import VOID
 
 
 def maps(levels: tuple[int, ...], widths: list[int], size: int) -> list[torch.Tensor]:

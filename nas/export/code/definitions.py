@@ -7,6 +7,7 @@ import importlib
 import inspect
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.util import resolve_name
 from types import ModuleType
 
 from nas.errors import NASError
@@ -68,7 +69,7 @@ def _top_level(module: ModuleType) -> tuple[dict[str, Statement], dict[str, tupl
     imports: dict[str, tuple[str, str]] = {}
     for statement in ast.parse(inspect.getsource(module)).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            imports |= _imported(statement)
+            imports |= _imported(statement, module.__package__)
         elif isinstance(statement, ast.ClassDef | ast.FunctionDef):
             statements[statement.name] = statement
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
@@ -76,14 +77,15 @@ def _top_level(module: ModuleType) -> tuple[dict[str, Statement], dict[str, tupl
     return statements, imports
 
 
-def _imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, tuple[str, str]]]:
+def _imported(statement: ast.Import | ast.ImportFrom, package: str | None) -> Iterator[tuple[str, tuple[str, str]]]:
     for alias in statement.names:
         name = alias.asname or alias.name.split(".")[0]
         renamed = f" as {alias.asname}" if alias.asname else ""
         if isinstance(statement, ast.Import):
             yield name, (f"import {alias.name}{renamed}", alias.name)
         else:
-            yield name, (f"from {statement.module} import {alias.name}{renamed}", statement.module or "")
+            origin = resolve_name("." * statement.level + (statement.module or ""), package)
+            yield name, (f"from {origin} import {alias.name}{renamed}", origin)
 
 
 def _targets(statement: ast.Assign | ast.AnnAssign) -> list[str]:

@@ -6,6 +6,7 @@ calls by their own source, so that there is one truth. What is written here is t
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
@@ -204,6 +205,7 @@ class _Writer:
         stateless = not [*module.parameters(), *module.buffers()]
         if stateless and shared and not always:
             name = shared
+        name = re.sub(r"\W", "_", name)  # an entry point may be called `my-fusion`
         candidate, k = name, 1
         while candidate in self.layers and not (stateless and self.layers[candidate] == expression):
             k += 1

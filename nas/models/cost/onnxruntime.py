@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
-from nas.models.detector import fault_of_graph
+from nas.models.heads import fault_of_graph
 from nas.models.pyramid import Headed, Pyramid
 
 INPUT = "image"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nas.necks.operators import FUSIONS
 from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec
 from nas.necks.topologies.draft import Draft
 
@@ -17,7 +18,7 @@ def seed_fpn(inputs: Sequence[int], width: int = 16, fuse: str = "add", upsample
     the same upsampling, then concatenated and passed through the 3x3 convolution: (N, 3, 64, 64) -> (N, width, 64, 64).
     """
     draft = Draft(inputs)
-    reduce = ConvSpec(kernel=1, norm="batch") if fuse == "concat" else None
+    reduce = ConvSpec(kernel=1, norm="batch") if fuse in FUSIONS and FUSIONS[fuse].concatenates else None
     maps = {inputs[-1]: len(inputs) - 1}
     for i, level in reversed(list(enumerate(inputs[:-1]))):
         maps[level] = draft.add(level, width, [i, EdgeSpec(source=maps[level + 1], up=upsample)], fuse, reduce)

@@ -42,7 +42,7 @@ def pyramid(
         norm: what follows every convolution; a name of `vocabulary.NORMS`.
         act: the activation of the output convolutions, in their `order`.
         downsample: how maps go up from fine to coarse; a name of `vocabulary.DOWNSAMPLINGS`.
-        context: `ppm` puts pyramid pooling in the place of the coarsest lateral.
+        context: a block that takes the place of the coarsest lateral, such as `ppm`; `none`: a lateral as the others.
         repeats: how often all levels are fused; each time but the first from the pyramid before.
     """
     draft = Draft(inputs)
@@ -51,7 +51,7 @@ def pyramid(
     post = ConvSpec(kernel=1, norm=reducing) if reduces else None
     lateral = ConvSpec(kernel=1, norm=norm)
     smooth = ConvSpec(kind=conv, norm=norm, act=act, order=order)
-    pooling = ConvSpec(kind="ppm", norm=norm, act=act) if context == "ppm" else None
+    pooling = ConvSpec(kind=context, norm=norm, act=act) if context != "none" else None
     if topology == "bifpn":
         block = smooth.model_copy(update={"norm": reducing})
         return stacked(two_ways, inputs, widths, fusion, upsample, downsample, repeats, lateral, block, pooling)

@@ -17,24 +17,31 @@ __all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "check", "lo
 
 
 class Loader(NamedTuple):
-    """A kind of data: a cheap check of its spec, and the reading of what passed it."""
+    """A kind of data.
+
+    Attributes:
+        check: what is wrong with a spec, seen cheaply.
+        load: reads what passed the check, at an image size in pixels; over so many bytes images stay in their files.
+        guessed: `check` tells the kind's layout from others, so that a folder may be taken for one of this kind.
+    """
 
     check: Callable[[DataSpec], list[Fault]]
     load: Callable[[DataSpec, int, float], Dataset]
+    guessed: bool = False
 
 
 DATA = Table("data", Loader) | {
     "digits": Loader(digits.check, digits.load),
-    "voc": Loader(voc.check, voc.load),
-    "coco": Loader(coco.check, coco.load),
-    "yolo": Loader(yolo.check, yolo.load),
+    "voc": Loader(voc.check, voc.load, guessed=True),
+    "coco": Loader(coco.check, coco.load, guessed=True),
+    "yolo": Loader(yolo.check, yolo.load, guessed=True),
 }
 """Kinds that have boxes."""
 
 MASKS = Table("masks", Loader) | {
     "digits": Loader(digits.check, digits.load_masks),
-    "masks": Loader(masks.check, masks.load),
-    "coco": Loader(coco.check, coco_masks.load),
+    "masks": Loader(masks.check, masks.load, guessed=True),
+    "coco": Loader(coco.check, coco_masks.load, guessed=True),
 }
 """Kinds that have class maps: `Split.masks` is there."""
 

@@ -99,7 +99,7 @@ def kinds_of(
     """
     if not Path(root).is_dir():
         raise UserError(f"there is no folder {root}")
-    specs = {kind: DataSpec(kind=kind, root=root, classes=classes) for kind in kinds if kind != "digits"}
+    specs = {kind: DataSpec(kind=kind, root=root, classes=classes) for kind in kinds if kinds[kind].guessed}
     faults = {kind: data.check(spec, kinds) for kind, spec in specs.items()}
     fitting = tuple(kind for kind, found in faults.items() if not found)
     if not fitting:
