@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from nas import __version__
+from nas import __version__, plugins
 from nas.search.setup import Setup
 
 _PACKAGES = ("torch", "torchvision", "timm", "optuna", "ray", "faster-coco-eval", "numpy")
@@ -16,7 +16,7 @@ def provenance(setup: Setup) -> dict[str, Any]:
     """Versions, the machine, and what the spec was read as."""
     own = {"python": platform.python_version(), "pyramid-nas": __version__}
     facts = {
-        "versions": own | {name: version(name) for name in _PACKAGES},
+        "versions": own | {name: version(name) for name in _PACKAGES} | plugins.packages(),
         "machine": platform.node(),
         "platform": platform.platform(),
         "space": setup.space.to_dict(),

@@ -86,7 +86,7 @@ class ExecutorContract:
         until_idle(executor)
         for number in range(executor.capacity):
             executor.submit(job(f"instant-{number}"))
-        assert all(isinstance(e.what, Measurement) for e in until_idle(executor))
+        assert [type(e.what) for e in until_idle(executor)] == [Measurement] * executor.capacity
 
     def test_no_more_jobs_than_slots(self, executor: Executor) -> None:
         for number in range(executor.capacity):
@@ -102,9 +102,7 @@ class ExecutorContract:
         assert {e.attempt for e in until_idle(executor)} == {1}
 
     def test_nothing_running_is_nothing_to_wait_for(self, executor: Executor) -> None:
-        start = time.monotonic()
-        assert executor.events(timeout=10) == []
-        assert time.monotonic() - start < 1
+        assert executor.events(timeout=1e6) == []  # or the test runs out of its own time
 
     def test_cancel_silences_the_job_frees_its_slot_and_runs_finally(
         self, executor: Executor, context: Context
@@ -146,11 +144,11 @@ class ExecutorContract:
 
     def test_events_of_a_cancelled_attempt_do_not_reach_the_next(self, executor: Executor) -> None:
         executor.submit(job("endless", attempt=1))
-        executor.events(timeout=5)
-        time.sleep(2 * PAUSE)
+        assert executor.events(timeout=PATIENCE)
+        time.sleep(2 * PAUSE)  # so that more events of this attempt are on their way; none has to be
         executor.cancel("endless")
         executor.submit(job("endless", attempt=2))
-        told = [e for _ in range(3) for e in executor.events(timeout=5)]
+        told = [e for _ in range(3) for e in executor.events(timeout=PATIENCE)]
         executor.cancel("endless")
         assert len(told) >= 3
         assert {e.attempt for e in told} == {2}
@@ -162,9 +160,12 @@ class ExecutorContract:
         assert event.what.details == {"writeable": False, "owndata": False, "sum": int(context.images.sum())}
 
     def test_busy_seconds_are_those_inside_evaluations(self, executor: Executor) -> None:
-        before = executor.busy_seconds
+        before, start = executor.busy_seconds, time.monotonic()
         executor.submit(job("steady"))
         (*_, last) = until_idle(executor)
+        spent, most = executor.busy_seconds - before, time.monotonic() - start
         time.sleep(PAUSE)
         assert isinstance(last.what, Measurement)
-        assert executor.busy_seconds - before == pytest.approx(last.what.seconds, abs=PAUSE / 2)
+        assert last.what.seconds == pytest.approx(last.what.details["end"] - last.what.details["start"])
+        assert last.what.seconds <= spent <= most
+        assert executor.busy_seconds - before == spent  # idle time is not busy

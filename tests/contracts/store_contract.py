@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from nas.errors import StoreError, UserError
 from nas.storage import Store, open_store
@@ -160,7 +161,7 @@ class StoreContract:
     def test_an_evaluation_that_cannot_be_kept_in_full_is_not_kept(self, store: Store) -> None:
         given = samples.evaluation(weights=b"tensors")
         twice = given.model_copy(update={"curve": given.curve + given.curve})
-        with pytest.raises(Exception, match=r"nas_curve|pk_nas_curve"):
+        with pytest.raises(IntegrityError, match=r"nas_curve|pk_nas_curve"):
             store.record(twice)
         assert store.evaluations("t1-abc") == []
         assert store.get_artifact(str(given.key), "weights") is None
@@ -190,7 +191,7 @@ class StoreContract:
     def test_a_trial_is_bound_once(self, store: Store) -> None:
         samples.with_study(store)
         store.bind("pets", 0, samples.key(), samples.architecture(), None)
-        with pytest.raises(Exception, match="nas_trial"):
+        with pytest.raises(IntegrityError, match="nas_trial"):
             store.bind("pets", 0, samples.key(16), samples.architecture(16), None)
         assert [trial.key for trial in store.trials("pets")] == [samples.key()]
 

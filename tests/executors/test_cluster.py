@@ -33,10 +33,17 @@ from nas.executors.ray import RayExecutor
 from nas.studies.spec import Workers
 from tests.executors.toys import evaluate, job
 
+def end():
+    # How the job ends.
+    while True:
+        for event in executor.events(timeout=60):
+            if event.final:
+                return event.what
+
 context = pickle.loads(Path("context.pickle").read_bytes())
 with RayExecutor(evaluate, context, Workers(count=1), os.environ.get("ADDRESS")) as executor:
     executor.submit(job("endless"))
-    (event,) = executor.events(timeout=60)
+    event, *_ = executor.events(timeout=60)
     Path("pid").write_text(event.worker.rpartition(":")[2])
     MIDDLE
 """
@@ -105,7 +112,7 @@ def folder() -> Iterator[Path]:
 @pytest.mark.ray
 def test_a_cluster_of_our_own_needs_no_home_says_nothing_and_leaves_nothing(folder: Path, context: Context) -> None:
     # The death of a worker is what Ray is most eager to tell.
-    middle = "os.kill(int(Path('pid').read_text()), signal.SIGKILL); print(executor.events(timeout=60)[-1].what.kind)"
+    middle = "os.kill(int(Path('pid').read_text()), signal.SIGKILL); print(end().kind)"
     process = driver(folder, f"{middle}; time.sleep(1)", context, HOME="/nonexistent", RAY_ADDRESS="10.255.255.1:1")
     assert process.communicate(timeout=120) == ("worker\n", "")
     assert process.returncode == 0
@@ -120,11 +127,14 @@ def test_an_address_that_is_no_cluster_is_named_before_long() -> None:
             Cluster(address, Workers(), None)
 
 
-def test_an_unreachable_address_is_named_at_once() -> None:
-    start = time.monotonic()
+def test_an_unreachable_address_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*args: object, **options: object) -> None:
+        raise AssertionError("Ray was asked, which tries for minutes")
+
+    monkeypatch.setattr("subprocess.run", asked)
+    monkeypatch.setattr("ray.init", asked)
     with pytest.raises(UserError, match=r"nothing answers at 127\.0\.0\.1:9 \(Connection refused\)"):
         Cluster("127.0.0.1:9", Workers(), None)
-    assert time.monotonic() - start < 6
 
 
 @pytest.mark.parametrize("address", ["nonsense", "ray://head:10001x", ":6379", "head:"])
@@ -194,9 +204,9 @@ def test_workers_do_not_outlive_a_killed_driver(folder: Path, context: Context) 
 def test_a_cluster_that_runs_is_joined_given_the_package_and_left_running(folder: Path, context: Context) -> None:
     with head(folder) as (process, address):
         middle = "executor.cancel('endless'); executor.submit(job('environment'))"
-        middle += "; print(executor.events(timeout=60)[-1].what.details['package'])"
+        middle += "; print(end().details['package'])"
         middle += "; executor.submit(job('machine'))"
-        middle += "; print(executor.events(timeout=60)[-1].what.details['versions']['pyramid-nas'])"
+        middle += "; print(end().details['versions']['pyramid-nas'])"
         joined = driver(folder, middle, context, ADDRESS=address)
         told, errors = joined.communicate(timeout=120)
         assert errors == ""

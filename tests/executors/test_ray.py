@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from nas.executors import Executor, Failure
 from nas.executors.ray import RayExecutor
 from nas.studies.records import Measurement, Progress
 from nas.studies.spec import Workers
-from tests.contracts.executor_contract import ExecutorContract, eventually, until_idle
-from tests.executors.toys import Context, OnceUnloadable, Unloadable, evaluate, job
+from tests.contracts.executor_contract import PATIENCE, ExecutorContract, eventually, until_idle
+from tests.executors.toys import PAUSE, Context, OnceUnloadable, Unloadable, evaluate, job
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
@@ -49,26 +48,22 @@ class TestRayExecutor(ExecutorContract):
         assert a["pid"] != b["pid"]
         assert max(a["start"], b["start"]) < min(a["end"], b["end"])
 
-    def test_an_event_arrives_within_50_ms(self, executor: Executor) -> None:
-        executor.submit(job("steady", epochs=10))
-        delays = []
-        while executor.running:
-            events = executor.events(timeout=5)
-            told = [e.what.metrics["told"] for e in events if isinstance(e.what, Progress)]
-            delays += [time.time() - t for t in told if t is not None]
-        assert sorted(delays)[len(delays) // 2] < 0.05
+    def test_events_returns_when_there_is_one_and_not_when_its_time_is_over(self, executor: Executor) -> None:
+        executor.submit(job("endless"))
+        found = executor.events(timeout=PATIENCE)
+        executor.cancel("endless")
+        assert 0 < len(found) < PATIENCE / PAUSE / 4  # in all that time there would be PATIENCE / PAUSE
 
-    def test_events_waits_no_longer_than_asked(self, executor: Executor) -> None:
-        executor.submit(job("steady", epochs=1))
-        until_idle(executor)  # the worker is warm
-        executor.submit(job("steady", epochs=1))
-        start = time.monotonic()
-        assert executor.events(timeout=0.01) == []
-        assert time.monotonic() - start < 0.05
+    def test_events_waits_no_longer_than_asked(self, executor: Executor, context: Context) -> None:
+        executor.submit(job("gated"))
+        assert executor.events(timeout=0.01) == []  # there will be none before this call has returned
+        (context.folder / "gated.go").touch()
+        (event,) = until_idle(executor)
+        assert isinstance(event.what, Measurement)
 
     def test_a_killed_worker_is_a_failure_of_its_own_kind_and_is_replaced(self, executor: Executor) -> None:
         executor.submit(job("endless"))
-        (event,) = executor.events(timeout=10)
+        event, *_ = executor.events(timeout=PATIENCE)
         assert isinstance(event.what, Progress)
         pid = event.what.metrics["pid"]
         assert pid is not None
@@ -80,7 +75,7 @@ class TestRayExecutor(ExecutorContract):
         for name in ("steady-a", "steady-b"):
             executor.submit(job(name, attempt=2))
         finals = [e for e in until_idle(executor) if e.final]
-        assert all(isinstance(e.what, Measurement) for e in finals)
+        assert [type(e.what) for e in finals] == [Measurement] * 2
         assert len({e.worker for e in finals} - {last.worker}) == 2
 
     def test_a_worker_has_a_thread_a_cpu_and_sees_no_gpu_it_was_not_given(self, executor: Executor) -> None:
@@ -94,7 +89,7 @@ class TestRayExecutor(ExecutorContract):
 def test_a_second_executor_uses_the_connection_and_leaves_it_open(ray_executor: Executor, context: Context) -> None:
     second = RayExecutor(evaluate, context, SMALL)
     second.submit(job("endless"))
-    (event,) = second.events(timeout=10)
+    event, *_ = second.events(timeout=PATIENCE)
     worker = int(event.worker.rpartition(":")[2])
     second.close()
     second.close()
@@ -125,7 +120,7 @@ def test_a_worker_that_cannot_start_is_done_without(ray_executor: Executor, cont
             executor.submit(job(name))
         finals = [event for event in until_idle(executor) if event.final]
         assert {event.job for event in finals} == {"steady-a", "steady-b"}
-        assert all(isinstance(event.what, Measurement) for event in finals)
+        assert [type(event.what) for event in finals] == [Measurement] * 2
         assert len({event.worker for event in finals}) == executor.capacity == 1
         executor.submit(job("endless-a"))
         executor.submit(job("endless-b"))  # the driver may not have seen yet that there is one fewer

@@ -77,6 +77,13 @@ def _instant(context: Context, job: Job) -> Iterator[Progress | Measurement]:
     yield Measurement(metrics={}, seconds=0)
 
 
+def _gated(context: Context, job: Job) -> Iterator[Progress | Measurement]:
+    """Ends when there is `ID.go` in the folder."""
+    while not (context.folder / f"{job.id}.go").exists():
+        time.sleep(PAUSE)
+    yield Measurement(metrics={}, seconds=0)
+
+
 def _environment(context: Context, job: Job) -> Iterator[Progress | Measurement]:
     yield Measurement(metrics={}, seconds=0, details={"package": nas.__file__, **os.environ})
 

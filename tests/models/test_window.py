@@ -2,75 +2,97 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
 from nas.models.window import Window
 
-PATIENCE = 20
+PATIENCE = 60
 
 
-def hold(folder: Path, inside: threading.Event, leave: threading.Event) -> None:
-    window = Window(folder)
-    with window.beside_others():
-        inside.set()
-        assert leave.wait(PATIENCE)
-    window.close()
+@pytest.fixture
+def blocked(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """Locks of this process raise BlockingIOError where they would wait. What the list holds is called just before."""
+    meanwhile: list[Callable[[], None]] = []
+
+    def at_once(file: IO[str], operation: int) -> None:
+        try:
+            fcntl.flock(file, operation if operation == fcntl.LOCK_UN else operation | fcntl.LOCK_NB)
+        except BlockingIOError:
+            while meanwhile:
+                meanwhile.pop()()
+            raise
+
+    locks = {"LOCK_SH": fcntl.LOCK_SH, "LOCK_EX": fcntl.LOCK_EX, "LOCK_UN": fcntl.LOCK_UN}
+    monkeypatch.setattr("nas.models.window.fcntl", SimpleNamespace(flock=at_once, **locks))
+    return meanwhile
+
+
+def waits(folder: Path, way: str) -> bool:
+    """Whether somebody else who enters now would have to wait."""
+    with closing(Window(folder)) as window:
+        try:
+            with getattr(window, way)():
+                return False
+        except BlockingIOError:
+            return True
 
 
 def enter(folder: Path, way: str, inside: threading.Event) -> threading.Thread:
     def run() -> None:
-        window = Window(folder)
-        with getattr(window, way)():
+        with closing(Window(folder)) as window, getattr(window, way)():
             inside.set()
-        window.close()
 
     thread = threading.Thread(target=run)
     thread.start()
     return thread
 
 
+@pytest.mark.usefixtures("blocked")
 def test_trainings_go_on_side_by_side(tmp_path: Path) -> None:
-    one, two = Window(tmp_path), Window(tmp_path)
-    with one.beside_others(), two.beside_others():
-        pass
-    one.close()
-    two.close()
+    with closing(Window(tmp_path)) as window, window.beside_others():
+        assert not waits(tmp_path, "beside_others")
 
 
-def test_a_measurement_waits_for_the_step_and_keeps_others_out(tmp_path: Path) -> None:
-    inside, leave, measured, entered = (threading.Event() for _ in range(4))
-    training = threading.Thread(target=hold, args=(tmp_path, inside, leave))
-    training.start()
-    assert inside.wait(PATIENCE)
-    measurement = enter(tmp_path, "alone", measured)
-    assert not measured.wait(0.2)  # the training is still in its step
-    second = enter(tmp_path, "beside_others", entered)
-    assert not entered.wait(0.2)  # a measurement waits, so no further step begins
-    leave.set()
-    for thread in (training, measurement, second):
-        thread.join(PATIENCE)
-    assert measured.is_set()
-    assert entered.is_set()
+def test_a_measurement_waits_for_the_step_and_keeps_others_out(
+    tmp_path: Path, blocked: list[Callable[[], None]]
+) -> None:
+    others: list[bool] = []
+    with closing(Window(tmp_path)) as window, window.beside_others():
+        blocked.append(lambda: others.append(waits(tmp_path, "beside_others")))
+        assert waits(tmp_path, "alone")  # the training is still in its step
+        assert others == [True]  # while the measurement waited, no further step began
+    assert not waits(tmp_path, "alone")
+    assert not waits(tmp_path, "beside_others")
 
 
+@pytest.mark.usefixtures("blocked")
 def test_while_one_measures_nobody_else_does_anything(tmp_path: Path) -> None:
-    window = Window(tmp_path)
+    with closing(Window(tmp_path)) as window, window.alone():
+        assert waits(tmp_path, "beside_others")
+        assert waits(tmp_path, "alone")
+    assert not waits(tmp_path, "beside_others")
+    assert not waits(tmp_path, "alone")
+
+
+def test_who_waits_goes_on_when_the_measurement_ends(tmp_path: Path) -> None:
     stepped, measured = threading.Event(), threading.Event()
-    with window.alone():
+    with closing(Window(tmp_path)) as window, window.alone():
         threads = [enter(tmp_path, "beside_others", stepped), enter(tmp_path, "alone", measured)]
-        assert not stepped.wait(0.2)
-        assert not measured.is_set()
     for thread in threads:
         thread.join(PATIENCE)
     assert stepped.is_set()
     assert measured.is_set()
-    window.close()
 
 
 def test_nobody_starves(tmp_path: Path) -> None:
@@ -111,17 +133,15 @@ def measure_for_ever(folder: Path, inside: Event) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blocked")
 def test_locks_end_with_their_process(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     inside = context.Event()
     process = context.Process(target=measure_for_ever, args=(tmp_path, inside))
     process.start()
     assert inside.wait(PATIENCE)
-    entered = threading.Event()
-    thread = enter(tmp_path, "beside_others", entered)
-    assert not entered.wait(0.2)
+    assert waits(tmp_path, "beside_others")
     process.kill()
     process.join()
     process.close()
-    thread.join(PATIENCE)
-    assert entered.is_set()
+    assert not waits(tmp_path, "beside_others")

@@ -94,7 +94,7 @@ def test_values_are_frozen_and_compared_by_content() -> None:
     assert len({fpn((3, 4)), fpn((3, 4)), fpn((3, 4, 5))}) == 2
     with pytest.raises(ValidationError, match="frozen"):
         fpn((3, 4)).outputs = ()  # type: ignore[misc]
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="kernel"):
         ConvSpec(kernel=float("nan"))  # type: ignore[arg-type]
 
 

@@ -82,15 +82,19 @@ class TestConstraints:
             result = run(tmp_path, spec(budget={"trials": 30}, constraints={"neck_params": 12_000}))
         assert result.state == "exhausted"
         assert result.trials.infeasible > 0
-        bounds = {f.digest: f.values["neck_params"] for f in (*result.best, *result.baselines)}
         assert len(trained) == len(set(trained)) == result.trials.complete
-        assert all(value is not None and value <= 12_000 for d, value in bounds.items() if d not in _digests(result))
+        others = set(trained) - {b.digest for b in result.baselines}  # which run whatever they cost
+        assert len(others) == len(trained) - 2
+        with open_store(searches.url(tmp_path), create=False) as store:
+            found = {t.key.digest: store.evaluation(t.key) for t in store.trials("small") if t.key.digest in others}
+        costs = [e.measurement.metrics["neck_params"] for e in found.values() if e is not None]
+        assert len(costs) == len(others) > 0
+        assert max(costs) <= 12_000
 
     def test_a_baseline_that_breaks_one_runs_and_is_never_the_best(self, tmp_path: Path) -> None:
         result = run(tmp_path, spec(budget={"trials": 5}, constraints={"neck_params": 12_000}))
-        assert all(not b.feasible for b in result.baselines)
-        assert result.best
-        assert all(f.feasible and f.name is None for f in result.best)
+        assert [b.feasible for b in result.baselines] == [False, False]
+        assert {(f.feasible, f.name) for f in result.best} == {(True, None)}
 
     def test_one_that_no_neck_meets_is_refused_and_nothing_is_written(self, tmp_path: Path) -> None:
         with pytest.raises(SpecError, match=r"constraints.params: no neck of the space meets 10"):
@@ -101,14 +105,12 @@ class TestConstraints:
         result = run(tmp_path, spec(budget={"trials": 30}, constraints={"latency_ms": 300}))
         assert result.state == "exhausted"
         assert result.trials.infeasible > 0
-        assert all((f.values["latency_ms"] or 0) <= 300 for f in result.best)
+        latencies = [f.values["latency_ms"] for f in result.best]
+        assert latencies
+        assert max(latencies) <= 300
         with open_store(searches.url(tmp_path), create=False) as store:
             slow = [a for t in store.trials("small") for a in store.attempts(t.key) if a.state == "infeasible"]
         assert slow
-
-
-def _digests(result: Result) -> set[str]:
-    return {b.digest for b in result.baselines}
 
 
 class TestDuplicates:
@@ -119,9 +121,10 @@ class TestDuplicates:
             import optuna
 
             study = optuna.load_study(study_name="small", storage=store.optuna)
-            for trial in study.trials:
-                if "duplicate_of" in trial.user_attrs:
-                    assert trial.values == study.trials[trial.user_attrs["duplicate_of"]].values
+            again = [trial for trial in study.trials if "duplicate_of" in trial.user_attrs]
+            assert len(again) == result.trials.duplicate
+            for trial in again:
+                assert trial.values == study.trials[trial.user_attrs["duplicate_of"]].values
             ended = [len([a for a in store.attempts(t.key) if a.state == "complete"]) for t in store.trials("small")]
         assert max(ended) == 1
 
@@ -142,7 +145,9 @@ class TestDuplicates:
         again = run(tmp_path, spec(name="other", budget={"trials": 100}, keep="all"))
         assert again.trials.complete == 14
         with open_store(searches.url(tmp_path), create=False) as store:
-            assert all(store.has_artifact(str(t.key), "weights") for t in store.trials("other"))
+            kept = [store.has_artifact(str(t.key), "weights") for t in store.trials("other")]
+        assert len(kept) >= 14
+        assert all(kept)
 
     def test_a_baseline_trained_already_is_told_the_same_and_counts_once(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -177,7 +182,7 @@ class TestFailures:
         failed: list[str] = []
 
         def sometimes(task: Task, job: Job) -> Iterator[Progress | Measurement]:
-            if len(failed) < 3 and "fpn" not in job.id and job.id not in ("0", "1"):
+            if len(failed) < 3 and job.id not in ("0", "1"):  # the baselines
                 failed.append(job.id)
                 raise TrialFailed("the loss became nan")
             yield from quick(task, job)
@@ -186,6 +191,7 @@ class TestFailures:
             searches.install(patch, sometimes)
             result = run(tmp_path, spec())
         assert (result.state, result.trials.complete, result.trials.failed) == ("done", 6, 3)
+        assert failed == ["2", "3", "4"]
 
     def test_an_objective_that_is_not_a_number_fails_the_trial(self, tmp_path: Path) -> None:
         def hollow(task: Task, job: Job) -> Iterator[Progress | Measurement]:
@@ -206,8 +212,7 @@ class TestObjectives:
         result = run(tmp_path, spec(budget={"trials": 100}, objectives=objectives, sampler="tpe"))
         points = [(f.values["ap"], f.values["latency_ms"]) for f in result.best]
         assert len(points) > 1
-        for ap, ms in points:
-            assert not any(a > ap and m < ms for a, m in points if a and m and ap and ms)
+        assert [b for b in points if any(a > b[0] and m < b[1] for a, m in points)] == []
 
     def test_a_cost_that_an_earlier_study_did_not_know_of_is_added(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
@@ -226,7 +231,7 @@ class TestObjectives:
         objectives = ["ap", "activation_bytes"]
         result = run(tmp_path, spec(name="later", budget={"trials": 2}, objectives=objectives))
         assert (result.state, result.trials.complete) == ("done", 2)
-        assert all((f.values["activation_bytes"] or 0) > 0 for f in result.baselines)
+        assert [f.values["activation_bytes"] > 0 for f in result.baselines] == [True, True]
 
     def test_one_that_the_data_cannot_give_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         poor = _without(searches.prepared(), "ap_small")

@@ -36,7 +36,7 @@ def trained(store: Store, number: int, rng: random.Random) -> Weighted:
 
 def expected(trials: list[Weighted], study: StudySpec, count: int) -> set[int]:
     feasible = [t for t in trials if t.feasible]
-    ranked = sorted(feasible, key=lambda t: -(t.values["ap"] or 0))[:count]
+    ranked = sorted(feasible, key=lambda t: -t.values["ap"])[:count]
     return {t.trial for t in (*ranked, *best_of(feasible, study.objectives))} | {t.trial for t in trials if t.baseline}
 
 
@@ -81,9 +81,7 @@ def test_what_another_study_has_a_trial_of_stays(store: Store) -> None:
 
 def test_an_evaluation_shared_with_a_baseline_is_kept(store: Store) -> None:
     rng = random.Random(0)
-    low, high = sorted(
-        (trained(store, n, rng)._replace(feasible=True) for n in (2, 3)), key=lambda t: t.values["ap"] or 0
-    )
+    low, high = sorted((trained(store, n, rng)._replace(feasible=True) for n in (2, 3)), key=lambda t: t.values["ap"])
     retention = Retention(store, spec(keep=1), "pets")
     for trial in (low, low._replace(trial=9, baseline=True), high):
         retention.learn(trial)

@@ -55,7 +55,7 @@ def test_the_best_is_feasible_and_no_duplicate(store: Store) -> None:
 def test_baselines_are_named_and_may_be_infeasible(store: Store) -> None:
     baselines = result(store, "cells").baselines
     assert [(b.name, b.trial, b.feasible) for b in baselines] == [("fpn", 0, True), ("panet", 1, False)]
-    assert all(b.params == {} for b in baselines)
+    assert [b.params for b in baselines] == [{}, {}]
 
 
 def test_a_baseline_is_the_best_where_nothing_beats_it(empty: Store) -> None:

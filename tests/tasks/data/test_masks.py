@@ -167,7 +167,7 @@ def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
     [fault] = check(DataSpec(kind="masks", root=str(tmp_path)))
     assert fault.path == "root"
     assert fault.message.endswith("is no folder of masks, it lacks images/val, masks/train, masks/val")
-    with pytest.raises(SpecError):
+    with pytest.raises(SpecError, match="is no folder of masks"):
         load(tmp_path)
 
 

@@ -1,0 +1,1 @@
+"""A package that adds to every table; `tests/test_plugin_package.py` installs it."""
