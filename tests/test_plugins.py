@@ -14,7 +14,7 @@ import pytest
 import nas
 from nas.errors import UserError
 from nas.necks.operators import Fusion
-from nas.plugins import Table, UnknownName, _installed
+from nas.plugins import Table, UnknownName, _installed, packages
 
 Install = Callable[..., None]
 
@@ -32,10 +32,15 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (info / "entry_points.txt").write_text("\n".join(lines))
         for module, text in modules.items():
             (tmp_path / f"{module}.py").write_text(text)
+            monkeypatch.delitem(sys.modules, module, raising=False)
+            imported.add(module)
         _installed.cache_clear()
 
+    imported: set[str] = set()
     yield put
     _installed.cache_clear()
+    for module in imported:  # or the next test that writes one of this name would get this one
+        sys.modules.pop(module, None)
 
 
 def table() -> Table[Fusion]:
@@ -98,6 +103,21 @@ def test_a_value_of_another_class_is_refused(install: Install) -> None:
         table()["odd"]
 
 
+def test_a_class_of_another_base_is_refused(install: Install) -> None:
+    classes = "class Odd: pass\nclass Even(dict): pass\n"
+    install("odd", {"heads": "odd = words_o:Odd\neven = words_o:Even"}, words_o=classes)
+    found = Table[type]("heads", bases=(dict, list))
+    assert found["even"].__mro__[1] is dict
+    with pytest.raises(UserError, match=r"\(words_o:Odd\) should be a class derived from dict or list, not <class"):
+        found["odd"]
+
+
+def test_the_packages_that_add_to_any_table_are_told_with_their_versions(install: Install) -> None:
+    before = packages()
+    install("zeta", {"fusions": "zz = words_z:MIDDLE", "data": "some = words_z:SOME"})
+    assert packages() == before | {"zeta": "1.5"}
+
+
 POINTS = {
     "fusions": "median = median_words:MEDIAN\nhomeless = median_words:MEDIAN",
     "fusion_builders": "median = median_modules:median",
@@ -107,17 +127,16 @@ POINTS = {
     "downsampling_builders": "half = median_modules:half",
     "blocks": "scale = median_words:SCALE",
     "block_builders": "scale = median_modules:scale",
-    "heads": "pooled = median_modules:pooled",
     "backbones": "stairs = median_modules:STAIRS",
     "pretrained": "stairs = median_modules:weights",
     "data": "none = median_modules:NONE",
 }
 
 FACTS = """
-from nas.necks.operators import Fusion, Resampling
+from nas.necks.operators import Block, Fusion, Resampling
 MEDIAN = Fusion("the median of the inputs")
 TWICE = Resampling("every pixel four times")
-SCALE = "a convolution at half its size"
+SCALE = Block("a convolution at half its size")
 """
 
 MODULES = """
@@ -125,7 +144,6 @@ from collections import OrderedDict
 import torch
 from torch import nn
 from nas.models.backbone import Body
-from nas.models.pyramid import Pyramid
 from nas.tasks.data import Loader
 
 class Median(nn.Module):
@@ -153,7 +171,6 @@ def median(width, inputs): return Median()
 def twice(cin, cout, steps): return Times(steps)
 def half(cin, cout, steps): return Times(-steps)
 def scale(conv, cin, cout, bias): return OrderedDict(conv=nn.Conv2d(cin, cout, conv.kernel, padding=conv.kernel // 2))
-def pooled(architecture): return Pyramid(architecture)
 def weights(): return {"gain": torch.full((1,), 3.0)}
 STAIRS = Body(lambda spec: dict.fromkeys(range(6), 4), lambda spec: Stairs(spec.levels))
 NONE = Loader(lambda spec: [], lambda spec, image_size, held: None)
@@ -161,7 +178,7 @@ NONE = Loader(lambda spec: [], lambda spec, image_size, held: None)
 
 USE = """
 import sys
-from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 from nas.errors import UserError
 from nas.necks.describe import summary, drawing
@@ -181,7 +198,7 @@ from nas.tasks import data
 from nas.studies.spec import DataSpec
 
 body = BackboneSpec(name="stairs", levels=(3, 4))
-model = build(Architecture(backbone=body, neck=neck, head=HeadSpec(kind="pooled", classes=("a",)), image_size=32))
+model = build(Architecture(backbone=body, neck=neck, image_size=32))
 c3 = torch.rand(2, 3, 32, 32)
 p3, p4 = model(c3).values()
 a, b = model.backbone(c3).values()
@@ -237,7 +254,7 @@ def test_two_plugins_of_one_name_end_in_a_sentence(install: Install, tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_plugin_in_every_table_is_built(install: Install, tmp_path: Path) -> None:
+def test_operators_and_a_backbone_of_another_package_are_built(install: Install, tmp_path: Path) -> None:
     install("median-fusion", POINTS, median_words=FACTS, median_modules=MODULES)
     ended = run(tmp_path, "-c", USE)
     assert ended.returncode == 0, ended.stderr

@@ -81,7 +81,7 @@ def test_another_head_sees_the_same_whatever_is_cached() -> None:
 
 def test_an_unknown_head_is_a_fault() -> None:
     assert Fault("task.head", "unknown 'yolo'; one of fcos, retinanet, faster_rcnn") in check(spec(head="yolo"))
-    fault = Fault("task.head", "is a choice of detection; leave it out of segmentation")
+    fault = Fault("task.head", "retinanet does not classify pixels, which segmentation needs; one of panoptic_fpn")
     assert fault in check(spec(kind="segmentation", head="retinanet"))
 
 

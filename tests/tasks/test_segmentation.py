@@ -46,6 +46,9 @@ def test_the_head_is_panoptic_fpns_with_the_datas_classes() -> None:
     task = segmented(data={"classes": ["7", "1"]}, head_convs=2)
     made = task.architecture(fpn((4, 5), 8))
     assert (made.head.kind, made.head.classes, made.head.convs) == ("panoptic_fpn", ("7", "1"), 2)
+    named = segmented(data={"classes": ["7", "1"]}, head_convs=2, head="panoptic_fpn")
+    assert named.architecture(fpn((4, 5), 8)) == made
+    assert named.fingerprint == task.fingerprint
     assert task.available >= {"miou", "accuracy"}
     assert task.available <= {"miou", "accuracy"} | SIZES
 

@@ -1,7 +1,7 @@
 """Data of one class: the twos among the digits."""
 
 from nas.errors import Fault
-from nas.study import DataSpec
+from nas.studies.spec import DataSpec
 from nas.tasks.data import Dataset, Loader, digits
 
 

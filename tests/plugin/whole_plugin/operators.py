@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
-from nas.architecture import Conv
+from nas.necks.spec import ConvSpec
 
 from .layers import Beside, Gain, Repeated, Skipped, WithMean
 
@@ -21,9 +21,9 @@ def skipped(cin: int, cout: int, steps: int) -> nn.Module:
     return Skipped(2**steps)
 
 
-def scaled(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def scaled(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict(conv=nn.Conv2d(cin, cout, conv.kernel, padding=conv.kernel // 2, bias=bias), gain=Gain(cout))
 
 
-def pooled(conv: Conv, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+def pooled(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict(mean=WithMean(), conv=nn.Conv2d(cin, cout, 1, bias=bias))

@@ -1,6 +1,6 @@
 """What must be known of the operators without torch."""
 
-from nas.vocabulary import Block, Fusion, Resampling
+from nas.necks.operators import Block, Fusion, Resampling
 
 BESIDE = Fusion("channels side by side, each map with a weight", concatenates=True)
 REPEATED = Resampling("every pixel as often as it takes")
