@@ -118,6 +118,7 @@ CASES = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a search and an export in processes of their own, on a machine that may be busy
 @pytest.mark.parametrize("name", CASES)
 def test_a_study_is_launched_exported_and_loaded(name: str, installed: Path) -> None:
     kind, head, formats, model, of = CASES[name]
