@@ -90,7 +90,7 @@ def test_a_url_of_no_use_is_told_without_its_password(url: str, sentence: str) -
 
 
 def test_a_lock_that_does_not_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.storage.database.LOCK_SECONDS", 0.01)
+    monkeypatch.setattr("nas.storage.sqlite.LOCK_SECONDS", 0.01)
     url = f"sqlite:///{tmp_path}/nas.db"
     one, two = open_database(url, create=True), open_database(url, create=False)
     with one.write(), pytest.raises(StoreError, match=r"nas\.db: database is locked"), two.write():
