@@ -23,6 +23,8 @@ def open_optuna(database: Database) -> RDBStorage:
     Raises:
         StoreError: Optuna's tables are missing, or another version of Optuna wrote them.
     """
+    from optuna.storages import RDBStorage  # takes seconds, in which nobody should wait for a lock
+
     # It tells on stderr of every study that it makes; the command line tells that itself.
     logging.getLogger("optuna.storages").setLevel(logging.WARNING)
     with database.reported():
@@ -31,8 +33,8 @@ def open_optuna(database: Database) -> RDBStorage:
                 raise StoreError(f"{database.name} holds no studies of Optuna")
             with alone(database.engine, database.file, "optuna"):
                 if not _made(database):
-                    return _storage(database, make=True)
-        return _storage(database, make=False)
+                    return _storage(RDBStorage, database, make=True)
+        return _storage(RDBStorage, database, make=False)
 
 
 def _made(database: Database) -> bool:
@@ -45,16 +47,14 @@ def _made(database: Database) -> bool:
         return connection.execute(text("SELECT version_num FROM alembic_version")).first() is not None
 
 
-def _storage(database: Database, make: bool) -> RDBStorage:
-    from optuna.storages import RDBStorage
-
+def _storage(build: type[RDBStorage], database: Database, make: bool) -> RDBStorage:
     # Optuna fills braces in. The file of SQLite is known to who connects, and better not written as a URL.
     url = "sqlite://"
     if database.file is None:
         url = database.engine.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     options = engine_options(database.address, database.create)
     try:
-        return _opened(partial(RDBStorage, url, engine_kwargs=options, skip_table_creation=not make))
+        return _opened(partial(build, url, engine_kwargs=options, skip_table_creation=not make))
     except RuntimeError as error:
         raise StoreError(f"{database.name}: {error}") from error
 
