@@ -42,7 +42,7 @@ def certify(
         UserError: the study cannot be set up as asked, or no objective depends on the training.
         NASError: too few necks could be compared.
     """
-    check_writable(storage)
+    check_writable(storage, artifacts)
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     found: dict[Key, Evaluation] = {}
     failed: dict[str, str] = {}

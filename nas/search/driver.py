@@ -62,7 +62,7 @@ def launch(
         spec = StudySpec.parse(spec, "study")
     name = spec.name or "study"
     spec = spec.model_copy(update={"name": name})
-    check_writable(storage)
+    check_writable(storage, artifacts)
     known, setup = _checked(spec, storage, say)
     if setup.points:
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")

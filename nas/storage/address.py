@@ -12,7 +12,7 @@ from nas.errors import StoreError
 
 _SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:///(?P<path>.*)", re.DOTALL)
 _OPTIONS = re.compile(r"\?\w+=[^?]*\Z")
-_PASSWORD = re.compile(r"(?P<before>://[^:/@]*:)[^/]*(?P<after>@)|(?P<key>[?&]\w*password=)[^&]*")
+_PASSWORD = re.compile(r"(?P<before>://[^:/@]*:)[^?]*(?P<after>@)|(?P<key>[?&]\w*password=)[^&]*")
 
 
 @dataclass(frozen=True)

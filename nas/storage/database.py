@@ -134,15 +134,15 @@ def open_database(url: str, *, create: bool) -> Database:
         raise
 
 
-def check_writable(url: str) -> None:
+def check_database(url: str) -> None:
     """Look whether studies could be kept in a database; nothing is written.
 
     Raises:
         StoreError: they cannot.
     """
-    file = Address.parse(url).file
-    if file is not None:
-        _look_up(file, url, create=True)
+    address = Address.parse(url)
+    if address.file is not None:
+        _look_up(address.file, address.name, create=True)
 
 
 def insert(connection: Connection, table: Table) -> SQLiteInsert | postgresql.Insert:

@@ -25,18 +25,11 @@ def connect(file: Path, *, create: bool) -> sqlite3.Connection:
     """
     if create:
         return _opened(file, "mode=rwc")
-    connection = _opened(file, "mode=rw")
     try:
-        connection.execute("SELECT name FROM sqlite_master").fetchone()
+        return _opened(file, "mode=rw")
     except sqlite3.OperationalError as error:
-        connection.close()
         if error.sqlite_errorcode & 0xFF not in _READ_ONLY:
             raise
-    except BaseException:
-        connection.close()
-        raise
-    else:
-        return connection
     # Write-ahead logging needs two files beside the database, and they cannot be made. Without them SQLite may read a
     # file that nobody changes; it would look neither for a change nor for what another file holds.
     check_whole(file)
@@ -88,7 +81,12 @@ def switch_to_wal(connection: sqlite3.Connection) -> None:
 def _opened(file: Path, options: str) -> sqlite3.Connection:
     uri = f"file:{quote(str(file))}?{options}"
     connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, check_same_thread=False)
-    # A commit survives the death of the process without waiting for the disk, for the log is written ahead.
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    try:
+        # A commit survives the death of the process without waiting for the disk, for the log is written ahead.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("SELECT name FROM sqlite_master").fetchone()  # only now is the file read
+    except BaseException:
+        connection.close()
+        raise
     return connection

@@ -14,8 +14,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from nas.errors import MissingDatabase, SpecError, StoreError
 from nas.necks.architecture import Architecture
 from nas.storage import evaluations
-from nas.storage.artifacts import Artifacts
-from nas.storage.database import Database, insert, open_database
+from nas.storage.artifacts import Artifacts, artifacts_folder
+from nas.storage.database import Database, check_database, insert, open_database
 from nas.storage.evaluations import is_key, keep_architecture, key_of
 from nas.storage.lease import Lease, acquire, check_free, is_live, keep_study
 from nas.storage.records import ArtifactRecord, AttemptRecord, StudyRecord, StudyState, TrialRecord
@@ -36,7 +36,18 @@ def open_store(url: str, *, create: bool, artifacts: Path | None = None) -> Stor
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
     """
-    return Store(open_database(url, create=create), artifacts)
+    folder = artifacts_folder(artifacts)
+    return Store(open_database(url, create=create), folder)
+
+
+def check_writable(url: str, artifacts: Path | None = None) -> None:
+    """Look whether studies could be kept in a database, and their weights in a folder; nothing is written.
+
+    Raises:
+        StoreError: they cannot.
+    """
+    artifacts_folder(artifacts)
+    check_database(url)
 
 
 def known_study(url: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
