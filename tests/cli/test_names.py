@@ -78,8 +78,8 @@ def test_what_a_proxys_search_writes_by_default(nas: Nas, named: str, storage: s
     """In the working folder, whatever the study's name looks like."""
     from argparse import Namespace
 
-    from nas.catalog import StudyFile
     from nas.cli.proxy import _target
+    from nas.studies.catalog import StudyFile
     from nas.yaml12 import Document
 
     file = StudyFile(f"study {named!r}", "", None, (), Document({}), ())

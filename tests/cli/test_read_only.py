@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from nas.dashboard import app
+from nas.service.dashboard import app
 from nas.storage import open_store
 from tests.cli.conftest import Nas
 from tests.storage.test_read_only import mount

@@ -11,9 +11,10 @@ import optuna
 import pytest
 
 from nas.errors import UserError
-from nas.measurement import Job, Measurement, Progress
+from nas.executors import evaluate
 from nas.search import driver, launch
 from nas.storage import open_store
+from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from tests import searches
 from tests.searches import quick, spec
@@ -31,7 +32,7 @@ def _launch(url: str, start: Any, refused: Any, ended: Any) -> None:
         refused.wait()
         yield from quick(task, job)
 
-    driver._evaluate = lambda: patient  # type: ignore[assignment]
+    evaluate.evaluate = patient
     start.wait()
     try:
         ended.put(launch(spec(), storage=url, say=lambda line: None).state)
