@@ -56,6 +56,8 @@ def _name(spec: StudySpec) -> list[Fault]:
         return [Fault("name", f"holds {hidden[0]!a}, which cannot be printed: choose another")]
     if name != name.strip():
         return [Fault("name", f"{name!r} begins or ends with a blank: leave it out")]
+    if name.startswith("-"):
+        return [Fault("name", f"{name!r} begins with -, as options do: choose another")]
     return []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,26 @@ from starlette.testclient import TestClient
 from nas.service.dashboard import app
 from nas.storage import open_store
 from tests.cli.conftest import Nas
+from tests.export.studies import WINNER, Made, measured
 from tests.storage.test_read_only import mount
 
 
-@pytest.fixture
-def archived(storage: str) -> Iterator[str]:
-    folder = Path(storage.removeprefix("sqlite:///")).parent
+@contextmanager
+def mounted(folder: Path) -> Iterator[str]:
+    """The URL of the database in a folder, while nothing in that can be written."""
     if not mount("--bind", folder, folder):
         pytest.skip("mounting a folder read-only takes the right to mount: root, outside most containers")
     try:
         assert mount("-o", "remount,bind,ro", folder)
-        yield storage
+        yield f"sqlite:///{folder}/nas.db"
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def archived(storage: str) -> Iterator[str]:
+    with mounted(Path(storage.removeprefix("sqlite:///")).parent) as url:
+        yield url
 
 
 @pytest.mark.parametrize(
@@ -34,7 +42,6 @@ def archived(storage: str) -> Iterator[str]:
         ["show", "cells"],
         ["show", "cells", "1"],
         ["cost", "cells:1"],
-        ["export", "cells", "-o", "out", "--format", "config"],
     ],
     ids=" ".join,
 )
@@ -43,9 +50,21 @@ def test_verbs_read_it(words: list[str], nas: Nas, archived: str) -> None:
     assert (done.status, done.err) == (0, "")
 
 
+def test_an_export_takes_the_weights_from_it(nas: Nas, tmp_path: Path) -> None:
+    folder = tmp_path / "archived"
+    folder.mkdir()
+    made = Made(folder)
+    made.tell(measured(WINNER), {"ap": 0.4})
+    made.store.close()
+    with mounted(folder) as url:
+        done = nas("export", "pets", "-o", "out", "--storage", url)
+    assert (done.status, done.err) == (0, "")
+    assert Path("out/weights.safetensors").exists()
+
+
 def test_the_dashboard_reads_it(archived: str) -> None:
     with open_store(archived, create=False) as store, TestClient(app(store)) as client:
-        (study,) = client.get("/api/studies").json()["studies"]
+        (study,) = client.get("/api/studies").json()["study_summaries"]
         assert study["study_name"] == "cells"
         assert client.get(f"/api/studies/{study['study_id']}?after=0").status_code == 200
 

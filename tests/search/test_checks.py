@@ -126,7 +126,7 @@ def test_a_study_may_have_any_name_that_can_be_printed(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a\nb", "a\tb", "\x1b[31mred", "a\u2028b", "a\u202eb", "\ufeffa", " ", " a", "a\u00a0", "\udcff"]
+    "name", ["a\nb", "a\tb", "\x1b[31mred", "a\u2028b", "a\u202eb", "\ufeffa", " ", " a", "a\u00a0", "-v"]
 )
 def test_a_name_that_cannot_be_printed_or_typed_is_refused(name: str) -> None:
     (fault,) = check(StudySpec.parse(SOUND | {"name": name}))
