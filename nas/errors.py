@@ -48,6 +48,12 @@ class StoreError(UserError):
     """The study database or artifact store cannot be used as asked."""
 
 
+class StoreFailed(StoreError):
+    """The study database gave no answer: it is locked, full or gone (exit status 1). The same may work later."""
+
+    exit_status = 1
+
+
 class MissingDatabase(StoreError):
     """There is no such study database yet."""
 

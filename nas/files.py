@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+
+def stem_of(name: str) -> str:
+    """A file name without ending for something called `name`, in any folder and file system: `a/b` is `a-b`."""
+    plain = re.sub(r'[\x00-\x1f/\\:*?"<>|]', "-", name).strip(". ")
+    return plain.encode()[:200].decode(errors="ignore") or "study"
 
 
 def write_whole(path: Path, fill: Callable[[IO[bytes]], object], mark: str = "") -> None:

@@ -5,7 +5,7 @@ from typing import IO
 
 import pytest
 
-from nas.files import write_whole
+from nas.files import stem_of, write_whole
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -32,3 +32,21 @@ def test_two_writers_with_marks_do_not_meet(tmp_path: Path) -> None:
 
     write_whole(path, other_meanwhile, mark=".a")
     assert path.read_bytes() == b"one"
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("cells", "cells"),
+        ("a/b", "a-b"),
+        ("..", "study"),
+        ("../up", "-up"),
+        ("🚀 größe", "🚀 größe"),
+        ("a\\b:c?", "a-b-c-"),
+        ("細" * 100, "細" * 66),
+    ],
+)
+def test_a_file_is_named_after_a_study(name: str, stem: str, tmp_path: Path) -> None:
+    assert stem_of(name) == stem
+    (tmp_path / f"{stem}.yaml").touch()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{stem}.yaml"]

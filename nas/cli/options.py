@@ -84,7 +84,7 @@ def launched(args: argparse.Namespace, *more: str) -> StudyFile:
         UserError: STUDY is neither.
     """
     from nas.storage import open_store
-    from nas.studies.catalog import change_study, find, is_path, open_study
+    from nas.studies.catalog import change_study, find, open_study
 
     # Options are --set in other words. Texts are quoted: YAML must not take them for numbers.
     texts = {"name": args.name, "executor": args.executor, "address": args.address}
@@ -92,14 +92,12 @@ def launched(args: argparse.Namespace, *more: str) -> StudyFile:
         *args.sets,
         *more,
         *([f"workers.count={args.workers}"] if args.workers is not None else []),
-        *(f"{key}={json.dumps(value)}" for key, value in texts.items() if value is not None),
+        *(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in texts.items() if value is not None),
     ]
     word = str(args.study)
     try:
         find("studies", word)
     except UserError as no_file:
-        if is_path(word):
-            raise
         try:
             with open_store(args.storage, create=False) as store:
                 record = store.study(word)

@@ -193,11 +193,14 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
     Raises:
         UserError: another file is there.
     """
+    from nas.files import stem_of
     from nas.studies.catalog import folder
 
     source = Path(file.where)
     own = source.is_file() and source.resolve().parent != folder("studies").resolve()
-    target = args.output or (source if own else Path(f"{source.stem if source.is_file() else args.study}.yaml"))
+    target = args.output or (
+        source if own else Path(f"{source.stem if source.is_file() else stem_of(args.study)}.yaml")
+    )
     if target.exists() and not (source.is_file() and target.samefile(source)):
         raise UserError(f"{target} exists already: name another file with -o")
     if not target.absolute().parent.is_dir():

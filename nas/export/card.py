@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from nas.export.config import CURVE, STUDY, ExportConfig
+from nas.files import stem_of
 from nas.necks.describe import describe, shown
 from nas.storage import StudyRecord
 from nas.storage.results import Result
@@ -33,6 +35,7 @@ FILES = {
 def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequence[str]) -> str:
     """The model card in Markdown; `files` are those of the folder that it tells of."""
     spec = record.spec
+    file, study = shlex.quote(f"{stem_of(config.study)}.yaml"), shlex.quote(config.study)
     title = f"trial {config.trial}" if config.baseline is None else f"baseline {config.baseline}, trial {config.trial}"
     sections = [
         f"# {config.study}: {title}",
@@ -52,8 +55,8 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         bullets([data(spec.task), *weights(spec.task, files)]),
         "## Where it comes from",
         bullets(origin(config)),
-        f"To search again, save this as `{config.study}.yaml` and run `nas launch {config.study}.yaml`: it is the "
-        f"study with all that `--set` changed. Then `nas export {config.study} --trial {config.trial} -o DIR`.",
+        f"To search again, save this as `{file}` and run `nas launch {file}`: it is the "
+        f"study with all that `--set` changed. Then `nas export {study} --trial {config.trial} -o DIR`.",
         f"~~~yaml\n{dump_yaml(spec.to_dict()).rstrip()}\n~~~",
     ]
     return "\n\n".join(sections) + "\n"

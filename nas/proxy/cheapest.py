@@ -13,7 +13,7 @@ from nas.proxy.proof import runner
 from nas.proxy.runs import Runs
 from nas.proxy.settings import SETTINGS, difference, same_but_for_epochs
 from nas.search.summary import keep_certificate
-from nas.storage import known_study, open_store
+from nas.storage import check_writable, known_study, open_store
 from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate, first_certified, trained_objective
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec, TaskSpec
@@ -54,6 +54,7 @@ def cheapest(
         NASError: too few necks could be compared.
     """
     check_search(spec, seeds)
+    check_writable(storage, artifacts)
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     objective = trained_objective(spec)
     assert objective is not None  # or there was no plan

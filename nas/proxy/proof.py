@@ -14,7 +14,7 @@ from nas.proxy.plan import Plan, make_plan
 from nas.proxy.runs import Runs
 from nas.search.summary import keep_certificate
 from nas.search.workers import workers
-from nas.storage import known_study, open_store
+from nas.storage import check_writable, known_study, open_store
 from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec
@@ -42,6 +42,7 @@ def certify(
         UserError: the study cannot be set up as asked, or no objective depends on the training.
         NASError: too few necks could be compared.
     """
+    check_writable(storage, artifacts)
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
     found: dict[Key, Evaluation] = {}
     failed: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,12 @@ from nas.studies.spec import GRAPHS, StudySpec
 from nas.tasks.device import fault_of_device
 from nas.tasks.training import FIRST, milestones
 
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that print nothing, or end a line."""
+
+_JOINERS, _TAGS = "\u200c\u200d", {chr(c) for c in range(0xE0020, 0xE0080)}
+"""What letters and emoji are joined by, and what flags are spelled with."""
+
 
 def check(spec: StudySpec, kept: bool = False) -> list[Fault]:
     """All faults of a study that can be seen without its data, with paths from the study's root.
@@ -27,6 +34,7 @@ def check(spec: StudySpec, kept: bool = False) -> list[Fault]:
     `kept`: the database has the backbone's weights, so that they need not come from where the task has them.
     """
     return [
+        *_name(spec),
         *_space(spec),
         *tasks.check(spec.task, kept),
         *_baselines(spec),
@@ -38,6 +46,19 @@ def check(spec: StudySpec, kept: bool = False) -> list[Fault]:
         *_export(spec),
         *_forecast(spec),
     ]
+
+
+def _name(spec: StudySpec) -> list[Fault]:
+    """Any name that can be printed on a line and typed again; emoji are joined by characters that show nothing."""
+    name = spec.name or "study"
+    hidden = [c for c in name if unicodedata.category(c) in _HIDDEN and c not in _JOINERS and c not in _TAGS]
+    if hidden:
+        return [Fault("name", f"holds {hidden[0]!a}, which cannot be printed: choose another")]
+    if name != name.strip():
+        return [Fault("name", f"{name!r} begins or ends with a blank: leave it out")]
+    if name.startswith("-"):
+        return [Fault("name", f"{name!r} begins with -, as options do: choose another")]
+    return []
 
 
 def _space(spec: StudySpec) -> list[Fault]:

@@ -19,7 +19,7 @@ from nas.search.provenance import provenance
 from nas.search.setup import Setup, differences, set_up
 from nas.search.summary import summarize
 from nas.search.workers import workers
-from nas.storage import Lease, Store, StudyRecord, known_study, open_store
+from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, open_store
 from nas.storage.attributes import attributes
 from nas.storage.results import Result, result
 from nas.studies import catalog
@@ -62,6 +62,7 @@ def launch(
         spec = StudySpec.parse(spec, "study")
     name = spec.name or "study"
     spec = spec.model_copy(update={"name": name})
+    check_writable(storage, artifacts)
     known, setup = _checked(spec, storage, say)
     if setup.points:
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
@@ -69,14 +70,14 @@ def launch(
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         workers(spec, setup.task, say) as executor,
         open_store(storage, create=True, artifacts=artifacts) as store,
+        store.reported(),
+        _lease(store, setup, known, text or catalog.dump_yaml(spec.to_dict())) as lease,
     ):
-        if known is None:
-            _create(store, setup, text or catalog.dump_yaml(spec.to_dict()))
+        store.update_spec(name, setup.spec)
+        _share(store, setup)
         adopt(store, setup)
         say(standing(setup.certificate, setup.proxy))
-        with store.lease(name) as lease:
-            store.update_spec(name, setup.spec)
-            return _drive(store, setup, executor, lease, say)
+        return _drive(store, setup, executor, lease, say)
 
 
 def plan(spec: StudySpec, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
@@ -118,15 +119,30 @@ def _check_unchanged(known: StudyRecord, setup: Setup) -> None:
         )
 
 
-def _create(store: Store, setup: Setup, text: str) -> None:
-    """Write the new study, and what its workers share."""
+def _lease(store: Store, setup: Setup, known: StudyRecord | None, text: str) -> Lease:
+    """The lease of the study, which is written if nobody knew it; the lease comes with it, for another launch may be at
+    the same point.
+
+    Raises:
+        UserError: the study is running, was begun meanwhile, or is another tool's.
+    """
     name = setup.spec.name
     assert name is not None
-    if name in {study.study_name for study in store.optuna.get_all_studies()}:
+    # Ours is written before Optuna's, so whoever sees ours missing after he saw Optuna's knows it to be another tool's.
+    theirs = {study.study_name for study in store.optuna.get_all_studies()}
+    if known is not None:
+        return store.lease(name)
+    if name in theirs and store.study(name) is None:
         raise UserError(f"the database has a study {name!r} that another tool made; give this one another --name")
+    return store.begin(name, setup.spec, text, setup.task.fingerprint, provenance(setup))
+
+
+def _share(store: Store, setup: Setup) -> None:
+    """Keep what the study's workers share, unless it is kept: a launch may have been killed before."""
+    owner = f"task/{setup.task.fingerprint}"
     for kind, data in setup.task.shared().items():
-        store.put_artifact(f"task/{setup.task.fingerprint}", kind, data)
-    store.create_study(name, setup.spec, text, setup.task.fingerprint, provenance(setup))
+        if not store.has_artifact(owner, kind):
+            store.put_artifact(owner, kind, data)
 
 
 def _drive(store: Store, setup: Setup, executor: Executor, lease: Lease, say: Say) -> Result:

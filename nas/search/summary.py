@@ -35,7 +35,7 @@ def keep_certificate(certificate: Certificate, store: Store, name: str | None) -
     """Keep a certificate, and summarize the study `name` anew if it was launched already."""
     store.keep_certificate(certificate)
     if name is not None and store.study(name) is not None:
-        with quiet(), suppress(KeyError):  # killed before it had trials
+        with store.reported(), quiet(), suppress(KeyError):  # killed before it had trials
             summarize(store, optuna.load_study(study_name=name, storage=store.optuna))
 
 

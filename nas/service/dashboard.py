@@ -97,8 +97,10 @@ def serve(url: str, host: str = "127.0.0.1", port: int = 8080, write: bool = Fal
     """
     import uvicorn
 
-    from nas.storage import open_store
+    from nas.storage import check_writable, open_store
 
+    if write:
+        check_writable(url)
     with open_store(url, create=False) as store:
         application = app(store, write)
         with _listen(host, port) as listening:

@@ -7,7 +7,7 @@ beside Optuna's trials, `results` reads what a study has found. Only this room k
 
 from nas.storage.lease import Lease
 from nas.storage.records import ArtifactRecord, AttemptRecord, Ending, StudyRecord, StudyState, TrialRecord
-from nas.storage.store import Store, known_study, open_store
+from nas.storage.store import Store, check_writable, known_study, open_store
 
 __all__ = [
     "ArtifactRecord",
@@ -18,6 +18,7 @@ __all__ = [
     "StudyRecord",
     "StudyState",
     "TrialRecord",
+    "check_writable",
     "known_study",
     "open_store",
 ]

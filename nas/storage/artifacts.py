@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, select
 
 from nas.errors import StoreError
 from nas.files import write_whole
+from nas.storage.address import plain_path
 from nas.storage.database import Database, insert
 from nas.storage.records import ArtifactRecord
 from nas.storage.tables import ARTIFACT
@@ -30,7 +31,7 @@ class Artifacts:
 
     def __init__(self, database: Database, folder: Path | None) -> None:
         self._database = database
-        self._folder = None if folder is None else folder.absolute()
+        self._folder = folder
 
     def put(self, owner: str, kind: str, data: bytes) -> ArtifactRecord:
         """Write `data`; an earlier artifact of that owner and kind is replaced.
@@ -110,6 +111,20 @@ class Artifacts:
         if file is None:
             raise StoreError(f"{self._database.name} has no folder beside it: give one with `--artifacts DIR`")
         return file.with_name(f"{file.stem}-artifacts") / digest
+
+
+def artifacts_folder(path: Path | None) -> Path | None:
+    """The absolute folder that a user names for artifacts, if he does. Nothing is made.
+
+    Raises:
+        StoreError: it cannot be one.
+    """
+    if path is None:
+        return None
+    folder = plain_path(str(path), "the folder of artifacts")
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file, and no folder that artifacts could be kept in")
+    return folder
 
 
 def _record(row: Any) -> ArtifactRecord:

@@ -3,46 +3,56 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import URL, Connection, Engine, Executable, Table, create_engine, event, exc, make_url
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Executable, NullPool, QueuePool, Table, create_engine, event, exc
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.sqlite import Insert as SQLiteInsert
 
-from nas.errors import MissingDatabase, StoreError
-from nas.storage import migrations
+from nas.errors import MissingDatabase, StoreError, StoreFailed
+from nas.storage import migrations, sqlite
+from nas.storage.address import Address
+from nas.storage.creation import alone
 
-LOCK_SECONDS = 60
-"""How long a statement waits for another writer."""
-
-_INSERTS: dict[str, type[sqlite.Insert] | type[postgresql.Insert]] = {
-    "sqlite": sqlite.Insert,
-    "postgresql": postgresql.Insert,
-}
+_FAILURES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 class Database:
-    """One database. `name` is its URL without the password, `file` its file if it is SQLite.
+    """One database.
 
-    `has_tables` is false only for a reader of a database that lacks ours (Optuna's alone, say): it reads as empty.
+    Attributes:
+        address: where it is.
+        create: whether its tables may be made.
+        engine: SQLAlchemy's.
+        has_tables: false only for a reader of a database that lacks ours (Optuna's alone, say): it reads as empty.
     """
 
-    def __init__(self, engine: Engine, name: str, *, create: bool) -> None:
+    def __init__(self, address: Address, engine: Engine, *, create: bool) -> None:
+        self.address = address
         self.engine = engine
-        self.name = name
         self.create = create
-        self.file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
-        with self.reported(), self._writing() if create else engine.connect() as connection:
-            self.has_tables = migrations.current_version(connection, name) is not None
-            if create:
-                migrations.upgrade(connection)
+        with self.reported():
+            self.has_tables = self._is_current()
+            if create and not self.has_tables:
+                with alone(engine, self.file, "tables"):
+                    if not self._is_current():
+                        self._make()
                 self.has_tables = True
+
+    @property
+    def name(self) -> str:
+        """Its URL without the password."""
+        return self.address.name
+
+    @property
+    def file(self) -> Path | None:
+        """Its file if it is SQLite."""
+        return self.address.file
 
     def read(self, query: Executable) -> Sequence[Any]:
         """All rows of a SELECT."""
@@ -60,22 +70,48 @@ class Database:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self.engine.connect().execution_options(nas_write=True) as connection, connection.begin():
-            yield connection
-
-    @contextmanager
     def reported(self) -> Iterator[None]:
-        """Failures of the database as a sentence; a broken constraint is a mistake of ours and stays what it is."""
+        """Failures of the database as a sentence; a broken constraint is a mistake of ours and stays what it is.
+
+        Raises:
+            StoreFailed: it is locked, full or gone: the same may work later.
+            StoreError: it cannot be used like this.
+        """
         try:
             yield
-        except exc.IntegrityError:
-            raise
-        except exc.StatementError as error:
-            raise StoreError(f"{self.name}: {error.orig}") from error
+        except Exception as error:
+            # Optuna wraps what SQLAlchemy raises.
+            cause = error if isinstance(error, exc.StatementError) else error.__cause__
+            if isinstance(cause, exc.IntegrityError) or not isinstance(cause, exc.StatementError):
+                raise
+            code = getattr(cause.orig, "sqlite_errorcode", 0) & 0xFF
+            gone = isinstance(cause, exc.DBAPIError) and cause.connection_invalidated
+            kind = StoreFailed if gone or code in _FAILURES else StoreError
+            raise kind(self.address.explained(str(cause.orig))) from error
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def _is_current(self) -> bool:
+        """Whether our tables are there; for who may make them, also in their newest form."""
+        with self.engine.connect() as connection:
+            version = migrations.current_version(connection, self.name)
+            if not self.create:
+                return version is not None
+            logged = self.file is None or connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            return logged and version == migrations.newest_version()
+
+    def _make(self) -> None:
+        if self.file is not None:
+            with self.engine.connect() as connection:
+                sqlite.switch_to_wal(cast(sqlite3.Connection, connection.connection.driver_connection))
+        with self._writing() as connection:
+            migrations.upgrade(connection)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(nas_write=True) as connection, connection.begin():
+            yield connection
 
 
 def open_database(url: str, *, create: bool) -> Database:
@@ -84,80 +120,67 @@ def open_database(url: str, *, create: bool) -> Database:
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
     """
-    name = re.sub(r"(://[^:/@]*:)[^/]*@", r"\1***@", url)
+    address = Address.parse(url)
+    if address.file is not None:
+        _look_up(address.file, address.name, create)
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() not in _INSERTS:
-            raise StoreError(f"{name}: studies are kept in SQLite or PostgreSQL, not in {parsed.get_backend_name()}")
-        if parsed.get_backend_name() == "sqlite":
-            parsed = parsed.set(database=str(_sqlite_file(parsed, name, create)))
-        engine = _engine(parsed, create)
-    except exc.ArgumentError:
-        raise StoreError(f"{name!r} is no database URL; write `sqlite:///FILE` or `postgresql+psycopg://...`") from None
+        engine = _engine(address, create)
     except ImportError as error:
-        raise StoreError(f"{name}: {error}; `pip install pyramid-nas[postgres]` brings the driver") from None
+        raise StoreError(f"{address.name}: {error}; `pip install pyramid-nas[postgres]` brings the driver") from None
     try:
-        return Database(engine, name, create=create)
+        return Database(address, engine, create=create)
     except BaseException:
         engine.dispose()
         raise
 
 
-def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return _INSERTS[connection.dialect.name](table)
+def check_database(url: str) -> None:
+    """Look whether studies could be kept in a database; nothing is written.
 
-
-def sqlite_pragmas(connection: Any, _: object = None) -> None:
-    """Per connection: a commit survives the death of the process without waiting for the disk (WAL)."""
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Turn write-ahead logging on, which the file remembers; the switch needs the file alone, and no timeout of SQLite
-    waits for that.
+    Raises:
+        StoreError: they cannot.
     """
-    until = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-        time.sleep(0.01)
+    address = Address.parse(url)
+    if address.file is not None:
+        _look_up(address.file, address.name, create=True)
 
 
-def _sqlite_file(url: URL, name: str, create: bool) -> Path:
-    if url.database in (None, "", ":memory:"):
-        raise StoreError(f"{name}: a study must outlive its process; name a file, as in sqlite:///nas.db")
-    file = Path(url.database or "").absolute()
+def insert(connection: Connection, table: Table) -> SQLiteInsert | postgresql.Insert:
+    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return SQLiteInsert(table) if connection.dialect.name == "sqlite" else postgresql.Insert(table)
+
+
+def engine_options(address: Address, create: bool) -> dict[str, Any]:
+    """How SQLAlchemy connects to the database; Optuna's engine does it in the same way."""
+    if address.file is None:
+        return {"pool_pre_ping": True}
+    # A reader keeps no connection: on a read-only mount it would not see what changes in the file.
+    pool = QueuePool if create else NullPool
+    return {"creator": partial(sqlite.connect, address.file, create=create), "poolclass": pool}
+
+
+def _look_up(file: Path, name: str, create: bool) -> None:
     if not file.parent.is_dir():
         raise StoreError(f"{name}: the folder {file.parent} does not exist")
-    if not create and not file.exists():
+    if file.is_dir():
+        raise StoreError(f"{name}: {file} is a folder; name a file in it")
+    if create:
+        sqlite.check_writable(file)
+    elif not file.exists():
         raise MissingDatabase(f"{name}: there is no such database; `nas launch` makes one")
-    return file
 
 
-def _engine(url: URL, create: bool) -> Engine:
+def _engine(address: Address, create: bool) -> Engine:
     # NaN and infinities are no JSON: PostgreSQL refuses them, SQLite would keep what nobody else can read.
-    options: dict[str, Any] = {"json_serializer": partial(json.dumps, allow_nan=False)}
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, **options)
-    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS}, **options)
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: object) -> None:
-        if create:
-            _switch_to_wal(connection)
-        sqlite_pragmas(connection)
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        # Said here, for the driver itself would begin before DML only and leave DDL outside. A writer takes its lock
-        # at once: a reader that turns writer half-way cannot wait for another one.
-        immediate = connection.get_execution_options().get("nas_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
+    as_json = partial(json.dumps, allow_nan=False)
+    engine = create_engine(address.url, json_serializer=as_json, **engine_options(address, create))
+    if address.file is not None:
+        event.listen(engine, "begin", _begin)
     return engine
+
+
+def _begin(connection: Connection) -> None:
+    # Said here, for the driver itself would begin before DML only and leave DDL outside. A writer takes its lock
+    # at once: a reader that turns writer half-way cannot wait for another one.
+    immediate = connection.get_execution_options().get("nas_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from nas.errors import LeaseLost, StoreError, UserError
-from nas.storage.database import Database
+from nas.storage.database import Database, insert
 from nas.storage.process import Process, this_process
 from nas.storage.records import Ending
 from nas.storage.tables import LAUNCH, LEASE, STUDY
@@ -74,30 +74,39 @@ class Lease:
         self.close("failed" if kind is not None and issubclass(kind, Exception) else "interrupted")
 
 
-def acquire(database: Database, study: str) -> Lease:
-    """Start a launch of `study`.
+def acquire(database: Database, study: str, new: dict[str, Any] | None = None) -> Lease:
+    """Start a launch of `study`; with `new`, its row of `nas_study`, the first one of a new study.
 
     Raises:
         UserError: a live driver holds the lease.
-        StoreError: there is no such study.
+        StoreError: there is no such study, or there is one of that name already.
     """
     now, me = datetime.now(UTC), this_process()
     with database.write() as connection:
+        is_new = new is not None and keep_study(connection, new)
         # Locks the study's row, so that in PostgreSQL too one launch waits for the other.
         if connection.execute(select(STUDY.c.name).where(STUDY.c.name == study).with_for_update()).first() is None:
             raise StoreError(f"{database.name} has no study {study!r}")
         holder = connection.execute(_holder(study)).first()
         if holder is not None:
             _refuse_live(holder, now)
+        if new is not None and not is_new:
+            raise StoreError(f"another launch began a study {study!r} a moment ago; launch it again to go on with it")
+        if holder is not None:
             connection.execute(update(LAUNCH).where(LAUNCH.c.id == holder.id).values(state="interrupted"))
             connection.execute(delete(LEASE).where(LEASE.c.study == study))
         earlier = connection.scalar(select(func.sum(LAUNCH.c.seconds)).where(LAUNCH.c.study == study)) or 0.0
         launch = {"study": study, "started": now, "heartbeat": now, "seconds": 0.0, "state": "running"}
         driver = {"pid": me.pid, "pid_start": me.start, "host": me.host}
-        number = connection.scalar(insert(LAUNCH).values(**launch, **driver).returning(LAUNCH.c.id))
-        connection.execute(insert(LEASE).values(study=study, launch=number))
+        number = connection.scalar(insert(connection, LAUNCH).values(**launch, **driver).returning(LAUNCH.c.id))
+        connection.execute(insert(connection, LEASE).values(study=study, launch=number))
     assert number is not None
     return Lease(database, study, number, earlier)
+
+
+def keep_study(connection: Connection, row: dict[str, Any]) -> bool:
+    """Write a row of `nas_study`, unless the name is taken: then false."""
+    return connection.execute(insert(connection, STUDY).values(**row).on_conflict_do_nothing()).rowcount == 1
 
 
 def check_free(database: Database, study: str) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import event, exc, inspect, text
+from sqlalchemy import exc, inspect, text
 
 from nas.errors import StoreError
-from nas.storage.database import LOCK_SECONDS, Database, sqlite_pragmas
+from nas.storage.creation import alone
+from nas.storage.database import Database, engine_options
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -22,24 +23,18 @@ def open_optuna(database: Database) -> RDBStorage:
     Raises:
         StoreError: Optuna's tables are missing, or another version of Optuna wrote them.
     """
-    from optuna.storages import RDBStorage
+    from optuna.storages import RDBStorage  # takes seconds, in which nobody should wait for a lock
 
     # It tells on stderr of every study that it makes; the command line tells that itself.
     logging.getLogger("optuna.storages").setLevel(logging.WARNING)
-    if not database.create and not _made(database):
-        raise StoreError(f"{database.name} holds no studies of Optuna")
-    url = database.engine.url.render_as_string(hide_password=False)
-    is_sqlite = database.file is not None
-    options = {"connect_args": {"timeout": LOCK_SECONDS}} if is_sqlite else {"pool_pre_ping": True}
-    try:
-        with database.reported():
-            storage = _opened(partial(RDBStorage, url, engine_kwargs=options, skip_table_creation=not database.create))
-    except RuntimeError as error:
-        raise StoreError(f"{database.name}: {error}") from error
-    if is_sqlite:
-        event.listen(storage.engine, "connect", sqlite_pragmas)
-        storage.engine.dispose()
-    return storage
+    with database.reported():
+        if not _made(database):
+            if not database.create:
+                raise StoreError(f"{database.name} holds no studies of Optuna")
+            with alone(database.engine, database.file, "optuna"):
+                if not _made(database):
+                    return _storage(RDBStorage, database, make=True)
+        return _storage(RDBStorage, database, make=False)
 
 
 def _made(database: Database) -> bool:
@@ -48,12 +43,26 @@ def _made(database: Database) -> bool:
     """
     if not inspect(database.engine).has_table("alembic_version"):
         return False
-    with database.reported(), database.engine.connect() as connection:
+    with database.engine.connect() as connection:
         return connection.execute(text("SELECT version_num FROM alembic_version")).first() is not None
 
 
+def _storage(build: type[RDBStorage], database: Database, make: bool) -> RDBStorage:
+    # Optuna fills braces in. The file of SQLite is known to who connects, and better not written as a URL.
+    url = "sqlite://"
+    if database.file is None:
+        url = database.engine.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+    options = engine_options(database.address, database.create)
+    try:
+        return _opened(partial(build, url, engine_kwargs=options, skip_table_creation=not make))
+    except RuntimeError as error:
+        raise StoreError(f"{database.name}: {error}") from error
+
+
 def _opened(build: Callable[[], RDBStorage]) -> RDBStorage:
-    """The storage. Of several processes that make its tables at once some fail, and find them made at a second look."""
+    """The storage. Where another program makes Optuna's tables at the same time, who fails finds them at a second look:
+    it takes no lock of ours.
+    """
     try:
         return build()
     except (exc.IntegrityError, exc.OperationalError):

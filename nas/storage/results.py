@@ -238,8 +238,9 @@ def _trials(store: Store, name: str) -> dict[int, FrozenTrial]:
     """Optuna's trials by number; none where a launch was killed before it made Optuna's study."""
     import optuna
 
-    try:
-        study = optuna.load_study(study_name=name, storage=store.optuna)
-    except KeyError:
-        return {}
-    return {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    with store.reported():
+        try:
+            study = optuna.load_study(study_name=name, storage=store.optuna)
+        except KeyError:
+            return {}
+        return {trial.number: trial for trial in study.get_trials(deepcopy=False)}

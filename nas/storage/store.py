@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from nas.errors import MissingDatabase, SpecError, StoreError
 from nas.necks.architecture import Architecture
 from nas.storage import evaluations
-from nas.storage.artifacts import Artifacts
-from nas.storage.database import Database, insert, open_database
+from nas.storage.artifacts import Artifacts, artifacts_folder
+from nas.storage.database import Database, check_database, insert, open_database
 from nas.storage.evaluations import is_key, keep_architecture, key_of
-from nas.storage.lease import Lease, acquire, check_free, is_live
+from nas.storage.lease import Lease, acquire, check_free, is_live, keep_study
 from nas.storage.records import ArtifactRecord, AttemptRecord, StudyRecord, StudyState, TrialRecord
 from nas.storage.tables import ARCHITECTURE, ATTEMPT, CERTIFICATE, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
 from nas.studies.certificate import Certificate
@@ -36,7 +36,18 @@ def open_store(url: str, *, create: bool, artifacts: Path | None = None) -> Stor
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
     """
-    return Store(open_database(url, create=create), artifacts)
+    folder = artifacts_folder(artifacts)
+    return Store(open_database(url, create=create), folder)
+
+
+def check_writable(url: str, artifacts: Path | None = None) -> None:
+    """Look whether studies could be kept in a database, and their weights in a folder; nothing is written.
+
+    Raises:
+        StoreError: they cannot.
+    """
+    artifacts_folder(artifacts)
+    check_database(url)
 
 
 def known_study(url: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
@@ -60,6 +71,14 @@ class Store:
         self._database = database
         self._artifacts = Artifacts(database, artifacts)
 
+    def reported(self) -> AbstractContextManager[None]:
+        """Failures of the database as a sentence, where Optuna uses it.
+
+        Raises:
+            StoreError: it gives no answer, or cannot be used like this.
+        """
+        return self._database.reported()
+
     @cached_property
     def optuna(self) -> RDBStorage:
         """Optuna's storage on the same database. Its tables are made at the first use, if the store may create.
@@ -79,14 +98,22 @@ class Store:
         Raises:
             StoreError: the name is taken.
         """
-        row = {"name": name, "spec": _spec_data(spec), "text": text, "task": task, "provenance": provenance}
+        row = _study_row(name, spec, text, task, provenance)
         with self._database.write() as connection:
-            new = insert(connection, STUDY).values(**row, created=datetime.now(UTC)).on_conflict_do_nothing()
-            if connection.execute(new).rowcount == 0:
+            if not keep_study(connection, row):
                 raise StoreError(f"{self._database.name} has a study {name!r} already")
         record = self.study(name)
         assert record is not None
         return record
+
+    def begin(self, name: str, spec: StudySpec, text: str, task: str, provenance: dict[str, Any]) -> Lease:
+        """Keep a new study and start its first launch at once: nobody finds the one without the other.
+
+        Raises:
+            UserError: a live driver holds the lease of a study of that name.
+            StoreError: the name is taken.
+        """
+        return acquire(self._database, name, _study_row(name, spec, text, task, provenance))
 
     def update_spec(self, name: str, spec: StudySpec) -> None:
         """Keep what a study was resumed with; what may differ is for the caller to check.
@@ -299,6 +326,12 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _study_row(name: str, spec: StudySpec, text: str, task: str, provenance: dict[str, Any]) -> dict[str, Any]:
+    """A row of `nas_study`."""
+    row = {"name": name, "spec": _spec_data(spec), "text": text, "task": task, "provenance": provenance}
+    return row | {"created": datetime.now(UTC)}
 
 
 def _spec_data(spec: StudySpec) -> dict[str, Any]:

@@ -56,15 +56,16 @@ def measured(architecture: Architecture, seed: int = 0) -> Detector:
 
 
 class Made:
-    """A store with study `pets`; `tell` adds trials."""
+    """A store with study `pets`, or of another `name`; `tell` adds trials."""
 
     def __init__(self, folder: Path, **spec: Any) -> None:
         task = {"kind": "detection", "data": {"kind": "digits"}, "image_size": SIZE}
         self.store: Store = open_store(f"sqlite:///{folder}/nas.db", create=True)
         self.spec = StudySpec.parse({"name": "pets", "task": task, "space": {"width": 8}} | spec)
-        self.store.create_study("pets", self.spec, "task: ...\n", TASK, {})
+        self.name = str(self.spec.name)
+        self.store.create_study(self.name, self.spec, "task: ...\n", TASK, {})
         directions = [objective.direction for objective in self.spec.objectives]
-        self.study = optuna.create_study(study_name="pets", storage=self.store.optuna, directions=directions)
+        self.study = optuna.create_study(study_name=self.name, storage=self.store.optuna, directions=directions)
         self.store.put_artifact(
             f"task/{TASK}", "backbone", packed({f"backbone.{k}": v for k, v in shared_backbone().state_dict().items()})
         )
@@ -83,7 +84,7 @@ class Made:
         trial = self.study.ask()
         architecture = model.architecture
         key = Key(digest=architecture.digest, task=TASK, seed=0, epochs=2)
-        self.store.bind("pets", trial.number, key, architecture, attributes.get("baseline"))
+        self.store.bind(self.name, trial.number, key, architecture, attributes.get("baseline"))
         if state is TrialState.COMPLETE:
             weights = {k: v for k, v in model.state_dict().items() if whole or not k.startswith("backbone.")}
             measurement = Measurement(

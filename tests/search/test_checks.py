@@ -105,3 +105,30 @@ def test_a_word_of_another_package_must_show_that_it_can_be_exported(monkeypatch
     assert check(StudySpec.parse(SOUND | {"export": ["python"]})) == []
     assert check(StudySpec.parse(SOUND | {"space": {"fusion": "add"}, "export": ["onnx", "pt2"]})) == []
     assert tried == [("attention", "onnx"), ("attention", "pt2")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a/b",
+        "..",
+        "🚀",
+        "👩‍🔬 cells",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "Zellen groß",
+        "細胞",
+        "x" * 200,
+        "a\\b:c?",
+    ],
+)
+def test_a_study_may_have_any_name_that_can_be_printed(name: str) -> None:
+    assert check(StudySpec.parse(SOUND | {"name": name})) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\tb", "\x1b[31mred", "a\u2028b", "a\u202eb", "\ufeffa", " ", " a", "a\u00a0", "-v"]
+)
+def test_a_name_that_cannot_be_printed_or_typed_is_refused(name: str) -> None:
+    (fault,) = check(StudySpec.parse(SOUND | {"name": name}))
+    assert fault.path == "name"
+    assert fault.message.isprintable()

@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from threading import Timer
 
+import optuna
 import pytest
 from sqlalchemy import text
 
@@ -90,7 +91,7 @@ def test_a_url_of_no_use_is_told_without_its_password(url: str, sentence: str) -
 
 
 def test_a_lock_that_does_not_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.storage.database.LOCK_SECONDS", 0.01)
+    monkeypatch.setattr("nas.storage.sqlite.LOCK_SECONDS", 0.01)
     url = f"sqlite:///{tmp_path}/nas.db"
     one, two = open_database(url, create=True), open_database(url, create=False)
     with one.write(), pytest.raises(StoreError, match=r"nas\.db: database is locked"), two.write():
@@ -131,3 +132,29 @@ def test_the_switch_to_write_ahead_logging_waits_for_a_reader(tmp_path: Path) ->
         assert store.studies() == []
     with closing(sqlite3.connect(tmp_path / "nas.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_what_may_work_later_is_a_failure_and_no_wrong_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit status 1; a database that is none stays at 2. Where Optuna writes, it is told likewise."""
+    monkeypatch.setattr("nas.storage.sqlite.LOCK_SECONDS", 0.01)
+    url = f"sqlite:///{tmp_path}/nas.db"
+    with open_store(url, create=True) as one, open_store(url, create=True) as two:
+        optuna.create_study(storage=two.optuna, study_name="pets")
+        locked = pytest.raises(StoreError, match=r"nas\.db: database is locked")
+        with one._database.write(), locked as told, two.reported():
+            optuna.create_study(storage=two.optuna, study_name="other")
+        assert told.value.exit_status == 1
+        assert "\n" not in str(told.value)
+    (tmp_path / "notes").write_text("not a database at all, but longer than a header " * 9)
+    with pytest.raises(StoreError, match="file is not a database") as told:
+        open_store(f"sqlite:///{tmp_path}/notes", create=False)
+    assert told.value.exit_status == 2
+
+
+def test_a_server_that_cannot_be_reached_is_one_line_without_its_password() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(StoreError, match=r"^postgresql\+psycopg://me:\*\*\*@127\.0\.0\.1:1/db: ") as told:
+        open_store("postgresql+psycopg://me:secret@127.0.0.1:1/db", create=True)
+    assert told.value.exit_status == 2
+    assert "\n" not in str(told.value)
+    assert "secret" not in str(told.value)

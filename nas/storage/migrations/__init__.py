@@ -24,7 +24,7 @@ def current_version(connection: Connection, name: str) -> str | None:
     """
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     version = context.get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     if version is not None and version not in known:
         raise StoreError(
             f"{name} was written by a newer version of pyramid-nas (schema {version}): "
@@ -33,11 +33,20 @@ def current_version(connection: Connection, name: str) -> str | None:
     return version
 
 
+def newest_version() -> str | None:
+    """The schema version that `upgrade` brings about."""
+    return _scripts().get_current_head()
+
+
 def upgrade(connection: Connection) -> None:
     """Bring our tables, of a known version or missing, to the newest schema inside the connection's transaction."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
