@@ -21,7 +21,7 @@ _PLACES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="a folder in the form of voc, coco, yolo or masks")
+    parser.add_argument("folder", metavar="FOLDER", help="a folder of voc, coco, yolo or masks data, or a data.yaml")
     parser.add_argument("--kind", help="how to read it (default: guessed from its layout)")
     parser.add_argument(
         "--classes", metavar="A,B,...", help="names of the classes (default: those that the data names)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
 from nas.necks.topologies import TOPOLOGIES
@@ -23,7 +23,7 @@ class DataSpec(Value):
 
     kind: str
     root: str | None = None
-    classes: tuple[str, ...] | None = None
+    classes: tuple[Annotated[str, StringConstraints(strip_whitespace=True)], ...] | None = None
     strict: bool = False
     train: int = Field(384, ge=16)
     val: int = Field(192, ge=8)

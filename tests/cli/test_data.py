@@ -10,7 +10,7 @@ from nas.studies.spec import DataSpec, TaskSpec
 from nas.tasks.data.mask_summary import summarise_masks
 from nas.tasks.data.summary import summarise
 from tests.cli.conftest import Nas
-from tests.tasks.data.folders import voc_object, write_voc
+from tests.tasks.data.folders import voc_object, write_image, write_voc
 from tests.tasks.data.test_masks import mask, write
 
 HELP_SIZE = f"(default: {TaskSpec.model_fields['image_size'].default})"
@@ -57,6 +57,16 @@ def test_the_proposed_study_can_be_launched_as_it_is(folder: Path, nas: Nas) -> 
     assert nas("validate", "cats.yaml").out == "cats.yaml: a valid study\n"
 
 
+def test_how_the_data_was_read_is_printed(folder: Path, nas: Nas) -> None:
+    (folder / "ImageSets/Main/test.txt").write_text("x\n")
+    lines = nas("data", folder).out.splitlines()
+    assert lines[:3] == [
+        f"{folder}: voc; train and val: ImageSets/Main",
+        "note: ImageSets/Main/test.txt is not used",
+        "",
+    ]
+
+
 def test_json_holds_the_summary(folder: Path, nas: Nas) -> None:
     told = nas("data", folder, "--json").json
     found = summarise(DataSpec(kind="voc", root=str(folder)), 160)
@@ -64,7 +74,9 @@ def test_json_holds_the_summary(folder: Path, nas: Nas) -> None:
 
 
 def test_a_kind_can_be_said_and_another_that_fits_is_told(tmp_path: Path, folder: Path, nas: Nas) -> None:
-    (folder / "images").mkdir()
+    write_image(folder / "images" / "a.png")
+    (folder / "labels").mkdir()
+    (folder / "labels" / "a.txt").write_text("0 .5 .5 .5 .5")
     (folder / "classes.txt").write_text("cat\n")
     assert nas("data", folder).err == f"{folder} is read as voc; --kind yolo would fit its layout too\n"
     assert nas("data", folder, "--kind", "voc").err == ""
@@ -80,7 +92,7 @@ def test_the_help_tells_the_default_of_a_task(nas: Nas, capsys: pytest.CaptureFi
     ("words", "message"),
     [
         (["none"], "there is no folder none"),
-        (["."], ". is a data set of no known kind (name the one meant by --kind): "),
+        (["."], ". has no annotated images of the kind masks, voc, coco or yolo in any layout that is read:\n"),
         (["none", "--kind", "voc"], "data: root: there is no folder none"),
         ([".", "--kind", "vok"], "data: kind: unknown 'vok'; one of "),
         ([".", "--kind", "voc", "--image-size", "100"], "image_size: should be a multiple of 32, not 100"),

@@ -1,7 +1,6 @@
-"""COCO folders: instances_{train,val}.json at the root or in annotations/, images in images/{train,val} or beside.
+"""COCO files with their images, in the layouts of `nas.tasks.data.layouts`.
 
-The names of COCO 2017 (instances_train2017.json, train2017/) are known too. Category ids may be sparse; classes stand
-in the order of their ids. Source: https://cocodataset.org/#format-data
+Category ids may be sparse; classes stand in the order of their ids. Source: https://cocodataset.org/#format-data
 """
 
 from __future__ import annotations
@@ -16,35 +15,32 @@ import numpy as np
 
 from nas.errors import Fault, UserError
 from nas.studies.spec import DataSpec
+from nas.tasks.data import layouts
+from nas.tasks.data.class_names import note_case
+from nas.tasks.data.coco_ids import read_categories, read_id
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, Box, Read, build, check_root
+from nas.tasks.data.folder import Annotated, Box, Read, build, check_root, seeded
+from nas.tasks.data.image_names import ImageNames
+from nas.tasks.data.layouts import Part
+from nas.tasks.data.layouts.refusal import refusal
+from nas.tasks.data.named_files import NamedFiles
 from nas.tasks.data.sizes import stated_in
-
-_PARTS = ("train", "val")
 
 
 class _File(NamedTuple):
-    """What a COCO file says: the images, and the names of the categories by id."""
+    """What a COCO file says: the images, the names of the categories by id, and what their groups are called."""
 
     images: list[Annotated]
     names: dict[int, str]
+    groups: set[str]
 
 
 def check(spec: DataSpec) -> list[Fault]:
     """What is wrong with the folder, without reading its files."""
     faults = check_root(spec)
-    if faults:
-        return faults
-    assert spec.root is not None
-    for part in _PARTS:
-        for what, candidates, there in (
-            ("annotations", _annotation_files(spec.root, part), Path.is_file),
-            ("images", _image_folders(spec.root, part), Path.is_dir),
-        ):
-            if not any(there(path) for path in candidates):
-                looked = " or ".join(str(path.relative_to(spec.root)) for path in candidates)
-                faults.append(Fault("root", f"{spec.root} has no {what} of {part}: expected {looked}"))
+    if not faults and layouts.find(Path(str(spec.root)), "coco") is None:
+        faults.append(Fault("root", refusal(str(spec.root), ["coco"])))
     return faults
 
 
@@ -64,51 +60,60 @@ def read(spec: DataSpec, faults: Faults) -> Read:
     Raises:
         UserError: a file is not COCO's JSON.
     """
-    assert spec.root is not None, "check() comes first"
-    files = []
-    paths = []
-    for part in _PARTS:
-        path = next(path for path in _annotation_files(spec.root, part) if path.is_file())
-        folder = next(path for path in _image_folders(spec.root, part) if path.is_dir())
-        files.append(_read(path, folder, faults))
-        paths.append(path.name)
-    train, val = files
-    # The two files may number their categories differently: names count, in the order of the ids.
-    ordered = sorted({*train.names.items(), *val.names.items()})
-    classes = tuple(dict.fromkeys(name for _, name in ordered))
-    return Read(train.images, val.images, classes, ", ".join(paths))
+    found = layouts.find(Path(str(spec.root)), "coco")
+    assert found is not None, "check() comes first"
+    files = [_read(part, found.root, faults) for part in (found.train, found.val) if part is not None]
+    for path in found.unused:
+        faults.note(f"{path.relative_to(found.root)} is not used")
+    # The files may number their categories differently: names count, in the order of the ids.
+    ordered = sorted({pair for file in files for pair in file.names.items()})
+    classes = _without_groups(tuple(dict.fromkeys(name for _, name in ordered)), files, faults)
+    note_case(classes, faults)
+    if found.val is None:
+        train, val, how = seeded(files[0].images, spec)
+    else:
+        train, val = (file.images for file in files)
+        how = ", ".join(part.annotations.name for part in (found.train, found.val) if part.annotations is not None)
+    return Read(train, val, classes, found.how(how))
 
 
-def _annotation_files(root: str, part: str) -> list[Path]:
-    names = (f"instances_{part}.json", f"instances_{part}2017.json")
-    return [folder / name for folder in (Path(root), Path(root, "annotations")) for name in names]
+def _without_groups(classes: tuple[str, ...], files: list[_File], faults: Faults) -> tuple[str, ...]:
+    """The classes but those that only group others, as Roboflow's category 0 does."""
+    used = {box.label for file in files for item in file.images for box in item.boxes}
+    groups = set().union(*(file.groups for file in files)) - used
+    for name in classes:
+        if name in groups:
+            faults.note(f"the category {name} has no objects and only groups others: it is no class")
+    return tuple(name for name in classes if name not in groups)
 
 
-def _image_folders(root: str, part: str) -> list[Path]:
-    return [Path(root, "images", part), Path(root, part), Path(root, f"{part}2017")]
-
-
-def _read(path: Path, folder: Path, faults: Faults) -> _File:
+def _read(part: Part, root: Path, faults: Faults) -> _File:
+    path, folder = part.annotations, part.images
+    assert path is not None
+    assert folder is not None
     try:
         data = json.loads(path.read_bytes())
-        names = {int(item["id"]): str(item["name"]) for item in data["categories"]}
+        names, groups = read_categories(data["categories"], path.name, faults)
         images: dict[Any, Annotated] = {}
+        named = ImageNames(NamedFiles(root), (folder, root), path.name)
         for item in data["images"]:
-            if item["id"] in images:
+            number = read_id(item["id"])
+            if number in images:
                 faults.add("repeated image id", f"{path.name}, {item['file_name']}: id {item['id']}")
             else:
                 stated = stated_in(item.get("width"), item.get("height"), f"{path.name}, {item['file_name']}", faults)
                 place = f"{path.name}, annotation"
-                images[item["id"]] = Annotated(folder / item["file_name"], place, stated=stated)
+                images[number] = Annotated(named.path(str(item["file_name"])), place, stated=stated)
         annotations = list(data["annotations"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (AttributeError, OSError, OverflowError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path}: not a COCO file: it needs images (id, file_name), annotations and categories (id, name); "
             f"{type(error).__name__}: {error}"
         ) from error
     for image_id, box in _boxes(annotations, set(images), names, path.name, faults):
         images[image_id].boxes.append(box)
-    return _File(list(images.values()), names)
+    shared = named.shared(faults)
+    return _File([item for item in images.values() if item.path not in shared], names, groups)
 
 
 def _boxes(
@@ -117,19 +122,18 @@ def _boxes(
     """Image id and box of each annotation that can be read."""
     for place, item in enumerate(annotations):
         try:
-            number = int(item.get("id", place))
-            image, category = item["image_id"], item["category_id"]
+            number = read_id(item.get("id", place))
+            image, category = read_id(item["image_id"]), read_id(item["category_id"])
             x, y, width, height = map(float, item["bbox"])
             crowd = bool(item.get("iscrowd", 0))
-            known_image, known_category = image in images, category in names
             if not np.isfinite((x, y, width, height)).all():
                 raise ValueError
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             faults.add("unreadable annotation", f"{file}, entry {place} of annotations")
             continue
-        if not known_image:
+        if image not in images:
             faults.add("unknown image", f"{file}, annotation {number}: image_id {image}")
-        elif not known_category:
+        elif not isinstance(category, int) or category not in names:
             faults.add("unknown category", f"{file}, annotation {number}: category_id {category}")
         else:
             yield image, Box(number, names[category], (x, y, x + width, y + height), crowd, item.get("segmentation"))

@@ -40,7 +40,7 @@ class Box(NamedTuple):
         mask: its outline as its format writes it.
     """
 
-    number: int
+    number: int | str
     label: str
     corners: tuple[float, float, float, float]
     crowd: bool
@@ -79,9 +79,17 @@ def check_root(spec: DataSpec) -> list[Fault]:
     """Is there a folder?"""
     if spec.root is None:
         return [Fault("root", f"is missing: name the folder of the {spec.kind} data")]
-    if not Path(spec.root).is_dir():
+    if Path(spec.root).is_file() and not (spec.kind == "yolo" and is_data_yaml(spec.root)):
+        return [Fault("root", f"{spec.root} is a file: name the folder that holds it and the images")]
+    if not Path(spec.root).exists():
         return [Fault("root", f"there is no folder {spec.root}")]
     return []
+
+
+def is_data_yaml(root: str | None) -> bool:
+    """The root is not a folder, but the YAML file that describes a YOLO data set."""
+    path = Path(str(root))
+    return path.suffix.lower() in (".yaml", ".yml") and path.is_file()
 
 
 def seeded(items: Sequence[T], spec: DataSpec) -> tuple[list[T], list[T], str]:

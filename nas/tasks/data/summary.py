@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from nas.errors import Fault, SpecError, UserError
+from nas.errors import Fault, UserError
 from nas.studies.spec import DataSpec
 from nas.tasks import data
+from nas.tasks.data import layouts
 from nas.tasks.data.dataset import Dataset, Split
+from nas.tasks.data.folder import is_data_yaml
+from nas.tasks.data.layouts.refusal import refusal
 from nas.tasks.data.proposal import ANCHORS_A_LEVEL, Anchors, Pyramid, answered, propose_anchors, propose_pyramid
 from nas.value import Value
 
@@ -95,17 +98,27 @@ def kinds_of(
     """The kinds of data, of `kinds`, that the layout of folder `root` fits: those whose check finds nothing wrong.
 
     Raises:
-        SpecError: it fits none; what each kind lacks.
+        UserError: it fits none; what it is most like, and what it lacks.
     """
-    if not Path(root).is_dir():
+    if not Path(root).exists():
         raise UserError(f"there is no folder {root}")
     specs = {kind: DataSpec(kind=kind, root=root, classes=classes) for kind in kinds if kinds[kind].guessed}
     faults = {kind: data.check(spec, kinds) for kind, spec in specs.items()}
     fitting = tuple(kind for kind, found in faults.items() if not found)
     if not fitting:
-        lacks = [Fault(kind, fault.message) for kind, found in faults.items() for fault in found]
-        raise SpecError(f"{root} is a data set of no known kind (name the one meant by --kind)", lacks)
+        raise UserError(_refusal(root, faults))
     return fitting
+
+
+def _refusal(root: str, faults: Mapping[str, list[Fault]]) -> str:
+    """What keeps the data from being read, if it has a layout in full or a data.yaml, else what it lacks of one."""
+    folder = Path(root)
+    if folder.is_file():
+        return faults["yolo" if is_data_yaml(root) else next(iter(faults))][0].message
+    complete = next((kind for kind in faults if layouts.find(folder, kind) is not None), None)
+    described = "yolo" in faults and any((folder / name).is_file() for name in layouts.DATA_YAML)
+    kind = complete or ("yolo" if described else None)
+    return "\n  ".join(fault.message for fault in faults[kind]) if kind else refusal(root, tuple(faults))
 
 
 def summarise(spec: DataSpec, image_size: int) -> Summary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from nas.errors import UserError
 from nas.studies.spec import DataSpec
 from nas.tasks.data import check, load
-from tests.tasks.data.folders import coco_file, write_coco
+from tests.tasks.data.folders import coco_file, write_coco, write_image
 
 SPARSE = {90: "toothbrush", 7: "train", 1: "person"}
 BOX = (10, 5, 20, 20)
@@ -114,10 +116,103 @@ def test_what_is_not_coco_is_an_error_with_its_file(tmp_path: Path, text: str) -
 def test_missing_files_are_told_before_reading(tmp_path: Path) -> None:
     (tmp_path / "images/train").mkdir(parents=True)
     (tmp_path / "instances_train.json").write_text("{}")
-    faults = [str(fault) for fault in check(spec(tmp_path))]
-    assert len(faults) == 2
-    assert "no annotations of val: expected instances_val.json or" in faults[0]
-    assert "no images of val: expected images/val or val or val2017" in faults[1]
+    (fault,) = check(spec(tmp_path))
+    first, second = str(fault).splitlines()
+    assert "is most like a COCO folder, for it has instances_train.json, but lacks" in first
+    assert "the annotations (instances_val.json or annotations/instances_val.json)" in second
+    assert "the images (images/val/ or val/)" in second
+
+
+@pytest.mark.parametrize("write_id", [str, float, lambda number: f" {number} "])
+def test_ids_may_be_text_or_floats(tmp_path: Path, write_id: Callable[[int], Any]) -> None:
+    content = file()
+    for image in content["images"]:
+        image["id"] = write_id(image["id"])
+    for note in content["annotations"]:
+        note |= {key: write_id(note[key]) for key in ("id", "image_id", "category_id")}
+    for category in content["categories"]:
+        category["id"] = write_id(category["id"])
+    data = load(spec(write_coco(tmp_path, content, file())), 32)
+    assert (data.classes, data.faults.total) == (("person", "train", "toothbrush"), 0)
+    assert data.train.labels.tolist() == data.val.labels.tolist() == [2, 1, 0]
+
+
+def test_ids_that_are_no_numbers_name_images_and_annotations(tmp_path: Path) -> None:
+    content = coco_file([(1, BOX), (1, (1, 1, 0, 5))], {1: "person"})
+    content["images"][0]["id"] = "0.png"
+    for note in content["annotations"]:
+        note |= {"image_id": "0.png", "id": f"uuid-{note['id']}"}
+    data = load(spec(write_coco(tmp_path, content, file())), 32)
+    assert len(data.train.boxes) == 1
+    assert data.faults.examples == {"degenerate box": ["instances_train.json, annotation uuid-101 (person)"]}
+
+
+def test_names_with_blanks_around_them_are_one_class(tmp_path: Path) -> None:
+    content = coco_file([(1, BOX), (2, BOX), (3, BOX)], {1: "RBC", 2: " RBC ", 3: "rbc"})
+    data = load(spec(write_coco(tmp_path, content, content)), 32)
+    assert data.classes == ("RBC", "rbc")
+    assert data.train.labels.tolist() == [0, 0, 1]
+    assert "instances_train.json: the categories 1 and 2 are both RBC, and are read as one class" in data.faults.notes
+    assert "the classes RBC, rbc differ in case alone and are kept apart: are they one?" in data.faults.notes
+    assert load(spec(tmp_path, classes=[" RBC "]), 32).classes == ("RBC",)
+
+
+def test_a_group_without_objects_is_no_class(tmp_path: Path) -> None:
+    content = coco_file([(1, BOX)], {0: "cells", 1: "RBC", 2: "WBC"})
+    for category in content["categories"][1:]:
+        category["supercategory"] = "cells"
+    root = write_coco(tmp_path, content, content)
+    data = load(spec(root), 32)
+    assert data.classes == ("RBC", "WBC")  # a class that is only absent stays
+    assert data.faults.notes == ["the category cells has no objects and only groups others: it is no class"]
+    used = coco_file([(0, BOX)], {0: "cells"})
+    assert load(spec(write_coco(tmp_path, content, used)), 32).classes == ("cells", "RBC", "WBC")
+
+
+@pytest.mark.parametrize("prefix", ["images\\train\\", "C:\\data\\images\\train\\", "./", "/data/upload/1/"])
+def test_names_of_images_from_another_machine(tmp_path: Path, prefix: str) -> None:
+    root = write_coco(tmp_path, file(), file())
+    content = file()
+    for image in content["images"]:
+        image["file_name"] = prefix + image["file_name"]
+    (root / "instances_train.json").write_text(json.dumps(content))
+    data = load(spec(root), 32)
+    assert (data.train.names, data.faults.total) == (("0.png", "1.png"), 0)
+    assert data.train.labels.tolist() == [2, 1, 0]
+
+
+def test_images_that_share_a_file_are_left_out(tmp_path: Path) -> None:
+    """Names from two folders that were laid together: whose boxes an image shows is not known."""
+    root = write_coco(tmp_path, file(), file())
+    content = coco_file([(1, BOX)] * 3, {1: "person"}, images=3)
+    for image, name in zip(content["images"], ("a/0.png", "b/0.png", "1.png"), strict=True):
+        image["file_name"] = name
+    (root / "instances_train.json").write_text(json.dumps(content))
+    data = load(spec(root), 32)
+    assert data.train.names == ("1.png",)
+    assert data.faults.counts == {"image file that several names lead to": 1}
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    root = write_coco(tmp_path, file(), file())
+    content = coco_file([(1, BOX)] * 4, {1: "person"}, images=4)
+    for image, name in zip(content["images"], ("x" * 5000, "a\0b.png", "\ud800.png", "0.png"), strict=True):
+        image["file_name"] = name
+    (root / "instances_train.json").write_text(json.dumps(content))
+    data = load(spec(root), 32)
+    assert data.train.names == ("0.png",)
+    assert data.faults.counts == {"unreadable image": 3}
+
+
+def test_no_image_outside_of_the_folder_is_read(tmp_path: Path) -> None:
+    write_image(tmp_path / "secret.png")
+    root = write_coco(tmp_path / "data", file(), file())
+    content = file()
+    for image, name in zip(content["images"], ("../../../secret.png", str(tmp_path / "secret.png")), strict=True):
+        image["file_name"] = name
+    (root / "instances_train.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="no images in train\n2 x missing image"):
+        load(spec(root), 32)
 
 
 def test_real_nuclei(nuclei: Path) -> None:

@@ -17,3 +17,10 @@ def test_counts_all_and_shows_three() -> None:
 
 def test_nothing_to_tell() -> None:
     assert Faults().summary() == ""
+
+
+def test_a_note_is_no_fault_and_is_kept_once() -> None:
+    faults = Faults()
+    for _ in range(2):
+        faults.note("test.txt is not used")
+    assert (faults.notes, faults.total, faults.summary()) == (["test.txt is not used"], 0, "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.errors import SpecError, UserError
+from nas.errors import UserError
 from nas.studies.spec import DataSpec, StudySpec
 from nas.tasks.data.summary import Summary, kinds_of, summarise
 from tests.tasks.data.folders import coco_file, voc_object, write_coco, write_image, write_voc
@@ -71,13 +71,28 @@ def test_a_layout_is_known_by_what_its_kind_checks(folder: Path, tmp_path: Path)
     write_image(yolo / "images" / "a.png")
     assert kinds_of(str(folder)) == ("voc",)
     assert kinds_of(str(coco)) == ("coco",)
-    assert kinds_of(str(coco), ("cat",)) == ("coco", "yolo")  # without labels, but images/{train,val} are there
+    assert kinds_of(str(coco), ("cat",)) == ("coco",)  # without labels, images alone are no YOLO folder
+    with pytest.raises(UserError, match=r"is most like a .*, for it has images, but lacks\n  the annotations"):
+        kinds_of(str(yolo), ("cat",))
+    (yolo / "labels").mkdir()
+    (yolo / "labels" / "a.txt").write_text("0 .5 .5 .5 .5")
     assert kinds_of(str(yolo), ("cat",)) == ("yolo",)
-    with pytest.raises(SpecError, match="data set of no known kind") as caught:
+    with pytest.raises(UserError, match=r"names no classes: add names to data.yaml"):
         kinds_of(str(yolo))
-    assert {fault.path for fault in caught.value.faults} == {"voc", "coco", "yolo"}
     with pytest.raises(UserError, match="there is no folder"):
         kinds_of(str(tmp_path / "none"))
+
+
+def test_the_root_may_be_data_yaml(tmp_path: Path) -> None:
+    write_image(tmp_path / "images" / "a.png")
+    (tmp_path / "images" / "a.txt").write_text("0 .5 .5 .5 .5")
+    (tmp_path / "cats.yaml").write_text("names: [cat]\ntrain: images\n")
+    assert kinds_of(str(tmp_path / "cats.yaml")) == ("yolo",)
+    (tmp_path / "cats.yaml").write_text("names: [cat]\ntrain: gone\n")
+    with pytest.raises(UserError, match=r"there is no .*gone, which data.yaml names"):
+        kinds_of(str(tmp_path / "cats.yaml"))
+    with pytest.raises(UserError, match="is a file: name the folder"):
+        kinds_of(str(tmp_path / "images" / "a.txt"))
 
 
 def test_blood_cells(bccd: Path) -> None:

@@ -148,11 +148,11 @@ def test_nothing_left_is_an_error(tmp_path: Path) -> None:
 
 def test_what_is_no_voc_folder_is_told_before_reading(tmp_path: Path) -> None:
     (tmp_path / "Annotations").mkdir()
-    with pytest.raises(UserError, match="is no VOC folder, it lacks JPEGImages"):
+    with pytest.raises(UserError, match=r"is most like a VOC folder, for it has Annotations, but lacks\n .*JPEGImages"):
         load(spec(tmp_path), 64)
     root = write_voc(tmp_path / "half", {"a": [CELL], "b": [CELL]}, ["b"])
     (root / "ImageSets/Main/val.txt").unlink()
-    with pytest.raises(UserError, match=r"has train.txt but no val.txt: add it, or remove both"):
+    with pytest.raises(UserError, match=r"but lacks\n  the list of images \(ImageSets/Main/val.txt\)"):
         load(spec(root), 64)
 
 
@@ -162,6 +162,7 @@ def test_real_blood_cells(bccd: Path) -> None:
     assert data.classes == ("Platelets", "RBC", "WBC")
     assert data.split == "ImageSets/Main"
     assert data.faults.counts == {"degenerate box": 2}
+    assert data.faults.notes == ["ImageSets/Main/test.txt is not used"]
     assert set(data.faults.examples["degenerate box"]) == {
         "Annotations/BloodImage_00338.xml, object 13 (RBC)",
         "Annotations/BloodImage_00343.xml, object 4 (RBC)",
@@ -176,3 +177,40 @@ def test_images_may_lie_in_any_format(tmp_path: Path) -> None:
     (root / "JPEGImages/a.png").unlink()
     write_image(root / "JPEGImages/a.JPG")
     assert load(spec(root), 64).train.names == ("a.JPG",)
+
+
+def test_lists_that_are_not_used_are_announced(tmp_path: Path) -> None:
+    root = write_voc(tmp_path, {name: [CELL] for name in "abcd"}, ["b"])
+    lists = root / "ImageSets/Main"
+    (lists / "train.txt").write_text("a\n")
+    (lists / "trainval.txt").write_text("a\nb\nc\n")
+    (lists / "test.txt").write_text("d\n")
+    data = load(spec(root), 64)
+    assert (data.train.names, data.val.names) == (("a.png",), ("b.png",))
+    assert data.faults.notes == [
+        "ImageSets/Main/test.txt is not used",
+        "ImageSets/Main/trainval.txt is not used; it has 1 names that train.txt and val.txt lack",
+    ]
+
+
+@pytest.mark.parametrize("trainval", [True, False])
+def test_images_for_tests_do_not_come_into_a_seeded_split(tmp_path: Path, trainval: bool) -> None:
+    root = write_voc(tmp_path, {name: [CELL] for name in "abcd"})
+    lists = root / "ImageSets/Main"
+    lists.mkdir(parents=True)
+    (lists / "test.txt").write_text("d\n")
+    if trainval:
+        (lists / "trainval.txt").write_text("a\nb\n")
+    data = load(spec(root, val_fraction=0.5), 64)
+    assert {*data.train.names, *data.val.names} == {f"{name}.png" for name in ("ab" if trainval else "abc")}
+    assert "ImageSets/Main/test.txt: its 1 images are not used" in data.faults.notes
+
+
+def test_blanks_around_names_and_case(tmp_path: Path) -> None:
+    objects = [voc_object(name, (11, 6, 30, 25)) for name in ("RBC", " RBC ", "rbc")]
+    data = load(spec(write_voc(tmp_path, {"a": objects, "b": objects}, ["b"])), 64)
+    assert (data.classes, data.train.labels.tolist()) == (("RBC", "rbc"), [0, 0, 1])
+    assert data.faults.notes == [
+        "the class ' RBC ' is read as 'RBC', without blanks around it",
+        "the classes RBC, rbc differ in case alone and are kept apart: are they one?",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,15 +41,30 @@ def test_boxes_are_parts_of_the_image(tmp_path: Path) -> None:
 
 
 def test_a_polygon_stands_for_the_box_around_it(tmp_path: Path) -> None:
-    data = load(spec(write(tmp_path, ["0 .25 .5 .5 .25 .75 .5 .5 .75"])), 64)
-    assert data.train.boxes.tolist() == [[16, 12, 48, 36]]
+    rows = ["0 .25 .5 .5 .25 .75 .5 .5 .75", "1 .7 .7 .9 .7 .8 .9", CENTRED]
+    data = load(spec(write(tmp_path, rows)), 100)
+    assert data.train.boxes[0].tolist() == [25, 18.75, 75, 56.25]
+    assert data.train.labels.tolist() == [0, 1, 1]
+    assert data.faults.notes == [
+        "4 rows are polygons or oriented boxes (2 others are boxes): the box around each is used"
+    ]
+
+
+def test_rows_that_can_be_read_in_two_ways_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path, [f"{CENTRED} .5 .5 .4 .4"])
+    with pytest.raises(UserError, match=r"2 rows of 9 values may be boxes with keypoints or polygons: say which in"):
+        load(spec(root), 64)
+    (root / "data.yaml").write_text("kpt_shape: [2, 2]\n")
+    assert load(spec(root), 64).train.boxes.tolist() == [[24, 12, 40, 36]]
+    (root / "data.yaml").write_text("kpt_shape: null\n")
+    assert load(spec(root), 100).train.boxes.tolist() == [[25, 30, 50, 37.5]]
 
 
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
         ("1 .5 .5 .25", "label without class x y width height"),
-        ("1 .5 .5 .25 .5 .5", "label without class x y width height"),
+        ("1 .5 .5 .25 .5 .5", "label of six values, where predictions have a confidence: leave it out"),
         ("1 .5 .5 .25 wide", "label that is not of numbers"),
         ("1 32 24 8 8", "label outside of 0 to 1"),
         ("1 nan .5 .5 .5", "label outside of 0 to 1"),
@@ -113,6 +129,8 @@ def test_classes_of_the_study(tmp_path: Path) -> None:
         ("names: [a]\ntrain: gone\n", "there is no {}/gone, which data.yaml names"),
         ("- a", "should be a mapping"),
         ("names: [a, a]", "names a class twice"),
+        ("names: [a, ' a ']", "names a class twice"),
+        ("names: [a]\ntrain: ../other/images\n", "there is no {}/../other/images, which data.yaml names"),
         ("names: {a: b}", "should go from numbers to names"),
     ],
 )
@@ -121,3 +139,62 @@ def test_faults_of_data_yaml(tmp_path: Path, text: str, fault: str) -> None:
     (root / "data.yaml").write_text(text)
     (found,) = check(spec(root))
     assert fault.format(root) in str(found)
+
+
+def test_labels_beside_the_images(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        write_image(tmp_path / "images" / part / "0.png")
+        (tmp_path / "images" / part / "0.txt").write_text(CENTRED)
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    data = load(spec(tmp_path), 64)
+    assert (data.train.boxes.tolist(), data.split) == ([[24, 12, 40, 36]], "images/train, images/val")
+
+
+def test_images_without_any_label_file_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    (root / "data.yaml").write_text("names: [cat, dog]\ntrain: images/train\nval: images/val\n")
+    (root / "labels/val/0.txt").unlink()
+    (fault,) = check(spec(root))
+    assert str(fault) == (
+        f"root: {root} has no label file for the 2 images of val: looked for labels/val/0.txt and images/val/0.txt"
+    )
+
+
+def test_labels_are_found_in_another_unicode_form(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    for part in ("train", "val"):
+        write_image(root / "images" / part / unicodedata.normalize("NFD", "Zürich.png"))
+        (root / "labels" / part / unicodedata.normalize("NFC", "Zürich.txt")).write_text(CENTRED)
+    assert load(spec(root), 64).train.first.tolist() == [0, 1, 1, 2]
+
+
+def test_the_root_may_be_data_yaml(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    (root / "cats.yaml").write_text("names: [cat, ' dog ']\ntrain: images/train\nval: images/val\n")
+    data = load(spec(root / "cats.yaml"), 64)
+    assert (data.classes, len(data.train.boxes), len(data.val.boxes)) == (("cat", "dog"), 1, 1)
+    assert data.faults.notes == ["the class ' dog ' is read as 'dog', without blanks around it"]
+    (fault,) = check(DataSpec(kind="coco", root=str(root / "cats.yaml")))
+    assert "is a file: name the folder that holds it" in str(fault)
+
+
+def test_lists_of_another_machine(tmp_path: Path) -> None:
+    """Absolute paths, or with backslashes; never a file outside of the data's folder."""
+    root = write(tmp_path / "data", parts=("images",))
+    (root / "labels" / "1.txt").write_text(CENTRED)
+    write_image(tmp_path / "secret.png")
+    (root / "train.txt").write_text(f"/home/me/data/images/0.png\n../secret.png\n{tmp_path / 'secret.png'}\n")
+    (root / "val.txt").write_text("images\\1.png\n")
+    (root / "data.yaml").write_text("train: train.txt\nval: val.txt\n")
+    data = load(spec(root), 64)
+    assert (data.train.names, data.val.names) == (("0.png",), ("1.png",))
+    assert data.faults.counts == {"missing image": 1}
+    assert data.faults.notes[0].startswith("train.txt: 1 names of images are read without their folders")
+
+
+def test_a_label_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    (root / "labels/train/1.txt").mkdir()
+    data = load(spec(root), 64)
+    assert data.train.names == ("0.png",)
+    assert data.faults.examples == {"unreadable label file": ["labels/train/1.txt"]}
