@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nas.errors import UserError
 from nas.studies.spec import DataSpec, StudySpec
 from nas.tasks import check, data
 from nas.tasks.data.mask_summary import MaskSummary, summarise_masks
@@ -81,7 +82,8 @@ def test_faults_are_counted(folder: Path) -> None:
 
 def test_its_layout_is_known(folder: Path) -> None:
     assert kinds_of(str(folder), kinds=data.MASKS) == ("masks",)
-    assert "masks" not in kinds_of(str(folder))  # of those that have boxes
+    with pytest.raises(UserError, match=r"is no voc, coco or yolo data, but a folder of masks:\n  read it as such"):
+        kinds_of(str(folder))  # of those that have boxes
 
 
 def test_real_nuclei(nuclei: Path) -> None:
