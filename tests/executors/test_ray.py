@@ -17,7 +17,7 @@ from nas.executors.ray import RayExecutor
 from nas.studies.records import Measurement, Progress
 from nas.studies.spec import Workers
 from tests.contracts.executor_contract import PATIENCE, ExecutorContract, eventually, until_idle
-from tests.executors.toys import PAUSE, Context, OnceUnloadable, Unloadable, evaluate, job
+from tests.executors.toys import Context, OnceUnloadable, Unloadable, evaluate, job
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
@@ -50,9 +50,9 @@ class TestRayExecutor(ExecutorContract):
 
     def test_events_returns_when_there_is_one_and_not_when_its_time_is_over(self, executor: Executor) -> None:
         executor.submit(job("endless"))
-        found = executor.events(timeout=PATIENCE)
+        (event,) = executor.events(timeout=1e6)  # or the test runs out of its own time
         executor.cancel("endless")
-        assert 0 < len(found) < PATIENCE / PAUSE / 4  # in all that time there would be PATIENCE / PAUSE
+        assert isinstance(event.what, Progress)
 
     def test_events_waits_no_longer_than_asked(self, executor: Executor, context: Context) -> None:
         executor.submit(job("gated"))

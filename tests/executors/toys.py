@@ -139,6 +139,7 @@ def _goes_on(context: Context, job: Job) -> Iterator[Progress | Measurement]:
 _TOYS = {
     "steady": _steady,
     "instant": _instant,
+    "gated": _gated,
     "environment": _environment,
     "machine": _machine,
     "looks": _looks,
