@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint bench browser
+.PHONY: help quickstart test lint docs bench browser
 
 help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -13,7 +13,7 @@ quickstart: .venv/.ready ## search on embedded data, then export the winner (6 m
 	$(BIN)/nas show quickstart --storage sqlite:///quickstart.db
 	$(BIN)/nas export quickstart --storage sqlite:///quickstart.db -o exports/quickstart
 
-test: lint browser ## lint, then all tests
+test: lint docs browser ## lint, docs, then all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/.ready-test ## ruff, mypy --strict and the floors
@@ -21,6 +21,9 @@ lint: .venv/.ready-test ## ruff, mypy --strict and the floors
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.ready-test ## the documentation as pages, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: .venv/.ready-test ## does the proxy mislead? (long)
 	$(BIN)/python benchmarks/proxy_sanity.py

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from nas.errors import Fault, SpecError
 
 
-class Value(BaseModel):
-    """A frozen value without surplus keys, compared and hashed by content."""
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a number, for schemas and the reference: `Annotated[int, Unit("pixels")]`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
+    name: str
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(core) | {"unit": self.name}
+
+
+class Value(BaseModel):
+    """A frozen value without surplus keys, compared and hashed by content.
+
+    The text under a field describes it, in the JSON Schema and in the reference too.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True, use_attribute_docstrings=True
+    )
 
     @classmethod
     def parse(cls, data: Any, where: str = "") -> Self:

@@ -9,7 +9,23 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from nas import __version__
-from nas.cli import cost, dashboard, data, diff, draw, eval, export, launch, ls, predict, proxy, show, train, validate
+from nas.cli import (
+    cost,
+    dashboard,
+    data,
+    diff,
+    draw,
+    eval,
+    export,
+    launch,
+    ls,
+    predict,
+    proxy,
+    schema,
+    show,
+    train,
+    validate,
+)
 from nas.errors import NASError, UserError
 
 INTERRUPTED = 130
@@ -30,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "ls": ls,
     "show": show,
     "validate": validate,
+    "schema": schema,
     "data": data,
     "proxy": proxy,
     "dashboard": dashboard,

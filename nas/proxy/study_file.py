@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import StringIO
+from os.path import abspath
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ def with_proxy(
     are always written down, and what the proxy does otherwise.
     """
     text = re.sub(r"(?m)^# nas proxy --search:.*\n", "", text)  # of an earlier search
+    if moved and base is not None:
+        text = re.sub(r"(?m)(?<=^# yaml-language-server: \$schema=)(?!\w+:)\S+", lambda x: abspath(base / x[0]), text)
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.indent(mapping=2, sequence=4, offset=2)

@@ -28,8 +28,11 @@ class Range(Value):
     """Whole numbers from `low` to `high` in steps."""
 
     low: int
+    """Least number."""
     high: int
+    """Greatest number."""
     step: int = Field(1, ge=1)
+    """Distance between two numbers."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:

@@ -25,9 +25,13 @@ class SearchSpace(Value):
     """Parameters of a template, each with its choices."""
 
     name: str
+    """Name of the space. Without the key: the file's name without its ending."""
     version: int = Field(1, ge=1)
+    """Version of the space, for its author's own use."""
     template: str = "pyramid"
+    """What makes a neck of the parameters."""
     parameters: dict[str, Values]
+    """Parameters of the template, each a value, a list of choices, or a range of whole numbers."""
 
     @field_validator("template")
     @classmethod

@@ -19,6 +19,9 @@ SMALLEST_MAP = 2
 LOOKED_AT = 1_000
 """Proposals that are compared with a neck that is looked for: a few milliseconds each."""
 
+UNITS = {"width": "channels"}
+"""Parameter -> unit, of those that have one."""
+
 ALWAYS_ASKED = ("finest", "levels", "topology", "width")
 """Parameters that every neck tells, so that without a value for them there is none."""
 
@@ -43,8 +46,9 @@ def no_more(parameters: Mapping[str, Values]) -> list[Fault]:
 
 @dataclass(frozen=True)
 class Template:
-    """`known`: parameters and what each may be; `unasked`: those that a file may leave out, and what they are then.
+    """`known`: parameters and what each may be; `about`: what each means (`UNITS` has their units).
 
+    `unasked`: those that a file may leave out, and what they are then.
     `plan` asks for what matters; `faults` finds choices that do not go together. `written` names the unasked ones that
     every space holds: studies are stored with their space, and those of old have them. `traces` tells which values of
     the parameters a neck can have come from, so that one is found among few; None where it leaves too many. `cheapest`
@@ -52,6 +56,7 @@ class Template:
     """
 
     known: Mapping[str, tuple[str, ...] | range]
+    about: Mapping[str, str]
     unasked: Mapping[str, Choice]
     plan: Callable[[Chooser, Frame], Plan]
     faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more

@@ -110,6 +110,15 @@ def test_paths_mean_the_same_in_another_folder(tmp_path: Path) -> None:
     assert (moved["search_space"], moved["task"]["data"]["root"]) == (str(tmp_path / "mine.yaml"), f"{tmp_path}/cells")
 
 
+def test_a_file_elsewhere_still_finds_its_schema(tmp_path: Path) -> None:
+    text = "# yaml-language-server: $schema=../schemas/study.json\ntask: {kind: detection, data: {kind: digits}}\n"
+    assert with_proxy(text, PROVED, STUDY, tmp_path).splitlines()[0] == text.splitlines()[0]
+    moved = with_proxy(text, PROVED, STUDY, tmp_path, moved=True).splitlines()[0]
+    assert moved == f"# yaml-language-server: $schema={tmp_path.parent}/schemas/study.json"
+    address = text.replace("../schemas/study.json", "https://example.org/study.json")
+    assert with_proxy(address, PROVED, STUDY, tmp_path, moved=True).splitlines()[0] == address.splitlines()[0]
+
+
 def test_the_remark_has_the_figures() -> None:
     assert remark(PROVED, "ap") == (
         "nas proxy --search: tau 0.80 (0.60 to 0.90) over 24 necks, regret 0.002 ap, 0.100 of the full cost"

@@ -56,7 +56,9 @@ def test_the_repository_ships_files_of_each_kind(kind: catalog.Kind, name: str) 
 def test_every_shipped_study_is_valid_and_opens_with_its_launch(name: str) -> None:
     study, text = catalog.read_study(name)
     assert study.name == name
-    assert text.startswith(f"# nas launch {name}") or text.startswith(f"# nas launch studies/{name}.yaml")
+    schema, launch = text.splitlines()[:2]
+    assert schema == "# yaml-language-server: $schema=../schemas/study.json"
+    assert launch.startswith((f"# nas launch {name}", f"# nas launch studies/{name}.yaml"))
 
 
 def test_names_are_those_of_the_folder(shipped: Path) -> None:

@@ -1,0 +1,39 @@
+"""What mkdocs runs while it builds: the pages under reference/ are made from the code, and never go stale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # mkdocs loads this file by its path
+
+from reference import PAGES  # noqa: E402
+
+LATER = ("data.md", "backbones.md")
+"""Pages that the navigation names and that may not be written yet."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    missing = {page for page in LATER if not (HERE / page).is_file()}
+    config.nav = _without(config.nav, missing)
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    for name, page in PAGES.items():
+        files.append(File.generated(config, f"reference/{name}.md", content=page()))
+    return files
+
+
+def _without(nav: Any, missing: set[str]) -> Any:
+    if isinstance(nav, list):
+        kept = [_without(item, missing) for item in nav]
+        return [item for item in kept if item]
+    if isinstance(nav, dict):
+        return {title: kept for title, item in nav.items() if (kept := _without(item, missing))}
+    return None if nav in missing else nav

@@ -1,0 +1,140 @@
+"""The parts of a study beside its task, each with its short form: objectives, sampler, baselines, budget, workers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from nas.errors import Fault
+from nas.necks.topologies import TOPOLOGIES
+from nas.studies.metrics import FORECASTS, METRICS, Direction
+from nas.value import Faulty, Unit, Value
+
+
+class Objective(Value):
+    """A metric to optimize. A bare name is short for a metric in its own direction."""
+
+    metric: str
+    """Name of the metric."""
+    direction: Direction
+    """Which way is better. Without the key: the metric's own direction."""
+    fallback: str | None = None
+    """For a forecast such as `ap_full`: the measured metric to optimize where no certificate supports the forecast."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            data = {"metric": data}
+        if isinstance(data, dict) and "direction" not in data:
+            metric = METRICS.get(str(data.get("metric")))
+            data = data | {"direction": metric.direction if metric else "maximize"}
+        return data
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, metric: str) -> str:
+        known = [name for name in METRICS if not name.endswith("_sd")]
+        if metric not in known:
+            raise ValueError(f"unknown metric {metric!r}; one of {', '.join(known)}")
+        return metric
+
+    @model_validator(mode="after")
+    def _falls_back_on_what_is_forecast(self) -> Objective:
+        measured = FORECASTS.get(self.metric)
+        if self.fallback is not None and measured is None:
+            raise Faulty([Fault("fallback", f"only a forecast has one, and {self.metric} is none: leave it out")])
+        if self.fallback is not None and self.fallback != measured:
+            raise Faulty(
+                [Fault("fallback", f"should be {measured}, which {self.metric} forecasts, not {self.fallback!r}")]
+            )
+        return self
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What a study may go by: the metric, and its fallback."""
+        return (self.metric,) if self.fallback is None else (self.metric, self.fallback)
+
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether it is a forecast without a fallback."""
+        return self.metric in FORECASTS and self.fallback is None
+
+    @property
+    def fallen_back(self) -> Objective:
+        """What is left of it where no certificate proves the forecast."""
+        return self.model_copy(update={"metric": self.metrics[-1], "fallback": None})
+
+
+class Named(Value):
+    """A name with options: `tpe`, or `{kind: tpe, n_startup_trials: 8}`."""
+
+    kind: str
+    """Name of the sampler or pruner."""
+    options: dict[str, Any] = {}
+    """Arguments of Optuna's class. They may stand beside `kind` as well."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"kind": data}
+        if isinstance(data, dict) and "options" not in data:
+            return {"kind": data.get("kind"), "options": {k: v for k, v in data.items() if k != "kind"}}
+        return data
+
+
+class Baseline(Value):
+    """A published neck that the search is compared with: a topology's name, with options such as `width`."""
+
+    name: str
+    """What results call it, if the topology's name is not enough to tell two apart."""
+    topology: str
+    """The published neck. Without the key: `name`."""
+    options: dict[str, Any] = {}
+    """Options of the topology. They may stand beside `name` as well. Without `width`: the widest of the space."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"name": data, "topology": data}
+        if isinstance(data, dict) and "options" not in data:
+            known = {k: data[k] for k in ("name", "topology") if k in data}
+            first = data.get("topology", data.get("name"))
+            options = {k: v for k, v in data.items() if k not in ("name", "topology")}
+            return {"name": first, "topology": first, "options": options} | known
+        return data
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.topology not in TOPOLOGIES:
+            raise ValueError(f"unknown preset {self.topology!r}; one of {', '.join(TOPOLOGIES)}")
+        return self
+
+
+class Budget(Value):
+    """When a study is done: the first limit that is reached ends it."""
+
+    trials: Annotated[int, Field(ge=1), Unit("architectures")] | None = None
+    """Distinct architectures to train, baselines and earlier launches included."""
+    seconds: Annotated[float, Field(gt=0), Unit("seconds")] | None = None
+    """Wall-clock time of all launches together."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.trials is None and self.seconds is None:
+            raise ValueError("give trials, seconds, or both")
+        return self
+
+
+class Workers(Value):
+    """How many trials run at a time, and what each of them gets."""
+
+    count: Annotated[int, Field(ge=1), Unit("trials")] | Literal["auto"] = "auto"
+    """Trials at a time. `auto`: as many as there is room for."""
+    cpus: Annotated[float, Unit("cores")] = Field(1, gt=0)
+    """CPU cores of each trial."""
+    gpus: Annotated[float, Unit("GPUs")] = Field(0, ge=0)
+    """GPUs of each trial. 0.5 lets two trials share one."""

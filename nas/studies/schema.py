@@ -1,0 +1,131 @@
+"""The JSON Schemas (2020-12) of study and search space files, made from the values that read them.
+
+A schema describes what a file may hold, short forms included. It knows keys, types and the words of our own tables;
+what depends on data or on several keys at once only `nas validate` finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from nas.necks.topologies import TOPOLOGIES, options_of
+from nas.search_space import TEMPLATES, SearchSpace
+from nas.search_space.choosing import Range
+from nas.search_space.template import UNITS, Template
+from nas.studies.metrics import CONSTRAINED, METRICS
+from nas.studies.spec import SAME_IN_FULL, StudySpec
+from nas.value import Value
+
+Schema = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def study_schema() -> Schema:
+    """The schema of a study file."""
+    schema = _schema(StudySpec, "A study of pyramid-nas")
+    parts, keys = schema["$defs"], schema["properties"]
+    objectives = [name for name in METRICS if not name.endswith("_sd")]
+    parts["Objective"]["properties"]["metric"]["enum"] = objectives
+    parts["Objective"]["required"] = ["metric"]
+    parts["Objective"] = _or_name(parts["Objective"], {"enum": objectives})
+    parts["Named"]["additionalProperties"] = True
+    parts["Named"] = _or_name(parts["Named"], {"type": "string"})
+    parts["Baseline"] = _or_name(_baseline(parts["Baseline"]), {"enum": [*TOPOLOGIES]})
+    parts["Budget"]["minProperties"] = 1
+    task = parts["TaskSpec"]["properties"]
+    keys["full"] |= _only({name: task[name] for name in task if name not in SAME_IN_FULL})
+    limit = {"type": "number", "exclusiveMinimum": 0}
+    keys["constraints"] |= _only({name: limit | {"description": METRICS[name].about} for name in CONSTRAINED})
+    keys["keep"]["anyOf"].append({"type": "string", "pattern": "^best [0-9]+$"})
+    known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.known}
+    keys["space"] |= _only(known)
+    return schema
+
+
+def space_schema() -> Schema:
+    """The schema of a search space file: the parameters depend on the template."""
+    schema = _schema(SearchSpace, "A search space of pyramid-nas")
+    schema["required"] = ["parameters"]  # the name defaults to the file's
+    default = SearchSpace.model_fields["template"].default
+    schema["properties"]["template"]["enum"] = [*TEMPLATES]
+    schema["properties"]["parameters"] = {"description": schema["properties"]["parameters"]["description"]}
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"template": {"const": name}}, "required": [] if name == default else ["template"]},
+            "then": {"properties": {"parameters": _parameters(template)}},
+        }
+        for name, template in TEMPLATES.items()
+    ]
+    return schema
+
+
+SCHEMAS: dict[str, Callable[[], Schema]] = {"study": study_schema, "space": space_schema}
+"""What a file may be -> its schema."""
+
+
+class _Plain(GenerateJsonSchema):
+    """pydantic's generator without a title at every key, where it only repeats the key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def model_schema(self, schema: Any) -> Schema:
+        made = super().model_schema(schema)
+        made.pop("title", None)
+        return made
+
+
+def _schema(value: type[Value], title: str) -> Schema:
+    return {"$schema": DIALECT, "title": title} | value.model_json_schema(schema_generator=_Plain)
+
+
+def _or_name(mapping: Schema, name: Schema) -> Schema:
+    """A mapping, or the name that is short for one."""
+    return {"description": mapping.pop("description"), "anyOf": [name, mapping]}
+
+
+def _only(keys: Mapping[str, Schema]) -> Schema:
+    return {"type": "object", "properties": dict(keys), "additionalProperties": False}
+
+
+def _baseline(mapping: Schema) -> Schema:
+    """Options stand beside the name; which of them a topology has, `nas validate` knows."""
+    known = {option for name in TOPOLOGIES for option in options_of(name)}
+    keys = mapping["properties"]
+    keys["topology"]["enum"] = [*TOPOLOGIES]
+    options: Schema = {option: {} for option in sorted(known)}
+    return _only(keys | options) | {
+        "description": mapping["description"],
+        "anyOf": [{"required": ["name"]}, {"required": ["topology"]}],
+    }
+
+
+def _merged(name: str) -> tuple[list[tuple[str, ...] | range], str, Any]:
+    """What any template knows of a parameter; a study's `space` may narrow a space of any template."""
+    templates = [template for template in TEMPLATES.values() if name in template.known]
+    return [t.known[name] for t in templates], templates[0].about[name], UNITS.get(name)
+
+
+def _parameters(template: Template) -> Schema:
+    keys = {name: _parameter([known], template.about[name], UNITS.get(name)) for name, known in template.known.items()}
+    for name, value in template.unasked.items():
+        keys[name]["default"] = value
+    return _only(keys) | {"required": [name for name in template.known if name not in template.unasked]}
+
+
+def _parameter(known: list[tuple[str, ...] | range], about: str, unit: str | None) -> Schema:
+    """A value, a list of values, or for numbers a range of them."""
+    numbers = [values for values in known if isinstance(values, range)]
+    if numbers:
+        low, high = min(values[0] for values in numbers), max(values[-1] for values in numbers)
+        value: Schema = {"type": "integer", "minimum": low, "maximum": high}
+        steps = [Range.model_json_schema(schema_generator=_Plain)]
+    else:
+        value = {"enum": list(dict.fromkeys(str(word) for values in known for word in values))}
+        steps = []
+    forms = [value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}, *steps]
+    return {"description": f"{about[0].upper()}{about[1:]}.", "anyOf": forms} | ({"unit": unit} if unit else {})

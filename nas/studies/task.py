@@ -1,0 +1,148 @@
+"""TaskSpec: what every neck is trained on, and how. Data, backbone and training, alike for all necks of a study."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from nas.errors import Fault
+from nas.value import Faulty, Unit, Value
+
+Pixels = Annotated[int, Unit("pixels")]
+Images = Annotated[int, Unit("images")]
+Epochs = Annotated[int, Unit("epochs")]
+
+
+class DataSpec(Value):
+    """Images with their annotations. Invalid annotations are reported and left out."""
+
+    kind: str = Field(examples=["digits", "voc", "coco", "yolo", "masks"])
+    """Format of the data: `digits` (embedded), `voc`, `coco`, `yolo` or `masks`."""
+    root: str | None = None
+    """Folder of the data, relative to the study file. `digits` needs none."""
+    classes: tuple[Annotated[str, StringConstraints(strip_whitespace=True)], ...] | None = None
+    """Classes to learn, by name. Without the key: every class that the data names."""
+    strict: bool = False
+    """Refuse data with any invalid annotation, instead of leaving the annotation out."""
+    train: Images = Field(384, ge=16)
+    """Number of training images to compose. Only for `digits`."""
+    val: Images = Field(192, ge=8)
+    """Number of validation images to compose. Only for `digits`."""
+    val_fraction: float = Field(0.25, gt=0, lt=1)
+    """Share of the images that become the validation set, where the folder defines no split."""
+    seed: int = Field(0, ge=0)
+    """Seed of the split, of `fraction`, and of the scenes of `digits`."""
+    fraction: float = Field(1.0, gt=0, le=1)
+    """Share of the training images to train on, drawn by `seed`."""
+
+
+class BackboneTask(Value):
+    """The backbone and its weights: from `checkpoint`, else pretrained by name, else warmed up on the task."""
+
+    name: str = "tf_efficientnet_lite0"
+    """Name of a timm model that returns feature maps."""
+    checkpoint: str | None = None
+    """File with the weights (safetensors, timm's names), relative to the study file. Comes before `pretrained`."""
+    pretrained: bool = True
+    """Load the weights that timm publishes under the name. For the default backbone they come with a Python package."""
+    tune: Literal["frozen", "partial", "full"] = "frozen"
+    """What is trained besides neck and head: nothing, the stage of the backbone's coarsest level, or all of it.
+    Weights that come with the backbone are trained at a tenth of the learning rate."""
+    levels: tuple[int, ...] | None = None
+    """Levels that a neck may take, consecutive, fine to coarse. Without the key: all from level 2."""
+    warmup: Epochs = Field(20, ge=1)
+    """Length of the training that gives a frozen backbone its weights, once per study, where it has none."""
+
+    @field_validator("levels")
+    @classmethod
+    def _consecutive(cls, levels: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if levels is not None and (not levels or levels != tuple(range(levels[0], levels[0] + len(levels)))):
+            raise ValueError("list consecutive levels, fine to coarse, such as 3, 4, 5; or leave the key out for all")
+        return levels
+
+
+HEADS = {"detection": "fcos", "segmentation": "panoptic_fpn"}
+"""Task kind -> the head that `head: fcos`, the default, stands for."""
+
+
+class TaskSpec(Value):
+    """The proxy task: data, backbone, and the short training that every neck gets alike."""
+
+    kind: str = Field(examples=["detection", "segmentation"])
+    """What the model learns: `detection` (boxes) or `segmentation` (class maps)."""
+    data: DataSpec
+    """The images and their annotations."""
+    backbone: BackboneTask = BackboneTask()
+    """The backbone and its weights."""
+    image_size: Pixels = Field(160, ge=32, le=2048, multiple_of=32)
+    """Side of the square that every image is scaled into, its aspect kept."""
+    epochs: Epochs = Field(20, ge=1)
+    """Length of a trial's training."""
+    batch_size: Images = Field(16, ge=1)
+    """Images in a training step."""
+    lr: float = Field(5e-3, gt=0)
+    """Peak learning rate of AdamW."""
+    weight_decay: float = Field(1e-4, ge=0)
+    """Weight decay of AdamW."""
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    """Hold the learning rate, or bring it down to zero. At a constant rate a short run is the start of a longer one."""
+    average: float = Field(0.1, ge=0, lt=1)
+    """Measure and keep weights averaged over about this last share of the steps so far. 0: the weights as they are."""
+    views: int = Field(8, ge=1, le=16)
+    """Fixed views of every training image, of which an epoch takes one at random. The first is the image itself, the
+    second its mirror image (with `flip`), the others are zoomed, every second of them mirrored too (with `flip`)."""
+    flip: bool = True
+    """Mirror every second view. Switch it off where a mirrored object is another object, such as a digit."""
+    jitter: tuple[float, float] = (0.8, 1.25)
+    """Least and greatest zoom factor of the zoomed views."""
+    mosaic: float = Field(0, ge=0, le=1)
+    """Share of the zoomed views that are mosaics of four images instead, the last ones."""
+    cache: Literal["auto", "features", "images", "none"] = "auto"
+    """What is computed once and kept for all trials: the backbone's feature maps of all views (which needs a frozen
+    backbone), the decoded images, or nothing."""
+    cache_bytes: Annotated[float, Unit("bytes")] = Field(4e9, gt=0)
+    """Most memory that the cache may take."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Number format of the training. `auto`: bfloat16 where the hardware is faster with it."""
+    latency_target: Literal["torch", "onnxruntime"] = "torch"
+    """What `latency_ms` times: PyTorch on the task's device, or ONNX Runtime on the CPU."""
+    head: str = Field("fcos", examples=["fcos", "retinanet", "faster_rcnn", "panoptic_fpn"])
+    """Head of a detector: `fcos`, `retinanet` or `faster_rcnn`. Of a segmenter: `panoptic_fpn`, also where no head is
+    named. Packages can add heads."""
+    head_convs: int = Field(1, ge=0, le=8)
+    """Convolutions in each tower of the head."""
+    head_scale: float = Field(1.0, gt=0)
+    """Factor on the object sizes that each level of a detector answers for."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where trials train. `auto`: on a GPU where the workers have one."""
+
+    @field_validator("jitter")
+    @classmethod
+    def _zooms(cls, jitter: tuple[float, float]) -> tuple[float, float]:
+        if not 0.1 <= jitter[0] <= jitter[1] <= 10:
+            raise ValueError("the least zoom and the greatest, within 0.1 to 10, such as [0.8, 1.25]")
+        return jitter
+
+    @model_validator(mode="after")
+    def _has_mosaics(self) -> Self:
+        if self.mosaic and not self.mosaics:
+            others = self.views - self.views_as_they_are
+            message = f"{self.mosaic:g} of the {others} views that may be mosaics is none: raise it, or views"
+            raise Faulty([Fault("mosaic", message)])
+        return self
+
+    @property
+    def head_kind(self) -> str:
+        """The kind of head that models get. Stored tasks of segmentation have `fcos`, as all that name no head."""
+        return HEADS.get(self.kind, self.head) if self.head == type(self).model_fields["head"].default else self.head
+
+    @property
+    def views_as_they_are(self) -> int:
+        """How many of the views, the first ones, are images as they are, or mirrored: the whole of them."""
+        return min(self.views, 2 if self.flip else 1)
+
+    @property
+    def mosaics(self) -> int:
+        """How many of the views, the last ones, are mosaics."""
+        return round(self.mosaic * (self.views - self.views_as_they_are))
