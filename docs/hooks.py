@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 HERE = Path(__file__).parent
@@ -28,6 +30,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, page in PAGES.items():
         files.append(File.generated(config, f"reference/{name}.md", content=page()))
     return files
+
+
+def on_post_page(output: str, page: Any, config: MkDocsConfig) -> str:
+    """See decisions: site-loads-nothing."""
+    if found := outside(output):
+        raise PluginError(f"{page.file.src_uri}: loads {', '.join(found)} from another host")
+    return output
+
+
+def outside(html: str) -> list[str]:
+    """Addresses of other hosts that a page loads something from; links to follow are none."""
+    loads = re.findall(
+        r"<(?:script|link|img|iframe|source|video)\b[^>]*?\s(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)", html
+    )
+    return sorted(set(loads))
 
 
 def _without(nav: Any, missing: set[str]) -> Any:

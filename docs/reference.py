@@ -92,14 +92,14 @@ Exit status: 0 done, 1 the work failed, 2 the command or the file is wrong, 130 
 def metrics() -> str:
     """Every metric."""
     rows = [
-        f"| `{name}` | {_cell(metric.about)} | {metric.direction} | {_yes(name in CONSTRAINED)} |"
-        for name, metric in METRICS.items()
+        f"| `{name}` | {_cell(m.about)} | {m.unit or '0 to 1'} | {m.direction} | {_yes(name in CONSTRAINED)} |"
+        for name, m in METRICS.items()
     ]
     return f"""{MADE}# Metrics
 
 A level P*l* has stride 2^*l*. `direction` is the way an objective of that metric takes unless it says another.
 
-{_rows(["metric", "what it is", "direction", "may be a constraint"], rows)}
+{_rows(["metric", "what it is", "unit", "direction", "may be a constraint"], rows)}
 """
 
 
@@ -234,6 +234,10 @@ def _type(key: Schema, parts: Mapping[str, Schema]) -> str:
     if "$ref" in key:
         part = parts[key["$ref"].rpartition("/")[2]]
         return _type(part, parts)
+    if "enum" in key and set(key["enum"]) <= set(METRICS):
+        return "[metric](metrics.md)"
+    if "enum" in key and set(key["enum"]) == set(TOPOLOGIES):
+        return "[neck](necks.md)"
     if "enum" in key:
         return " or ".join(f"`{word}`" for word in key["enum"])
     if "const" in key:
@@ -243,7 +247,7 @@ def _type(key: Schema, parts: Mapping[str, Schema]) -> str:
     if key.get("type") == "array":
         if "prefixItems" in key:
             return f"list of {len(key['prefixItems'])} numbers"
-        return f"list of {_type(key.get('items', {}), parts)}"
+        return f"list of {_type(key.get('items', {}), parts)}".replace("number", "numbers").replace("text", "texts")
     if "pattern" in key:
         return "`best N`"
     names = {"object": "mapping", "integer": "whole number", "boolean": "true or false", "string": "text"}
@@ -255,24 +259,24 @@ def _bounds(key: Schema) -> str:
     least, most = key.get("minimum"), key.get("maximum")
     told = []
     if least is not None and most is not None:
-        told.append(f"{least:g} to {most:g}")
+        told.append(f"{least:,} to {most:,}")
     elif least is not None:
-        told.append(f"at least {least:g}")
-    elif most is not None:
-        told.append(f"at most {most:g}")
+        told.append(f"at least {least:,}")
     if "exclusiveMinimum" in key:
-        told.append(f"above {key['exclusiveMinimum']:g}")
+        told.append(f"above {key['exclusiveMinimum']:,}")
+    if most is not None and least is None:
+        told.append(f"at most {most:,}")
     if "exclusiveMaximum" in key:
-        told.append(f"below {key['exclusiveMaximum']:g}")
+        told.append(f"below {key['exclusiveMaximum']:,}")
     if "multipleOf" in key:
-        told.append(f"a multiple of {key['multipleOf']:g}")
-    return f", {', '.join(told)}" if told else ""
+        told.append(f"a multiple of {key['multipleOf']:,}")
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _default(key: Schema) -> str:
     if "default" not in key or key["default"] is None:
         return "-"
-    told = json.dumps(key["default"])
+    told = f"{key['default']:g}" if isinstance(key["default"], float) else json.dumps(key["default"]).replace('"', "")
     return "its keys' own" if len(told) > 60 else f"`{told}`"
 
 

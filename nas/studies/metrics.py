@@ -11,11 +11,15 @@ Direction = Literal["maximize", "minimize"]
 
 @dataclass(frozen=True)
 class Metric:
-    """`from_training` metrics need a trained model; the others are properties of the architecture (and machine)."""
+    """`from_training` metrics need a trained model; the others are properties of the architecture (and machine).
+
+    A metric without a `unit` is a share, from 0 to 1.
+    """
 
     about: str
     direction: Direction = "maximize"
     from_training: bool = True
+    unit: str = ""
 
 
 METRICS: dict[str, Metric] = {
@@ -36,13 +40,15 @@ METRICS: dict[str, Metric] = {
     "ap_full_sd": Metric("standard error of ap_full", "minimize"),
     "miou_full": Metric("forecast of miou after the full training, by the certificate of the study's proxy"),
     "miou_full_sd": Metric("standard error of miou_full", "minimize"),
-    "params": Metric("parameters of the deployed model", "minimize", False),
-    "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False),
-    "neck_params": Metric("parameters of the neck", "minimize", False),
-    "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False),
-    "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False),
-    "latency_ms": Metric("milliseconds an image: batch 1, one thread, fp32, median", "minimize", False),
-    "seconds": Metric("seconds the evaluation took", "minimize"),
+    "params": Metric("parameters of the deployed model", "minimize", False, "parameters"),
+    "macs": Metric(
+        "multiply-accumulates of the deployed model for one image", "minimize", False, "multiply-accumulates"
+    ),
+    "neck_params": Metric("parameters of the neck", "minimize", False, "parameters"),
+    "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False, "MACs"),
+    "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False, "bytes"),
+    "latency_ms": Metric("time of one image: batch 1, one thread, fp32, median", "minimize", False, "milliseconds"),
+    "seconds": Metric("time that the evaluation took", "minimize", unit="seconds"),
 }
 
 QUALITY = {"detection": "ap", "segmentation": "miou"}

@@ -38,11 +38,13 @@ def study_schema() -> Schema:
     parts["Budget"]["minProperties"] = 1
     task = parts["TaskSpec"]["properties"]
     keys["full"] |= _only({name: task[name] for name in task if name not in SAME_IN_FULL})
-    limit = {"type": "number", "exclusiveMinimum": 0}
-    keys["constraints"] |= _only({name: limit | {"description": METRICS[name].about} for name in CONSTRAINED})
+    keys["constraints"] |= _only({name: _limit(name) for name in CONSTRAINED})
     keys["keep"]["anyOf"].append({"type": "string", "pattern": "^best [0-9]+$"})
     known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.known}
     keys["space"] |= _only(known)
+    for key in (*keys.values(), *task.values()):
+        if "default" in key:
+            key["default"] = _short(key["default"])
     return schema
 
 
@@ -88,6 +90,27 @@ def _or_name(mapping: Schema, name: Schema) -> Schema:
     return {"description": mapping.pop("description"), "anyOf": [name, mapping]}
 
 
+def _short(default: Any) -> Any:
+    """A default as somebody would write it: names for mappings of nothing else, and no keys without a value."""
+    if isinstance(default, list):
+        return [_short(item) for item in default]
+    if not isinstance(default, dict):
+        return default
+    for name in ("metric", "kind", "topology"):
+        if name in default:
+            return default[name]
+    return {key: value for key, value in default.items() if value is not None}
+
+
+def _limit(name: str) -> Schema:
+    about = METRICS[name].about
+    return {"type": "number", "exclusiveMinimum": 0, "description": _sentence(about), "unit": METRICS[name].unit}
+
+
+def _sentence(about: str) -> str:
+    return f"{about[0].upper()}{about[1:]}."
+
+
 def _only(keys: Mapping[str, Schema]) -> Schema:
     return {"type": "object", "properties": dict(keys), "additionalProperties": False}
 
@@ -128,4 +151,4 @@ def _parameter(known: list[tuple[str, ...] | range], about: str, unit: str | Non
         value = {"enum": list(dict.fromkeys(str(word) for values in known for word in values))}
         steps = []
     forms = [value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}, *steps]
-    return {"description": f"{about[0].upper()}{about[1:]}.", "anyOf": forms} | ({"unit": unit} if unit else {})
+    return {"description": _sentence(about), "anyOf": forms} | ({"unit": unit} if unit else {})
