@@ -16,6 +16,8 @@ sys.path.insert(0, str(HERE))  # mkdocs loads this file by its path
 
 from reference import PAGES  # noqa: E402
 
+LOADS = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?\s(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)")
+
 LATER = ("data.md", "backbones.md")
 """Pages that the navigation names and that may not be written yet."""
 
@@ -41,10 +43,7 @@ def on_post_page(output: str, page: Any, config: MkDocsConfig) -> str:
 
 def outside(html: str) -> list[str]:
     """Addresses of other hosts that a page loads something from; links to follow are none."""
-    loads = re.findall(
-        r"<(?:script|link|img|iframe|source|video)\b[^>]*?\s(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)", html
-    )
-    return sorted(set(loads))
+    return sorted({found[1] for found in LOADS.finditer(html)})
 
 
 def _without(nav: Any, missing: set[str]) -> Any:

@@ -25,8 +25,6 @@ from nas.studies.schema import SCHEMAS, Schema
 WIDTH, CELLS = 64, 32
 """The maps on which operators are counted: their channels, and cells a side."""
 
-MADE = "<!-- Made by docs/reference.py when the site is built. -->\n"
-
 
 def study() -> str:
     """Every key of a study file."""
@@ -45,7 +43,7 @@ def study() -> str:
         ("workers", "workers", parts["Workers"]),
     ]
     tables = [f"## {title}\n\n{_table(part, prefix, parts)}\n" for prefix, title, part in sections]
-    return f"""{MADE}# Keys of a study file
+    return f"""# Keys of a study file
 
 Only `task` has no default. `nas schema study` prints the same as a JSON Schema, from which an editor completes and
 checks keys: the shipped files name it in their first line. Numbers follow YAML 1.2. Paths are relative to the file.
@@ -63,7 +61,7 @@ def space() -> str:
     for name, branch in zip(TEMPLATES, schema["allOf"], strict=True):
         parameters = branch["then"]["properties"]["parameters"]
         tables.append(f"## Parameters of `{name}`\n\n{_table(parameters, 'parameters', {})}\n")
-    return f"""{MADE}# Keys of a search space file
+    return f"""# Keys of a search space file
 
 A search space says which necks may be proposed. A *template* makes a neck of parameters. Each parameter is a value, a
 list of choices, or a range of whole numbers such as `{{low: 16, high: 96, step: 16}}`. A study narrows or fixes
@@ -80,7 +78,7 @@ def verbs() -> str:
     (choices,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     overview = [f"| [`nas {name}`](#nas-{name}) | {verb.HELP} |" for name, verb in cli.VERBS.items()]
     sections = [_verb(name, own) for name, own in choices.choices.items()]
-    return f"""{MADE}# Verbs of the command line
+    return f"""# Verbs of the command line
 
 {_rows(["verb", "what it does"], overview)}
 
@@ -95,7 +93,7 @@ def metrics() -> str:
         f"| `{name}` | {_cell(m.about)} | {m.unit or '0 to 1'} | {m.direction} | {_yes(name in CONSTRAINED)} |"
         for name, m in METRICS.items()
     ]
-    return f"""{MADE}# Metrics
+    return f"""# Metrics
 
 A level P*l* has stride 2^*l*. `direction` is the way an objective of that metric takes unless it says another.
 
@@ -121,7 +119,7 @@ def operator_page() -> str:
         f"## {title}\n\n{_rows(['word', 'what it is'], [f'| `{w}` | {_cell(a)} |' for w, a in table.items()])}\n"
         for title, table in words.items()
     ]
-    return f"""{MADE}# Operators
+    return f"""# Operators
 
 The words that a neck is written in. Costs are counted on maps of {WIDTH} channels and {CELLS} x {CELLS} cells, for one
 step of two where a map is resampled: multiply-accumulates of convolutions and matrix products, as everywhere here.
@@ -157,7 +155,7 @@ def necks() -> str:
         text = inspect.getdoc(topology) or ""
         options = [f"| `{key}` | {_shown(value)} |" for key, value in options_of(name).items()]
         sections.append(f"## {name}\n\n{_prose(text)}\n\n{_rows(['option', 'default'], options)}\n")
-    return f"""{MADE}# Named necks
+    return f"""# Named necks
 
 Published necks, as baselines of a study, presets of the command line and `nas.preset` in Python.
 [Measured necks and spaces](../pyramids.md) has their costs and drawings.
@@ -170,9 +168,9 @@ def python() -> str:
     import nas
 
     names = [name for name in nas.__all__ if name != "__version__"]
-    found = "\n\n".join(f"::: {nas._HOMES[name]}.{name}" for name in names)
-    values = "\n\n".join(f"::: {path}\n    options:\n      members: false" for path in VALUES)
-    return f"""{MADE}# Python
+    found = "\n\n".join(_object(f"{nas._HOMES[name]}.{name}", f"nas.{name}") for name in names)
+    values = "\n\n".join(_object(path, path) for path in VALUES)
+    return f"""# Python
 
 Names of `nas` itself are imported at their first use, so that `import nas` is quick.
 
@@ -208,6 +206,11 @@ PAGES: dict[str, Callable[[], str]] = {
     "python": python,
 }
 """Page under reference/ -> its text."""
+
+
+def _object(path: str, heading: str) -> str:
+    """What mkdocstrings replaces by an object's docstring."""
+    return f"::: {path}\n    options:\n      heading: {heading}\n      toc_label: {heading.rpartition('.')[2]}"
 
 
 def _mapping(schema: Schema) -> Schema:
