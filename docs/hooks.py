@@ -35,7 +35,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_post_page(output: str, page: Any, config: MkDocsConfig) -> str:
-    """See decisions: site-loads-nothing."""
+    """Refuse a page that loads anything from another host (see decisions: site-loads-nothing)."""
     if found := outside(output):
         raise PluginError(f"{page.file.src_uri}: loads {', '.join(found)} from another host")
     return output

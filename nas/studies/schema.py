@@ -1,7 +1,8 @@
 """The JSON Schemas (2020-12) of study and search space files, made from the values that read them.
 
 A schema describes what a file may hold, short forms included. It knows keys, types and the words of our own tables;
-what depends on data or on several keys at once only `nas validate` finds.
+what depends on data or on several keys at once only `nas validate` finds. The shipped files name the committed copies
+(see decisions: schema-by-relative-path).
 """
 
 from __future__ import annotations
