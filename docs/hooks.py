@@ -12,9 +12,9 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # mkdocs loads this file by its path
+sys.path.insert(0, str(HERE.parent))  # mkdocs loads this file by its path
 
-from reference import PAGES  # noqa: E402
+from docs.reference import PAGES  # noqa: E402
 
 LOADS = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?\s(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)")
 

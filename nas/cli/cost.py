@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nas.models.cost import Cost, Part
     from nas.necks.architecture import Architecture
 
-HELP = "tell what a model costs: parameters, multiply-accumulates, memory, latency; by level and by node"
+HELP = "show what a model costs: parameters, multiply-accumulates, memory, latency; by level and by node"
 EXAMPLE = "nas cost bifpn --set width=64 --backbone tf_efficientnet_lite0 --image-size 512"
 
 TARGETS = ("torch-cpu", "torch-cuda", "onnxruntime")

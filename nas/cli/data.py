@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nas.tasks.data.mask_summary import MaskSummary
     from nas.tasks.data.summary import Figures, Summary
 
-HELP = "tell what a folder of annotated images holds, and propose levels and anchors"
+HELP = "summarize a folder of annotated images, and propose levels and anchors"
 EXAMPLE = "nas data FOLDER --image-size 320"
 
 _BAR = 50

@@ -12,7 +12,7 @@ from nas.errors import UserError
 if TYPE_CHECKING:
     from nas.necks.diff import Change, NeckDiff, Node
 
-HELP = "tell how two necks differ, in words and in numbers"
+HELP = "compare two necks, in words and in numbers"
 EXAMPLE = "nas diff fpn panet --set width=64"
 
 _COLUMNS = 100

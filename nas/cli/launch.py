@@ -10,7 +10,7 @@ from nas.cli import options
 if TYPE_CHECKING:
     from nas.studies.spec import StudySpec
 
-HELP = "search for necks as a study says, or go on with a study launched before"
+HELP = "run a search, or continue one that was launched before"
 EXAMPLE = "nas launch studies/bccd.yaml --set task.data.root=PATH --trials 16"
 
 STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": 130}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nas.studies.certificate import Certificate
     from nas.studies.spec import StudySpec
 
-HELP = "prove or refute a study's proxy: train spread necks both ways and compare the rankings"
+HELP = "validate a study's proxy: train a sample of necks both ways and compare the rankings"
 EXAMPLE = "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --seeds 2"
 
 

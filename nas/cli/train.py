@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nas.cli import options
 
-HELP = "train an exported architecture in full, or go on with that; the result is an export again"
+HELP = "train an exported architecture in full, or continue that; the result is an export again"
 EXAMPLE = "nas train exports/bccd -o trained/bccd --epochs 300 --image-size 640"
 
 

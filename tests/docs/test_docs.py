@@ -12,8 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from nas import cli
-from nas.cli import options
-from nas.studies.catalog import dump_yaml, load_yaml, open_study, read_space
+from nas.studies.catalog import dump_yaml, load_yaml
 from nas.studies.schema import space_schema, study_schema
 from tests.docs.blocks import PAGES, REPOSITORY, Block, blocks, of_language
 
@@ -69,18 +68,15 @@ def test_python_runs_a_page_as_one_session(page: Path, working: Path) -> None:
 
 
 @pytest.mark.parametrize("block", of_language("yaml"), ids=ids)
-def test_yaml_is_a_valid_study_or_space(block: Block, working: Path) -> None:
-    data = load_yaml(block.text, block.where)
-    if "parameters" in data:
-        Draft202012Validator(space_schema()).validate(data)
-        (working / "space.yaml").write_text(block.text)
-        read_space("space.yaml")
-        return
-    task = data.get("task", {})
-    text = block.text if {"kind", "data"} <= set(task) else dump_yaml(data | {"task": TASK | task})
-    Draft202012Validator(study_schema()).validate(load_yaml(text, block.where))
-    (working / "study.yaml").write_text(text)
-    options.sound(open_study("study.yaml"))
+def test_yaml_is_a_valid_study_or_space(block: Block, working: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, text, schema = load_yaml(block.text, block.where), block.text, space_schema()
+    if "parameters" not in data:
+        task = data.get("task", {})
+        text = text if {"kind", "data"} <= set(task) else dump_yaml(data | {"task": TASK | task})
+        schema = study_schema()
+    Draft202012Validator(schema).validate(load_yaml(text, block.where))
+    (working / "written.yaml").write_text(text)
+    assert cli.main(["validate", "written.yaml"]) == 0, capsys.readouterr().err
 
 
 def commands() -> list[Any]:
