@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from nas.errors import SpecError
 from nas.executors import EXECUTORS
-from nas.models.detector import BOX_HEADS
+from nas.models.heads import HEADS
 from nas.search.pruners import PRUNERS
 from nas.search.samplers import SAMPLERS
 from nas.search_space import TEMPLATES, SearchSpace
@@ -226,7 +226,7 @@ def test_examples_are_the_names_in_our_tables() -> None:
         return set(spec.model_fields[key].examples)
 
     assert examples(TaskSpec, "kind") == set(TASKS)
-    assert examples(TaskSpec, "head") == set(BOX_HEADS)
+    assert examples(TaskSpec, "head") == set(HEADS.own)
     assert examples(DataSpec, "kind") == {*DATA.own, *MASKS.own}
     assert examples(StudySpec, "sampler") == set(SAMPLERS)
     assert examples(StudySpec, "pruner") == set(PRUNERS)
