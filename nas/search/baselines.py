@@ -13,7 +13,8 @@ from nas.studies.spec import Baseline
 def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchSpace) -> dict[str, NeckSpec]:
     """The necks of a study's baselines by name, on all the backbone's levels.
 
-    A baseline that names no width gets the widest of the space, so that no winner wins by width alone.
+    A baseline that names no width gets the widest of the space, so that no winner wins by width alone
+    (see decisions: widest-baselines).
 
     Raises:
         SpecError: an unknown option, or a neck that does not fit the task.

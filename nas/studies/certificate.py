@@ -185,7 +185,7 @@ def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | 
 
     What taught a study the forecasts that it asks for goes before all others; then one on the study's own search space,
     or on one that this is a part of; then one of the very task, device, precision and cache included; then the one of
-    most runs, and the newest (the last) of several.
+    most runs, and the newest (the last) of several (see decisions: which-certificate).
     """
     measured, asked = measured_objective(proxy.spec), trained_objective(proxy.spec)
     if measured is None or asked is None:

@@ -57,7 +57,7 @@ class Average:
     At step t it moves by (g + 1) / t towards the tensors, so that step s weighs as s^g: the power-law average of
     Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models" (2024), section 3.1. A rate that
     stays constant with such an average is as good, at any step, as one that fell to zero there, and the run need not
-    know its length.
+    know its length (see decisions: constant-rate-and-average).
     """
 
     def __init__(self, tensors: Sequence[Tensor], part: float) -> None:
