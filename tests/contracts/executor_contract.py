@@ -160,12 +160,11 @@ class ExecutorContract:
         assert event.what.details == {"writeable": False, "owndata": False, "sum": int(context.images.sum())}
 
     def test_busy_seconds_are_those_inside_evaluations(self, executor: Executor) -> None:
-        before, start = executor.busy_seconds, time.monotonic()
+        before, start = executor.busy_seconds, time.perf_counter()
         executor.submit(job("steady"))
         (*_, last) = until_idle(executor)
-        spent, most = executor.busy_seconds - before, time.monotonic() - start
+        spent, most = executor.busy_seconds - before, time.perf_counter() - start
         time.sleep(PAUSE)
         assert isinstance(last.what, Measurement)
-        assert last.what.seconds == pytest.approx(last.what.details["end"] - last.what.details["start"])
         assert last.what.seconds <= spent <= most
         assert executor.busy_seconds - before == spent  # idle time is not busy
