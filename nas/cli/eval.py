@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from nas.export import evaluate
     from nas.necks.describe import shown
+    from nas.tasks.data.occurrence import with_close
 
     found = evaluate(args.directory, args.data, args.kind, args.split)
     if args.json:
@@ -29,6 +30,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for line in (*found["notes"], *found["faults"]):
         options.say(f"data: {line}")
+    if found["absent"]:
+        names = with_close(found["absent"], found["unknown"])
+        options.say(f"data: no object of the class {names} in {args.split}: metrics are over the others")
+    if found["unknown"]:
+        options.say(f"data: objects of {', '.join(found['unknown'])} are left out: the export does not know them")
     print(f"{found['images']} images of {args.data} ({found['kind']}, {found['split']}):")
     width = max(map(len, found["metrics"]))
     print(*(f"{name:<{width}}  {shown(name, value)}" for name, value in found["metrics"].items()), sep="\n")

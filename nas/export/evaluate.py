@@ -15,6 +15,7 @@ from nas.models.window import Window
 from nas.necks.architecture import Frame
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
+from nas.tasks.data.occurrence import absent
 from nas.tasks.data.summary import kinds_of
 from nas.tasks.detection import DetectionTask
 from nas.tasks.device import resolved
@@ -38,7 +39,8 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
         split: `val` or `train`.
 
     Returns:
-        `metrics`, and what they are of: `images`, `kind`, `split`, `faults`, `notes`.
+        `metrics`, and what they are of: `images`, `kind`, `split`, `faults`, `notes`; `absent`, the export's classes
+        without an object there, over which no metric is taken; `unknown`, the data's classes that the export lacks.
 
     Raises:
         UserError, SpecError: no export, or data that cannot be used.
@@ -48,13 +50,16 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     task = _task(model, folder, kind, split)
     with closing(Window()) as window:
         metrics = task.session(model.to(task.device)).measure(window)
+    dataset = task.dataset
     return {
         "metrics": metrics,
-        "images": len(task.dataset.val),
+        "images": len(dataset.val),
         "kind": task.spec.data.kind,
         "split": split,
-        "faults": task.dataset.faults.summary().splitlines(),
-        "notes": task.dataset.faults.notes,
+        "absent": list(absent(dataset, dataset.val)),
+        "unknown": [name for name in dataset.occurring if name not in dataset.classes],
+        "faults": dataset.faults.summary().splitlines(),
+        "notes": dataset.faults.notes,
     }
 
 
@@ -70,7 +75,7 @@ def _task(model: Headed, folder: str, kind: str | None, split: str) -> Supervise
     spec = TaskSpec.parse(
         {"kind": "segmentation" if segments else "detection", "data": source, "image_size": model.image_size}
     )
-    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, of.kinds)
+    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, of.kinds, model.classes)
     if split == "train":
         if segments:
             raise UserError("a segmenter is measured on validation images: --split val")

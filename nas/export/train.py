@@ -212,7 +212,7 @@ def _prepared(request: Request, begun: Checkpoint | None, say: Say) -> Supervise
     if request.given is not None and kept is None:
         kept = unpacked(request.given)
     backbone = {name: x for name, x in kept.items() if name.startswith(SHARED_PREFIX)} if kept is not None else None
-    task = tasks.load(spec, say, packed(backbone) if backbone is not None else None)
+    task = tasks.load(spec, say, packed(backbone) if backbone is not None else None, known=config.classes)
     assert isinstance(task, SupervisedTask)
     classes = task.dataset.classes
     if spec.data.classes is None and classes != config.classes:

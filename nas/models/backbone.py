@@ -60,8 +60,9 @@ class Backbone(nn.Module):
         if spec.name in BODIES:
             self.body: nn.Module = BODIES[spec.name].build(spec)
         else:
-            index = {level: i for i, level in enumerate(sorted(timm_channels(spec.name)))}
-            self.body = _timm(spec.name, in_chans=spec.in_channels, out_indices=tuple(index[x] for x in spec.levels))
+            stages = timm_stages(spec.name)
+            numbers = tuple(stages[level].number for level in spec.levels)
+            self.body = _timm(spec.name, in_chans=spec.in_channels, out_indices=numbers)
         shape = (1, spec.in_channels, 1, 1)
         mean, std = spec.mean or (0.0,) * spec.in_channels, spec.std or (1.0,) * spec.in_channels
         self.register_buffer("mean", torch.tensor(mean).view(shape), persistent=False)
@@ -148,14 +149,30 @@ def channels_of(name: str) -> dict[int, int]:
     return timm_channels(name)
 
 
-_CHANNELS: dict[str, dict[int, int]] = {}
+class Stage(NamedTuple):
+    """A map of a timm model: its number among the model's features, and its channels."""
+
+    number: int
+    channels: int
+
+
+_STAGES: dict[str, dict[int, Stage]] = {}
 
 
 def timm_channels(name: str) -> dict[int, int]:
     """Channels by level of a timm model (`features_only`)."""
+    return {level: stage.channels for level, stage in timm_stages(name).items()}
+
+
+def timm_stages(name: str) -> dict[int, Stage]:
+    """The maps of a timm model by level. Not all families count them from 0: DLA's first map of use has number 1.
+
+    Raises:
+        UserError: timm has no such model, or it gives no pyramid of maps.
+    """
     import timm
 
-    if name not in _CHANNELS:
+    if name not in _STAGES:
         if not timm.is_model(name.split(".")[0]):
             close = ", ".join(get_close_matches(name, timm.list_models()))
             raise UserError(
@@ -170,8 +187,9 @@ def timm_channels(name: str) -> dict[int, int]:
         levels = [int(math.log2(r)) for r in reductions]
         if len(set(levels)) < len(levels) or any(2**x != r for x, r in zip(levels, reductions, strict=True)):
             raise UserError(f"backbone {name!r} gives maps of strides {reductions}: a pyramid needs 2, 4, 8, ...")
-        _CHANNELS[name] = dict(zip(levels, map(int, info.channels()), strict=True))
-    return _CHANNELS[name]
+        stages = map(Stage, info.out_indices, map(int, info.channels()))
+        _STAGES[name] = dict(zip(levels, stages, strict=True))
+    return _STAGES[name]
 
 
 @cache

@@ -7,7 +7,7 @@ features. Knows nothing of executors, databases or Optuna. Here tasks are found 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from nas.errors import Fault, SpecError, UserError
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from nas.models.boxes import BoxHead
     from nas.models.pixels import PixelHead
 
-Load = Callable[[TaskSpec, Say, bytes | None], Task]
+Load = Callable[[TaskSpec, Say, bytes | None, Collection[str]], Task]
 
 
-def _detection(spec: TaskSpec, say: Say, backbone: bytes | None) -> Task:
+def _detection(spec: TaskSpec, say: Say, backbone: bytes | None, known: Collection[str]) -> Task:
     from nas.tasks.detection import DetectionTask
     from nas.tasks.preparation import load_task
 
-    return load_task(DetectionTask, spec, say, backbone)
+    return load_task(DetectionTask, spec, say, backbone, known)
 
 
-def _segmentation(spec: TaskSpec, say: Say, backbone: bytes | None) -> Task:
+def _segmentation(spec: TaskSpec, say: Say, backbone: bytes | None, known: Collection[str]) -> Task:
     from nas.tasks.preparation import load_task
     from nas.tasks.segmentation import SegmentationTask
 
-    return load_task(SegmentationTask, spec, say, backbone)
+    return load_task(SegmentationTask, spec, say, backbone, known)
 
 
 def _settle(task: Task, say: Say) -> Task:
@@ -112,7 +112,14 @@ def check(spec: TaskSpec, kept: bool = False) -> list[Fault]:
     return faults + check_backbone(spec, kept)
 
 
-def load(spec: TaskSpec, say: Say, backbone: bytes | None = None, *, checked: bool = False) -> Task:
+def load(
+    spec: TaskSpec,
+    say: Say,
+    backbone: bytes | None = None,
+    *,
+    checked: bool = False,
+    known: Collection[str] = (),
+) -> Task:
     """Read the data and the backbone's weights, and plan the cache.
 
     The task tells its frame, costs and metrics from here on. `settle` ends the preparation.
@@ -122,6 +129,7 @@ def load(spec: TaskSpec, say: Say, backbone: bytes | None = None, *, checked: bo
         say: called with what is found and chosen, a line at a time.
         backbone: weights that an earlier launch of the same study shared among its trials (`Task.shared`).
         checked: whether the caller found no faults by `check`.
+        known: classes that a model was trained on, which may be listed and have no object.
 
     Raises:
         SpecError, UserError: the task cannot be set up as asked.
@@ -129,7 +137,7 @@ def load(spec: TaskSpec, say: Say, backbone: bytes | None = None, *, checked: bo
     faults = [] if checked else check(spec, kept=backbone is not None)
     if faults:
         raise SpecError("", faults)
-    return TASKS[spec.kind].load(spec, say, backbone)
+    return TASKS[spec.kind].load(spec, say, backbone, known)
 
 
 def settle(task: Task, say: Say) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
 from typing import Any, TypeVar, get_args
@@ -20,6 +21,7 @@ from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks import cache, data, weights
 from nas.tasks.base import Say, Task
 from nas.tasks.data import Dataset, Split
+from nas.tasks.data.occurrence import remarks
 from nas.tasks.device import Device, Precision, here, resolved, resolved_precision
 from nas.tasks.supervised import PRETRAINED_RATE, SupervisedTask
 
@@ -29,12 +31,12 @@ WARM_UP_WIDTH = 48
 """Width of the FPN with which a backbone without weights is warmed up."""
 
 
-def load_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None) -> A:
+def load_task(kind: type[A], spec: TaskSpec, say: Say, kept: bytes | None, known_classes: Collection[str]) -> A:
     """See `nas.tasks.load`."""
     backbone, known = weights.loaded(spec, kept)
-    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds)
+    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds, known_classes)
     say(_about(dataset, kind.labels_of(dataset)))
-    for line in (*dataset.faults.notes, *dataset.faults.summary().splitlines()):
+    for line in (*dataset.faults.notes, *remarks(dataset), *dataset.faults.summary().splitlines()):
         say(f"data: {line}")
     frame = Frame(channels=backbone.channels, image_size=spec.image_size)
     device = resolved(spec.device)

@@ -31,6 +31,16 @@ def test_metrics_as_lines_and_as_json(nas: Nas, folders: tuple[str, str]) -> Non
     assert (found["images"], found["kind"], found["split"]) == (2, "voc", "val")
 
 
+def test_classes_without_objects_are_named(nas: Nas, folders: tuple[str, str]) -> None:
+    for file in Path(folders[1], "Annotations").glob("*.xml"):
+        file.write_text(file.read_text().replace("<name>owl</name>", "<name>Owl</name>"))
+    shown = nas("eval", *folders)
+    assert "data: no object of the class owl (did you mean Owl?) in val: metrics are over the others" in shown.err
+    assert "data: objects of Owl are left out: the export does not know them" in shown.err
+    found = nas("eval", *folders, "--json").json
+    assert (found["absent"], found["unknown"]) == (["owl"], ["Owl"])
+
+
 def test_what_is_not_there(folders: tuple[str, str], refused: Callable[..., str], tmp_path: Path) -> None:
     assert "is no export" in refused("eval", str(tmp_path / "animals"), folders[1])
     assert "nowhere" in refused("eval", folders[0], "nowhere")

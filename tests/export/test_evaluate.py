@@ -65,6 +65,27 @@ def test_data_with_other_classes_are_refused(exported: Path, tmp_path: Path) -> 
         evaluate(exported, str(other))
 
 
+def test_classes_without_objects_are_named_and_the_others_measured(exported: Path, animals: str) -> None:
+    whole = evaluate(exported, animals)
+    assert (whole["absent"], whole["unknown"]) == ([], [])
+    gone, *left = CLASSES
+    for file in Path(animals, "Annotations").glob("*.xml"):
+        file.write_text(file.read_text().replace(f"<name>{gone}</name>", "<name>yak</name>"))
+    found = evaluate(exported, animals)
+    assert (found["absent"], found["unknown"]) == ([gone], ["yak"])
+    model = load(exported)
+    part = data.load(DataSpec(kind="voc", root=animals, classes=left), SIZE).val
+    with torch.inference_mode():
+        boxes = model.detect(model.raw(to_tensor(part.batch([0, 1]), torch.device("cpu"))))
+    own = [(d.labels > 0).nonzero()[:, 0] for d in boxes]
+    expected = coco_metrics.evaluate(
+        part,
+        [(d.boxes[k].numpy(), d.scores[k].numpy(), d.labels[k].numpy() - 1) for d, k in zip(boxes, own, strict=True)],
+        left,
+    )
+    assert found["metrics"] == pytest.approx(expected)
+
+
 def test_a_kind_without_boxes_is_refused(exported: Path, animals: str) -> None:
     with pytest.raises(UserError, match="masks data have no boxes"):
         evaluate(exported, animals, kind="masks")

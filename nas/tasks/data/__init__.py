@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
@@ -12,6 +12,7 @@ from nas.studies.spec import DataSpec
 from nas.tasks.data import coco, coco_masks, digits, masks, voc, yolo
 from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults
+from nas.tasks.data.occurrence import check_listed
 
 __all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "check", "load"]
 
@@ -59,8 +60,21 @@ def check(spec: DataSpec, kinds: Mapping[str, Loader] = DATA) -> list[Fault]:
     return faults
 
 
-def load(spec: DataSpec, image_size: int, held: float = math.inf, kinds: Mapping[str, Loader] = DATA) -> Dataset:
-    """Read the data set. Images of more than `held` bytes stay in their files, to be read by `Split.batch`.
+def load(
+    spec: DataSpec,
+    image_size: int,
+    held: float = math.inf,
+    kinds: Mapping[str, Loader] = DATA,
+    known: Collection[str] = (),
+) -> Dataset:
+    """Read the data set.
+
+    Args:
+        spec: what to read.
+        image_size: side of the letterboxed images.
+        held: images of more bytes stay in their files, to be read by `Split.batch`.
+        kinds: the loaders.
+        known: classes that may be listed and have no object, since a model was trained on them.
 
     Raises:
         SpecError: `check` finds faults.
@@ -71,4 +85,5 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf, kinds: Mapping
     if faults:
         raise SpecError("data", faults)
     dataset = kinds[spec.kind].load(spec, image_size, held)
+    check_listed(spec, dataset, known)
     return dataset if spec.fraction == 1 else fewer(dataset, spec.fraction, spec.seed)

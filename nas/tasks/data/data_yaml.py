@@ -50,7 +50,7 @@ class DataYaml:
             return {}
         try:
             return {int(number): str(name) for number, name in names.items()}
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             raise self._fault("names", "should go from numbers to names") from None
 
     @property
@@ -80,7 +80,7 @@ class DataYaml:
     def absent(self, place: Place) -> str:
         """Why a place cannot be used, and the way out."""
         outside = self.root / str(self._said.get("path") or "") / place.written
-        if outside.exists():
+        if os.path.exists(outside):  # Path.exists raises for a name that no file can have
             return f"data.yaml names {place.written}, which is outside of {self.root}: name a folder that holds both"
         return f"there is no {self.root / place.written}, which data.yaml names"
 

@@ -110,6 +110,7 @@ class Dataset:
         faults: what was left out or repaired.
         digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, masks, classes and image size.
         split: how train and val came apart: "ImageSets/Main", "seeded 75/25, seed 0", ...
+        occurring: the classes that have objects in the data, asked for or not, as far as its kind knows them.
     """
 
     train: Split
@@ -118,6 +119,7 @@ class Dataset:
     faults: Faults
     digest: str
     split: str
+    occurring: tuple[str, ...] = ()
 
 
 def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequence[bytes]) -> str:

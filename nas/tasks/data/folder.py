@@ -17,6 +17,7 @@ from nas.studies.spec import DataSpec
 from nas.tasks.data.dataset import Dataset, Images, Split, digest_of
 from nas.tasks.data.faults import OTHER_SIZE, Faults
 from nas.tasks.data.letterbox import Decoded, decode, threads
+from nas.tasks.data.occurrence import with_close
 from nas.tasks.data.orientation import Stated
 from nas.tasks.data.picture import UnusableImage
 
@@ -108,8 +109,7 @@ def build(spec: DataSpec, read: Read, image_size: int, held: float, faults: Faul
     """Decode all images once, so that a faulty one is found now; keep them if they take no more than `held` bytes.
 
     Raises:
-        UserError: no images or objects remain in a part, a listed class does not occur, or there are faults under
-            `strict`.
+        UserError: no images or objects remain in a part, or there are faults under `strict`.
     """
     classes = spec.classes or read.classes
     hold = 3 * image_size**2 * (len(read.train) + len(read.val)) <= held
@@ -122,18 +122,15 @@ def build(spec: DataSpec, read: Read, image_size: int, held: float, faults: Faul
     note_treated(treated, faults)
     if spec.strict and faults.total:
         raise UserError(f"{spec.root}: {faults.total} faults, refused because of strict\n{faults.summary()}")
+    labels = {box.label for item in (*read.train, *read.val) for box in item.boxes}
+    occurring = tuple(name for name in read.classes if name in labels)
     for part, name in ((train, "train"), (val, "val")):
         if not np.any(~part.crowd):
             what = "objects" if len(part) else "images"
-            of = f" of the classes {', '.join(spec.classes)}" if spec.classes and len(part) else ""
+            of = f" of the classes {with_close(spec.classes, occurring)}" if spec.classes and len(part) else ""
             raise UserError(f"{spec.root}: no {what}{of} in {name}\n{faults.summary()}".rstrip())
-    seen = set(train.labels) | set(val.labels)
-    absent = [name for label, name in enumerate(classes) if label not in seen]
-    if spec.classes and absent:
-        found = ", ".join(read.classes)
-        raise UserError(f"{spec.root}: no object of the class {', '.join(absent)}; the data has {found}")
     digest = digest_of((train, val), classes, train_hashes + val_hashes)
-    return Dataset(train, val, classes, faults, digest, read.split)
+    return Dataset(train, val, classes, faults, digest, read.split, occurring)
 
 
 def _split(

@@ -1,6 +1,7 @@
 """Mask folders: images/{train,val} and masks/{train,val}, where a mask is a PNG of class indices named as its image.
 
-A mask is as large as its image, upright or as stored, see `orientation`.
+Another format that keeps every value does as well; JPEG does not, and masks that went through it are refused. A mask is
+as large as its image, upright or as stored, see `orientation`.
 
 Grey or palette: 0 is the background, 255 void. classes.txt may name the classes, a line each from index 1, or from 0
 if its first line is "background"; without it the classes listed in the study stand for the indices from 1, and without
@@ -13,10 +14,12 @@ import math
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from nas.errors import Fault
 from nas.studies.spec import DataSpec
+from nas.tasks.data.blends import Blends
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import Annotated, check_root
@@ -27,6 +30,7 @@ from nas.tasks.data.sizes import stated_by_mask
 
 _PARTS = ("train", "val")
 _BACKGROUND = "background"
+_LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 
 
 def check(spec: DataSpec) -> list[Fault]:
@@ -50,15 +54,21 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     root = Path(str(spec.root))
     faults = Faults()
     train, val = (_images(root, part, faults) for part in _PARTS)
-    folder = Folder(train, val, _names(root, spec), "images/train and images/val")
+    names = _names(root, spec)
+    folder = Folder(train, val, names, "images/train and images/val")
+    blends = Blends(frozenset(names or ()))
 
-    def paint(item: Annotated, height: int, width: int) -> Painted | str:
-        return _painted(root / item.place)
+    def paint(item: Annotated, height: int, width: int) -> Painted | Fault:
+        indices = _indices(root / item.place)
+        if isinstance(indices, str):
+            return Fault(item.place, indices)
+        blends.add(item.place, indices)
+        return Painted(indices, None)
 
     def stated(item: Annotated) -> Stated | None:
         return stated_by_mask(root / item.place)
 
-    return build(spec, folder, image_size, held, paint, faults, stated)
+    return build(spec, folder, image_size, held, paint, faults, stated, blends.fault)
 
 
 def _images(root: Path, part: str, faults: Faults) -> list[Annotated]:
@@ -66,10 +76,13 @@ def _images(root: Path, part: str, faults: Faults) -> list[Annotated]:
     known = Image.registered_extensions()
     paths = sorted(path for path in (root / "images" / part).iterdir() if path.suffix.lower() in known)
     stems = {path.stem for path in paths}
-    for mask in sorted((root / "masks" / part).glob("*.png")):
-        if mask.stem not in stems:
-            faults.add("mask without an image", f"masks/{part}/{mask.name}")
-    return [Annotated(path, f"masks/{part}/{path.stem}.png") for path in paths]
+    masks: dict[str, str] = {}
+    for path in sorted((root / "masks" / part).iterdir(), key=lambda path: (path.suffix.lower() != ".png", path)):
+        if path.suffix.lower() in known:
+            masks.setdefault(path.stem, path.name)
+    for stem in sorted(masks.keys() - stems):
+        faults.add("mask without an image", f"masks/{part}/{masks[stem]}")
+    return [Annotated(path, f"masks/{part}/{masks.get(path.stem, f'{path.stem}.png')}") for path in paths]
 
 
 def _names(root: Path, spec: DataSpec) -> dict[int, str] | None:
@@ -81,10 +94,15 @@ def _names(root: Path, spec: DataSpec) -> dict[int, str] | None:
     return {k: name for k, name in enumerate(lines, start=first) if k and name}
 
 
-def _painted(path: Path) -> Painted | str:
+def _indices(path: Path) -> NDArray[np.uint8] | str:
+    """The class indices [H, W] of a mask, or the kind of its fault."""
     try:
         with open_head(path) as image:
-            if image.mode not in ("1", "L", "P", "I", "I;16"):
+            if image.format in _LOSSY:
+                return "mask saved with loss, which changes its indices (save masks as PNG)"
+            if image.mode == "F":
+                return "mask of fractions, not of class indices"
+            if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
                 return "mask of colours, not of class indices"
             values = np.asarray(image).astype(np.int64)
     except FileNotFoundError:
@@ -92,5 +110,5 @@ def _painted(path: Path) -> Painted | str:
     except Exception:  # broken bytes make Pillow fail in many ways
         return "unreadable mask"
     if values.min() < 0 or values.max() > 255:
-        return "mask with an index above 255"
-    return Painted(values.astype(np.uint8), None)
+        return "mask with an index outside of 0 to 255"
+    return values.astype(np.uint8)

@@ -19,21 +19,23 @@ from nas.tasks.data.dataset import Dataset, Split, digest_of
 from nas.tasks.data.faults import OTHER_SIZE, Faults
 from nas.tasks.data.folder import Annotated, Treated, note_treated, read_image, refuse_other_sizes
 from nas.tasks.data.letterbox import Decoded, letterbox_map, threads
+from nas.tasks.data.occurrence import with_close
 from nas.tasks.data.orientation import Stated
 from nas.tasks.data.territories import components, territories
 
 
 class Painted(NamedTuple):
     """The class map of an image in its own pixels: `indices` uint8 [H, W] as the data number their classes, `objects`
-    int32 [H, W] from 1 where single objects are known.
+    int32 [H, W] from 1 where single objects are known, `faults` what is missing from it.
     """
 
     indices: NDArray[np.uint8]
     objects: NDArray[np.int32] | None
+    faults: tuple[Fault, ...] = ()
 
 
-Paint = Callable[[Annotated, int, int], Painted | str]
-"""(image, its height and width) -> its class map, or the kind of its fault."""
+Paint = Callable[[Annotated, int, int], Painted | Fault]
+"""(image, its height and width) -> its class map, or why it has none."""
 
 
 class Folder(NamedTuple):
@@ -67,15 +69,24 @@ def build(
     paint: Paint,
     faults: Faults,
     stated: Callable[[Annotated], Stated | None] = stated_size,
+    doubt: Callable[[], str | None] = lambda: None,
 ) -> Dataset:
     """Read all images and class maps; keep the images if they take no more than `held` bytes, the maps always.
 
-    A class that the study does not list is background; an index without a name is void, and a fault. `stated` gives
-    the size by which an image is judged and turned.
+    A class that the study does not list is background; an index without a name is void, and a fault.
+
+    Args:
+        spec: what was asked for.
+        folder: both parts.
+        image_size: S.
+        held: the most bytes of images to keep.
+        paint: gives the class map of an image.
+        faults: takes what is left out.
+        stated: gives the size by which an image is judged and turned.
+        doubt: is asked once all is read, why the class maps cannot be meant so.
 
     Raises:
-        UserError: no images or objects remain in a part, a listed class does not occur, or there are faults under
-            `strict`.
+        UserError: no images or objects remain in a part, there is a doubt, or there are faults under `strict`.
     """
     hold = 3 * image_size**2 * (len(folder.train) + len(folder.val)) <= held
     parts, treated = [], Treated()
@@ -85,6 +96,9 @@ def build(
         refuse_other_sizes(spec, name, len(items), faults, before)
     train, val = parts
     note_treated(treated, faults)
+    doubted = doubt()
+    if doubted is not None:
+        raise UserError(f"{spec.root}: {doubted}")
     present = {int(k) for part in (train, val) for k in np.unique(_masks(part.split))} - {0, VOID}
     names = folder.names if folder.names is not None else {k: f"class {k}" for k in sorted(present)}
     classes = spec.classes or tuple(dict.fromkeys(names[k] for k in sorted(names)))
@@ -98,25 +112,21 @@ def build(
     for k in present:
         table[k] = label_of.get(names[k], 0) if k in names else VOID
     splits = [_labelled(train, table, judged=False), _labelled(val, table, judged=True)]
-    for part, name in zip(splits, ("train", "val"), strict=True):
+    occurring = tuple(dict.fromkeys(names[k] for k in sorted(present) if k in names))
+    for part, name, given in zip(splits, ("train", "val"), (folder.train, folder.val), strict=True):
         if not np.any((_masks(part) != 0) & (_masks(part) != VOID)):
-            raise UserError(f"{spec.root}: {_nothing(part, spec, name, bool(present))}\n{faults.summary()}".rstrip())
-    seen = {names[k] for k in present if k in names}
-    absent = [name for name in spec.classes or () if name not in seen]
-    if absent:
-        raise UserError(
-            f"{spec.root}: no object of the class {', '.join(absent)}; the data has {', '.join(sorted(seen))}"
-        )
+            what = _nothing(part, spec, name, occurring, bool(present), len(given))
+            raise UserError(f"{spec.root}: {what}\n{faults.summary()}".rstrip())
     digest = digest_of(splits, classes, train.hashes + val.hashes)
-    return Dataset(splits[0], splits[1], classes, faults, digest, folder.split)
+    return Dataset(splits[0], splits[1], classes, faults, digest, folder.split, occurring)
 
 
-def _nothing(part: Split, spec: DataSpec, name: str, indexed: bool) -> str:
+def _nothing(part: Split, spec: DataSpec, name: str, occurring: tuple[str, ...], indexed: bool, given: int) -> str:
     if not len(part):
-        return f"no images in {name}"
+        return f"none of the {given} images in {name} can be used" if given else f"no images in {name}"
     if not indexed:
         return "the masks have no index but 0, the background, and 255, which is void: write 1 for the first class"
-    of = f" of the classes {', '.join(spec.classes)}" if spec.classes else ""
+    of = f" of the classes {with_close(spec.classes, occurring)}" if spec.classes else ""
     return f"no objects{of} in {name}"
 
 
@@ -142,11 +152,11 @@ def _read(
             return found
         decoded, content = found
         painted = paint(item, decoded.height, decoded.width)
-        if isinstance(painted, str):
-            return Fault(item.place, painted)
+        if isinstance(painted, Fault):
+            return painted
         indices = letterbox_map(painted.indices, size, VOID)
         own = letterbox_map(painted.objects, size, 0) if painted.objects is not None else None
-        return decoded, content, Painted(indices, own)
+        return decoded, content, painted._replace(indices=indices, objects=own)
 
     with threads() as pool:
         for item, read in zip(items, pool.map(one, items), strict=True):
@@ -155,6 +165,8 @@ def _read(
                 continue
             decoded, content, painted = read
             treated.update(decoded.notes)
+            for fault in painted.faults:
+                faults.add(fault.message, fault.path)
             if images is not None:
                 images[len(kept)] = decoded.pixels
             masks[len(kept)] = painted.indices

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nas.errors import UserError
 from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset
@@ -81,29 +82,47 @@ def test_touching_objects_of_a_class_are_known_apart(tmp_path: Path) -> None:
     assert found.val.territories[0, 8, 24] == 3
 
 
-@pytest.mark.parametrize("mask", [None, [], [[1, 2, 3, 4]], [[1, 2, "x", 4, 5, 6]], {"counts": "abc"}], ids=str)
-def test_an_annotation_without_a_mask_is_told(tmp_path: Path, mask: Any) -> None:
-    bare = {"category_id": 9, "segmentation": mask}
+@pytest.mark.parametrize(
+    ("mask", "told"),
+    [
+        (None, "annotation without a mask: {}"),
+        ([[1, 2, 3, 4]], "polygon without x and y of three corners or more: {}: 4 numbers"),
+        ({**runs(2, 2, 3), "counts": [-1]}, "run lengths that are no whole numbers from 0: {}: -1"),
+    ],
+    ids=["none", "polygon", "runs"],
+)
+def test_a_broken_mask_is_told_with_its_place_and_its_box_is_void(tmp_path: Path, mask: Any, told: str) -> None:
+    broken = {"category_id": 9, "segmentation": mask, "bbox": [4, 2, 4, 4]}
     ant = {"category_id": 4, "segmentation": square(6, 0, 4)}
-    found = load(write(tmp_path, ant, bare))
-    assert found.faults.summary() == (
-        "2 x annotation without a mask: instances_train.json, annotation 1 (cat), "
-        "instances_val.json, annotation 1 (cat)"
-    )
+    root = write(tmp_path, ant, broken)
+    content = json.loads((root / "instances_val.json").read_text())
+    del content["annotations"][1]
+    (root / "instances_val.json").write_text(json.dumps(content))
+    found = load(root)
+    assert found.faults.summary() == "1 x " + told.format("instances_train.json, annotation 1 (a.png)")
+    expected = np.zeros((HEIGHT, WIDTH), np.uint8)
+    expected[2:6, 4:8] = VOID
+    expected[:4, 6:10] = 1
+    assert np.array_equal(found.train.masks[0, :HEIGHT], expected)
+    with pytest.raises(UserError, match="1 faults, refused because of strict"):
+        load(root, strict=True)
 
 
 def test_runs_of_another_size_are_told(tmp_path: Path) -> None:
     ant = {"category_id": 4, "segmentation": square(6, 0, 4)}
     root = write(tmp_path, ant)
-    other = write(tmp_path / "other", {"category_id": 4, "segmentation": runs(2, 2, 3, height=20)})
-    content = json.loads((other / "instances_train.json").read_text())
+    content = json.loads((root / "instances_train.json").read_text())
+    content["annotations"][0]["segmentation"] = runs(2, 2, 3, height=20)
     content["images"].append({"id": 6, "file_name": "b.png"})
     content["annotations"].append({"id": 7, "image_id": 6, "category_id": 4, "bbox": [0, 0, 1, 1],
                                    "segmentation": square(1, 1, 4)})  # fmt: skip
     (root / "instances_train.json").write_text(json.dumps(content))
     Image.new("RGB", (WIDTH, HEIGHT)).save(root / "images/train/b.png")
     found = load(root)
-    assert "1 x mask of another size than its image" in found.faults.summary()
+    assert found.faults.summary() == (
+        "1 x mask of another size than its image: "
+        "instances_train.json, annotation 0 (a.png): [20, 32] instead of [16, 32]"
+    )
     assert found.train.names == ("b.png",)
 
 
@@ -112,3 +131,24 @@ def test_real_nuclei_are_those_of_the_masks(nuclei: Path) -> None:
     masks = data.load(DataSpec(kind="masks", root=str(nuclei)), SIZE, kinds=data.MASKS)
     order = [masks.val.names.index(name) for name in coco.val.names]
     assert (coco.val.masks == masks.val.masks[order]).mean() > 0.999
+
+
+def test_one_broken_mask_of_real_ones_leaves_the_others_as_they_are(nuclei: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").symlink_to(nuclei / "images")
+    parts = {}
+    for part in ("train", "val"):
+        parts[part] = json.loads((nuclei / f"instances_{part}.json").read_text())
+        parts[part]["images"] = parts[part]["images"][:2]
+        (tmp_path / f"instances_{part}.json").write_text(json.dumps(parts[part]))
+    whole = load(tmp_path).train.masks
+    note = parts["train"]["annotations"][3]
+    note["segmentation"]["counts"] = note["segmentation"]["counts"][:-3]
+    (tmp_path / "instances_train.json").write_text(json.dumps(parts["train"]))
+    found = load(tmp_path)
+    image = next(i["file_name"] for i in parts["train"]["images"] if i["id"] == note["image_id"])
+    assert [(k, n) for k, n in found.faults.counts.items() if k != "unknown image"] == [("broken run lengths", 1)]
+    [place] = found.faults.examples["broken run lengths"]
+    assert place.startswith(f"instances_train.json, annotation {note['id']} ({image}): ")
+    other = found.train.masks != whole
+    assert other.any()
+    assert (found.train.masks[other] == VOID).all()

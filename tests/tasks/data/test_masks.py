@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -106,13 +107,34 @@ def deepen(path: Path) -> None:
     Image.fromarray(np.full((20, 40), 300, np.uint16)).save(path)
 
 
+def lower(path: Path) -> None:
+    Image.fromarray(np.full((20, 40), -1, np.int32)).save(path, "TIFF")
+
+
+def divide(path: Path) -> None:
+    Image.fromarray(np.full((20, 40), 0.5, np.float32)).save(path, "TIFF")
+
+
+def compress(path: Path) -> None:
+    Image.open(path).save(path, "JPEG")
+
+
+def vanish(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind"),
     [
         (Path.unlink, "missing mask"),
         (corrupt, "unreadable mask"),
         (recolour, "mask of colours, not of class indices"),
-        (deepen, "mask with an index above 255"),
+        (deepen, "mask with an index outside of 0 to 255"),
+        (lower, "mask with an index outside of 0 to 255"),
+        (divide, "mask of fractions, not of class indices"),
+        (compress, "mask saved with loss, which changes its indices (save masks as PNG)"),
+        (vanish, "unreadable mask"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -136,6 +158,60 @@ def test_a_mask_of_another_size_is_told_with_both(root: Path) -> None:
         load(root)
 
 
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint16], ids=["1 bit", "16 bit"])
+def test_indices_may_have_other_bits(root: Path, dtype: type) -> None:
+    Image.fromarray(mask(0, 1).astype(dtype)).save(root / "masks/train/t1.png")
+    found = load(root)
+    assert found.faults.total == 0
+    assert found.train.masks[0, :16].tolist() == [[0] * 16 + [1] * 16] * 16
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".bmp"])
+def test_another_format_that_keeps_every_value_is_read(root: Path, suffix: str) -> None:
+    path = root / "masks/train/t1.png"
+    Image.open(path).save(path.with_suffix(suffix))
+    path.unlink()
+    found = load(root)
+    assert found.faults.total == 0
+    assert set(np.unique(found.train.masks[0, :16])) == {0, 1}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG"])
+def test_masks_that_are_jpeg_are_refused(root: Path, suffix: str) -> None:
+    for path in list(root.glob("masks/train/*.png")):
+        Image.open(path).save(path.with_suffix(suffix))
+        path.unlink()
+    with pytest.raises(UserError) as told:
+        load(root)
+    assert str(told.value).splitlines() == [
+        f"{root}: none of the 2 images in train can be used",
+        "2 x mask saved with loss, which changes its indices (save masks as PNG): "
+        f"masks/train/t1{suffix}, masks/train/t2{suffix}",
+    ]
+
+
+def test_a_png_is_taken_where_a_jpeg_lies_beside_it(root: Path) -> None:
+    path = root / "masks/train/t1.png"
+    Image.open(path).save(path.with_suffix(".jpg"))
+    assert load(root).faults.total == 0
+
+
+@pytest.mark.parametrize("spec", [{}, {"classes": ["cell"]}], ids=str)
+def test_pngs_that_went_through_jpeg_are_refused(root: Path, spec: dict[str, list[str]]) -> None:
+    shape = np.zeros((60, 80), np.uint8)
+    shape[10:42, 13:57] = 128
+    for name in ("t1", "t2", "v1"):
+        write(root, name, shape, (80, 60))
+        path = next(root.glob(f"masks/*/{name}.png"))
+        file = BytesIO()
+        Image.open(path).save(file, "JPEG", quality=80)
+        Image.open(file).save(path)
+    with pytest.raises(
+        UserError, match=r"in masks/train/t1\.png, .*, which look like JPEG artefacts .*: save masks as PNG"
+    ):
+        load(root, **spec)
+
+
 def test_an_index_without_a_name_is_void_and_told(root: Path) -> None:
     (root / "classes.txt").write_text("cell\n")
     write(root, "v2", mask(0, 1))
@@ -149,7 +225,7 @@ def test_a_mask_without_an_image_is_told(root: Path) -> None:
     with pytest.raises(UserError) as told:
         load(root)
     assert str(told.value).splitlines() == [
-        f"{root}: no images in val",
+        f"{root}: none of the 1 images in val can be used",
         "1 x mask without an image: masks/val/v1.png",
         "1 x missing mask: masks/val/other.png",
     ]
