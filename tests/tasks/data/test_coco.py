@@ -148,7 +148,7 @@ def test_ids_that_are_no_numbers_name_images_and_annotations(tmp_path: Path) -> 
 
 
 def test_names_with_blanks_around_them_are_one_class(tmp_path: Path) -> None:
-    content = coco_file([(1, BOX), (2, BOX), (3, BOX)], {1: "RBC", 2: " RBC ", 3: "rbc"})
+    content = coco_file([(1, BOX), (2, (30, 5, 20, 20)), (3, BOX)], {1: "RBC", 2: " RBC ", 3: "rbc"})
     data = load(spec(write_coco(tmp_path, content, content)), 32)
     assert data.classes == ("RBC", "rbc")
     assert data.train.labels.tolist() == [0, 0, 1]

@@ -207,7 +207,7 @@ def test_images_for_tests_do_not_come_into_a_seeded_split(tmp_path: Path, trainv
 
 
 def test_blanks_around_names_and_case(tmp_path: Path) -> None:
-    objects = [voc_object(name, (11, 6, 30, 25)) for name in ("RBC", " RBC ", "rbc")]
+    objects = [voc_object(name, (11, 6, 30 + k, 25)) for k, name in enumerate(("RBC", " RBC ", "rbc"))]
     data = load(spec(write_voc(tmp_path, {"a": objects, "b": objects}, ["b"])), 64)
     assert (data.classes, data.train.labels.tolist()) == (("RBC", "rbc"), [0, 0, 1])
     assert data.faults.notes == [
