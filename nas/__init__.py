@@ -9,28 +9,85 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.export import load
+    from nas.exports.evaluate import evaluate
+    from nas.exports.loader import load
+    from nas.exports.predict import predict
+    from nas.exports.train import train
+    from nas.exports.writer import export
     from nas.models import build, build_neck
     from nas.necks.presets import preset
-    from nas.search import launch
+    from nas.plugins import register
+    from nas.search import FinishedTrial, launch
+    from nas.search_space import Space
+    from nas.storage.results import Result
+    from nas.studies.metrics import Metric
+    from nas.studies.spec import BackboneTask, Budget, DataSpec, Objective, TaskSpec, Workers
+    from nas.studies.spec import StudySpec as Study
+    from nas.tasks.base import Task
+    from nas.tasks.data.given import image_data
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "preset": "nas.necks.presets",
+    "BackboneTask": "nas.studies.spec",
+    "Budget": "nas.studies.spec",
+    "DataSpec": "nas.studies.spec",
+    "FinishedTrial": "nas.search",
+    "Metric": "nas.studies.metrics",
+    "Objective": "nas.studies.spec",
+    "Result": "nas.storage.results",
+    "Space": "nas.search_space",
+    "Study": "nas.studies.spec:StudySpec",
+    "Task": "nas.tasks.base",
+    "TaskSpec": "nas.studies.spec",
+    "Workers": "nas.studies.spec",
     "build": "nas.models",
     "build_neck": "nas.models",
-    "load": "nas.export",
+    "evaluate": "nas.exports",
+    "export": "nas.exports",
+    "image_data": "nas.tasks.data.given",
     "launch": "nas.search",
+    "load": "nas.exports",
+    "predict": "nas.exports",
+    "preset": "nas.necks.presets",
+    "register": "nas.plugins",
+    "train": "nas.exports",
 }
+"""Name -> the module it comes from, and its name there where that is another."""
 
-__all__ = ["__version__", "build", "build_neck", "launch", "load", "preset"]
+__all__ = [
+    "BackboneTask",
+    "Budget",
+    "DataSpec",
+    "FinishedTrial",
+    "Metric",
+    "Objective",
+    "Result",
+    "Space",
+    "Study",
+    "Task",
+    "TaskSpec",
+    "Workers",
+    "__version__",
+    "build",
+    "build_neck",
+    "evaluate",
+    "export",
+    "image_data",
+    "launch",
+    "load",
+    "predict",
+    "preset",
+    "register",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -12,13 +12,13 @@ from PIL import Image
 
 import nas
 from nas.cli import main
-from nas.export.deployed import Deployed
+from nas.exports.deployed import Deployed
 from nas.models import Segmenter
 from nas.models.detector import Detector
 from nas.studies.spec import DataSpec
 from nas.tasks import coco_metrics, data, segmentation_metrics
 from nas.tasks.cache import to_tensor
-from tests.export.code.written import imported
+from tests.exports.code.written import imported
 
 SMALL = [
     "--set", "task.data.train=64", "--set", "task.data.val=32", "--set", "task.image_size=96", "--set", "task.epochs=8",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import nas
+from nas.plugins import TABLES
 
 SOURCE = Path(__file__).with_name("plugin")
 GROUPS = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["entry-points"]
@@ -49,9 +50,9 @@ import json, sys
 from pathlib import Path
 import torch
 import nas
-from nas.export.deployed import Deployed
+from nas.exports.deployed import Deployed
 from nas.models.backbone import pretrained_state
-from tests.export.code.written import imported
+from tests.exports.code.written import imported
 
 export = Path(sys.argv[1])
 model = nas.load(export)
@@ -106,7 +107,7 @@ def test_the_package_adds_to_every_table() -> None:
     texts = [file.read_text() for file in Path(nas.__file__).parent.rglob("*.py")]
     texts = [text for text in texts if "from nas.plugins import" in text]  # SQLAlchemy has a Table, too
     tables = {name for text in texts for name in re.findall(r"= Table(?:\[.+\])?\(\s*\"(\w+)\"", text)}
-    assert tables >= {"fusions", "heads", "block_builders"}  # the pattern finds tables of every form
+    assert set(TABLES) == tables
     assert set(GROUPS) == {f"pyramid_nas.{table}" for table in tables}
 
 
@@ -141,6 +142,37 @@ def test_a_study_is_launched_exported_and_loaded(name: str, installed: Path) -> 
     assert ended.returncode == 0, ended.stderr
     graphs = [f"model.{form}" for form in formats if form != "python"]
     assert json.loads(ended.stdout) == {"head": of, "model": model, "graphs": graphs}
+
+
+OTHERS = """
+search_space: {name: others, template: widths, parameters: {width: [8, 12]}}
+task:
+  kind: finding
+  data: {kind: twos, train: 16, val: 8}
+  backbone: {name: stairs}
+  image_size: 64
+  epochs: 1
+  views: 1
+objectives: [ap]
+constraints: {depth: 100}
+baselines: [{name: twin, width: 16}]
+sampler: shuffled
+pruner: patient
+budget: {trials: 2}
+executor: alone
+"""
+
+
+@pytest.mark.slow
+def test_a_study_is_made_of_the_other_entries(installed: Path) -> None:
+    (installed / "others.yaml").write_text(OTHERS)
+    launched = told(installed, "launch", "others.yaml")
+    assert (launched["state"], launched["trials"]["complete"]) == ("done", 2)
+    [baseline] = launched["baselines"]
+    assert baseline["name"] == "twin"
+    assert baseline["values"]["depth"] == len(baseline["architecture"]["neck"]["nodes"])
+    shown = told(installed, "show", "others")
+    assert shown["provenance"]["metrics"] == {"depth": "whole-plugin 1.5"}
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from nas.cli import (
     export,
     launch,
     ls,
+    options,
     predict,
     proxy,
     schema,
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = _parser().parse_args(argv)
+        options.load_plugins(args)
         status = VERBS[args.verb].run(args)
         sys.stdout.flush()
         return status
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         verb.add_arguments(own)
+        options.add_plugin(own)
     return parser
 
 

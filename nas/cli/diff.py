@@ -105,10 +105,10 @@ def _change(change: Change) -> list[str]:
 def _numbers(label_a: str, label_b: str, a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     from nas.cli.tables import table
     from nas.necks.describe import shown
-    from nas.studies.metrics import METRICS
+    from nas.studies.metrics import in_order
 
     rows = [["", label_a, label_b, "change"]]
-    for name in METRICS:
+    for name in in_order(a, b):
         before, after = a.get(name), b.get(name)
         if before is None and after is None:
             continue

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.export import evaluate
+    from nas.exports import evaluate
     from nas.necks.describe import shown
     from nas.tasks.data.occurrence import with_close
 

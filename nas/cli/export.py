@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.export import export_study
+    from nas.exports import export_study
     from nas.storage import open_store
 
     formats = [word.strip() for word in args.format.split(",")] if args.format is not None else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nas.cli import options
 
 if TYPE_CHECKING:
-    from nas.studies.spec import StudySpec
+    from nas.studies.catalog import StudyFile
 
 HELP = "run a search, or continue one that was launched before"
 EXAMPLE = "nas launch studies/bccd.yaml --set task.data.root=PATH --trials 16"
@@ -25,15 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     file = options.launched(args, *([f"budget.trials={args.trials}"] if args.trials is not None else []))
-    spec = options.study_of(file)
     if args.dry_run:
-        with file.locating():
-            return _dry_run(spec, args.storage, args.json)
+        return _dry_run(file, args.storage, args.json)
     from nas.cli.tables import result_lines
     from nas.search import launch
 
-    with file.locating():
-        result = launch(spec, text=file.text, storage=args.storage, artifacts=args.artifacts, say=options.say)
+    result = launch(file, storage=args.storage, artifacts=args.artifacts, say=options.say)
     if args.json:
         options.print_json(result.to_json())
     else:
@@ -41,10 +38,10 @@ def run(args: argparse.Namespace) -> int:
     return STATUS[result.state]
 
 
-def _dry_run(spec: StudySpec, storage: str, as_json: bool) -> int:
+def _dry_run(file: StudyFile, storage: str, as_json: bool) -> int:
     from nas.search import plan
 
-    planned = plan(spec, storage, options.say)
+    planned = plan(file, storage, options.say)
     if as_json:
         options.print_json(planned.to_dict())
     else:

@@ -129,26 +129,35 @@ def study_name(store: Store, args: argparse.Namespace) -> str:
     return study_record(store, file.study.name).name
 
 
-def study_of(file: StudyFile) -> StudySpec:
-    """The study of a file without faults of form. What a launch checks beyond the form is left to it.
+def sound(file: StudyFile) -> StudySpec:
+    """The study of a file without faults of form. What the verb checks beyond the form is left to it.
 
     Raises:
         SpecError: all faults of a file with faults of form.
     """
+    from nas.search.request import refuse
+
     if file.study is None or file.faults:
-        check(file)
+        refuse(file)
     assert file.study is not None
     return file.study
 
 
-def check(file: StudyFile) -> None:
-    """Check all that can be checked without reading data.
+def add_plugin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plugin",
+        dest="plugins",
+        metavar="FILE.py",
+        action="append",
+        default=[],
+        help="a Python file that adds operators, metrics, tasks, ...; it is executed; may be repeated",
+    )
 
-    Raises:
-        SpecError: every fault with its place in the file.
-    """
-    from nas.search.checks import check
 
-    faults = [*file.faults, *(file.located(check(file.study)) if file.study is not None else [])]
-    if faults:
-        raise SpecError(file.where, faults)
+def load_plugins(args: argparse.Namespace) -> None:
+    """Execute the files of --plugin."""
+    if args.plugins:
+        from nas.plugins import load
+
+        for path in args.plugins:
+            load(path)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.export import predict
+    from nas.exports import predict
 
     options.print_json({"images": predict(args.directory, args.images, args.threshold, args.draw)})
     return 0

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None and not args.search:
         raise UserError("-o names the study file that --search writes: give --search too, or leave it out")
     file = options.launched(args)
-    spec = options.study_of(file)
+    spec = options.sound(file)
     with file.locating():
         if args.dry_run:
             return _dry_run(args, file, spec)

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.export import train
+    from nas.exports import train
     from nas.necks.describe import shown
 
     # Options are --set in other words.

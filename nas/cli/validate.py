@@ -59,9 +59,10 @@ def _told(encodings: int, necks: int, exact: bool, error: float) -> str:
 
 
 def _check_study(file: str, sets: list[str]) -> None:
+    from nas.search.request import refuse
     from nas.studies.catalog import open_study
 
-    options.check(open_study(file, sets))
+    refuse(open_study(file, sets))
 
 
 def _is_space(word: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from nas.errors import Fault
 from nas.executors.base import ATTEMPTS, Evaluate, Event, Executor, Failure
+from nas.plugins import Table
 from nas.studies.spec import StudySpec, Workers
 
 __all__ = ["ATTEMPTS", "EXECUTORS", "Evaluate", "Event", "Executor", "Failure", "check"]
@@ -30,7 +31,12 @@ def _local(evaluate: Evaluate, context: Any, workers: Workers, address: str | No
     return LocalExecutor(evaluate, context)
 
 
-EXECUTORS: dict[str, Callable[[Evaluate, Any, Workers, str | None], Executor]] = {"ray": _ray, "local": _local}
+EXECUTORS = Table[Callable[[Evaluate, Any, Workers, str | None], Executor]]("executors") | {
+    "ray": _ray,
+    "local": _local,
+}
+"""Name -> builder(evaluate, context, workers, address); where workers are other processes, each must first install
+`nas.plugins.carried()`."""
 
 
 def check(spec: StudySpec) -> list[Fault]:

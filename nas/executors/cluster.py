@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import pickle
 import secrets
 import shutil
 import socket
@@ -15,8 +14,10 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import PickleBuffer
 from typing import Any
 
+import cloudpickle
 import psutil
 import ray
 import ray._private.state
@@ -93,8 +94,8 @@ class Cluster:
 
 def size_of(context: Any) -> int:
     """Bytes that `context` takes in the object store."""
-    buffers: list[pickle.PickleBuffer] = []
-    data = pickle.dumps(context, protocol=5, buffer_callback=buffers.append)
+    buffers: list[PickleBuffer] = []
+    data = cloudpickle.dumps(context, protocol=5, buffer_callback=buffers.append)
     return len(data) + sum(buffer.raw().nbytes for buffer in buffers)
 
 

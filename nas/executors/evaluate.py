@@ -10,18 +10,19 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+from torch import nn
 
 from nas import __version__, plugins
-from nas.errors import TrialFailed
-from nas.models import Headed
+from nas.errors import TrialFailed, UserError
 from nas.models.cost import RUNS, latency, static_costs
+from nas.models.pyramid import Headed, Pyramid
 from nas.models.window import Window
 from nas.necks.architecture import Architecture
 from nas.necks.topologies import fpn
-from nas.studies.metrics import Metrics, finite
+from nas.studies.metrics import Metrics, finite, trained
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
-from nas.tasks.device import Device
+from nas.tasks.device import Device, here
 
 REFERENCE_WIDTH = 64
 """Width of the FPN whose latency is measured beside every other."""
@@ -37,24 +38,35 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
-        assert isinstance(model, Headed)
-        costs, details = costed(task, model, job.known)
+        costs, details = costed(task, job.architecture, model, job.known)
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         last: Metrics = {}
         for progress in task.train(model, job.seed, job.epochs):
             last = progress.metrics
             yield progress.model_copy(update={"seconds": time.monotonic() - started, "metrics": finite(last)})
     seconds = time.monotonic() - started
-    metrics = costs | {k: v for k, v in last.items() if k != "loss"} | {"seconds": seconds}
+    metrics = costs | {k: v for k, v in last.items() if k != "loss"} | {"seconds": seconds} | _own(task, model, job)
     missing = [name for name in task.available if metrics.get(name) is None]
     if missing:
         raise TrialFailed(f"no {missing[0]} was measured")
     yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=task.weights(model))
 
 
-def costed(task: Task, model: Headed, known: Metrics) -> tuple[Metrics, dict[str, Any]]:
+def _own(task: Task, model: nn.Module, job: Job) -> Metrics:
+    """The user's metrics of the trained model that the job asks for."""
+    if not job.metrics:
+        return {}
+    model.eval()
+    try:
+        with torch.inference_mode():
+            return trained(job.metrics, model, task.validation, here(task.device))
+    except UserError as error:
+        raise TrialFailed(str(error)) from error
+
+
+def costed(task: Task, architecture: Architecture, model: nn.Module, known: Metrics) -> tuple[Metrics, dict[str, Any]]:
     """Costs of a model, those that are `known` not measured again, and the details that all its metrics rest on."""
-    costs = dict(known) or dict(static_costs(model.architecture))
+    costs = dict(known) or dict(static_costs(architecture))
     details = task.details() | machine(task.device)
     if "latency_ms" not in costs:
         measured, reference = timed(task, model)
@@ -68,13 +80,14 @@ def costed(task: Task, model: Headed, known: Metrics) -> tuple[Metrics, dict[str
     return costs, details
 
 
-def timed(task: Task, model: Headed) -> tuple[float, float]:
+def timed(task: Task, model: nn.Module) -> tuple[float, float]:
     """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds on the task's target.
 
     They are alone on the machine for the while.
     """
     reference = task.build(reference_of(task))
-    assert isinstance(reference, Headed)
+    assert isinstance(model, Headed | Pyramid)
+    assert isinstance(reference, Headed | Pyramid)
     with closing(Window()) as window:
         result = latency(model, reference, target=task.spec.latency_target, quiet=window.alone())
     return result.model, result.reference

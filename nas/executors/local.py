@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+import cloudpickle
+
 from nas.executors.base import Evaluate, Event, Executor, Step, event_of, steps, worker_name
 from nas.studies.records import Job
 
@@ -71,5 +73,5 @@ class LocalExecutor(Executor):
 def read_only(context: Any) -> Any:
     """A copy of `context` that shares its arrays but cannot write to them, as Ray's object store hands it out."""
     buffers: list[pickle.PickleBuffer] = []
-    data = pickle.dumps(context, protocol=5, buffer_callback=buffers.append)
+    data = cloudpickle.dumps(context, protocol=5, buffer_callback=buffers.append)
     return pickle.loads(data, buffers=[buffer.raw().toreadonly() for buffer in buffers])

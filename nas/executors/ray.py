@@ -15,6 +15,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError, RuntimeEnvSetu
 from nas.errors import NASError
 from nas.executors.base import Evaluate, Event, Executor, Failure, Step, event_of, logger, steps, worker_name
 from nas.executors.cluster import Cluster, last_line
+from nas.plugins import Carried, carried
 from nas.studies.records import Job
 from nas.studies.spec import Workers
 
@@ -26,9 +27,15 @@ class _Worker:
     cancel of a call that is sent and not yet begun may be lost, and the slot with it.)
     """
 
-    def __init__(self, evaluate: Evaluate, context: Any) -> None:
-        self._evaluate = evaluate
-        self._context = context
+    def __init__(self, plugins: Carried, held: list[Any]) -> None:
+        """Take in what the driver added to the tables, before what may depend on it is unpickled.
+
+        Args:
+            plugins: what the driver added.
+            held: references to `evaluate` and its context. In a list, since Ray unpickles a bare one before this.
+        """
+        plugins.install()
+        self._evaluate, self._context = ray.get(held)
         self._given_up = 0
 
     @ray.method(concurrency_group="run")
@@ -69,7 +76,6 @@ class RayExecutor(Executor):
     """
 
     def __init__(self, evaluate: Evaluate, context: Any, workers: Workers, address: str | None = None) -> None:
-        self._evaluate = evaluate
         self._workers = workers
         self._done_seconds = 0.0
         self._busy: dict[str, _Slot] = {}
@@ -80,7 +86,8 @@ class RayExecutor(Executor):
         self._cluster = Cluster(address, workers, context)
         try:
             self.capacity = self._cluster.capacity(workers)
-            self._context = ray.put(context)
+            self._plugins = carried()
+            self._held = [ray.put(evaluate), ray.put(context)]
             self._slots = [_Slot(self._actor()) for _ in range(self.capacity)]
             self._places = self.capacity
         except BaseException:
@@ -147,7 +154,7 @@ class RayExecutor(Executor):
                 max_task_retries=0,
                 runtime_env={"env_vars": environment},
             )
-            .remote(self._evaluate, self._context)
+            .remote(self._plugins, self._held)
         )
 
     def _start_waiting(self) -> None:

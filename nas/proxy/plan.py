@@ -19,6 +19,7 @@ from nas.search.dispatcher import Run
 from nas.search.setup import Setup, set_up
 from nas.storage import StudyRecord
 from nas.studies.certificate import MINIMUM, measured_objective
+from nas.studies.metrics import metric_of
 from nas.studies.records import Key
 from nas.studies.spec import Objective, StudySpec, TaskSpec
 from nas.tasks.base import Task
@@ -71,6 +72,8 @@ def make_plan(
     objective = measured_objective(spec)
     if objective is None:
         raise UserError("objectives: none depends on the training, so there is no proxy to certify")
+    if metric_of(objective.metric).of_model is not None:
+        raise UserError(f"objectives: {objective.metric} has no curve, by which a certificate compares runs")
     if same_but_for_epochs(spec.task, spec.full_task) and spec.full_task.epochs <= spec.task.epochs:
         message = f"should be more than the proxy's {spec.task.epochs}, not {spec.full_task.epochs}"
         raise SpecError(spec.name or "study", [Fault("full.epochs", message)])

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from nas.errors import SpecError
 from nas.studies.catalog import PATHS, make_absolute
 from nas.studies.certificate import THRESHOLD, Certificate, goes_by, trained_objective
-from nas.studies.metrics import FORECASTS, METRICS
+from nas.studies.metrics import FORECASTS, metric_of
 from nas.studies.spec import Objective, StudySpec, TaskSpec
 from nas.yaml12 import load_yaml
 
@@ -88,7 +88,7 @@ def _make_absolute(data: Any, base: Path | None) -> None:
 def _short(objective: Objective) -> str | dict[str, Any]:
     """A bare name where that says it all."""
     told = objective.to_dict()
-    if objective.direction == METRICS[objective.metric].direction:
+    if objective.direction == metric_of(objective.metric).direction:
         del told["direction"]
     return told if len(told) > 1 else objective.metric
 

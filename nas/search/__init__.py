@@ -8,5 +8,6 @@ knows what became of each trial, `retention` which weight files stay. `samplers`
 """
 
 from nas.search.driver import launch, plan
+from nas.search.objects import FinishedTrial
 
-__all__ = ["launch", "plan"]
+__all__ = ["FinishedTrial", "launch", "plan"]

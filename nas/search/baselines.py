@@ -14,18 +14,19 @@ def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchS
     """The necks of a study's baselines by name, on all the backbone's levels.
 
     A baseline that names no width gets the widest of the space, so that no winner wins by width alone
-    (see decisions: widest-baselines).
+    (see decisions: widest-baselines). In a space without a parameter `width` it keeps its own.
 
     Raises:
         SpecError: an unknown option, or a neck that does not fit the task.
     """
     necks: dict[str, NeckSpec] = {}
     faults: list[Fault] = []
-    width = max(w for w in space.parameters["width"] if isinstance(w, int))
+    widths = [w for w in space.choices.get("width", ()) if isinstance(w, int)]
+    widest = {"width": max(widths)} if widths else {}
     for i, baseline in enumerate(baselines):
         path = f"baselines[{i}]"
         try:
-            neck = named(baseline.topology, frame.levels, {"width": width} | baseline.options)
+            neck = named(baseline.topology, frame.levels, widest | baseline.options)
         except SpecError as error:
             faults.append(Fault(path, str(error)))
             continue

@@ -11,12 +11,13 @@ from nas.errors import Fault, SpecError, UserError
 from nas.models import fault_of_graph, portable
 from nas.models.cost import fault_of_target
 from nas.necks import operators
-from nas.necks.topologies import options_of
+from nas.necks.topologies import TOPOLOGIES, options_of
 from nas.plugins import Table
 from nas.search import pruners, samplers
+from nas.search.objects import NO_OBJECTS, Objects
 from nas.studies import catalog
 from nas.studies.certificate import trained_objective
-from nas.studies.metrics import FORECASTS
+from nas.studies.metrics import CONSTRAINED, FORECASTS, METRICS, structural_of
 from nas.studies.spec import GRAPHS, StudySpec
 from nas.tasks.device import fault_of_device
 from nas.tasks.training import FIRST, milestones
@@ -28,18 +29,22 @@ _JOINERS, _TAGS = "\u200c\u200d", {chr(c) for c in range(0xE0020, 0xE0080)}
 """What letters and emoji are joined by, and what flags are spelled with."""
 
 
-def check(spec: StudySpec, kept: bool = False) -> list[Fault]:
+def check(spec: StudySpec, kept: bool = False, objects: Objects = NO_OBJECTS) -> list[Fault]:
     """All faults of a study that can be seen without its data, with paths from the study's root.
 
-    `kept`: the database has the backbone's weights, so that they need not come from where the task has them.
+    Args:
+        spec: the study.
+        kept: the database has the backbone's weights, so that they need not come from where the task has them.
+        objects: what a script gives in place of names.
     """
     return [
         *_name(spec),
+        *_metrics(spec),
         *_space(spec),
         *tasks.check(spec.task, kept),
         *_baselines(spec),
-        *samplers.check(spec),
-        *pruners.check(spec),
+        *samplers.check(spec, objects.sampler),
+        *pruners.check(spec, objects.pruner),
         *executors.check(spec),
         *_device(spec),
         *_target(spec),
@@ -61,10 +66,27 @@ def _name(spec: StudySpec) -> list[Fault]:
     return []
 
 
+def _metrics(spec: StudySpec) -> list[Fault]:
+    """Metrics that nothing here can measure, or bound before the training."""
+    known = [name for name in METRICS if not name.endswith("_sd")]
+    bounded = [*CONSTRAINED, *structural_of(known)]
+    faults = [
+        Fault(f"objectives[{i}].metric", f"unknown metric {o.metric!r}; one of {', '.join(known)}")
+        for i, o in enumerate(spec.objectives)
+        if o.metric not in known
+    ]
+    unknown = [name for name in spec.constraints if name not in bounded]
+    if unknown:
+        faults.append(Fault("constraints", f"{', '.join(unknown)} cannot be bounded; one of {', '.join(bounded)}"))
+    return faults
+
+
 def _space(spec: StudySpec) -> list[Fault]:
     try:
         space = catalog.read_space(spec.search_space)
     except SpecError as error:
+        if not isinstance(spec.search_space, str):
+            return [Fault(f"search_space.{fault.path}", fault.message) for fault in error.faults]
         return [Fault("search_space", f"{error.where}: {fault}") for fault in error.faults]
     except UserError as error:
         return [Fault("search_space", str(error))]
@@ -128,7 +150,7 @@ def _words_of_others(spec: StudySpec) -> Iterator[tuple[str, str, str]]:
     for place, (name, values) in given.items():
         if name in TABLES:
             table = TABLES[name][1]
-            yield from ((place, name, v) for v in values if isinstance(v, str) and table.package_of(v) is not None)
+            yield from ((place, name, v) for v in values if isinstance(v, str) and table.source_of(v) is not None)
 
 
 def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
@@ -141,7 +163,7 @@ def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
     if found is None:
         return []
     way_out = f"take it out of {place}, or {form} out of export"
-    return [Fault("export", f"{form} cannot hold the {kind} {word!r} of {table.package_of(word)} ({found}): {way_out}")]
+    return [Fault("export", f"{form} cannot hold the {kind} {word!r} of {table.source_of(word)} ({found}): {way_out}")]
 
 
 def _forecast(spec: StudySpec) -> list[Fault]:
@@ -164,6 +186,10 @@ def _forecast(spec: StudySpec) -> list[Fault]:
 def _baselines(spec: StudySpec) -> list[Fault]:
     faults = []
     for i, baseline in enumerate(spec.baselines):
+        if baseline.topology not in TOPOLOGIES:
+            message = f"unknown preset {baseline.topology!r}; one of {', '.join(TOPOLOGIES)}"
+            faults.append(Fault(f"baselines[{i}]", message))
+            continue
         known = options_of(baseline.topology)
         faults += [
             Fault(f"baselines[{i}].{option}", f"unknown option of {baseline.topology}; known are {', '.join(known)}")

@@ -13,7 +13,7 @@ from nas.models.window import Window
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.search_space import SearchSpace
-from nas.studies.metrics import Metrics
+from nas.studies.metrics import Metrics, structural_of
 from nas.tasks.base import Task
 from nas.tasks.device import here
 
@@ -40,16 +40,19 @@ def check_reachable(
 ) -> None:
     """Look for a neck that meets the static constraints, where the space has its cheapest ones.
 
-    `activation_bytes` follow no such order, so that a space too large to be seen gets the benefit of the doubt.
+    `activation_bytes` and metrics of the user follow no such order, so that a space too large to be seen gets the
+    benefit of the doubt.
 
     Raises:
         SpecError: none does; says what the least is.
     """
-    static = {name: bound for name, bound in constraints.items() if name in STATIC}
+    own = structural_of(constraints)
+    static = {name: bound for name, bound in constraints.items() if name in (*STATIC, *own)}
     if not static:
         return
     least: dict[str, float] = {}
-    part = space.narrowest() if "activation_bytes" in static else space.cheapest()
+    # Nothing is known of where the user's metrics are least.
+    part = space if own else space.narrowest() if "activation_bytes" in static else space.cheapest()
     for count, neck in enumerate(_fewest_nodes(part, frame)):
         if count == PROBES:
             return

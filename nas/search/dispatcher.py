@@ -6,7 +6,7 @@ learning curve, and writes attempts and evaluations to the database before its c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, Literal, TypeVar
@@ -15,7 +15,7 @@ from nas.executors import ATTEMPTS, Executor, Failure
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
 from nas.storage import Store
-from nas.studies.metrics import Metrics
+from nas.studies.metrics import Metrics, structural, trained_of
 from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
 
 FAILURES = 5
@@ -78,6 +78,7 @@ class Dispatcher(Generic[R]):
         *,
         machine: str | None,
         target: str,
+        metrics: Iterable[str] = (),
         reject: Callable[[Evaluation], str | None] = lambda evaluation: None,
         on_retry: Callable[[R, str], None] = lambda run, reason: None,
     ) -> None:
@@ -88,6 +89,7 @@ class Dispatcher(Generic[R]):
             start: gives the executor; called once, when it is first needed.
             machine: the machine whose recorded latencies hold for the workers; None: for theirs none does.
             target: what latencies are measured on, such as `torch`.
+            metrics: those that are wanted; of them the user's own are computed.
             reject: why an evaluation cannot be used, None where it can; a rejected one fails and is not recorded.
             on_retry: called with a run and the reason when it lost its worker and starts again.
         """
@@ -97,6 +99,7 @@ class Dispatcher(Generic[R]):
         self._start = start
         self._machine = machine
         self._target = target
+        self._metrics = tuple(metrics)
         self._reject = reject
         self._on_retry = on_retry
 
@@ -116,8 +119,12 @@ class Dispatcher(Generic[R]):
         return len(self.errors) >= FAILURES
 
     def known_costs(self, architecture: Architecture) -> Metrics:
-        """Costs that need no training: the static ones, and a latency that was recorded on this machine."""
-        costs = static_costs(architecture)
+        """Costs that need no training: the static ones, and a latency that was recorded on this machine.
+
+        Raises:
+            UserError: a metric of the user's fails.
+        """
+        costs = static_costs(architecture) | structural(architecture, self._metrics)
         latency = self.store.latency(architecture.digest, self._machine, self._target) if self._machine else None
         return costs | ({"latency_ms": latency} if latency is not None else {})
 
@@ -134,6 +141,7 @@ class Dispatcher(Generic[R]):
                 epochs=run.key.epochs,
                 attempt=run.attempt,
                 known=run.costs,
+                metrics=trained_of(self._metrics),
             )
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -28,13 +29,20 @@ class Ledger:
     """
 
     def __init__(
-        self, study: optuna.Study, spec: StudySpec, reporter: Reporter, retention: Retention, forecast: Forecast | None
+        self,
+        study: optuna.Study,
+        spec: StudySpec,
+        reporter: Reporter,
+        retention: Retention,
+        forecast: Forecast | None,
+        on_finished: Callable[[int], None] = lambda number: None,
     ) -> None:
         self.study = study
         self.spec = spec
         self.reporter = reporter
         self.retention = retention
         self.forecast = forecast
+        self.on_finished = on_finished
         self.seen: dict[str, int] = {}
         self.refused: dict[str, int] = {}
 
@@ -84,6 +92,7 @@ class Ledger:
             self.study.tell(trial, values)
             self.retention.learn(Weighted(trial.number, evaluation.key, metrics, feasible, baseline is not None))
         self.reporter.ended_trial(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, running)
+        self.on_finished(trial.number)
 
     def report_known(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> bool:
         """Report a proposal that needs no training: one that breaks a constraint, was seen, or was refused before."""
@@ -94,6 +103,7 @@ class Ledger:
         elif digest in self.refused:
             TrialAttributes(duplicate_of=self.refused[digest]).write(trial)
             self.study.tell(trial, state=TrialState.PRUNED)
+            self.on_finished(trial.number)
         else:
             return False
         return True
@@ -106,6 +116,7 @@ class Ledger:
         TrialAttributes(infeasible=reason).write(trial)
         self.study.tell(trial, state=TrialState.PRUNED)
         self.refused.setdefault(digest, trial.number)
+        self.on_finished(trial.number)
 
     def report_duplicate(self, trial: optuna.Trial, first: int) -> None:
         """Report the values of an earlier trial with the same architecture."""
@@ -117,12 +128,14 @@ class Ledger:
             self.study.tell(trial, original.values)
         else:
             self.study.tell(trial, state=TrialState.PRUNED)
+        self.on_finished(trial.number)
 
     def report_failed(self, trial: optuna.Trial, digest: str, reason: str) -> None:
         """Report a trial without a result."""
         TrialAttributes(error=reason).write(trial)
         self.study.tell(trial, state=TrialState.FAIL)
         self.refused.setdefault(digest, trial.number)
+        self.on_finished(trial.number)
 
     def metrics(self, evaluation: Evaluation) -> Metrics:
         """What was measured, and the forecasts that its curve gives."""

@@ -13,11 +13,13 @@ from typing import Literal
 import optuna
 from optuna.trial import TrialState
 
+from nas.errors import NASError
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
 from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher
 from nas.search.ledger import Ledger
+from nas.search.objects import FinishedTrial
 from nas.search.optuna_adapter import requeue, resume
 from nas.search.reporter import Reporter
 from nas.search.retention import Retention
@@ -26,6 +28,8 @@ from nas.search.setup import Setup
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
+from nas.storage.results import state_of
+from nas.studies.metrics import structural
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
@@ -58,17 +62,18 @@ class Loop:
         self.name = study.study_name
         self.reporter = Reporter(self.spec, executor, say)
         self.retention = Retention(store, self.spec, self.name)
-        self.ledger = Ledger(study, self.spec, self.reporter, self.retention, setup.forecast)
+        self.ledger = Ledger(study, self.spec, self.reporter, self.retention, setup.forecast, self._finished)
         self.dispatcher: Dispatcher[TrialRun] = Dispatcher(
             store,
             lambda: executor,
             machine=setup.machine,
             target=self.spec.task.latency_target,
+            metrics=self.spec.metrics_needed,
             reject=self.ledger.why_unusable,
             on_retry=self.reporter.retried,
         )
-        self.bound = {record.number for record in store.trials(self.name)}
-        self.unseen = Unseen(setup, len(self.bound))
+        self.architectures = {record.number: record.architecture for record in store.trials(self.name)}
+        self.unseen = Unseen(setup, len(self.architectures))
         self.duplicates = 0
         self._beaten = 0.0
 
@@ -198,9 +203,9 @@ class Loop:
         trial = self.study.ask()
         baseline, architecture = self._propose(trial)
         key = self.setup.key(architecture)
-        if trial.number not in self.bound:
+        if trial.number not in self.architectures:
             self.store.bind(self.name, trial.number, key, architecture, baseline)
-            self.bound.add(trial.number)
+            self.architectures[trial.number] = architecture
         TrialAttributes(digest=key.digest).write(trial)
         same = self.dispatcher.running.get(str(key))
         costs = self.dispatcher.known_costs(architecture)
@@ -243,16 +248,47 @@ class Loop:
         evaluation = self.store.evaluation(key)
         if evaluation is None:
             return None
-        if not self.spec.metrics_needed <= evaluation.measurement.metrics.keys():
+        metrics = evaluation.measurement.metrics
+        if not self.spec.metrics_needed <= metrics.keys():
             # Recorded before there was such a cost, which needs no training.
-            costs = self.setup.costs(evaluation.architecture)
-            measurement = evaluation.measurement
-            measurement = measurement.model_copy(update={"metrics": costs | measurement.metrics})
-            evaluation = evaluation.model_copy(update={"measurement": measurement})
+            metrics = self.setup.costs(evaluation.architecture) | metrics
+        # Other code may have computed those recorded under the names of the user's metrics.
+        metrics = metrics | structural(evaluation.architecture, self.spec.metrics_needed)
+        measurement = evaluation.measurement.model_copy(update={"metrics": metrics})
+        evaluation = evaluation.model_copy(update={"measurement": measurement})
         if evaluation.state == "complete":
             return evaluation if self.store.has_artifact(str(key), "weights") else None
         ours = evaluation.measurement.details.get("pruned_by") == self.name
         return evaluation if ours and baseline is None else None
+
+    def _finished(self, number: int) -> None:
+        """Call the callbacks with a trial that Optuna has been told of.
+
+        Raises:
+            NASError: a callback failed; the launch ends, and what was recorded stays.
+        """
+        if not self.setup.objects.callbacks:
+            return
+        frozen = self.study.get_trials(deepcopy=False)[number]
+        marks = attributes(frozen)
+        trial = FinishedTrial(
+            study=self.name,
+            number=number,
+            state=state_of(frozen),
+            metrics=marks.metrics or {},
+            architecture=self.architectures[number],
+            baseline=marks.baseline,
+            feasible=marks.feasible,
+        )
+        for callback in self.setup.objects.callbacks:
+            try:
+                callback(trial)
+            except Exception as error:  # whatever a callback raises
+                name = getattr(callback, "__qualname__", type(callback).__name__)
+                what = f"{type(error).__name__}: {error}".rstrip(": ")
+                raise NASError(
+                    f"callback {name} failed at trial {number} ({what}); finished trials are kept"
+                ) from error
 
     # Events of runs
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe, shown
-from nas.studies.metrics import METRICS, Metrics
+from nas.studies.metrics import Metrics, in_order
 from nas.studies.spec import StudySpec
 
 
@@ -30,7 +30,7 @@ def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[st
     listed = [
         f"task: {spec.task.kind} on {spec.task.data.kind}, {spec.task.image_size} px, {spec.task.epochs} epochs",
         f"backbone: {spec.task.backbone.name}, {spec.task.backbone.tune}",
-        f"search space: {spec.search_space}",
+        f"search space: {spec.space_name}",
         f"goal: {goals}" + (f"; {bounds}" if bounds else ""),
         *facts,
     ]
@@ -43,7 +43,7 @@ def metrics_table(rows: Mapping[str, Metrics], *, turned: bool = False) -> str:
 
     A table of Markdown's would stand in the dashboard without any space between its columns.
     """
-    names = [name for name in METRICS if any(metrics.get(name) is not None for metrics in rows.values())]
+    names = in_order(*({name for name, value in metrics.items() if value is not None} for metrics in rows.values()))
     table = [["", *names]] + [
         [label, *(shown(name, metrics.get(name)) for name in names)] for label, metrics in rows.items()
     ]

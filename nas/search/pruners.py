@@ -16,22 +16,28 @@ from optuna.pruners import (
 )
 
 from nas.errors import Fault
-from nas.studies.metrics import METRICS
+from nas.plugins import Table
+from nas.search.objects import missing_object
+from nas.studies.metrics import metric_of
 from nas.studies.spec import StudySpec
 
-PRUNERS: dict[str, Callable[..., BasePruner]] = {
+PRUNERS = Table[Callable[..., BasePruner]]("pruners") | {
     "none": NopPruner,
     "median": MedianPruner,
     "percentile": PercentilePruner,
     "successive_halving": SuccessiveHalvingPruner,
     "hyperband": HyperbandPruner,
 }
+"""Name -> function of options that gives an Optuna pruner."""
 
 
-def check(spec: StudySpec) -> list[Fault]:
-    """What is wrong with the study's pruner."""
+def check(spec: StudySpec, given: BasePruner | None = None) -> list[Fault]:
+    """What is wrong with the study's pruner; `given` is the object of a script."""
     kind, options = spec.pruner.kind, spec.pruner.options
-    if kind not in PRUNERS:
+    missing = missing_object("pruner", spec.pruner, given)
+    if missing:
+        return missing
+    if kind not in PRUNERS and given is None:
         return [Fault("pruner", f"unknown {kind!r}; one of {', '.join(PRUNERS)}")]
     if kind == "none" and not options:
         return []
@@ -39,8 +45,14 @@ def check(spec: StudySpec) -> list[Fault]:
         return [Fault("pruner", f"{kind} needs a single objective, and the study has {len(spec.objectives)}: use none")]
     if spec.objectives[0].needs_certificate:
         return [Fault("pruner", f"{kind} cuts the curve short that {spec.objectives[0].metric} is told from: use none")]
-    if not METRICS[spec.objectives[0].metric].from_training:
+    objective = metric_of(spec.objectives[0].metric)
+    if objective.of_model is not None:
+        message = f"{kind} follows a curve, and {spec.objectives[0].metric} is measured at the end alone: use none"
+        return [Fault("pruner", message)]
+    if not objective.from_training:
         return [Fault("pruner", f"{kind} needs an objective that training improves, not {spec.objectives[0].metric}")]
+    if given is not None:
+        return []
     known = list(inspect.signature(PRUNERS[kind]).parameters)
     unknown = [name for name in options if name not in known]
     if unknown:

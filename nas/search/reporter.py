@@ -8,7 +8,7 @@ from collections.abc import Callable
 from nas.executors import Executor
 from nas.necks.describe import summary
 from nas.search.running import TrialRun
-from nas.studies.metrics import METRICS, Metrics
+from nas.studies.metrics import METRICS, Metrics, metric_of
 from nas.studies.records import Progress
 from nas.studies.spec import StudySpec
 
@@ -129,7 +129,7 @@ class Reporter:
 def _number(name: str, value: float | None) -> str:
     if value is None:
         return "-"
-    counts = name in METRICS and not METRICS[name].from_training and name != "latency_ms"
+    counts = name in METRICS and not metric_of(name).from_training and name != "latency_ms"
     return f"{value:,.0f}" if counts else f"{value:.1f}" if name in ("latency_ms", "seconds") else f"{value:.3f}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,11 +17,12 @@ from nas.necks.spec import NeckSpec
 from nas.search.baselines import baseline_necks
 from nas.search.checks import check
 from nas.search.constraints import check_latency, check_reachable
+from nas.search.objects import NO_OBJECTS, Objects
 from nas.search_space import Choice, SearchSpace
 from nas.studies import catalog
 from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
-from nas.studies.metrics import FORECASTS, METRICS, Metrics
+from nas.studies.metrics import FORECASTS, Metrics, identities, metric_of, structural, trained_of
 from nas.studies.records import Key
 from nas.studies.spec import RESUMABLE, StudySpec
 from nas.studies.verdict import facts, standing
@@ -44,11 +46,20 @@ class Setup:
     baselines: dict[str, NeckSpec]
     certificate: Certificate | None = None
     forecast: Forecast | None = None
+    objects: Objects = NO_OBJECTS
 
     @property
     def proxy(self) -> Proxy:
         """What certificates are asked about."""
         return Proxy(spec=self.spec, space=self.space.to_dict(), task=self.task.fingerprint, forecast=self.forecast)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What keys of evaluations name: the task, and the code of the user's metrics that are measured at its end."""
+        own = identities(trained_of(self.spec.metrics_needed))
+        if not own:
+            return self.task.fingerprint
+        return hashlib.sha256(f"{self.task.fingerprint} {sorted(own.items())}".encode()).hexdigest()[:16]
 
     @property
     def machine(self) -> str | None:
@@ -61,19 +72,23 @@ class Setup:
         found = {name: self.space.find(neck, self.task.frame) for name, neck in self.baselines.items()}
         return {name: params for name, params in found.items() if params is not None}
 
+    @property
+    def validates(self) -> bool:
+        """Whether metrics of the user need the validation data on the workers."""
+        return bool(trained_of(self.spec.metrics_needed))
+
     def key(self, architecture: Architecture) -> Key:
         """The key of the evaluation of a trial."""
-        task = self.task
         seed, epochs = self.spec.seed, self.spec.task.epochs
-        return Key(digest=architecture.digest, task=task.fingerprint, seed=seed, epochs=epochs)
+        return Key(digest=architecture.digest, task=self.fingerprint, seed=seed, epochs=epochs)
 
     def costs(self, architecture: Architecture) -> Metrics:
-        """Static costs of a whole model."""
-        return static_costs(architecture)
+        """Costs of a whole model that need no machine: ours and the user's."""
+        return static_costs(architecture) | structural(architecture, self.spec.metrics_needed)
 
     def neck_costs(self, neck: NeckSpec) -> Metrics:
-        """Static costs of the whole model around a neck."""
-        return static_costs(self.task.architecture(neck))
+        """Those costs of the whole model around a neck."""
+        return self.costs(self.task.architecture(neck))
 
     def lines(self) -> list[str]:
         """What a launch would do, for `--dry-run`."""
@@ -107,24 +122,25 @@ def _parameters(space: SearchSpace) -> str:
     return "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in space.parameters.items())
 
 
-def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None) -> Setup:
+def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Objects = NO_OBJECTS) -> Setup:
     """Check a study and prepare its task.
 
     Args:
         spec: the study.
         say: told what is found and chosen, a line at a time.
         backbone: shared weights of an earlier launch.
+        objects: what a script gives in place of names.
 
     Raises:
         SpecError, UserError: what is wrong, all at once as far as it can be seen at once.
     """
-    faults = check(spec, kept=backbone is not None)
+    faults = check(spec, kept=backbone is not None, objects=objects)
     if faults:
         raise SpecError(spec.name or "study", faults)
     space = catalog.read_space(spec.search_space).narrowed(spec.space)
     task = tasks.load(spec.task.model_copy(update={"device": _device(spec)}), say, backbone, checked=True)
     space.check(task.frame)
-    setup = Setup(spec, space, task, baseline_necks(spec.baselines, task.frame, space))
+    setup = Setup(spec, space, task, baseline_necks(spec.baselines, task.frame, space), objects=objects)
     _check_objectives(spec, task)
     check_reachable(space, task.frame, spec.constraints, setup.neck_costs)
     if "latency_ms" in spec.constraints and setup.machine is not None:
@@ -143,7 +159,8 @@ def _check_objectives(spec: StudySpec, task: Task) -> None:
     faults = [
         Fault(f"objectives[{i}].metric", f"the validation data cannot give {objective.metric}")
         for i, objective in enumerate(spec.objectives)
-        if METRICS[objective.metric].from_training
+        if metric_of(objective.metric).from_training
+        and metric_of(objective.metric).of_model is None
         and objective.metric != "seconds"
         and FORECASTS.get(objective.metric, objective.metric) not in task.available
     ]

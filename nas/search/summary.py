@@ -12,7 +12,7 @@ from nas.search.optuna_adapter import quiet, save_study_note
 from nas.storage import Store
 from nas.storage.results import Result, result, trained
 from nas.studies.certificate import Certificate
-from nas.studies.metrics import FORECASTS, METRICS, Metrics
+from nas.studies.metrics import FORECASTS, Metrics, metric_of
 from nas.studies.verdict import standing
 
 
@@ -22,8 +22,8 @@ def summarize(store: Store, study: optuna.Study) -> None:
     assert record is not None
     objectives = record.spec.objectives
     save_study_note(study, study_note(record.spec, _rows(found), [standing(found.proxy, record.proxy)]))
-    quality = next((o.metric for o in objectives if METRICS[o.metric].from_training), objectives[0].metric)
-    cost = next((o.metric for o in objectives if not METRICS[o.metric].from_training), "params")
+    quality = next((o.metric for o in objectives if metric_of(o.metric).from_training), objectives[0].metric)
+    cost = next((o.metric for o in objectives if not metric_of(o.metric).from_training), "params")
     save_figure(study, trade_off(trained(store, study.study_name), quality, cost), "nas-trade-off")
     named = {f.trial: f.name or f"trial {f.trial}" for f in (*found.baselines, *found.best)}
     evaluations = {t.number: store.evaluation(t.key) for t in store.trials(study.study_name) if t.number in named}

@@ -13,8 +13,8 @@ from nas.tasks.base import Task
 
 
 @contextmanager
-def workers(spec: StudySpec, task: Task, say: Callable[[str], None]) -> Iterator[Executor]:
-    """The study's executor. The task's cache is filled first.
+def workers(spec: StudySpec, task: Task, say: Callable[[str], None], validates: bool = False) -> Iterator[Executor]:
+    """The study's executor. The task's cache is filled first; with `validates` it keeps the validation data too.
 
     Raises:
         UserError: the cluster cannot be joined, or has no room.
@@ -22,7 +22,9 @@ def workers(spec: StudySpec, task: Task, say: Callable[[str], None]) -> Iterator
     from nas.executors.evaluate import evaluate
 
     with (
-        EXECUTORS[spec.executor](evaluate, task.filled(say), spec.workers, spec.address) as executor,
+        EXECUTORS[spec.executor](
+            evaluate, task.filled(say, validates=validates), spec.workers, spec.address
+        ) as executor,
         terminated_as_interrupted(),  # after Ray, which takes the signal for itself
     ):
         yield executor

@@ -2,6 +2,7 @@
 
 from nas.search_space.choosing import Choice, Trial
 from nas.search_space.count import Count, count, nominal_frame
+from nas.search_space.own import Space
 from nas.search_space.space import TEMPLATES, SearchSpace
 
-__all__ = ["TEMPLATES", "Choice", "Count", "SearchSpace", "Trial", "count", "nominal_frame"]
+__all__ = ["TEMPLATES", "Choice", "Count", "SearchSpace", "Space", "Trial", "count", "nominal_frame"]

@@ -52,6 +52,6 @@ def count(space: SearchSpace, frame: Frame, walked: int = WALKED, drawn: int = D
 
 def nominal_frame(space: SearchSpace) -> Frame:
     """What a space is counted on without a task: a backbone with its levels up to P5, images large enough for all."""
-    finest = [int(x) for x in space.parameters["finest"]]
+    finest = [int(x) for x in space.choices.get("finest", (2,))]
     levels = range(min(finest), max(5, *finest) + 1)
     return Frame(channels={level: 8 * 2**level for level in levels}, image_size=2 ** (MAX_LEVEL + 1))

@@ -17,7 +17,7 @@ from nas.necks.spec import NeckSpec
 from nas.necks.topologies import Cell
 from nas.search_space.choosing import Chooser, Values
 from nas.search_space.pyramid import CONVS, block_faults
-from nas.search_space.template import Template, choose_levels
+from nas.search_space.template import Names, Template, choose_levels
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ MERGING_CELLS = Template(
         "finest": range(1, 8),
         "levels": range(2, 8),
         "cells": range(8),
-        "fusion": tuple(operators.FUSIONS),
+        "fusion": Names(lambda: operators.FUSIONS),
         "width": range(1, 4097),
         "repeats": range(1, 9),
         "conv": CONVS,
         "norm": tuple(operators.NORMS),
-        "upsample": tuple(operators.UPSAMPLINGS),
-        "downsample": tuple(operators.DOWNSAMPLINGS),
+        "upsample": Names(lambda: operators.UPSAMPLINGS),
+        "downsample": Names(lambda: operators.DOWNSAMPLINGS),
     },
     about={
         "finest": "finest level of the pyramid; level l has stride 2^l",

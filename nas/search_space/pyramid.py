@@ -10,7 +10,7 @@ from nas.necks import operators, topologies
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.search_space.choosing import Chooser, Values
-from nas.search_space.template import Template, choose_levels
+from nas.search_space.template import Names, Template, choose_levels
 
 
 def _blocks(context: bool) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def _blocks(context: bool) -> tuple[str, ...]:
     return tuple(name for name in operators.BLOCKS if own.get(name, True))
 
 
-CONVS, CONTEXTS = _blocks(False), _blocks(True)
+CONVS, CONTEXTS = Names(lambda: _blocks(False)), Names(lambda: ("none", *_blocks(True)))
 
 TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
 
@@ -170,16 +170,16 @@ PYRAMID = Template(
         "finest": range(1, 8),
         "levels": range(1, 8),
         "topology": TOPOLOGIES,
-        "fusion": tuple(operators.FUSIONS),
-        "upsample": tuple(operators.UPSAMPLINGS),
+        "fusion": Names(lambda: operators.FUSIONS),
+        "upsample": Names(lambda: operators.UPSAMPLINGS),
         "widths": ("shared", "level"),
         "width": range(1, 4097),
         "conv": CONVS,
         "norm": tuple(operators.NORMS),
         "act": tuple(operators.ACTIVATIONS),
         "order": tuple(operators.ORDERS),
-        "downsample": tuple(operators.DOWNSAMPLINGS),
-        "context": ("none", *CONTEXTS),
+        "downsample": Names(lambda: operators.DOWNSAMPLINGS),
+        "context": CONTEXTS,
         "repeats": range(1, 9),
     },
     about={

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -12,13 +13,19 @@ from pydantic import Field, ValidationInfo, field_validator
 from nas.errors import Fault, SpecError
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
+from nas.plugins import Table
 from nas.search_space.choosing import Choice, Chooser, Draw, Trial, Values, all_values
 from nas.search_space.merging import MERGING_CELLS
 from nas.search_space.pyramid import PYRAMID
-from nas.search_space.template import SMALLEST_MAP, Template, fits
+from nas.search_space.template import LOOKED_AT, SMALLEST_MAP, Template, fits
 from nas.value import Faulty, Value
 
-TEMPLATES: dict[str, Template] = {"pyramid": PYRAMID, "merging_cells": MERGING_CELLS}
+TEMPLATES = Table("templates", Template) | {"pyramid": PYRAMID, "merging_cells": MERGING_CELLS}
+"""Name -> template. `nas.Space` makes one of a class."""
+
+
+_LEVELS = {"finest", "levels"}
+"""Parameters that our own templates have; those of others need not."""
 
 
 class SearchSpace(Value):
@@ -91,6 +98,8 @@ class SearchSpace(Value):
 
     def coarsest_input(self, frame: Frame) -> int:
         """The level up to which every neck of the space needs the backbone."""
+        if not self.choices.keys() >= _LEVELS:
+            return min(max(neck.inputs) for _, neck in islice(self.walk(frame), LOOKED_AT))
         finest, counts = ([int(x) for x in self.choices[name]] for name in ("finest", "levels"))
         ranges = [range(f, f + n) for f in finest for n in counts if fits(frame, f, n)]
         return min(max(level for level in frame.levels if level in levels) for levels in ranges)
@@ -101,7 +110,9 @@ class SearchSpace(Value):
         Raises:
             SpecError: none does.
         """
-        if not any(fits(frame, f, n) for f in self.parameters["finest"] for n in self.parameters["levels"]):
+        if not self.choices.keys() >= _LEVELS:
+            self._check_first(frame)
+        elif not any(fits(frame, f, n) for f in self.parameters["finest"] for n in self.parameters["levels"]):
             have = ", ".join(f"P{x}" for x in frame.levels)
             message = (
                 f"finest {list(self.parameters['finest'])} and levels {list(self.parameters['levels'])}: nothing fits; "
@@ -109,6 +120,15 @@ class SearchSpace(Value):
                 f"must have {SMALLEST_MAP} cells a side"
             )
             raise SpecError("", [Fault("space.levels", message)])
+
+    def _check_first(self, frame: Frame) -> None:
+        """Check a template of the user's by its first proposal."""
+        _, neck = next(self.walk(frame))
+        try:
+            neck.check(frame.channels)
+        except SpecError as error:
+            faults = [Fault("search_space", f"the first neck of {self.name} does not fit: {f}") for f in error.faults]
+            raise SpecError("", faults) from None
 
     def suggest(self, trial: Trial, frame: Frame) -> NeckSpec:
         """The neck that `trial` proposes; only parameters that matter to it are asked for."""
@@ -136,7 +156,8 @@ def _faults(template: str, parameters: Mapping[str, Values]) -> list[Fault]:
     for name, values in parameters.items():
         known = table.get(name)
         for value in values if known is not None else ():
-            if value not in known:  # type: ignore[operator]
+            assert known is not None
+            if value not in known:
                 what = f"{known[0]} to {known[-1]}" if isinstance(known, range) else ", ".join(map(str, known or ()))
                 faults.append(Fault(name, f"{value!r} is not one of {what}"))
     return faults or TEMPLATES[template].faults(parameters)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 from nas.errors import Fault
 from nas.necks.architecture import Frame
@@ -36,6 +36,23 @@ class Plan(Protocol):
         ...
 
 
+class Names(Sequence[str]):
+    """The names of a table as it is now: others may add to it."""
+
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self._names = names
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return tuple(self._names())[index]
+
+    def __len__(self) -> int:
+        return len(tuple(self._names()))
+
+
 def no_traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
     return None
 
@@ -55,7 +72,7 @@ class Template:
     names choices that take no more parameters and MACs than any other, all else equal, the first first.
     """
 
-    known: Mapping[str, tuple[str, ...] | range]
+    known: Mapping[str, Sequence[Choice]]
     about: Mapping[str, str]
     unasked: Mapping[str, Choice]
     plan: Callable[[Chooser, Frame], Plan]

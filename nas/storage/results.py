@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from nas.errors import UserError
+from nas.necks.describe import shown
 from nas.storage.attributes import attributes
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState
 from nas.storage.store import Store
@@ -65,7 +67,14 @@ M = TypeVar("M", bound=Measured)
 
 
 class Result(Value):
-    """A study as it stands. `best` is one, or with several `objectives` the Pareto front, of all feasible trials."""
+    """A study as it stands.
+
+    Attributes:
+        best: one, or with several `objectives` the Pareto front, of all feasible trials.
+        baselines: the published necks that were trained, the infeasible ones too.
+        trained: every architecture that was trained to the end, in the order of the trials.
+        proxy: the certificate of the study's proxy, if there is one.
+    """
 
     study: str
     state: StudyState
@@ -74,7 +83,49 @@ class Result(Value):
     trials: Counts
     best: tuple[Found, ...]
     baselines: tuple[Found, ...]
+    trained: tuple[Found, ...] = ()
     proxy: Certificate | None = None
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """A flat mapping for every architecture trained to the end, for a table: best first, the infeasible last.
+
+        The keys are `trial`, `name` (a baseline's), `best`, `feasible`, then the metrics, then the parameters.
+        """
+        objective = self.objectives[0]
+        sign = 1 if objective.direction == "minimize" else -1
+        best = {found.trial for found in self.best}
+        ranked = sorted(self.trained, key=lambda f: (not f.feasible, sign * (f.values.get(objective.metric) or 0.0)))
+        return [
+            {"trial": f.trial, "name": f.name, "best": f.trial in best, "feasible": f.feasible} | f.values | f.params
+            for f in ranked
+        ]
+
+    def to_pandas(self) -> Any:
+        """`to_rows` as a DataFrame.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UserError("to_pandas needs pandas: `pip install pandas`, or take to_rows()") from None
+        return pandas.DataFrame(self.to_rows())
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n} {state}" for state, n in self.trials.model_dump().items() if n) or "no trials"
+        metrics = [objective.metric for objective in self.objectives]
+        rows = [["", *metrics]]
+        for found in (*self.best, *self.baselines):
+            label = f"baseline {found.name}" if found.name is not None else f"best: trial {found.trial}"
+            rows.append([label, *(shown(name, found.values.get(name)) for name in metrics)])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([f"study {self.study}: {self.state}, {counts}", *lines])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     def to_json(self) -> dict[str, Any]:
         """What `nas launch --json` prints; only a baseline has a name, and may be infeasible."""
@@ -139,6 +190,7 @@ def result(store: Store, name: str) -> Result:
         trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
         best=tuple(best_of(candidates, record.spec.objectives)),
         baselines=tuple(f for f in found if f.name is not None),
+        trained=tuple(f for f in found if state_of(trials[f.trial]) == "complete"),
         proxy=fitting(store.certificates(record.task, record.spec.task.epochs), record.proxy),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -110,6 +110,12 @@ class StudyFile:
     document: Document
     changes: tuple[_Change, ...]
 
+    @classmethod
+    def of(cls, study: StudySpec) -> StudyFile:
+        """The file of a study that was made in Python."""
+        data = study.to_dict()
+        return cls(study.name or "study", dump_yaml(data), study, (), Document(data), ())
+
     def located(self, faults: Iterable[Fault]) -> list[Fault]:
         """The faults, each with the line it stands on or the change it comes from."""
         return [Fault(f.path, f.message + _origin(f.path, self.document, self.changes)) for f in faults]
@@ -200,13 +206,16 @@ def _parsed(data: dict[str, Any]) -> tuple[StudySpec | None, tuple[Fault, ...]]:
         return None, faults
 
 
-def read_space(name_or_path: str) -> SearchSpace:
-    """A search space file as a value; the name defaults to the file's stem.
+def read_space(given: str | Mapping[str, Any]) -> SearchSpace:
+    """A search space file, or the same as a mapping, as a value; the name of a file's space defaults to its stem.
 
     Raises:
         UserError: there is no such file.
         SpecError: what is wrong in it, with paths and lines.
     """
+    if not isinstance(given, str):
+        return SearchSpace.parse({"name": "own"} | dict(given), "search_space")
+    name_or_path = given
     path = find("search_spaces", name_or_path)
     document = parse(read(path), str(path))
     if not isinstance(document.data, dict):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nas.studies.forecast import Forecast
-from nas.studies.metrics import FORECASTS, METRICS
+from nas.studies.metrics import FORECASTS, metric_of
 from nas.studies.spec import Objective, StudySpec, TaskSpec
 from nas.value import Value
 
@@ -155,7 +155,7 @@ class Proxy(Value):
 
 def trained_objective(spec: StudySpec) -> Objective | None:
     """The first objective that training decides."""
-    trained = (o for o in spec.objectives if METRICS[o.metric].from_training and o.metric != "seconds")
+    trained = (o for o in spec.objectives if metric_of(o.metric).from_training and o.metric != "seconds")
     return next(trained, None)
 
 

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from nas.errors import UserError
+from nas.necks.architecture import Architecture
+from nas.plugins import Table, identity
 
 Direction = Literal["maximize", "minimize"]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """`from_training` metrics need a trained model; the others are properties of the architecture (and machine).
+    """What a metric means, and for one of your own how it is computed.
 
-    A metric without a `unit` is a share, from 0 to 1.
+    Attributes:
+        about: the metric in a sentence.
+        direction: which way is better.
+        from_training: it needs a trained model; the others are properties of the architecture (and machine).
+        unit: of its values; without one it is a share, from 0 to 1.
+        of_model: `f(model, validation, device) -> float`, called once at the end of a trial with the trained model in
+            evaluation mode, the task's validation data (`Task.validation`, a `Split` in ours) and the torch device.
+        of_architecture: `f(architecture) -> float`, called in the launching process before the training, so that it can
+            be bounded. It should take milliseconds.
+
+    Example:
+        >>> import nas
+        >>> depth = nas.Metric("nodes of the neck", "minimize", of_architecture=lambda a: len(a.neck.nodes))
+        >>> depth.from_training
+        False
     """
 
     about: str
     direction: Direction = "maximize"
     from_training: bool = True
     unit: str = ""
+    of_model: Callable[[Any, Any, Any], float] | None = None
+    of_architecture: Callable[[Architecture], float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.of_model is not None and self.of_architecture is not None:
+            raise UserError(f"metric {self.about!r}: give of_model or of_architecture, not both")
+        if self.of_architecture is not None:
+            object.__setattr__(self, "from_training", False)
 
 
-METRICS: dict[str, Metric] = {
+METRICS = Table("metrics", Metric) | {
     "ap": Metric("COCO average precision, IoU .50 to .95"),
     "ap50": Metric("average precision at IoU .50"),
     "ap75": Metric("average precision at IoU .75"),
@@ -58,7 +85,7 @@ FORECASTS = {"ap_full": "ap", "miou_full": "miou"}
 """Forecast -> the measured metric that it is of."""
 
 CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms")
-"""Metrics that a study may bound."""
+"""Our own metrics that a study may bound; any that is `of_architecture` may be bounded too."""
 
 Metrics = dict[str, float | None]
 """By name; None where the data cannot give the metric."""
@@ -67,3 +94,59 @@ Metrics = dict[str, float | None]
 def finite(metrics: Metrics) -> Metrics:
     """The metrics with NaN and infinities as None."""
     return {k: v if v is not None and math.isfinite(v) else None for k, v in metrics.items()}
+
+
+def in_order(*recorded: Iterable[str]) -> list[str]:
+    """The names of recorded metrics: ours in the order of METRICS, then others."""
+    names = dict.fromkeys(name for names in recorded for name in names if name != "loss")
+    return [name for name in METRICS if name in names] + [name for name in names if name not in METRICS]
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of that name. A study in a database may have one whose plugin is not loaded here."""
+    return METRICS[name] if name in METRICS else Metric(f"{name}, which a plugin that is not loaded here defines")
+
+
+def trained_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the metrics that are functions of the trained model, in alphabetical order."""
+    return tuple(sorted(name for name in set(names) if metric_of(name).of_model is not None))
+
+
+def structural_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the metrics that are functions of the architecture, in alphabetical order."""
+    return tuple(sorted(name for name in set(names) if metric_of(name).of_architecture is not None))
+
+
+def identities(names: Iterable[str]) -> dict[str, str]:
+    """Which code computes the metrics: name -> `nas.plugins.identity`, of those that are functions."""
+    functions = {name: metric_of(name).of_model or metric_of(name).of_architecture for name in sorted(set(names))}
+    return {name: identity("metrics", name, f) for name, f in functions.items() if f is not None}
+
+
+def structural(architecture: Architecture, names: Iterable[str]) -> Metrics:
+    """The metrics of an architecture that are functions of it.
+
+    Raises:
+        UserError: a function fails, or gives no finite number.
+    """
+    return {name: _number(name, metric_of(name).of_architecture, architecture) for name in structural_of(names)}
+
+
+def trained(names: Iterable[str], model: Any, validation: Any, device: Any) -> Metrics:
+    """The metrics of a trained model that are functions of it.
+
+    Raises:
+        UserError: a function fails, or gives no finite number.
+    """
+    return {name: _number(name, metric_of(name).of_model, model, validation, device) for name in trained_of(names)}
+
+
+def _number(name: str, function: Callable[..., Any] | None, *args: Any) -> float:
+    assert function is not None
+    try:
+        value = float(function(*args))
+    except Exception as error:  # whatever the function raises
+        raise UserError(f"metric {name} failed ({type(error).__name__}: {error})") from error
+    if not math.isfinite(value):
+        raise UserError(f"metric {name} gave {value}, which is no finite number")
+    return value

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from nas.errors import Fault
-from nas.necks.topologies import TOPOLOGIES
-from nas.studies.metrics import FORECASTS, METRICS, Direction
+from nas.studies.metrics import FORECASTS, Direction, metric_of
 from nas.value import Faulty, Unit, Value
 
 
@@ -28,17 +27,8 @@ class Objective(Value):
         if isinstance(data, str):
             data = {"metric": data}
         if isinstance(data, dict) and "direction" not in data:
-            metric = METRICS.get(str(data.get("metric")))
-            data = data | {"direction": metric.direction if metric else "maximize"}
+            data = data | {"direction": metric_of(str(data.get("metric"))).direction}
         return data
-
-    @field_validator("metric")
-    @classmethod
-    def _known(cls, metric: str) -> str:
-        known = [name for name in METRICS if not name.endswith("_sd")]
-        if metric not in known:
-            raise ValueError(f"unknown metric {metric!r}; one of {', '.join(known)}")
-        return metric
 
     @model_validator(mode="after")
     def _falls_back_on_what_is_forecast(self) -> Objective:
@@ -106,12 +96,6 @@ class Baseline(Value):
             options = {k: v for k, v in data.items() if k not in ("name", "topology")}
             return {"name": first, "topology": first, "options": options} | known
         return data
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.topology not in TOPOLOGIES:
-            raise ValueError(f"unknown preset {self.topology!r}; one of {', '.join(TOPOLOGIES)}")
-        return self
 
 
 class Budget(Value):

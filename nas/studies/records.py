@@ -61,7 +61,9 @@ class Evaluation(Value):
 class Job(Value):
     """What is sent to a worker. The task itself was given to the executor once, for all its jobs.
 
-    `known` holds metrics that need not be measured again: static costs, a latency on that kind of machine.
+    Attributes:
+        known: metrics that need not be measured again: static costs, a latency on that kind of machine.
+        metrics: the user's metrics of the trained model that are to be measured at the end.
     """
 
     id: str
@@ -70,3 +72,4 @@ class Job(Value):
     epochs: int
     attempt: int = 1
     known: Metrics = {}
+    metrics: tuple[str, ...] = ()

@@ -7,16 +7,16 @@ what depends on data or on several keys at once only `nas validate` finds. The s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from nas.necks.topologies import TOPOLOGIES, options_of
 from nas.search_space import TEMPLATES, SearchSpace
-from nas.search_space.choosing import Range
+from nas.search_space.choosing import Choice, Range
 from nas.search_space.template import UNITS, Template
-from nas.studies.metrics import CONSTRAINED, METRICS
+from nas.studies.metrics import CONSTRAINED, METRICS, structural_of
 from nas.studies.spec import SAME_IN_FULL, StudySpec
 from nas.value import Value
 
@@ -39,7 +39,7 @@ def study_schema() -> Schema:
     parts["Budget"]["minProperties"] = 1
     task = parts["TaskSpec"]["properties"]
     keys["full"] |= _only({name: task[name] for name in task if name not in SAME_IN_FULL})
-    keys["constraints"] |= _only({name: _limit(name) for name in CONSTRAINED})
+    keys["constraints"] |= _only({name: _limit(name) for name in (*CONSTRAINED, *structural_of(METRICS))})
     keys["keep"]["anyOf"].append({"type": "string", "pattern": "^best [0-9]+$"})
     known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.known}
     keys["space"] |= _only(known)
@@ -128,7 +128,7 @@ def _baseline(mapping: Schema) -> Schema:
     }
 
 
-def _merged(name: str) -> tuple[list[tuple[str, ...] | range], str, Any]:
+def _merged(name: str) -> tuple[list[Sequence[Choice]], str, Any]:
     """What any template knows of a parameter; a study's `space` may narrow a space of any template."""
     templates = [template for template in TEMPLATES.values() if name in template.known]
     return [t.known[name] for t in templates], templates[0].about[name], UNITS.get(name)
@@ -141,7 +141,7 @@ def _parameters(template: Template) -> Schema:
     return _only(keys) | {"required": [name for name in template.known if name not in template.unasked]}
 
 
-def _parameter(known: list[tuple[str, ...] | range], about: str, unit: str | None) -> Schema:
+def _parameter(known: list[Sequence[Choice]], about: str, unit: str | None) -> Schema:
     """A value, a list of values, or for numbers a range of them."""
     numbers = [values for values in known if isinstance(values, range)]
     if numbers:
@@ -149,7 +149,7 @@ def _parameter(known: list[tuple[str, ...] | range], about: str, unit: str | Non
         value: Schema = {"type": "integer", "minimum": low, "maximum": high}
         steps = [Range.model_json_schema(schema_generator=_Plain)]
     else:
-        value = {"enum": list(dict.fromkeys(str(word) for values in known for word in values))}
+        value = {"enum": list(dict.fromkeys(word for values in known for word in values))}
         steps = []
     forms = [value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}, *steps]
     return {"description": _sentence(about), "anyOf": forms} | ({"unit": unit} if unit else {})

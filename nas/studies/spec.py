@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
-from nas.studies.metrics import CONSTRAINED, QUALITY
+from nas.studies.metrics import QUALITY
 from nas.studies.parts import Baseline, Budget, Named, Objective, Workers
 from nas.studies.task import BackboneTask, DataSpec, TaskSpec
 from nas.value import Faulty, Value
@@ -38,6 +38,8 @@ def _kept(value: Any) -> Any:
     return value
 
 
+NO_CODE = "a study names no code: whoever launches it gives --plugin FILE.py, or installs a package"
+
 FULL = 10
 """Epochs of the full training in those of the proxy, unless a study says more."""
 
@@ -58,8 +60,8 @@ class StudySpec(Value):
 
     name: str | None = Field(None, min_length=1, max_length=200)
     """Name of the study in the database. Without the key: the file's name without its ending."""
-    search_space: str = "pyramid"
-    """The necks that may be proposed: the name of a shipped search space, or a search space file."""
+    search_space: str | dict[str, Any] = "pyramid"
+    """The necks that may be proposed: the name of a shipped search space, a search space file, or its content."""
     space: dict[str, Any] = {}
     """Parameters of the search space to narrow or fix, each a value, a list, or a range."""
     task: TaskSpec
@@ -98,8 +100,16 @@ class StudySpec(Value):
 
     @model_validator(mode="before")
     @classmethod
+    def _without_code(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.keys() & {"plugin", "plugins"}:
+            raise Faulty([Fault(key, NO_CODE) for key in ("plugin", "plugins") if key in data])
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
     def _with_objectives(cls, data: Any) -> Any:
-        kind = data["task"].get("kind") if isinstance(data, dict) and isinstance(data.get("task"), dict) else None
+        task = data.get("task") if isinstance(data, dict) else None
+        kind = task.get("kind") if isinstance(task, dict) else getattr(task, "kind", None)
         if kind in QUALITY and "objectives" not in data:
             return data | {"objectives": [QUALITY[kind]]}
         return data
@@ -111,14 +121,6 @@ class StudySpec(Value):
         if len(set(asked)) < len(asked):
             raise ValueError("each metric once, fallbacks included")
         return objectives
-
-    @field_validator("constraints")
-    @classmethod
-    def _bounded(cls, constraints: dict[str, float]) -> dict[str, float]:
-        unknown = [metric for metric in constraints if metric not in CONSTRAINED]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)} cannot be bounded; one of {', '.join(CONSTRAINED)}")
-        return constraints
 
     @field_validator("baselines")
     @classmethod
@@ -149,6 +151,11 @@ class StudySpec(Value):
     def metrics_needed(self) -> set[str]:
         """Metrics that the search cannot do without."""
         return {o.metric for o in self.objectives} | set(self.constraints)
+
+    @property
+    def space_name(self) -> str:
+        """What messages call the search space."""
+        return self.search_space if isinstance(self.search_space, str) else str(self.search_space.get("name", "own"))
 
 
 def _full_of(task: TaskSpec, changes: dict[str, Any]) -> TaskSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -116,6 +116,8 @@ class TaskSpec(Value):
     """Factor on the object sizes that each level of a detector answers for."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where trials train. `auto`: on a GPU where the workers have one."""
+    options: dict[str, Any] = {}
+    """What a task of another package asks for beyond these keys."""
 
     @field_validator("jitter")
     @classmethod

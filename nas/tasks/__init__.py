@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from nas.errors import Fault, SpecError, UserError
+from nas.plugins import Table
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.base import Say, Task
@@ -46,16 +47,17 @@ class Kind(NamedTuple):
     """A kind of task.
 
     Attributes:
-        load: reads its data and weights.
-        data: the data kinds that have its labels.
+        load: `f(spec, say, backbone) -> Task`: reads its data and weights. `backbone` are the bytes that an earlier
+            launch shared among its trials (`Task.shared`), None at the first.
+        data: the data kinds that have its labels; None: it reads its own data, and `task.data` is its own affair.
         check: faults that only this kind of task has.
         settle: the slow end of its preparation, which gives the fingerprint.
     """
 
     load: Load
-    data: Mapping[str, data.Loader]
-    check: Callable[[TaskSpec], list[Fault]]
-    settle: Callable[[Task, Say], Task]
+    data: Mapping[str, data.Loader] | None = None
+    check: Callable[[TaskSpec], list[Fault]] = lambda spec: []
+    settle: Callable[[Task, Say], Task] = lambda task, say: task
 
 
 def _boxes(spec: TaskSpec) -> list[Fault]:
@@ -88,7 +90,7 @@ def _head(spec: TaskSpec, base: type[BoxHead] | type[PixelHead], lacks: str) -> 
     return [] if fits else [Fault("task.head", f"{kind} {lacks}, which {spec.kind} needs; one of {fitting}")]
 
 
-TASKS: dict[str, Kind] = {
+TASKS = Table("tasks", Kind) | {
     "detection": Kind(_detection, data.DATA, _boxes, _settle),
     "segmentation": Kind(_segmentation, data.MASKS, _pixels, _settle),
 }
@@ -102,7 +104,8 @@ def check(spec: TaskSpec, kept: bool = False) -> list[Fault]:
     """
     kind = TASKS.get(spec.kind)
     kinds = data.DATA if kind is None else kind.data
-    faults = [Fault(f"task.data.{f.path}", f.message) for f in data.check(spec.data, kinds)]
+    found = [] if kinds is None else data.check(spec.data, kinds)
+    faults = [Fault(f"task.data.{f.path}", f.message) for f in found]
     if kind is not None:
         faults += kind.check(spec)
     else:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
 from nas.necks.architecture import Architecture, Frame
 from nas.necks.spec import NeckSpec
-from nas.studies.records import Progress
+from nas.studies.records import EVALUATOR, Progress
 from nas.studies.spec import TaskSpec
 from nas.tasks.device import Device
 
@@ -20,13 +22,18 @@ Say = Callable[[str], None]
 class Task(ABC):
     """A prepared task. It is sent to workers as a value: large arrays are numpy, shared and read-only there.
 
+    A task of your own is a class derived from this one, with `architecture`, `build` and `train`, and the attributes
+    that have no value here. An entry `nas.tasks.Kind(load=...)` in the table `tasks` makes it from a `TaskSpec`.
+
     Attributes:
-        spec: what was asked for.
+        spec: what was asked for; a task of your own finds what else it needs in `spec.options`.
         fingerprint: 16 hex digits over everything that can change a result: data, weights, schedule, device, precision.
+            `fingerprint_of` makes one.
         elsewhere: the fingerprints that it has on other kinds of machine.
         device: where models are trained and timed, on every worker.
         frame: what the backbone offers a search space.
         available: metrics that the data can give.
+        validation: what the user's metrics of a trained model are measured on.
     """
 
     spec: TaskSpec
@@ -36,12 +43,20 @@ class Task(ABC):
     frame: Frame
     available: frozenset[str]
 
-    @abstractmethod
-    def filled(self, say: Say) -> Self:
+    @property
+    def validation(self) -> Any:
+        return None
+
+    def filled(self, say: Say, *, validates: bool = False) -> Self:
         """The task with its cache filled, as workers are given it: the slow part of preparing, once per driver.
 
         Without that everything else can be asked of a task, but for `train`.
+
+        Args:
+            say: called with what is done, a line at a time.
+            validates: whether `validation` is wanted on workers.
         """
+        return self
 
     @abstractmethod
     def architecture(self, neck: NeckSpec) -> Architecture:
@@ -50,6 +65,9 @@ class Task(ABC):
     @abstractmethod
     def build(self, architecture: Architecture) -> nn.Module:
         """The model with the backbone's weights; all else starts from torch's random state.
+
+        Returns:
+            A `nas.models.pyramid.Headed` or `Pyramid`, or a class derived from one.
 
         Raises:
             SpecError: the neck does not fit the backbone.
@@ -66,14 +84,23 @@ class Task(ABC):
             TrialFailed: the loss is not finite.
         """
 
-    @abstractmethod
     def weights(self, model: nn.Module) -> bytes:
         """What the training changed, as safetensors; the rest is in `shared`."""
+        from safetensors.torch import save
 
-    @abstractmethod
+        return save({name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()})
+
     def shared(self) -> dict[str, bytes]:
         """Weights that all trials share, by name, as safetensors: a frozen backbone."""
+        return {}
 
-    @abstractmethod
     def details(self) -> dict[str, object]:
         """What the metrics rest on: area ranges, precision, device."""
+        return {"device": self.device}
+
+
+def fingerprint_of(spec: TaskSpec, *contents: bytes) -> str:
+    """A fingerprint of a task of your own: of all that was asked for but the epochs, and of `contents`, its data."""
+    told = json.dumps([spec.model_dump(mode="json", exclude={"epochs"}), EVALUATOR], sort_keys=True)
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    return hashlib.sha256(" ".join([told, *digests]).encode()).hexdigest()[:16]

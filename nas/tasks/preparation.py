@@ -95,7 +95,7 @@ def fingerprint(
     apart = {"epochs", "cache", "cache_bytes", "data", "backbone", "device", "precision", "latency_target"}
     plain = TaskSpec(kind=spec.kind, data=spec.data)
     # Tasks of old have no such keys.
-    apart |= {key for key in ("jitter", "mosaic") if getattr(spec, key) == getattr(plain, key)}
+    apart |= {key for key in ("jitter", "mosaic", "options") if getattr(spec, key) == getattr(plain, key)}
     apart |= {"head"} if spec.head_kind == plain.head_kind else set()
     told = {
         "spec": spec.model_dump(mode="json", exclude=apart),

@@ -126,7 +126,11 @@ class SupervisedTask(Task, Generic[T]):
         view = tiles(self.spec, train, i, v)
         return pixels_of(train, view, pixels), self.labels(view)
 
-    def filled(self, say: Say) -> Self:
+    @property
+    def validation(self) -> Split:
+        return self.dataset.val
+
+    def filled(self, say: Say, *, validates: bool = False) -> Self:
         if self.cache != "features" or self.train_maps is not None:
             return self
         train, val, views = self.dataset.train, self.dataset.val, self.spec.views
@@ -149,7 +153,11 @@ class SupervisedTask(Task, Generic[T]):
                 extract(backbone, val.batch(index), device, val_maps, int(index[0]))
         size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
         say(f"cache: {views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
-        without = replace(self.dataset, train=replace(train, images=None), val=replace(val, images=None))
+        if validates:
+            kept = val if val.images is not None else replace(val, images=val.batch(np.arange(len(val))))
+        else:
+            kept = replace(val, images=None)
+        without = replace(self.dataset, train=replace(train, images=None), val=kept)
         targets = self.gathered(labels)
         return replace(self, dataset=without, targets=targets, train_maps=train_maps, val_maps=val_maps)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nas.export import export_study
+from nas.exports import export_study
 from tests.cli.conftest import Nas
-from tests.export.studies import CLASSES, WINNER, Made, measured
+from tests.exports.studies import CLASSES, WINNER, Made, measured
 from tests.tasks.data.folders import voc_object, write_voc
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.cli.conftest import Nas
 from tests.cli.test_ls import UNUSABLE
-from tests.export.code.written import imported
-from tests.export.studies import RIVAL, WINNER, Made, measured
+from tests.exports.code.written import imported
+from tests.exports.studies import RIVAL, WINNER, Made, measured
 
 
 @pytest.fixture

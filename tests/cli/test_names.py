@@ -13,7 +13,7 @@ from nas.files import stem_of
 from nas.storage import open_store
 from tests.cli.conftest import Nas
 from tests.cli.test_launch import asked
-from tests.export.studies import WINNER, Made, measured
+from tests.exports.studies import WINNER, Made, measured
 from tests.fabricated import Fabric
 
 __all__ = ["asked"]

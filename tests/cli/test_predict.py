@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nas.export import export_study
+from nas.exports import export_study
 from tests.cli.conftest import Nas
-from tests.export.studies import WINNER, Made, measured
+from tests.exports.studies import WINNER, Made, measured
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from nas.service.dashboard import app
 from nas.storage import open_store
 from tests.cli.conftest import Nas
-from tests.export.studies import WINNER, Made, measured
+from tests.exports.studies import WINNER, Made, measured
 from tests.storage.test_read_only import mount
 
 

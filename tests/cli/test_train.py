@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nas.export import export_study
+from nas.exports import export_study
 from tests.cli.conftest import Nas
-from tests.export.studies import SIZE, WINNER, Made, measured
-from tests.export.trained import export_of_digits
+from tests.exports.studies import SIZE, WINNER, Made, measured
+from tests.exports.trained import export_of_digits
 
 
 @pytest.fixture

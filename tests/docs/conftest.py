@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.export import export_study
+from nas.exports import export_study
 from nas.models import Detector
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.necks.topologies import fpn
 from nas.storage import open_store
-from tests.export.studies import Made
+from tests.exports.studies import Made
 from tests.fabricated import Fabric
 from tests.tasks.data.folders import voc_object, write_image, write_voc
 

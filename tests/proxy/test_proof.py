@@ -139,7 +139,7 @@ def test_where_all_runs_are_recorded_nothing_is_started(
 ) -> None:
     install(monkeypatch, trains(honest=True))
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
-    monkeypatch.setitem(EXECUTORS, "ray", lambda *_: pytest.fail("workers are started"))
+    monkeypatch.setitem(EXECUTORS.own, "ray", lambda *_: pytest.fail("workers are started"))
     monkeypatch.setattr(DetectionTask, "filled", lambda *_: pytest.fail("the cache is filled"))
     on_ray = spec.model_copy(update={"executor": "ray"})
     assert certify(on_ray, storage=searches.url(tmp_path), necks=12, seeds=2).compared == found.compared

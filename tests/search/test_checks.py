@@ -84,7 +84,7 @@ def test_cuda_is_for_workers_with_gpus() -> None:
 
 def test_a_word_of_another_package_must_show_that_it_can_be_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     package = {"attention": "median-fusion 1.5"}
-    monkeypatch.setattr("nas.plugins.Table.package_of", lambda table, name: package.get(name))
+    monkeypatch.setattr("nas.plugins.table.Table.source_of", lambda table, name: package.get(name))
     monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())
     tried: list[tuple[str, str]] = []
 

@@ -287,7 +287,7 @@ class TestExecutor:
         def refuse(*_: Any) -> Any:
             raise UserError("no cluster at 10.0.0.1:6379")
 
-        monkeypatch.setitem(EXECUTORS, "local", refuse)
+        monkeypatch.setitem(EXECUTORS.own, "local", refuse)
         with pytest.raises(UserError, match="no cluster"):
             run(tmp_path, spec())
         assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,35 @@ def test_the_best_is_feasible_and_no_duplicate(store: Store) -> None:
     assert best.digest == architecture(32).digest
     assert best.architecture == architecture(32).to_dict()
     assert set(best.params) == {"width"}
+
+
+def test_as_rows_the_best_comes_first(store: Store) -> None:
+    found = result(store, "cells")
+    rows = found.to_rows()
+    assert len(rows) == len(found.trained) == found.trials.complete
+    assert (rows[0]["trial"], rows[0]["best"], rows[0]["ap"]) == (3, True, 0.372)
+    assert rows == sorted(rows, key=lambda row: (not row["feasible"], -row["ap"]))
+    assert [row["name"] for row in rows if not row["feasible"]] == ["panet"]
+    assert {row["name"] for row in rows} >= {"fpn", "panet", None}
+
+
+def test_as_a_table_of_pandas(store: Store) -> None:
+    pytest.importorskip("pandas")
+    found = result(store, "cells")
+    assert found.to_pandas().to_dict("records")[0]["trial"] == found.to_rows()[0]["trial"]
+
+
+def test_without_pandas_it_says_what_to_install(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match=r"^to_pandas needs pandas: `pip install pandas`, or take to_rows\(\)$"):
+        result(store, "cells").to_pandas()
+
+
+def test_as_text_it_shows_the_best_beside_the_baselines(store: Store) -> None:
+    text = str(result(store, "cells"))
+    assert text.splitlines()[0].startswith("study cells: interrupted, 4 complete, 1 pruned")
+    assert [line.split() for line in text.splitlines() if "best" in line] == [["best:", "trial", "3", "0.372"]]
+    assert result(store, "cells")._repr_html_().startswith("<pre>study cells")
 
 
 def test_baselines_are_named_and_may_be_infeasible(store: Store) -> None:

@@ -146,10 +146,10 @@ def test_a_change_that_does_not_fit_is_a_sentence(mine: Path, change: str, messa
 def test_all_faults_at_once_each_with_its_place(mine: Path) -> None:
     mine.write_text(STUDY.replace("epochs: 3", "epoch: 3") + "constraints: {params: -1}\nworkers: {count: many}\n")
     with pytest.raises(SpecError) as caught:
-        catalog.read_study(str(mine), ["objectives[0].metric=apx"])
+        catalog.read_study(str(mine), ["objectives[0].direction=upwards"])
     assert caught.value.where == str(mine)
     faults = {fault.path: fault.message for fault in caught.value.faults}
-    assert faults.pop("objectives[0].metric").endswith("(from --set objectives[0].metric=apx)")
+    assert faults.pop("objectives[0].direction").endswith("(from --set objectives[0].direction=upwards)")
     assert faults == {
         "task.epoch": "unknown key; did you mean epochs? (line 6)",
         "constraints.params": "should be greater than 0, not -1 (line 9)",

@@ -17,6 +17,7 @@ from nas.necks.topologies.panet import panet
 from nas.necks.topologies.seed import seed_fpn
 from nas.necks.topologies.template import pyramid
 from nas.necks.topologies.unet import unet, upernet
+from nas.plugins import Table
 from nas.value import faults_of
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
     "upernet",
 ]
 
-TOPOLOGIES: dict[str, Callable[..., NeckSpec]] = {
+TOPOLOGIES = Table[Callable[..., NeckSpec]]("topologies") | {
     "fpn": fpn,
     "panet": panet,
     "bifpn": bifpn,
@@ -54,6 +55,7 @@ TOPOLOGIES: dict[str, Callable[..., NeckSpec]] = {
     "upernet": upernet,
     "semantic_fpn": semantic_fpn,
 }
+"""Name -> function of the backbone's levels, fine to coarse, and of options with defaults, `width` among them."""
 
 
 def named(name: str, inputs: Sequence[int], options: Mapping[str, Any]) -> NeckSpec:

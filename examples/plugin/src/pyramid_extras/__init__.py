@@ -1,0 +1,1 @@
+"""An operator, a metric and a task for pyramid-nas."""

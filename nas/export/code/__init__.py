@@ -1,5 +1,0 @@
-"""A neck written out as Python: one file that needs only torch."""
-
-from nas.export.code.module import source
-
-__all__ = ["source"]

@@ -1,0 +1,51 @@
+"""model.py: the neck of an export as Python that needs only torch, and how its backbone is put before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from timm.models._features import FeatureGetterNet
+
+from nas.exports.code import source
+from nas.exports.code.layout import call, laid_out
+from nas.models.backbone import BODIES, Backbone, channels
+from nas.necks.architecture import Architecture
+from nas.necks.canonical import digest
+
+PYTHON = "model.py"
+
+
+def python(architecture: Architecture) -> bytes:
+    """The file.
+
+    Raises:
+        NASError: an operator cannot be written out.
+    """
+    neck = architecture.neck
+    return source(neck, channels(architecture.backbone), f"Neck {digest(neck)}", _with_backbone(architecture)).encode()
+
+
+def _with_backbone(architecture: Architecture) -> str:
+    """Lines of the docstring; none for a backbone that is not timm's."""
+    spec = architecture.backbone
+    if spec.name in BODIES:
+        return ""
+    with torch.device("meta"):
+        body: Any = Backbone(spec).body
+    options = {"features_only": "True"}
+    if isinstance(body, FeatureGetterNet):
+        options["feature_cls"] = '"getter"'
+    options["out_indices"] = repr(tuple(body.feature_info.out_indices))
+    if spec.in_channels != 3:
+        options["in_chans"] = str(spec.in_channels)
+    lines = ["The backbone it was trained with is timm's:", ""]
+    lines += laid_out("body = ", call("timm.create_model", f'"{spec.name}"', **options), 4)
+    lines += ['    body.load_state_dict(part(read("weights.safetensors"), "backbone.body."))']
+    if spec.mean is not None and spec.std is not None:
+        lines += [
+            f"    mean = torch.tensor({list(spec.mean)})[:, None, None]",
+            f"    std = torch.tensor({list(spec.std)})[:, None, None]",
+            f"    images = (images - mean) / std  # (N, {spec.in_channels}, H, W), in [0, 1] before",
+        ]
+    return "\n".join([*lines, "    pyramid = neck(body.eval()(images))"])

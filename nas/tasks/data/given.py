@@ -1,0 +1,196 @@
+"""image_data: a data set that a script gives, such as a pair of torch Datasets, read once into ours."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nas.errors import Fault, UserError
+from nas.necks.architecture import VOID
+from nas.studies.spec import DataSpec
+from nas.tasks.data import Loader, painted
+from nas.tasks.data.dataset import Dataset
+from nas.tasks.data.faults import Faults
+from nas.tasks.data.folder import Annotated, Box, Read, build
+from nas.tasks.data.painted import Folder, Painted
+
+
+class Images(Protocol):
+    """What is used of a torch Dataset."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+def image_data(train: Images, val: Images, classes: Sequence[str], *, masks: bool = False) -> Loader:
+    """A kind of data for the table `data` (boxes) or `masks` (class maps).
+
+    Each item is read once, in its turn, and is an image with its target, as a pair or a mapping with `image`.
+    Images are kept letterboxed in memory: 3 bytes a pixel.
+
+    Args:
+        train: training images; augmentation belongs to the study (`views`), not here.
+        val: validation images.
+        classes: names; label k is classes[k].
+        masks: targets are class maps, not boxes.
+
+    Items:
+        image: a PIL image, a uint8 array (H, W, 3) or (H, W), or a tensor (C, H, W), uint8 or floating in [0, 1].
+        boxes: (K, 4), x0 y0 x1 y1 in pixels of the image. With boxes, `labels` (K) and optionally `iscrowd` (K).
+        mask: integers (H, W), 0 the background, k the class k - 1, 255 void; or the target itself is that map.
+
+    Example:
+        >>> import nas
+        >>> cells = nas.image_data(train, val, classes=("red", "white"))  # doctest: +SKIP
+        >>> nas.register("data", "cells", cells)  # doctest: +SKIP
+    """
+    names = tuple(classes)
+
+    def check(spec: DataSpec) -> list[Fault]:
+        faults = [] if spec.root is None else [Fault("root", f"{spec.kind} data come from a script: leave root out")]
+        unknown = [name for name in spec.classes or () if name not in names]
+        if unknown:
+            faults.append(Fault("classes", f"unknown {', '.join(unknown)}; there are {', '.join(names)}"))
+        return faults
+
+    def load(spec: DataSpec, image_size: int, held: float) -> Dataset:
+        named = spec.model_copy(update={"root": f"data {spec.kind}"})
+        parts = [_items(part, name, names, masks) for part, name in ((train, "train"), (val, "val"))]
+        faults, split = Faults(), "as given by a script"
+        if masks:
+            folder = Folder(parts[0], parts[1], dict(enumerate(names, start=1)), split)
+            dataset = painted.build(named, folder, image_size, math.inf, _paint, faults)
+        else:
+            dataset = build(named, Read(parts[0], parts[1], names, split), image_size, math.inf, faults)
+        return replace(dataset, train=replace(dataset.train, paths=()), val=replace(dataset.val, paths=()))
+
+    return Loader(check, load)
+
+
+class _Item(NamedTuple):
+    image: Image.Image
+    boxes: list[Box]
+    mask: NDArray[np.uint8] | None
+
+
+class _Source:
+    """Stands for an image's path: reading it reads the item, whose target then stands at the image."""
+
+    def __init__(self, read: Callable[[], _Item], name: str) -> None:
+        self.name = name
+        self._read = read
+        self.item: Annotated
+        self.mask: NDArray[np.uint8] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def read_bytes(self) -> bytes:
+        """The image as a file that has the same bytes wherever it is made."""
+        image, self.item.boxes, self.mask = self._read()
+        file = io.BytesIO()
+        image.save(file, "PPM" if image.mode in ("L", "RGB") else "PNG")
+        return file.getvalue()
+
+
+def _items(part: Images, name: str, classes: Sequence[str], masks: bool) -> list[Annotated]:
+    if not isinstance(part, Sized):
+        raise UserError(f"{name}: a data set needs a length and items by index, not {type(part).__name__}")
+    lock = Lock()  # a data set need not be ready for several threads
+    found = []
+    for i in range(len(part)):
+        source = _Source(lambda i=i: _read(part, name, i, classes, masks, lock), f"{name}[{i}]")  # type: ignore[misc]
+        source.item = Annotated(cast(Path, source), f"{name}[{i}] box")
+        found.append(source.item)
+    return found
+
+
+def _read(part: Images, name: str, i: int, classes: Sequence[str], masks: bool, lock: Lock) -> _Item:
+    try:
+        with lock:
+            given = part[i]
+        image, target = _pair(given)
+        picture = _picture(image)
+        return _Item(picture, [] if masks else _boxes(target, classes), _mask(target, picture) if masks else None)
+    except Exception as error:  # the data set's own, or what it gave
+        what = str(error) if isinstance(error, _Misfit) else f"{type(error).__name__}: {error}"
+        raise UserError(f"{name}[{i}]: {what}") from error
+
+
+class _Misfit(Exception):
+    """An item is not of the form that `image_data` asks for."""
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    if isinstance(given, Mapping) and "image" in given:
+        return given["image"], given
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return given[0], given[1]
+    raise _Misfit(f"an item should be (image, target) or a mapping with image, not {type(given).__name__}")
+
+
+def _picture(image: Any) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    tensor = hasattr(image, "numpy")
+    pixels = np.asarray(image.detach().cpu().numpy() if tensor else image)
+    if tensor and pixels.ndim == 3:
+        pixels = pixels.transpose(1, 2, 0)
+    if np.issubdtype(pixels.dtype, np.floating) and tensor:
+        if not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise _Misfit("a floating image should lie in [0, 1]: leave normalisation to the model")
+        pixels = (pixels * 255).round().astype(np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        form = "(3, H, W), uint8 or floating" if tensor else "(H, W, 3) of uint8"
+        raise _Misfit(f"an image should be {form}, not {pixels.dtype} of shape {tuple(np.shape(image))}")
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _boxes(target: Any, classes: Sequence[str]) -> list[Box]:
+    if not isinstance(target, Mapping) or not {"boxes", "labels"} <= target.keys():
+        raise _Misfit("its target should be a mapping with boxes and labels")
+    form = getattr(target["boxes"], "format", None)  # of torchvision's BoundingBoxes
+    if form is not None and getattr(form, "name", form) != "XYXY":
+        raise _Misfit(f"boxes should be x0 y0 x1 y1 (XYXY), not {getattr(form, 'name', form)}")
+    boxes, labels = np.asarray(target["boxes"], np.float64).reshape(-1, 4), np.asarray(target["labels"]).reshape(-1)
+    crowd = np.asarray(target.get("iscrowd", np.zeros(len(labels)))).reshape(-1).astype(bool)
+    if not len(boxes) == len(labels) == len(crowd):
+        raise _Misfit(f"{len(boxes)} boxes, {len(labels)} labels and {len(crowd)} crowd flags")
+    if not np.isfinite(boxes).all():
+        raise _Misfit("a box is not finite")
+    wrong = [label for label in labels.tolist() if label not in range(len(classes))]
+    if wrong:
+        raise _Misfit(f"label {wrong[0]} stands for no class: they go from 0 to {len(classes) - 1}")
+    rows = zip(boxes.tolist(), labels.tolist(), crowd.tolist(), strict=True)
+    return [Box(k, classes[int(label)], (x0, y0, x1, y1), c) for k, ((x0, y0, x1, y1), label, c) in enumerate(rows)]
+
+
+def _mask(target: Any, image: Image.Image) -> NDArray[np.uint8]:
+    if isinstance(target, Mapping):
+        if "mask" not in target:
+            raise _Misfit("its target should have mask")
+        target = target["mask"]
+    mask = np.asarray(target)
+    mask = mask[0] if mask.ndim == 3 and len(mask) == 1 else mask
+    if mask.shape != (image.height, image.width):
+        raise _Misfit(f"a mask of shape {mask.shape} does not fit an image of {image.height} x {image.width} pixels")
+    if not np.issubdtype(mask.dtype, np.integer) or mask.min() < 0 or mask.max() > VOID:
+        raise _Misfit(f"a mask should hold whole numbers from 0 to {VOID}")
+    return mask.astype(np.uint8)
+
+
+def _paint(item: Annotated, height: int, width: int) -> Painted | str:
+    mask = cast(_Source, item.path).mask
+    assert mask is not None
+    return Painted(mask, None)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nas.errors import UserError
+from nas.exports.config import HEADER, is_export
+from nas.exports.folder import check_folder, write_folder
+
+KNOWN = ("config.yaml", "weights.safetensors")
+OLD = {"config.yaml": f"{HEADER}old".encode(), "weights.safetensors": b"old"}
+NEW = {"weights.safetensors": b"new", "config.yaml": f"{HEADER}new".encode()}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_new_folder_and_its_parents_are_made(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a/b", NEW, KNOWN)
+    assert content(tmp_path / "a/b") == NEW
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_the_working_folder_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_folder(Path(), NEW, KNOWN)
+    assert content(tmp_path / "here") == NEW
+
+
+def test_an_earlier_export_is_replaced_and_other_files_stay(tmp_path: Path) -> None:
+    write_folder(tmp_path / "out", OLD, KNOWN)
+    (tmp_path / "out/notes.txt").write_text("mine")
+    check_folder(tmp_path / "out")
+    write_folder(tmp_path / "out", {"config.yaml": NEW["config.yaml"]}, KNOWN)
+    assert content(tmp_path / "out") == {"config.yaml": NEW["config.yaml"], "notes.txt": b"mine"}
+
+
+def test_the_config_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "out", OLD, KNOWN)
+    replaced = []
+    replace = Path.replace
+
+    def crash_at_the_config(path: Path, target: Path) -> Path:
+        if target.name == "config.yaml":
+            raise KeyboardInterrupt
+        replaced.append(target.name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", crash_at_the_config)
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(tmp_path / "out", NEW, KNOWN)
+    assert replaced == ["weights.safetensors"]
+    assert content(tmp_path / "out") == OLD | {"weights.safetensors": b"new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_not_an_export_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    check_folder(tmp_path / "photos")
+    (tmp_path / "photos/config.yaml").write_text("of another program")
+    with pytest.raises(UserError, match="holds something other than an export"):
+        check_folder(tmp_path / "photos")
+    with pytest.raises(UserError, match=r"config\.yaml is a file: give a folder"):
+        check_folder(tmp_path / "photos/config.yaml")
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/out cannot be written: Not a directory"):
+        write_folder(tmp_path / "file/out", NEW, KNOWN)
+
+
+def test_an_export_of_an_earlier_version_is_known(tmp_path: Path) -> None:
+    old = HEADER.replace("model", "detector")
+    (tmp_path / "config.yaml").write_text(f"{old}export: 1\n")
+    assert old != HEADER
+    assert is_export(tmp_path)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.ops import nms
+
+from nas.errors import NASError, UserError
+from nas.exports.deployed import Deployed
+from nas.exports.onnx import onnx, onnx_nms
+from nas.models import with_head
+from nas.necks.spec import ConvSpec, NeckSpec
+from nas.necks.topologies import pyramid
+from nas.studies.catalog import read_space
+from tests.exports.code.necks import TOGETHER, using
+from tests.exports.studies import SIZE, WINNER, around, measured
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Deployed:
+    return Deployed(measured(WINNER))
+
+
+def test_onnxruntime_gives_the_same_for_any_batch(deployed: Deployed) -> None:
+    session = onnxruntime.InferenceSession(onnx(deployed), providers=["CPUExecutionProvider"])
+    assert [(x.name, x.shape[1:]) for x in session.get_inputs()] == [("images", [3, SIZE, SIZE])]
+    assert [x.name for x in session.get_outputs()] == ["boxes", "scores"]
+    for batch in (1, 4):
+        images = deployed.example(batch)
+        for found, expected in zip(
+            session.run(None, {"images": images.numpy()}), deployed.expected(images), strict=True
+        ):
+            np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_post_processing_keeps_the_boxes_that_torchvision_keeps(deployed: Deployed) -> None:
+    session = onnxruntime.InferenceSession(onnx_nms(deployed), providers=["CPUExecutionProvider"])
+    images = deployed.example(2)
+    boxes, scores, selected = map(torch.from_numpy, session.run(None, {"images": images.numpy()}))
+    kept = 0
+    for image in range(2):
+        for label in range(scores.shape[-1]):
+            own = selected[(selected[:, 0] == image) & (selected[:, 1] == label), 2]
+            above = (scores[image, :, label] > 0.05).nonzero().squeeze(1)
+            expected = above[nms(boxes[image, above], scores[image, above, label], 0.6)[:100]]
+            assert own.tolist() == expected.tolist()
+            kept += len(own)
+    assert kept > 0
+
+
+def test_a_difference_is_an_error(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployed, "expected", lambda images: tuple(x + 1 for x in deployed(images)))
+    with pytest.raises(NASError, match=r"model.onnx was not written: its boxes are off torch's by 1\.0e\+00"):
+        onnx(deployed)
+
+
+def test_boxes_are_needed_to_suppress_some() -> None:
+    class Logits(nn.Module):
+        names = ("logits",)
+
+    with pytest.raises(UserError, match="take onnx"):
+        onnx_nms(Logits())  # type: ignore[arg-type]
+
+
+def exportable(neck: NeckSpec) -> None:
+    """`onnx` compares with torch by itself."""
+    assert onnx(Deployed(measured(around(neck))))
+
+
+SPACE = read_space("deploy").parameters
+
+
+@pytest.mark.parametrize("topology", SPACE["topology"])
+@pytest.mark.parametrize("turn", range(2))
+def test_all_that_the_space_deploy_allows(topology: str, turn: int) -> None:
+    """Each topology with each fusion, resampling and convolution; the other parameters are sizes."""
+    words = {name: SPACE[name][turn] for name in ("fusion", "upsample", "downsample", "conv")}
+    assert [name for name in words if len(SPACE[name]) > 2] == []
+    exportable(pyramid((2, 3), (2, 3, 4), dict.fromkeys(range(2, 5), 16), topology, norm="batch", act="relu", **words))
+
+
+@pytest.mark.parametrize("words", TOGETHER, ids=str)
+def test_every_word_of_the_vocabulary(words: dict[str, Any]) -> None:
+    """So no study that asks for ONNX has to be refused; a word that cannot be exported would have to be."""
+    exportable(using(**words, project=ConvSpec(kernel=1)))
+
+
+def test_a_retinanet_is_deployed_alike(deployed: Deployed) -> None:
+    given = deployed.model.architecture
+    head = given.head.model_copy(update={"kind": "retinanet"})
+    other = Deployed(with_head(given.model_copy(update={"head": head})))
+    assert other.names == ("boxes", "scores")
+    assert onnx_nms(other)  # compared with torch's numbers before it is given out
