@@ -190,7 +190,7 @@ def _mask(target: Any, image: Image.Image) -> NDArray[np.uint8]:
     return mask.astype(np.uint8)
 
 
-def _paint(item: Annotated, height: int, width: int) -> Painted | str:
+def _paint(item: Annotated, height: int, width: int) -> Painted:
     mask = cast(_Source, item.path).mask
     assert mask is not None
     return Painted(mask, None)
