@@ -104,15 +104,14 @@ def _change(change: Change) -> list[str]:
 
 def _numbers(label_a: str, label_b: str, a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     from nas.cli.tables import table
-    from nas.necks.describe import shown
-    from nas.studies.metrics import METRICS
+    from nas.studies.metrics import METRICS, format_metric
 
     rows = [["", label_a, label_b, "change"]]
     for name in METRICS:
         before, after = a.get(name), b.get(name)
         if before is None and after is None:
             continue
-        rows.append([name, shown(name, before), shown(name, after), _part(before, after)])
+        rows.append([name, format_metric(name, before), format_metric(name, after), _part(before, after)])
     return [table(rows)]
 
 

@@ -13,9 +13,9 @@ import torch
 
 from nas import __version__, plugins
 from nas.errors import TrialFailed
-from nas.models import Headed
+from nas.models import HeadedModel
 from nas.models.cost import RUNS, latency, static_costs
-from nas.models.window import Window
+from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Architecture
 from nas.necks.topologies import fpn
 from nas.studies.metrics import Metrics, finite
@@ -37,7 +37,7 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
-        assert isinstance(model, Headed)
+        assert isinstance(model, HeadedModel)
         costs, details = costed(task, model, job.known)
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         last: Metrics = {}
@@ -52,7 +52,7 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=task.weights(model))
 
 
-def costed(task: Task, model: Headed, known: Metrics) -> tuple[Metrics, dict[str, Any]]:
+def costed(task: Task, model: HeadedModel, known: Metrics) -> tuple[Metrics, dict[str, Any]]:
     """Costs of a model, those that are `known` not measured again, and the details that all its metrics rest on."""
     costs = dict(known) or dict(static_costs(model.architecture))
     details = task.details() | machine(task.device)
@@ -68,15 +68,15 @@ def costed(task: Task, model: Headed, known: Metrics) -> tuple[Metrics, dict[str
     return costs, details
 
 
-def timed(task: Task, model: Headed) -> tuple[float, float]:
+def timed(task: Task, model: HeadedModel) -> tuple[float, float]:
     """Latency of a model and of the reference, an FPN on the same backbone, in milliseconds on the task's target.
 
     They are alone on the machine for the while.
     """
     reference = task.build(reference_of(task))
-    assert isinstance(reference, Headed)
-    with closing(Window()) as window:
-        result = latency(model, reference, target=task.spec.latency_target, quiet=window.alone())
+    assert isinstance(reference, HeadedModel)
+    with closing(MeasurementLock()) as lock:
+        result = latency(model, reference, target=task.spec.latency_target, quiet=lock.exclusive())
     return result.model, result.reference
 
 

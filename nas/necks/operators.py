@@ -1,6 +1,6 @@
-"""The words a neck is written in, and what the canonical form must know of each.
+"""The operators of necks by name, with the properties that the canonical form depends on.
 
-Builders for these names stand in `nas.models`; a test proves that the two lists agree.
+`nas.models` has a builder for each name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Search spaces: which necks may be proposed, and how many they are."""
+"""Search spaces: which necks may be proposed, and how many there are."""
 
-from nas.search_space.choosing import Choice, Trial
 from nas.search_space.count import Count, count, nominal_frame
 from nas.search_space.space import TEMPLATES, SearchSpace
+from nas.search_space.trials import Choice, Trial
 
 __all__ = ["TEMPLATES", "Choice", "Count", "SearchSpace", "Trial", "count", "nominal_frame"]

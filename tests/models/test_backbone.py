@@ -59,15 +59,15 @@ def test_the_plain_body_is_stride_two_convolutions() -> None:
     }
 
 
-def test_images_are_normalised_as_told() -> None:
+def test_images_are_normalised_by_the_given_values() -> None:
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
     torch.manual_seed(0)
-    told = tiny(3, mean=mean, std=std)
+    normalising = tiny(3, mean=mean, std=std)
     torch.manual_seed(0)
     raw = tiny(3)
     image = torch.rand(1, 3, 64, 64)
     by_hand = (image - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-    torch.testing.assert_close(told(image)["p3"], raw(by_hand)["p3"])
+    torch.testing.assert_close(normalising(image)["p3"], raw(by_hand)["p3"])
 
 
 def test_normalisation_is_that_of_the_weights() -> None:
