@@ -50,7 +50,7 @@ from pathlib import Path
 import torch
 import nas
 from nas.export.deployed import Deployed
-from nas.models.backbone import pretrained_state
+from nas.models.pretrained import pretrained_state
 from tests.export.code.written import imported
 
 export = Path(sys.argv[1])

@@ -193,7 +193,8 @@ assert "torch" not in sys.modules, "the ground floor needs no torch"
 
 import torch
 from nas.models import build
-from nas.models.backbone import Backbone, channels_of, load_state, pretrained_state
+from nas.models.backbone import Backbone, channels_of
+from nas.models.pretrained import load_state, pretrained_state
 from nas.models.cost import static_costs
 from nas.tasks import data
 from nas.studies.spec import DataSpec

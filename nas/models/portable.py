@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from nas.errors import first_line
 from nas.models.neck import Neck
 from nas.necks.operators import FUSIONS
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
@@ -54,7 +55,7 @@ def export_fault(neck: NeckSpec, form: str) -> str | None:
         difference = max((run(x) - model(x)).abs().max().item() for x in (_map(1), _map(3)))
     except Exception as error:
         # The operator, the exporter and the runtime may raise anything.
-        return f"{type(error).__name__}: {_first_line(error)}"
+        return f"{type(error).__name__}: {first_line(error)}"
     # Written so that NaN is a difference too.
     return None if difference <= TOLERANCE else f"its outputs differ from torch's by {difference:.1e}"
 
@@ -100,7 +101,3 @@ def _pt2(model: nn.Module) -> Run:
 
 FORMS: Mapping[str, Callable[[nn.Module], Run]] = {"onnx": _onnx, "pt2": _pt2}
 """Form -> function that exports a model and returns a function that runs the export."""
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")

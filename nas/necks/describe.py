@@ -185,7 +185,7 @@ def _merge_options(merge: MergeSpec) -> str:
 
 
 _CONVS_OF = dict.fromkeys(("fcos", "retinanet", "faster_rcnn"), " a tower") | {"panoptic_fpn": " a stage"}
-"""What our own heads have their convolutions in; what those of other packages make of the number is theirs to say."""
+"""Where our own heads have their convolutions. Heads of other packages may use the number otherwise."""
 
 
 def _head(head: HeadSpec) -> str:

@@ -135,7 +135,7 @@ class SearchSpace(Value):
             yield trial.params, proposal.neck()
 
     def find(self, neck: NeckSpec, frame: Frame) -> dict[str, Choice] | None:
-        """The parameters of a trial that proposes `neck`; None if there is none, or its template cannot tell."""
+        """The parameters of a trial that proposes `neck`; None if there is none, or its template cannot find it."""
         return TEMPLATES[self.template].find(neck, self.choices, frame)
 
     def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:

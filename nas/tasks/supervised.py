@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.models import HeadedModel, build_with_head
-from nas.models.backbone import Backbone, load_state
+from nas.models.backbone import Backbone
 from nas.models.cost import intra_op_threads
 from nas.models.depthwise import keep_depthwise_float32
 from nas.models.measurement_lock import MeasurementLock
+from nas.models.pretrained import load_state
 from nas.necks.architecture import Architecture, BackboneSpec, Frame, HeadSpec
 from nas.necks.spec import NeckSpec
 from nas.studies.metrics import Metrics
