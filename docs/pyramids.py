@@ -15,12 +15,12 @@ from nas.executors.evaluate import machine
 from nas.models import build
 from nas.models.cost import latency, static_costs
 from nas.necks.architecture import Architecture, BackboneSpec
-from nas.necks.describe import shown
 from nas.necks.drawing import svg
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import TOPOLOGIES, fpn
 from nas.search_space import count, nominal_frame
 from nas.studies.catalog import names, read_space
+from nas.studies.metrics import format_metric
 
 HERE = Path(__file__).parent
 IMAGES = HERE / "images" / "necks"
@@ -81,7 +81,7 @@ def row(name: str) -> str:
         f"`{name}`",
         told,
         outputs,
-        *(shown(metric, costs[metric]) for metric in ("neck_params", "neck_macs", "macs")),
+        *(format_metric(metric, costs[metric]) for metric in ("neck_params", "neck_macs", "macs")),
         f"{timed.model:.1f} ms",
         f"{timed.model / timed.reference:.2f}",
         source(TOPOLOGIES[name]),

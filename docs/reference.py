@@ -11,7 +11,7 @@ from typing import Any
 from docs import operators
 from docs.tables import cell, key_table, mapping, table
 from nas import cli
-from nas.necks.topologies import TOPOLOGIES, options_of
+from nas.necks.topologies import TOPOLOGIES, topology_options
 from nas.search_space import TEMPLATES
 from nas.studies.metrics import CONSTRAINED, METRICS
 from nas.studies.schema import SCHEMAS
@@ -97,7 +97,7 @@ def necks() -> str:
     sections = []
     for name, topology in TOPOLOGIES.items():
         text = inspect.getdoc(topology) or ""
-        options = [f"| `{key}` | {_shown(value)} |" for key, value in options_of(name).items()]
+        options = [f"| `{key}` | {_shown(value)} |" for key, value in topology_options(name).items()]
         sections.append(f"## {name}\n\n{_prose(text)}\n\n{table(['option', 'default'], options)}\n")
     return f"""# Named necks
 

@@ -64,3 +64,8 @@ class LeaseLost(NASError):
 
 class TrialFailed(NASError):
     """A trial could not be trained to its end; the search goes on without it."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; without a message, the name of its class."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -18,7 +18,7 @@ _UPS, _DOWNS = st.sampled_from(list(UPSAMPLINGS)), st.sampled_from(list(DOWNSAMP
 
 
 def convs(kinds: tuple[str, ...]) -> st.SearchStrategy[ConvSpec]:
-    """Any dress of a convolution."""
+    """Any convolution."""
     return st.builds(
         ConvSpec,
         kind=st.sampled_from(kinds),

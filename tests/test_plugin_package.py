@@ -51,7 +51,7 @@ from pathlib import Path
 import torch
 import nas
 from nas.exports.deployed import Deployed
-from nas.models.backbone import pretrained_state
+from nas.models.pretrained import pretrained_state
 from tests.exports.code.written import imported
 
 export = Path(sys.argv[1])

@@ -53,7 +53,7 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
     from nas.executors.evaluate import REFERENCE_WIDTH, machine
     from nas.models import build
     from nas.models.cost import RUNS, latency
-    from nas.models.window import Window
+    from nas.models.measurement_lock import MeasurementLock
     from nas.necks.topologies import fpn
 
     device = "cuda" if target == "torch-cuda" else "cpu"
@@ -62,8 +62,8 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
     levels = architecture.backbone.levels
     reference = architecture.model_copy(update={"neck": fpn(levels, REFERENCE_WIDTH)})
     model, beside = (build(each).to(device) for each in (architecture, reference))
-    with closing(Window()) as window:
-        found = latency(model, beside, target=target.partition("-")[0], quiet=window.alone())
+    with closing(MeasurementLock()) as lock:
+        found = latency(model, beside, target=target.partition("-")[0], quiet=lock.exclusive())
     return {
         "latency_ms": found.model,
         "reference_ms": found.reference,
@@ -86,7 +86,8 @@ def _levels(found: Cost) -> list[dict[str, int]]:
 
 def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) -> list[str]:
     from nas.cli.tables import table
-    from nas.necks.describe import shown, summary
+    from nas.necks.describe import summary
+    from nas.studies.metrics import format_metric
 
     size, metrics = found.image_size, found.metrics
     lines = [f"{label}: {summary(model.neck)}", f"on {model.backbone.name}, image {size} x {size} px", ""]
@@ -94,14 +95,14 @@ def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) 
         table(
             [
                 ["", "params", "macs"],
-                ["whole", shown("params", metrics["params"]), shown("macs", metrics["macs"])],
-                ["neck", shown("params", metrics["neck_params"]), shown("macs", metrics["neck_macs"])],
+                ["whole", format_metric("params", metrics["params"]), format_metric("macs", metrics["macs"])],
+                ["neck", format_metric("params", metrics["neck_params"]), format_metric("macs", metrics["neck_macs"])],
             ]
         )
     )
     where = "in the backbone" if found.backbone_bytes >= found.rest_bytes else "behind the backbone"
-    memory = shown("activation_bytes", found.activation_bytes)
-    rest = shown("activation_bytes", found.rest_bytes)
+    memory = format_metric("activation_bytes", found.activation_bytes)
+    rest = format_metric("activation_bytes", found.rest_bytes)
     lines += ["", f"activation memory  {memory}, at its fullest {where}; while neck and head run {rest}"]
     if timed:
         beside = f"{timed['reference']} beside it {timed['reference_ms']:.2f} ms"
@@ -133,9 +134,13 @@ def _size(part: Part) -> str:
 
 def _cells(params: int, macs: int, found: Cost) -> Sequence[str]:
     """Parameters, multiply-accumulates, and their share of the whole model's."""
-    from nas.necks.describe import shown
+    from nas.studies.metrics import format_metric
 
-    return shown("params", params), shown("macs", macs), f"{100 * macs / found.macs:.1f} %" if found.macs else "-"
+    return (
+        format_metric("params", params),
+        format_metric("macs", macs),
+        f"{100 * macs / found.macs:.1f} %" if found.macs else "-",
+    )
 
 
 def _shortened(words: str, width: int) -> str:

@@ -104,15 +104,14 @@ def _change(change: Change) -> list[str]:
 
 def _numbers(label_a: str, label_b: str, a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     from nas.cli.tables import table
-    from nas.necks.describe import shown
-    from nas.studies.metrics import in_order
+    from nas.studies.metrics import format_metric, in_order
 
     rows = [["", label_a, label_b, "change"]]
     for name in in_order(a, b):
         before, after = a.get(name), b.get(name)
         if before is None and after is None:
             continue
-        rows.append([name, shown(name, before), shown(name, after), _part(before, after)])
+        rows.append([name, format_metric(name, before), format_metric(name, after), _part(before, after)])
     return [table(rows)]
 
 

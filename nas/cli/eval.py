@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from nas.exports import evaluate
-    from nas.necks.describe import shown
+    from nas.studies.metrics import format_metric
     from nas.tasks.data.occurrence import with_close
 
     found = evaluate(args.directory, args.data, args.kind, args.split)
@@ -37,5 +37,5 @@ def run(args: argparse.Namespace) -> int:
         options.say(f"data: objects of {', '.join(found['unknown'])} are left out: the export does not know them")
     print(f"{found['images']} images of {args.data} ({found['kind']}, {found['split']}):")
     width = max(map(len, found["metrics"]))
-    print(*(f"{name:<{width}}  {shown(name, value)}" for name, value in found["metrics"].items()), sep="\n")
+    print(*(f"{name:<{width}}  {format_metric(name, value)}" for name, value in found["metrics"].items()), sep="\n")
     return 0

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from nas.necks.describe import shown
 from nas.storage.results import Found, Result, best_of
 from nas.studies.certificate import Certificate
 from nas.studies.forecast import NAMES
-from nas.studies.metrics import FORECASTS
+from nas.studies.metrics import FORECASTS, format_metric
 from nas.studies.spec import Objective
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def metric(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     if name == "activation_bytes":
-        return shown(name, value)
+        return format_metric(name, value)
     if name in ("params", "macs", "neck_params", "neck_macs"):
         return _large(value)
     if name == "seconds":

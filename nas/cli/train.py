@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from nas.exports import train
-    from nas.necks.describe import shown
+    from nas.studies.metrics import format_metric
 
     # Options are --set in other words.
     named = {"epochs": args.epochs, "image_size": args.image_size, "device": args.device}
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     metrics = written["metrics"]
     width = max(map(len, metrics))
     print(f"trial {written['trial']} of {written['study']}, {written['epochs']} epochs:")
-    print(*(f"  {name:<{width}}  {shown(name, value)}" for name, value in metrics.items()), sep="\n")
+    print(*(f"  {name:<{width}}  {format_metric(name, value)}" for name, value in metrics.items()), sep="\n")
     print(f"written to {written['directory']}:")
     print(*(f"  {file}" for file in written["files"]), sep="\n")
     return 0

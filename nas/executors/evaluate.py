@@ -15,8 +15,8 @@ from torch import nn
 from nas import __version__, plugins
 from nas.errors import TrialFailed, UserError
 from nas.models.cost import RUNS, latency, static_costs
-from nas.models.pyramid import Headed, Pyramid
-from nas.models.window import Window
+from nas.models.measurement_lock import MeasurementLock
+from nas.models.pyramid import HeadedModel, Pyramid
 from nas.necks.architecture import Architecture
 from nas.necks.topologies import fpn
 from nas.studies.metrics import Metrics, finite, trained
@@ -86,10 +86,10 @@ def timed(task: Task, model: nn.Module) -> tuple[float, float]:
     They are alone on the machine for the while.
     """
     reference = task.build(reference_of(task))
-    assert isinstance(model, Headed | Pyramid)
-    assert isinstance(reference, Headed | Pyramid)
-    with closing(Window()) as window:
-        result = latency(model, reference, target=task.spec.latency_target, quiet=window.alone())
+    assert isinstance(model, HeadedModel | Pyramid)
+    assert isinstance(reference, HeadedModel | Pyramid)
+    with closing(MeasurementLock()) as lock:
+        result = latency(model, reference, target=task.spec.latency_target, quiet=lock.exclusive())
     return result.model, result.reference
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from nas.exports.config import CURVE, STUDY, ExportConfig
 from nas.files import stem_of
-from nas.necks.describe import describe, shown
+from nas.necks.describe import describe
 from nas.storage import StudyRecord
 from nas.storage.results import Result
 from nas.studies.catalog import dump_yaml
-from nas.studies.metrics import Metrics, in_order, metric_of
+from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.spec import StudySpec, TaskSpec
 from nas.studies.verdict import standing
 
@@ -64,7 +64,7 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
 
 def _searched(spec: StudySpec, record: StudyRecord, found: Result) -> list[str]:
     goals = ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives)
-    bounds = ", ".join(f"{metric} at most {shown(metric, bound)}" for metric, bound in spec.constraints.items())
+    bounds = ", ".join(f"{metric} at most {format_metric(metric, bound)}" for metric, bound in spec.constraints.items())
     budget = [f"{spec.budget.trials} trials"] if spec.budget.trials is not None else []
     budget += [f"{spec.budget.seconds:.0f} seconds"] if spec.budget.seconds is not None else []
     counts = found.trials.model_dump()
@@ -95,7 +95,7 @@ def _table(config: ExportConfig, found: Result) -> str:
         ["", *(f"{name} {arrows[metric_of(name).direction]}" for name in metrics)],
         ["---", *["---:"] * len(metrics)],
     ]
-    lines += [[name, *(shown(metric, values.get(metric)) for metric in metrics)] for name, values in rows]
+    lines += [[name, *(format_metric(metric, values.get(metric)) for metric in metrics)] for name, values in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -16,9 +16,9 @@ from nas.errors import UserError
 from nas.geometry import PAD
 from nas.models.heads import HEADS
 from nas.models.pixels import PixelHead
-from nas.models.pyramid import head_of
+from nas.models.pyramid import head_and_size
 from nas.necks.architecture import Architecture
-from nas.necks.describe import drawing, summary
+from nas.necks.describe import node_table, summary
 from nas.plugins import packages
 from nas.studies.catalog import dump_yaml, load_yaml, read
 from nas.studies.metrics import Metrics
@@ -136,7 +136,7 @@ class ExportConfig(Value):
     def to_yaml(self) -> str:
         """The file: the neck drawn in comments, a line a node, then the data with the nodes in the same order."""
         neck = self.architecture.neck
-        drawn = "".join(f"# {line}\n" for line in [summary(neck), *drawing(neck).splitlines()])
+        drawn = "".join(f"# {line}\n" for line in [summary(neck), *node_table(neck).splitlines()])
         data = self.model_dump(mode="json", exclude={"architecture"})
         return HEADER + drawn + dump_yaml(data | {"architecture": self.architecture.to_dict()})
 
@@ -169,7 +169,7 @@ def _gives_boxes(architecture: Architecture) -> bool:
 
 
 def _repeated(architecture: Architecture) -> dict[str, Any]:
-    head, size = head_of(architecture)
+    head, size = head_and_size(architecture)
     backbone = architecture.backbone
     channels = backbone.in_channels
     normalisation = Normalisation(mean=backbone.mean or (0.0,) * channels, std=backbone.std or (1.0,) * channels)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NASError
-from nas.models import Detector, Headed
+from nas.models import Detector, HeadedModel
 from nas.models.dense import DenseHead
 
 INPUT = "images"
@@ -24,7 +24,7 @@ class Deployed(nn.Module):
     points or anchors of all levels. A model of another head gives what its `raw` gives.
     """
 
-    def __init__(self, model: Headed) -> None:
+    def __init__(self, model: HeadedModel) -> None:
         super().__init__()
         copied: Any = deepcopy(model)
         self.model = copied.to("cpu", memory_format=torch.contiguous_format)
@@ -37,8 +37,8 @@ class Deployed(nn.Module):
         outputs = self.model.raw(images)
         if isinstance(self.model, Detector):
             head = self.model.head
-            assert isinstance(head, DenseHead)  # others are no graph: see `nas.models.fault_of_graph`
-            outputs = head.decoded(outputs, head.points(self.model.sizes(), images.device))
+            assert isinstance(head, DenseHead)  # other heads cannot be exported: see `nas.models.graph_fault`
+            outputs = head.decode(outputs, head.points(self.model.sizes(), images.device))
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def example(self, batch: int) -> Tensor:

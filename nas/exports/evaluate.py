@@ -10,8 +10,8 @@ from typing import Any
 from nas.errors import UserError
 from nas.exports.config import read_config
 from nas.exports.loader import loaded
-from nas.models import Headed, Segmenter
-from nas.models.window import Window
+from nas.models import HeadedModel, Segmenter
+from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Frame
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
@@ -48,8 +48,8 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     config = read_config(Path(directory))
     model = loaded(Path(directory), config)
     task = _task(model, folder, kind, split)
-    with closing(Window()) as window:
-        metrics = task.session(model.to(task.device)).measure(window)
+    with closing(MeasurementLock()) as lock:
+        metrics = task.session(model.to(task.device)).measure(lock)
     dataset = task.dataset
     return {
         "metrics": metrics,
@@ -63,7 +63,7 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     }
 
 
-def _task(model: Headed, folder: str, kind: str | None, split: str) -> SupervisedTask[Any]:
+def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> SupervisedTask[Any]:
     """The task whose validation images are to be measured."""
     architecture = model.architecture
     segments = isinstance(model, Segmenter)

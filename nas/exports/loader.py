@@ -11,11 +11,11 @@ from safetensors import SafetensorError
 from nas.errors import UserError
 from nas.exports.config import ExportConfig, read_config
 from nas.exports.weights import WEIGHTS
-from nas.models import Headed, with_head
+from nas.models import HeadedModel, build_with_head
 from nas.tasks.weights import unpacked
 
 
-def load(directory: str | Path) -> Headed:
+def load(directory: str | Path) -> HeadedModel:
     """The model of an export, in eval mode, with the weights and so the outputs of the one that was measured.
 
     It takes a list of images (C, H, W) in [0, 1] of any size. A detector gives a list of dicts `boxes`, `scores`,
@@ -29,10 +29,10 @@ def load(directory: str | Path) -> Headed:
     return loaded(directory, read_config(directory))
 
 
-def loaded(directory: Path, config: ExportConfig) -> Headed:
+def loaded(directory: Path, config: ExportConfig) -> HeadedModel:
     """See `load`."""
     data = checked(directory, config)
-    model = with_head(config.architecture)
+    model = build_with_head(config.architecture)
     try:
         model.load_state_dict(unpacked(data))
     except (SafetensorError, RuntimeError) as error:

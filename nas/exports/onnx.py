@@ -50,7 +50,7 @@ def onnx_nms(model: Deployed) -> bytes:
 
     proto = load_from_string(onnx(model))
     graph = proto.graph
-    limits = {"most": (TensorProto.INT64, MOST), "iou": (TensorProto.FLOAT, model.model.head.overlap)}
+    limits = {"most": (TensorProto.INT64, MOST), "iou": (TensorProto.FLOAT, model.model.head.nms_iou)}
     limits["threshold"] = (TensorProto.FLOAT, model.model.threshold)
     graph.initializer.extend(helper.make_tensor(f"nms_{name}", kind, [1], [x]) for name, (kind, x) in limits.items())
     graph.node.extend(

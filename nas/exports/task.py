@@ -9,7 +9,7 @@ from pathlib import Path
 from nas import tasks
 from nas.errors import Fault, SpecError, UserError
 from nas.exports.config import ExportConfig, Init
-from nas.models.cost import fault_of_target
+from nas.models.cost import target_fault
 from nas.studies.catalog import change_study
 from nas.studies.spec import DataSpec, StudySpec, TaskSpec
 from nas.tasks import data
@@ -91,5 +91,5 @@ def _with_way_out(fault: Fault) -> Fault:
 
 def _machine(task: TaskSpec) -> list[Fault]:
     """What this machine lacks."""
-    found = {"device": fault_of_device(task.device), "latency_target": fault_of_target(task.latency_target)}
+    found = {"device": fault_of_device(task.device), "latency_target": target_fault(task.latency_target)}
     return [Fault(f"task.{key}", fault) for key, fault in found.items() if fault is not None]

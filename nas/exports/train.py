@@ -24,7 +24,7 @@ from nas.exports.train_card import train_card
 from nas.exports.under_way import carry_on
 from nas.exports.weights import SHARED_PREFIX, WEIGHTS
 from nas.exports.writer import DEFAULT, FORMATS, KNOWN, MODELS, check_formats, check_head, made
-from nas.models import Headed, with_head
+from nas.models import HeadedModel, build_with_head
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
 from nas.studies.metrics import Metrics, finite
@@ -243,10 +243,12 @@ def _rehearse(architecture: Architecture, formats: Sequence[str]) -> None:
     """Write the formats once before the training, so that what cannot be written is not told after it."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made(architecture, packed(with_head(architecture).state_dict()), formats)
+        made(architecture, packed(build_with_head(architecture).state_dict()), formats)
 
 
-def _measured(task: SupervisedTask[Any], model: Headed, curve: Sequence[Progress]) -> tuple[Metrics, dict[str, Any]]:
+def _measured(
+    task: SupervisedTask[Any], model: HeadedModel, curve: Sequence[Progress]
+) -> tuple[Metrics, dict[str, Any]]:
     """All metrics of the result, and what they rest on."""
     last = curve[-1].metrics
     missing = [name for name in task.available if last.get(name) is None]

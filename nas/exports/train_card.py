@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nas.exports.card import DRAWING, FILES, bullets, data, origin, use, weights
 from nas.exports.config import STUDY, ExportConfig, Init, Trained
-from nas.necks.describe import describe, shown
-from nas.studies.metrics import Metrics, in_order, metric_of
+from nas.necks.describe import describe
+from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.spec import TaskSpec
 
 _INITS: dict[Init, str] = {
@@ -64,5 +64,5 @@ def _table(after: Metrics, before: Metrics) -> str:
         ["---", *["---:"] * len(metrics)],
     ]
     for title, values in (("**this one**", after), ("the export it was made from", before)):
-        lines.append([title, *(shown(name, values.get(name)) for name in metrics)])
+        lines.append([title, *(format_metric(name, values.get(name)) for name in metrics)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

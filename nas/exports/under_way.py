@@ -9,10 +9,10 @@ from typing import Any
 
 from nas.exports.checkpoint import CHECKPOINT, Checkpoint, random_states, set_random_states, write_curve
 from nas.exports.interruption import Interrupted, interruptible
-from nas.models import Headed
+from nas.models import HeadedModel
 from nas.models.cost import cost, intra_op_threads
 from nas.necks.architecture import Architecture
-from nas.necks.describe import shown
+from nas.studies.metrics import format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import available_cpus
 from nas.tasks.supervised import SupervisedTask
@@ -34,7 +34,7 @@ def threads(task: SupervisedTask[Any], architecture: Architecture) -> int:
 
 def carry_on(
     task: SupervisedTask[Any],
-    model: Headed,
+    model: HeadedModel,
     seed: int,
     settings: dict[str, Any],
     folder: Path,
@@ -96,9 +96,9 @@ def carry_on(
 
 def _line(progress: Progress, quality: tuple[str, str], left: float) -> str:
     metric, name = quality
-    found = f"loss {shown('loss', progress.metrics['loss'])}"
+    found = f"loss {format_metric('loss', progress.metrics['loss'])}"
     if metric in progress.metrics:
-        found += f", {name} {shown(metric, progress.metrics[metric])}"
+        found += f", {name} {format_metric(metric, progress.metrics[metric])}"
     end = f"; about {_duration(left)} left" if progress.epoch < progress.epochs else ""
     return f"epoch {progress.epoch} of {progress.epochs}: {found}{end}"
 

@@ -16,9 +16,9 @@ from nas.exports.onnx import ONNX, ONNX_NMS, onnx, onnx_nms
 from nas.exports.pt2 import PT2, pt2
 from nas.exports.python import PYTHON, python
 from nas.exports.weights import WEIGHTS, merged
-from nas.models import fault_of_graph, with_head
-from nas.models.cost import fault_of_target
-from nas.models.pyramid import head_of
+from nas.models import build_with_head, graph_fault
+from nas.models.cost import target_fault
+from nas.models.pyramid import head_and_size
 from nas.necks.architecture import Architecture
 from nas.necks.drawing import svg
 from nas.storage import Store, open_store
@@ -108,7 +108,7 @@ def export_study(
     # Canonical, so that `neck.nodes.3` among the weights is node 3 of the config.
     architecture = Architecture.parse(facts.architecture).canonical()
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
-    check_head(head_of(architecture)[0].kind, formats)
+    check_head(head_and_size(architecture)[0].kind, formats)
     needed = {"weights", *MODELS}.intersection(formats)
     state = _weights(store, key, facts, architecture, spec.keep) if needed else None
     weights = state if "weights" in formats else None
@@ -148,7 +148,7 @@ def made(architecture: Architecture, state: bytes | None, formats: Sequence[str]
     files = {PYTHON: python(architecture)} if "python" in formats else {}
     whole = [f for f in MODELS if f in formats]
     if state is not None and whole:
-        model = with_head(architecture)
+        model = build_with_head(architecture)
         model.load_state_dict(unpacked(state))
         deployed = Deployed(model)
         files |= {MODELS[f][0]: MODELS[f][1](deployed) for f in whole}
@@ -164,7 +164,7 @@ def check_formats(formats: Sequence[str]) -> None:
     unknown = [f for f in formats if f not in FORMATS]
     if unknown:
         raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
-    missing = fault_of_target("onnxruntime") if any(f.startswith("onnx") for f in formats) else None
+    missing = target_fault("onnxruntime") if any(f.startswith("onnx") for f in formats) else None
     if missing is not None:
         raise UserError(missing)
 
@@ -173,10 +173,10 @@ def check_head(kind: str, formats: Sequence[str]) -> None:
     """Whether a model with a head of this kind can be written down in all of `formats`.
 
     Raises:
-        UserError: it is no graph of fixed shapes.
+        UserError: a model with this head cannot be exported as a graph.
     """
     graphs = [f for f in MODELS if f in formats]
-    fault = fault_of_graph(kind) if graphs else None
+    fault = graph_fault(kind) if graphs else None
     if fault is not None:
         raise UserError(f"{', '.join(graphs)}: {fault} in the study, or leave them out of the formats")
 

@@ -1,4 +1,4 @@
-"""Anchors: boxes of fixed sizes at every cell of a pyramid's maps, and the objects that they answer for."""
+"""Anchors: boxes of fixed sizes at every position of a pyramid's maps, and their assignment to objects."""
 
 from __future__ import annotations
 
@@ -12,22 +12,30 @@ from torchvision.ops import box_iou
 
 
 class Anchors(NamedTuple):
-    """Boxes (P, 4) in pixels, those of a cell behind one another, and how many they are a level."""
+    """The anchors of a pyramid.
+
+    Attributes:
+        boxes: (P, 4) as x1, y1, x2, y2 in pixels; all anchors of a position follow each other.
+        counts: number of anchors of each level.
+    """
 
     boxes: Tensor
     counts: tuple[int, ...]
 
 
-def anchors(
+def make_anchors(
     levels: Sequence[int],
     sizes: Sequence[tuple[int, int]],
     sides: Tensor,
     ratios: Sequence[float],
 ) -> Anchors:
-    """The anchors of maps of `sizes` (height, width), one a level, in the middle of their cells.
+    """Anchors in the middle of every position of the maps.
 
-    `sides` (S,) are those of squares of the same area, in strides; `ratios` are height over width. A cell has its
-    anchors of the first ratio first. They are made where `sides` lies.
+    Args:
+        levels: levels of the maps.
+        sizes: height and width of each map.
+        sides: (S,) sides of squares of the anchors' areas, in strides. Its device is that of the anchors.
+        ratios: height over width. At every position, the anchors of the first ratio come first.
     """
     device = sides.device
     tall = torch.tensor(ratios, device=device).sqrt()[:, None]
@@ -42,15 +50,16 @@ def anchors(
     return Anchors(torch.cat(boxes), tuple(counts))
 
 
-def matched(matcher: Matcher, points: Anchors, boxes: Tensor, valid: Tensor) -> Tensor:
-    """Which box each anchor answers for, by IoU: (N, P) indices into G, -1 for background, -2 for what is neither.
+def match_anchors(matcher: Matcher, points: Anchors, boxes: Tensor, valid: Tensor) -> Tensor:
+    """Assign anchors to boxes by IoU, for `nas.models.boxes.BoxHead.assign`.
 
-    See `nas.models.boxes.BoxHead.assign`.
+    Returns:
+        (N, P) indices into G, -1 for background, -2 for anchors that are neither.
     """
     assigned = torch.full((len(boxes), len(points.boxes)), -1, dtype=torch.long, device=boxes.device)
     for image, own in enumerate(valid):
         index = own.nonzero().squeeze(1)
         if len(index):
-            found = matcher(box_iou(boxes[image, index], points.boxes))
-            assigned[image] = torch.where(found >= 0, index[found.clamp(min=0)], found)
+            matches = matcher(box_iou(boxes[image, index], points.boxes))
+            assigned[image] = torch.where(matches >= 0, index[matches.clamp(min=0)], matches)
     return assigned

@@ -1,4 +1,4 @@
-"""Fusion by attention: what the maps hold decides how much each counts. All take and give (N, C, H, W)."""
+"""Fusion by attention: the content of the maps decides their weights. Inputs and output are (N, C, H, W)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 class ChannelAttention(nn.Module):
-    """y_c = sum_i softmax_i(a_i)_c x_ic * n, where a = W2 relu(W1 GAP(sum x)): which input counts, channel by channel.
+    """y_c = n sum_i softmax_i(a_i)_c x_ic with a = W2 relu(W1 GAP(sum x)): weights of the inputs for each channel.
 
-    The factor n, the number of inputs, makes equal weights the plain sum, which is where W2 = 0 starts.
-    Source: Li et al., "Selective Kernel Networks" (2019), section 3.1, without its BatchNorm (maps of 1x1).
+    W2 starts at 0. The factor n, the number of inputs, makes that start the plain sum.
+    Source: Li et al., "Selective Kernel Networks" (2019), section 3.1, without BatchNorm, because its maps are 1x1.
     """
 
     def __init__(self, width: int, inputs: int, reduction: int = 8) -> None:
@@ -39,7 +39,7 @@ class ChannelAttention(nn.Module):
 
 
 class GlobalGate(nn.Module):
-    """y = x_0 + x_1 sigmoid(global max of x_0): what the coarser map x_0 holds tells which channels of x_1 count.
+    """y = x_0 + x_1 sigmoid(GMP(x_0)): the coarser map x_0 weights the channels of x_1. GMP is global max pooling.
 
     Source: Ghiasi et al., "NAS-FPN" (2019), figure 5, as its public TPU implementation computes it.
     """
@@ -50,7 +50,7 @@ class GlobalGate(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """y = s * sigmoid(W2 relu(W1 GAP(s))), s the sum of x_i: which channels count.
+    """y = s sigmoid(W2 relu(W1 GAP(s))) with s = sum x: the sum of the inputs with weights for its channels.
 
     Source: Hu et al., "Squeeze-and-Excitation Networks" (2018), section 3.
     """
@@ -70,9 +70,9 @@ class SqueezeExcite(nn.Module):
 
 
 class GAU(nn.Module):
-    """y = x_0 + conv3(x_1) sigmoid(conv1(GAP(x_0))): the context of the coarser map x_0 weighs the details of x_1.
+    """y = x_0 + conv3(x_1) sigmoid(conv1(GAP(x_0))): the coarser map x_0 weights the channels of x_1.
 
-    Without the paper's BatchNorm on the pooled context: one image has one value a channel there.
+    The paper's BatchNorm on the pooled context is left out, because it has one value for each channel of an image.
     Source: Li et al., "Pyramid Attention Network for Semantic Segmentation" (2018), section 3.3.
     """
 
@@ -89,9 +89,9 @@ class GAU(nn.Module):
 
 
 class _Context(nn.Module):
-    """g = sigmoid(local(s) + global(s)): a 1x1 bottleneck on every cell, and one on the pooled map.
+    """g = sigmoid(local(s) + global(s)): a bottleneck of 1x1 convolutions at every position, and one on the pooled map.
 
-    The local branch has BatchNorms, the global one none: one image has one value a channel there.
+    Only the local branch has BatchNorm, because the pooled map has one value for each channel of an image.
     """
 
     def __init__(self, width: int, reduction: int = 4) -> None:
@@ -111,7 +111,7 @@ class _Context(nn.Module):
 
 
 class AFF(nn.Module):
-    """y = 2 g x_0 + 2 (1 - g) x_1, g the context of x_0 + x_1.
+    """y = 2 g x_0 + 2 (1 - g) x_1 with g = context(x_0 + x_1).
 
     Source: Dai et al., "Attentional Feature Fusion" (2021), section 3.2, and its public implementation.
     """
@@ -128,7 +128,7 @@ class AFF(nn.Module):
 
 
 class IAFF(nn.Module):
-    """y = 2 g x_0 + 2 (1 - g) x_1, g the context of AFF(x_0, x_1).
+    """y = 2 g x_0 + 2 (1 - g) x_1 with g = context(AFF(x_0, x_1)).
 
     Source: Dai et al., "Attentional Feature Fusion" (2021), section 3.3.
     """
@@ -146,7 +146,7 @@ class IAFF(nn.Module):
 
 
 class ASFF(nn.Module):
-    """y = sum_i softmax_i(conv1_i(x_i)) x_i, the softmax at every pixel. It starts as the mean.
+    """y = sum_i softmax_i(conv1_i(x_i)) x_i: weights of the inputs at every position. It starts as the mean.
 
     Source: Liu et al., "Learning Spatial Fusion for Single-Shot Object Detection" (2019), section 3.2.
     """

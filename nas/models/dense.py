@@ -1,4 +1,4 @@
-"""Dense detection heads: places on the maps that each answer for an object or for none, judged at one look."""
+"""Dense detection heads, of one stage: every point detects an object or none."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ from nas.models.boxes import BoxHead, Detections, Truth
 
 
 class DenseHead(BoxHead):
-    """A head with outputs at all P places of the maps: points, or anchors. See `BoxHead`."""
+    """A head with raw outputs at all P points. See `BoxHead`."""
 
-    graph = True
+    exportable = True
 
     @abstractmethod
     def loss(self, outputs: Any, points: Any, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
-        """`boxes` is (N, G, 4), `labels` (N, G), `assigned` (N, P) from `assign`."""
+        """The loss of raw outputs.
+
+        Args:
+            outputs: from `forward`.
+            points: from `points`.
+            boxes: see `Truth`.
+            labels: see `Truth`.
+            assigned: (N, P) from `assign`.
+        """
 
     @abstractmethod
-    def decoded(self, outputs: Any, points: Any) -> tuple[Tensor, Tensor]:
-        """Boxes (N, P, 4) in pixels and scores (N, P, classes) at all places."""
+    def decode(self, outputs: Any, points: Any) -> tuple[Tensor, Tensor]:
+        """Boxes (N, P, 4) in pixels and scores (N, P, classes) at all points."""
 
     def training_loss(
         self, maps: Sequence[Tensor], points: Any, truth: Truth, assigned: Tensor, generator: torch.Generator
@@ -35,22 +43,20 @@ class DenseHead(BoxHead):
             return self.loss(outputs, points, truth.boxes, truth.labels, assigned)
 
     def detect(self, outputs: Any, points: Any, *, threshold: float, most: int = 100) -> list[Detections]:
-        """See `BoxHead`: 1,000 candidates a level, NMS at IoU `overlap` a class."""
-        boxes, scores = self.decoded(outputs, points)
-        return [self._strongest(b, s, points.counts, threshold, most) for b, s in zip(boxes, scores, strict=True)]
+        """See `BoxHead`. NMS for each class takes the 1,000 best candidates of every level."""
+        boxes, scores = self.decode(outputs, points)
+        return [self._select(b, s, points.counts, threshold, most) for b, s in zip(boxes, scores, strict=True)]
 
-    def _strongest(
-        self, boxes: Tensor, scores: Tensor, counts: Sequence[int], threshold: float, most: int
-    ) -> Detections:
-        kept = []
+    def _select(self, boxes: Tensor, scores: Tensor, counts: Sequence[int], threshold: float, most: int) -> Detections:
+        candidates = []
         start = 0
         for count in counts:
             flat = scores[start : start + count].flatten()
             best = flat.topk(min(1000, len(flat))).indices
-            kept.append(best[flat[best] > threshold] + start * self.classes)
+            candidates.append(best[flat[best] > threshold] + start * self.classes)
             start += count
-        index = torch.cat(kept)
+        index = torch.cat(candidates)
         score, label = scores.flatten()[index], index % self.classes
         box = boxes[index // self.classes]
-        keep = batched_nms(box, score, label, self.overlap)[:most]
+        keep = batched_nms(box, score, label, self.nms_iou)[:most]
         return Detections(box[keep], score[keep], label[keep])

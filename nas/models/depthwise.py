@@ -1,4 +1,4 @@
-"""Depthwise convolutions in float32, where all else trains in bfloat16."""
+"""Depthwise convolutions in float32 under autocast."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 
-def keep_depthwise_exact(model: nn.Module) -> None:
-    """Let the depthwise convolutions of a model leave autocast; done again, it changes nothing.
+def keep_depthwise_float32(model: nn.Module) -> None:
+    """Make the depthwise convolutions of a model compute in float32 under autocast. Repeated calls change nothing.
 
-    On CPUs torch 2.14's gradient of one takes far longer in bfloat16 than in float32.
+    On CPUs, their gradient in torch 2.14 takes far longer in bfloat16 than in float32.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-            module.__class__ = _exact(type(module))
+            module.__class__ = _float32_class(type(module))
 
 
-class _Exact(nn.Module):
-    """Before a kind of module in its bases: that in float32, whatever autocast says."""
+class _Float32(nn.Module):
+    """A mixin: the module's forward pass in float32, outside autocast."""
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -27,11 +27,11 @@ class _Exact(nn.Module):
             return y
 
 
-_MADE: dict[Any, Any] = {}
-"""Kind of module -> the exact one."""
+_CLASSES: dict[Any, Any] = {}
+"""Module class -> its subclass that computes in float32."""
 
 
-def _exact(kind: Any) -> Any:
-    if issubclass(kind, _Exact):
+def _float32_class(kind: Any) -> Any:
+    if issubclass(kind, _Float32):
         return kind
-    return _MADE.setdefault(kind, type(kind.__name__, (_Exact, kind), {}))
+    return _CLASSES.setdefault(kind, type(kind.__name__, (_Float32, kind), {}))

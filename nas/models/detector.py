@@ -1,4 +1,4 @@
-"""Detector: a pyramid with a detection head, from images to boxes."""
+"""Detector: backbone, neck and detection head, from images to boxes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,26 @@ from nas.errors import UserError
 from nas.models.backbone import Backbone
 from nas.models.boxes import BoxHead, Detections
 from nas.models.heads import HEADS
-from nas.models.pyramid import Headed
+from nas.models.pyramid import HeadedModel
 from nas.necks.architecture import Architecture
 
 
-class Detector(Headed):
-    """Backbone, neck and a head for boxes; levels of other widths are brought to the head's by a 1x1 convolution.
+class Detector(HeadedModel):
+    """Backbone, neck and detection head, called like torchvision's detectors.
 
-    Called as torchvision's detectors are: a list of images (C, H, W) in [0, 1], of any size, gives a list of dicts
-    `boxes` (K, 4) in the pixels of each image, `scores` (K,), `labels` (K,) from 0. Images are letterboxed to
-    `image_size` unless they have it already. `raw` takes a batch of that size and gives the head's outputs.
+    `forward` takes a list of images (C, H, W) in [0, 1] of any size, and letterboxes them to `image_size`. It returns a
+    dict for each image: `boxes` (K, 4) as x1, y1, x2, y2 in pixels of the image, `scores` (K,) and `labels` (K,) from
+    0. A 1x1 convolution brings levels of another width to the head's width.
+
+    Args:
+        architecture: an architecture with a head derived from `BoxHead`.
+        backbone: a backbone to use instead of a new one.
+
+    Attributes:
+        threshold: least score of a detection.
+
+    Raises:
+        UserError: the head is unknown, or the neck merges its maps into one.
     """
 
     head: BoxHead
@@ -32,7 +42,7 @@ class Detector(Headed):
         spec = self.spec
         kind = HEADS[spec.kind]
         if not issubclass(kind, BoxHead):
-            raise UserError(f"the head {spec.kind!r} finds no boxes, which a detector is for")
+            raise UserError(f"the head {spec.kind!r} detects no boxes: build a Segmenter")
         if architecture.neck.merge is not None:
             raise UserError(f"the {spec.kind} head takes a pyramid, and this neck merges its maps into one")
         width = spec.width or max(self.neck.out_channels)
@@ -44,25 +54,24 @@ class Detector(Headed):
         self.threshold = 0.05
 
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
-        """The head's input from the backbone's maps."""
+        """The maps for the head, from the backbone's maps."""
         maps: OrderedDict[str, Tensor] = self.neck(features)
         return [adapt(x) for adapt, x in zip(self.adapt, maps.values(), strict=True)]
 
     def sizes(self) -> list[tuple[int, int]]:
-        """Height and width of the maps, one a level."""
+        """Height and width of the map of each level."""
         return [(-(-self.image_size // 2**level),) * 2 for level in self.head.levels]
 
     def detect(self, outputs: Any) -> list[Detections]:
-        """Boxes in the pixels of the letterboxed image."""
+        """The detections of raw outputs, in pixels of the letterboxed images."""
         points = self.head.points(self.sizes(), outputs[0].device)
         return self.head.detect(outputs, points, threshold=self.threshold)
 
     def forward(self, images: Sequence[Tensor] | Tensor) -> list[dict[str, Tensor]]:
         boxed, scales = zip(*(self.letterboxed(x) for x in images), strict=True)
         results = []
-        for found, image, scale in zip(self.detect(self.raw(torch.stack(boxed))), images, scales, strict=True):
+        for detections, image, scale in zip(self.detect(self.raw(torch.stack(boxed))), images, scales, strict=True):
             h, w = image.shape[-2:]
-            limit = torch.tensor([w, h, w, h], device=found.boxes.device)
-            boxes = torch.minimum(found.boxes / scale, limit)
-            results.append({"boxes": boxes, "scores": found.scores, "labels": found.labels})
+            limit = torch.tensor([w, h, w, h], device=detections.boxes.device)
+            results.append(detections._asdict() | {"boxes": torch.minimum(detections.boxes / scale, limit)})
         return results

@@ -1,9 +1,8 @@
-"""Faster R-CNN: a detection head that looks twice, on any pyramid; proposals from all maps, judged one by one.
+"""Faster R-CNN: a two-stage detection head on any pyramid.
 
-Layers, matching, sampling, losses and box coding are torchvision's. Set up anew is what it fixes: strides are 2^level
-whatever the map sizes; anchors as `nas.models.anchors` has them; the numbers of proposals suit proxies of small images;
-chance is drawn from the training's own generator. An image always gets the same number of proposals, so that cost and
-latency are the neck's and not the image's.
+Layers, matching, sampling, losses and box coding are torchvision's. Here strides are 2^level for all map sizes, anchors
+are those of `nas.models.anchors`, the numbers of proposals suit small images, and random numbers come from the
+training's generator. All images have the same number of proposals, so that cost and latency do not depend on them.
 Source: Ren et al., "Faster R-CNN" (2015); Lin et al., "Feature Pyramid Networks" (2017), sections 4.1 and 4.2;
 torchvision.models.detection.faster_rcnn.
 """
@@ -23,7 +22,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, con
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
-from nas.models.anchors import Anchors, anchors, matched
+from nas.models.anchors import Anchors, make_anchors, match_anchors
 from nas.models.boxes import BoxHead, Detections, Truth
 
 SIDE = 8
@@ -32,33 +31,37 @@ SIDE = 8
 RATIOS = (0.5, 1.0, 2.0)
 
 CANDIDATES = 256
-"""Anchors a level whose boxes compete to be proposals."""
+"""Number of anchors of a level whose boxes compete to be proposals."""
 
 PROPOSALS = 100
-"""Boxes an image that are looked at again: as many as average precision counts."""
+"""Number of proposals of an image, as many as average precision counts."""
 
 ANCHORS_SAMPLED, PROPOSALS_SAMPLED = 64, 64
-"""Anchors, and then proposals, an image whose loss is taken."""
+"""Numbers of anchors and of proposals of an image that enter the loss."""
 
 POSITIVE = 0.25
-"""Part of these proposals that are to be objects, where there are enough; half of the anchors are."""
+"""Share of objects among these proposals, if there are enough. Among the anchors it is one half."""
 
 POOLED = 7
-"""Side of the map that is cut out for a proposal, in cells."""
+"""Height and width of a proposal's crop."""
 
 SAMPLES = 2
-"""Places a side that a cell of it is the mean of."""
+"""Each pixel of a crop is the mean of SAMPLES x SAMPLES samples."""
 
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
-"""Pixels from which on, at a scale of 1, a proposal is cut out of this level and not of the finer one."""
+"""Side in pixels from which, at a scale of 1, a proposal is cropped from this level rather than the next finer one."""
 
 REPRESENTATION = 256
-"""Width of the two layers that judge a proposal; 1,024 as published, on maps of 256 channels."""
+"""Width of the two layers of the second stage; 1,024 as published, on maps of 256 channels."""
 
 
 class Outputs(NamedTuple):
-    """Raw outputs at the P proposals: logits (N, P, 1 + classes), 0 the background; offsets (N, P, 4 * (1 + classes));
-    the proposals (N, P, 4) as x1, y1, x2, y2 in pixels, empty boxes at the end where an image has fewer.
+    """Raw outputs at the P proposals.
+
+    Attributes:
+        logits: (N, P, 1 + classes); class 0 is the background.
+        offsets: (N, P, 4 * (1 + classes)).
+        proposals: (N, P, 4) as x1, y1, x2, y2 in pixels; an image with fewer has empty boxes at the end.
     """
 
     logits: Tensor
@@ -67,21 +70,21 @@ class Outputs(NamedTuple):
 
 
 class FasterRCNN(BoxHead):
-    """A region proposal network shared by all levels, and two fully connected layers for what it proposes.
+    """A region proposal network shared by all levels, and two fully connected layers for its proposals.
 
     See `BoxHead`; `convs` are those of the proposal network. The anchors of level l have the area of a square of
-    8 * 2^l * scale pixels, and proposals of 14 to 28 times 2^l * scale pixels are cut out of its map.
+    8 * 2^l * scale pixels, and proposals with sides of 14 to 28 times 2^l * scale pixels are cropped from its map.
     """
 
-    overlap = 0.5
-    graph = False
+    nms_iou = 0.5
+    exportable = False
 
     def __init__(
         self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0
     ) -> None:
         super().__init__(width, classes, levels, convs, image_size, scale)
         self.rpn = RegionProposalNetwork(
-            nn.Identity(),  # anchors come from `points`
+            nn.Identity(),  # in place of torchvision's anchors
             RPNHead(width, len(RATIOS), convs),
             fg_iou_thresh=0.7,
             bg_iou_thresh=0.3,
@@ -101,7 +104,7 @@ class FasterRCNN(BoxHead):
             positive_fraction=POSITIVE,
             bbox_reg_weights=None,
             score_thresh=0.05,
-            nms_thresh=self.overlap,
+            nms_thresh=self.nms_iou,
             detections_per_img=100,
         )
         self._samplers = Sampler(ANCHORS_SAMPLED, 0.5), Sampler(PROPOSALS_SAMPLED, POSITIVE)
@@ -109,28 +112,30 @@ class FasterRCNN(BoxHead):
 
     def forward(self, maps: Sequence[Tensor]) -> Outputs:
         n, device = len(maps[0]), maps[0].device
-        objectness, offsets = self._asked(maps)
-        if device.type == "meta":  # no values to choose by; what the second look costs depends on the number alone
+        objectness, offsets = self._first_stage(maps)
+        if device.type == "meta":
+            # There are no values to select by. The cost of the second stage depends only on the number of proposals.
             proposals = torch.empty(n, PROPOSALS, 4, device=device)
-            cut = maps[0].new_empty(n * PROPOSALS, maps[0].shape[1], POOLED, POOLED)
+            crops = maps[0].new_empty(n * PROPOSALS, maps[0].shape[1], POOLED, POOLED)
         else:
             points = self.points([(x.shape[-2], x.shape[-1]) for x in maps], device)
-            found = self._proposed(objectness, offsets, points)
-            proposals = torch.stack([F.pad(x, (0, 0, 0, PROPOSALS - len(x))) for x in found])
-            cut = self._cut(maps, list(proposals))
-        logits, refined = self.roi.box_predictor(self.roi.box_head(cut))
+            selected = self._select_proposals(objectness, offsets, points)
+            proposals = torch.stack([F.pad(x, (0, 0, 0, PROPOSALS - len(x))) for x in selected])
+            crops = self._crop(maps, list(proposals))
+        logits, refined = self.roi.box_predictor(self.roi.box_head(crops))
         return Outputs(logits.unflatten(0, (n, PROPOSALS)), refined.unflatten(0, (n, PROPOSALS)), proposals)
 
     def points(self, sizes: Sequence[tuple[int, int]], device: torch.device | None = None) -> Anchors:
-        """The anchors of maps of `sizes` (height, width), one a level."""
-        return anchors(self.levels, sizes, torch.tensor([SIDE * self.scale], device=device), RATIOS)
+        """See `BoxHead`."""
+        return make_anchors(self.levels, sizes, torch.tensor([SIDE * self.scale], device=device), RATIOS)
 
     def assign(self, points: Anchors, boxes: Tensor, valid: Tensor) -> Tensor:
-        """See `BoxHead`: the box of the largest IoU from .7 on, and to every box its best anchors.
+        """See `BoxHead`. An anchor takes the box of the largest IoU, if that is 0.7 or more.
 
-        -1 is background, -2 an anchor of an IoU from .3 to .7, which is not trained.
+        Every box also gets its best anchors. -1 is background. -2 is an anchor with an IoU from 0.3 to 0.7, which is
+        not trained.
         """
-        return matched(self.rpn.proposal_matcher, points, boxes, valid)
+        return match_anchors(self.rpn.proposal_matcher, points, boxes, valid)
 
     def training_loss(
         self, maps: Sequence[Tensor], points: Anchors, truth: Truth, assigned: Tensor, generator: torch.Generator
@@ -140,85 +145,87 @@ class FasterRCNN(BoxHead):
     def losses(
         self, maps: Sequence[Tensor], points: Anchors, truth: Truth, assigned: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The four losses by torchvision's names, of proposals and objects sampled by `generator`; see `BoxHead`."""
+        """The four losses under torchvision's names; `training_loss` is their sum."""
         for sampler in self._samplers:
             sampler.generator = generator
-        objectness, offsets = self._asked(maps)
+        objectness, offsets = self._first_stage(maps)
         coder = self.rpn.box_coder
-        answers = [box[own.clamp(min=0)] for box, own in zip(_at_least_one(truth.boxes), assigned, strict=True)]
-        wanted = coder.encode(answers, [points.boxes] * len(answers))
-        labels = [torch.where(own >= 0, 1.0, (own + 1).float()) for own in assigned]  # -2 becomes -1: left out
-        first = self.rpn.compute_loss(objectness.flatten(), offsets.flatten(0, 1), labels, wanted)
-        proposals = self._proposed(objectness, offsets, points)
+        boxes = [box[own.clamp(min=0)] for box, own in zip(_at_least_one(truth.boxes), assigned, strict=True)]
+        targets = coder.encode(boxes, [points.boxes] * len(boxes))
+        # 1 for objects, 0 for background (-1), and -1, which torchvision ignores, for neither (-2).
+        labels = [torch.where(own >= 0, 1.0, (own + 1).float()) for own in assigned]
+        first = self.rpn.compute_loss(objectness.flatten(), offsets.flatten(0, 1), labels, targets)
+        proposals = self._select_proposals(objectness, offsets, points)
         objects = [
             {"boxes": box[own], "labels": 1 + label[own]}
             for box, label, own in zip(truth.boxes, truth.labels, truth.valid, strict=True)
         ]
-        chosen, _, kinds, wanted = self.roi.select_training_samples(proposals, objects)
-        logits, refined = self.roi.box_predictor(self.roi.box_head(self._cut(maps, chosen)))
-        second = fastrcnn_loss(logits.float(), refined.float(), kinds, wanted)
+        samples, _, kinds, targets = self.roi.select_training_samples(proposals, objects)
+        logits, refined = self.roi.box_predictor(self.roi.box_head(self._crop(maps, samples)))
+        second = fastrcnn_loss(logits.float(), refined.float(), kinds, targets)
         names = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg")
         return dict(zip(names, (*first, *second), strict=True))
 
     def detect(self, outputs: Outputs, points: Anchors, *, threshold: float, most: int = 100) -> list[Detections]:
-        """See `BoxHead`: NMS at IoU `overlap` a class."""
+        """See `BoxHead`. NMS is for each class."""
         self.roi.score_thresh, self.roi.detections_per_img = threshold, most
         logits, offsets, proposals = outputs
-        found = self.roi.postprocess_detections(
+        detections = self.roi.postprocess_detections(
             logits.flatten(0, 1), offsets.flatten(0, 1), list(proposals), self._shapes(len(proposals))
         )
-        return [Detections(b, s, label - 1) for b, s, label in zip(*found, strict=True)]
+        return [Detections(b, s, label - 1) for b, s, label in zip(*detections, strict=True)]
 
-    def _asked(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def _first_stage(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Objectness (N, A) and offsets (N, A, 4) at the A anchors, in float32."""
         objectness, offsets = concat_box_prediction_layers(*self.rpn.head(list(maps)))
         n = len(maps[0])
         return objectness.float().view(n, -1), offsets.float().view(n, -1, 4)
 
-    def _proposed(self, objectness: Tensor, offsets: Tensor, points: Anchors) -> list[Tensor]:
-        """Boxes (K, 4) of each image that are to be looked at again, the best first; at most `PROPOSALS`."""
+    def _select_proposals(self, objectness: Tensor, offsets: Tensor, points: Anchors) -> list[Tensor]:
+        """The proposals (K, 4) of each image, best first, at most `PROPOSALS`."""
         n = len(offsets)
         boxes = self.rpn.box_coder.decode(offsets.detach().flatten(0, 1), [points.boxes] * n).view(n, -1, 4)
-        found: list[Tensor] = self.rpn.filter_proposals(boxes, objectness, self._shapes(n), list(points.counts))[0]
-        return found
+        proposals: list[Tensor]
+        proposals, _ = self.rpn.filter_proposals(boxes, objectness, self._shapes(n), list(points.counts))
+        return proposals
 
-    def _cut(self, maps: Sequence[Tensor], boxes: list[Tensor]) -> Tensor:
-        """What the maps show in the boxes: (K, C, 7, 7) for all K of them."""
+    def _crop(self, maps: Sequence[Tensor], boxes: list[Tensor]) -> Tensor:
+        """The crops (K, C, POOLED, POOLED) of all K boxes."""
         named = {f"p{level}": x for level, x in zip(self.levels, maps, strict=True)}
-        found: Tensor = self.roi.box_roi_pool(named, boxes, self._shapes(len(boxes)))
-        return found
+        crops: Tensor = self.roi.box_roi_pool(named, boxes, self._shapes(len(boxes)))
+        return crops
 
     def _shapes(self, images: int) -> list[tuple[int, int]]:
         return [(self.image_size, self.image_size)] * images
 
 
 class Sampler(BalancedPositiveNegativeSampler):  # type: ignore[misc]
-    """torchvision's sampler, which draws from torch's global state, with a generator in its place.
+    """torchvision's sampler with a generator in place of torch's global random state.
 
-    A run then repeats whatever else draws in the process, and is the start of a longer one.
+    So a training repeats whatever else draws random numbers in the process.
     """
 
     generator: torch.Generator | None = None
 
     def __call__(self, labels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Masks of the positives (labels from 1) and negatives (0) that were drawn, an image each."""
+        """For each image, masks of the sampled positives (labels from 1) and of the sampled negatives (0)."""
         positives, negatives = [], []
         for own in labels:
-            positive = self._drawn(own >= 1, int(self.batch_size_per_image * self.positive_fraction))
+            positive = self._sample(own >= 1, int(self.batch_size_per_image * self.positive_fraction))
             positives.append(positive)
-            negatives.append(self._drawn(own == 0, self.batch_size_per_image - int(positive.sum())))
+            negatives.append(self._sample(own == 0, self.batch_size_per_image - int(positive.sum())))
         return positives, negatives
 
-    def _drawn(self, known: Tensor, most: int) -> Tensor:
-        index = known.nonzero().squeeze(1)
-        order = torch.randperm(len(index), generator=self.generator, device=known.device)
-        mask = torch.zeros_like(known, dtype=torch.uint8)
+    def _sample(self, candidates: Tensor, most: int) -> Tensor:
+        index = candidates.nonzero().squeeze(1)
+        order = torch.randperm(len(index), generator=self.generator, device=candidates.device)
+        mask = torch.zeros_like(candidates, dtype=torch.uint8)
         mask[index[order[:most]]] = 1
         return mask
 
 
 class _Mapper(LevelMapper):  # type: ignore[misc]
-    """torchvision's rule which level a box is cut out of, for levels with gaps too: then of the next finer one."""
+    """torchvision's rule for the level of a crop. If the pyramid lacks that level, it is the next finer one."""
 
     def __init__(self, levels: Sequence[int], scale: float) -> None:
         super().__init__(levels[0], levels[-1], CANONICAL_SIDE * scale, CANONICAL_LEVEL)
@@ -230,12 +237,12 @@ class _Mapper(LevelMapper):  # type: ignore[misc]
 
 
 def _pool(levels: Sequence[int], scale: float) -> MultiScaleRoIAlign:
-    """Its scales are told: torchvision infers them from the sizes of maps, which small images round."""
+    """torchvision's RoIAlign with given scales. It would infer them from map sizes, which are rounded."""
     pool = MultiScaleRoIAlign([f"p{level}" for level in levels], POOLED, sampling_ratio=SAMPLES)
     pool.scales, pool.map_levels = [2.0**-level for level in levels], _Mapper(levels, scale)
     return pool
 
 
 def _at_least_one(boxes: Tensor) -> Tensor:
-    """Boxes (N, G, 4) with G of at least 1, so that an index of nothing has something to point at."""
+    """Boxes (N, G, 4) with G at least 1, because unassigned anchors are indexed as 0."""
     return boxes if boxes.shape[1] else boxes.new_zeros(len(boxes), 1, 4)

@@ -1,8 +1,9 @@
-"""FCOS: a dense, anchor-free detection head on any pyramid.
+"""FCOS: a one-stage, anchor-free detection head on any pyramid.
 
-Towers, outputs and loss are torchvision's. Set up anew is what it fixes for images of 800 pixels and levels P3 to P7:
-strides are 2^level whatever the map sizes, GroupNorm takes groups of 8 channels at any width, and the ranges of
-distances that a level answers for can be scaled. Source: Tian et al., "FCOS" (2019); torchvision.models.detection.fcos.
+Towers, outputs and loss are torchvision's, which is made for images of 800 pixels and levels P3 to P7. Here strides are
+2^level for all map sizes, GroupNorm has groups of 8 channels at any width, and the distance range of a level can be
+scaled.
+Source: Tian et al., "FCOS" (2019); torchvision.models.detection.fcos.
 """
 
 from __future__ import annotations
@@ -20,14 +21,20 @@ from nas.models.dense import DenseHead
 from nas.models.norms import GroupNorm
 
 RADIUS = 1.5
-"""Points count as positive within this many strides of a box's centre."""
+"""Radius around the centre of a box in which points are positive, in strides."""
 
 _PAIRS = 2**22
-"""Pairs of a point and a box that are compared at a time: 64 MB of distances."""
+"""Most pairs of a point and a box that are compared at a time, with 64 MB of distances."""
 
 
 class Outputs(NamedTuple):
-    """Raw outputs at the P points of all levels: logits (N, P, classes), distances (N, P, 4), centerness (N, P)."""
+    """Raw outputs at the P points of all levels.
+
+    Attributes:
+        logits: (N, P, classes).
+        distances: (N, P, 4) to the left, top, right and bottom of the box, in strides.
+        centerness: (N, P), before the sigmoid.
+    """
 
     logits: Tensor
     distances: Tensor
@@ -35,9 +42,13 @@ class Outputs(NamedTuple):
 
 
 class Points(NamedTuple):
-    """The P points of a pyramid, in pixels: centres (P, 2) as x, y; strides (P,); ranges of distances (P, 2).
+    """The P points of a pyramid, in pixels.
 
-    `counts` is the number of points a level.
+    Attributes:
+        centres: (P, 2) as x, y.
+        strides: (P,).
+        ranges: (P, 2), least and largest distance that a point detects.
+        counts: number of points of each level.
     """
 
     centres: Tensor
@@ -49,10 +60,10 @@ class Points(NamedTuple):
 class FCOS(DenseHead):
     """Classification, box and centerness towers shared by all levels.
 
-    See `DenseHead`; level l answers for distances from 4 to 8 times 2^l * scale pixels.
+    See `DenseHead`. Level l detects distances from 4 to 8 times 2^l * scale pixels.
     """
 
-    overlap = 0.6
+    nms_iou = 0.6
 
     def __init__(
         self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0
@@ -60,7 +71,7 @@ class FCOS(DenseHead):
         super().__init__(width, classes, levels, convs, image_size, scale)
         self.classification = FCOSClassificationHead(width, 1, classes, convs, norm_layer=GroupNorm)
         self.regression = FCOSRegressionHead(width, 1, convs, norm_layer=GroupNorm)
-        # A box of two strides to start with: distances of zero, torchvision's start, cost a short run its first steps.
+        # Boxes start with a side of two strides. torchvision's start at 0 costs a short training its first steps.
         nn.init.ones_(self.regression.bbox_reg.bias)
 
     def forward(self, maps: Sequence[Tensor]) -> Outputs:
@@ -69,7 +80,7 @@ class FCOS(DenseHead):
         return Outputs(logits, distances, centerness.squeeze(-1))
 
     def points(self, sizes: Sequence[tuple[int, int]], device: torch.device | None = None) -> Points:
-        """The points of maps of `sizes` (height, width), one a level."""
+        """See `DenseHead`."""
         centres, strides, ranges, counts = [], [], [], []
         for i, (level, (h, w)) in enumerate(zip(self.levels, sizes, strict=True)):
             stride = 2**level
@@ -83,7 +94,7 @@ class FCOS(DenseHead):
         return Points(torch.cat(centres), torch.cat(strides), torch.cat(ranges), tuple(counts))
 
     def assign(self, points: Points, boxes: Tensor, valid: Tensor) -> Tensor:
-        """See `DenseHead`: of several boxes the smallest, -1 for background."""
+        """See `DenseHead`. Of several boxes, a point takes the smallest; -1 is background."""
         assigned = torch.full((len(boxes), len(points.centres)), -1, dtype=torch.long, device=boxes.device)
         for image, own in enumerate(valid):
             index = own.nonzero().squeeze(1)
@@ -92,12 +103,12 @@ class FCOS(DenseHead):
             step = max(1, _PAIRS // len(index))
             for start in range(0, len(points.centres), step):
                 some = slice(start, start + step)
-                found = _assign(points.centres[some], points.strides[some], points.ranges[some], boxes[image, index])
-                assigned[image, some] = torch.where(found >= 0, index[found], -1)
+                match = _assign(points.centres[some], points.strides[some], points.ranges[some], boxes[image, index])
+                assigned[image, some] = torch.where(match >= 0, index[match], -1)
         return assigned
 
     def loss(self, outputs: Outputs, points: Points, boxes: Tensor, labels: Tensor, assigned: Tensor) -> Tensor:
-        """Focal, GIoU and centerness losses, each over the positives (torchvision's FCOSHead.compute_loss)."""
+        """Focal, GIoU and centerness loss, each per positive point (torchvision's FCOSHead.compute_loss)."""
         positive = assigned >= 0
         image, point = positive.nonzero(as_tuple=True)
         box = assigned[image, point]
@@ -115,8 +126,8 @@ class FCOS(DenseHead):
         total: Tensor = classification + regression + centerness
         return total / max(1, len(image))
 
-    def decoded(self, outputs: Outputs, points: Points) -> tuple[Tensor, Tensor]:
-        """See `DenseHead`; a score is sqrt(class * centerness)."""
+    def decode(self, outputs: Outputs, points: Points) -> tuple[Tensor, Tensor]:
+        """See `DenseHead`. A score is the square root of class probability times centerness."""
         x1y1 = points.centres - outputs.distances[..., :2] * points.strides[:, None]
         x2y2 = points.centres + outputs.distances[..., 2:] * points.strides[:, None]
         boxes = torch.cat((x1y1, x2y2), dim=-1).clamp(0, self.image_size)
@@ -125,7 +136,7 @@ class FCOS(DenseHead):
 
 
 def _assign(centres: Tensor, strides: Tensor, ranges: Tensor, boxes: Tensor) -> Tensor:
-    """Of boxes (G, 4) the one that each point answers for, -1 for none."""
+    """Index of the box (G, 4) that each point is assigned to, -1 for none."""
     away = (centres - ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]).abs().amax(-1)  # (G, P)
     distance = torch.cat((centres - boxes[:, None, :2], boxes[:, None, 2:] - centres), -1)  # left, top, right, bottom
     farthest = distance.amax(-1)
@@ -137,5 +148,5 @@ def _assign(centres: Tensor, strides: Tensor, ranges: Tensor, boxes: Tensor) -> 
 
 
 def _boxes(ltrb: Tensor) -> Tensor:
-    """Distances from a point as a box around the origin."""
+    """Distances to the four sides as boxes around the origin."""
     return torch.cat((-ltrb[:, :2], ltrb[:, 2:]), dim=1)

@@ -1,4 +1,4 @@
-"""Fusion operators: several maps of one size become one. All take and give (N, C, H, W)."""
+"""Fusion operators: several maps of one size become one map. Inputs and output are (N, C, H, W)."""
 
 from __future__ import annotations
 
@@ -89,5 +89,7 @@ FUSIONS = Table[Callable[[int, int], nn.Module]]("fusion_builders") | {
     "iaff": lambda width, inputs: IAFF(width),
     "asff": lambda width, inputs: ASFF(width, inputs),
 }
-"""Name -> builder(width, inputs): the channels of the first map, which are those of all unless the fusion
-concatenates, and the number of maps. It makes a module from a list of maps to one map."""
+"""Name -> builder(width, inputs) of a module from a list of maps to one map.
+
+`width` is the channels of the first map, and of all maps unless the fusion concatenates. `inputs` is their number.
+"""

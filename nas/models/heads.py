@@ -1,4 +1,4 @@
-"""Heads by kind. What a head finds decides the model around it and the tasks that take it."""
+"""Heads by kind. The base class of a head decides which model and which task it fits."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ HEADS = Table[Head]("heads", bases=(BoxHead, PixelHead)) | {
     "faster_rcnn": FasterRCNN,
     "panoptic_fpn": SemanticHead,
 }
-"""Head kind -> its class, derived from `BoxHead` (detection) or `PixelHead` (segmentation), with its arguments.
-It must run on the meta device, where costs are counted."""
+"""Head kind -> class derived from `BoxHead` (detection) or `PixelHead` (segmentation), with the same arguments.
+
+A head must run on the meta device, where costs are counted.
+"""
 
 
 def names_of(base: Head) -> list[str]:
-    """Our own heads of this base, and those of other packages, which are of either."""
+    """Names of the heads with this base. Heads of other packages are all included, because they are not imported."""
     return [name for name in HEADS if name not in HEADS.own or issubclass(HEADS.own[name], base)]
 
 
-def fault_of_graph(kind: str) -> str | None:
-    """Why models with this head cannot be written down as a graph (ONNX, torch.export); None where they can."""
-    if kind not in HEADS or HEADS[kind].graph:
+def graph_fault(kind: str) -> str | None:
+    """Why models with this head cannot be exported as a graph (ONNX, torch.export); None if they can."""
+    if kind not in HEADS or HEADS[kind].exportable:
         return None
     base = BoxHead if issubclass(HEADS[kind], BoxHead) else PixelHead
-    others = " or ".join(name for name, head in HEADS.own.items() if head.graph and issubclass(head, base))
-    return f"what {kind} computes depends on the image, which is no graph of fixed shapes: take the head {others}"
+    others = " or ".join(name for name, head in HEADS.own.items() if head.exportable and issubclass(head, base))
+    return f"{kind} computes shapes from the image, so it cannot be exported as a graph: take the head {others}"

@@ -1,4 +1,4 @@
-"""Neck: the sole interpreter of NeckSpec."""
+"""Neck: the module of a NeckSpec."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from nas.models.blocks import block
+from nas.models.blocks import ConvNormAct
 from nas.models.fuse import FUSIONS
-from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, Size, fit
+from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, Size, crop_or_resize
 from nas.necks import operators
 from nas.necks.canonical import canonical
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
 
 class Neck(nn.Module):
-    """A feature pyramid network built from data; only the canonical form is built.
+    """A feature pyramid network, built in its canonical form.
 
     Args:
         spec: the neck.
         channels: the backbone's channels by level.
 
-    Takes an OrderedDict of maps (N, C, H, W), fine to coarse, one for each of `spec.inputs`, under any names, and gives
-    one of the pyramid's maps: names are kept level by level, further levels are named p6, p7. With `spec.merge` the
-    result is one Tensor.
+    Attributes:
+        input_levels: levels of the maps it takes.
+        out_channels: channels of the maps it returns.
 
     Raises:
         SpecError: the neck does not fit the channels.
@@ -34,7 +34,7 @@ class Neck(nn.Module):
     def __init__(self, spec: NeckSpec, channels: Mapping[int, int]) -> None:
         super().__init__()
         spec.check(channels)
-        self.given = spec.inputs
+        self.input_levels = spec.inputs
         self.spec = spec = canonical(spec)
         self.shared = Projections()
         self.nodes = nn.ModuleList(_Node(spec, node, channels, self.shared) for node in spec.nodes)
@@ -44,8 +44,8 @@ class Neck(nn.Module):
             self.merge = _Merge(spec, self.out_channels)
             self.out_channels = [spec.merge.width]
 
-    def owned(self) -> list[list[nn.Module]]:
-        """The modules of each node; a shared projection belongs to the first node that takes it, which computes it."""
+    def modules_by_node(self) -> list[list[nn.Module]]:
+        """The modules of each node, itself first. A shared projection belongs to the first node that takes it."""
         owned: list[list[nn.Module]] = []
         taken: set[str] = set()
         for node in self.nodes:
@@ -55,8 +55,17 @@ class Neck(nn.Module):
         return owned
 
     def forward(self, features: Mapping[str, Tensor], image: Size | None = None) -> OrderedDict[str, Tensor] | Tensor:
-        """`image` is the height and width of the images: without it, levels below the backbone's are taken for even."""
-        given = dict(zip(self.given, features.items(), strict=True))
+        """Compute the pyramid.
+
+        Args:
+            features: maps (N, C, H, W) of the input levels, fine to coarse, under any names.
+            image: height and width of the images. Without it, maps finer than the backbone's have twice its size.
+
+        Returns:
+            The maps (N, width, H, W), which keep their names; extra levels are named p6, p7, ... With a merge, one
+            Tensor.
+        """
+        given = dict(zip(self.input_levels, features.items(), strict=True))
         sizes = _Sizes({level: (x.shape[-2], x.shape[-1]) for level, (_, x) in given.items()})
         if image is not None:
             sizes[0] = image
@@ -74,7 +83,7 @@ class Neck(nn.Module):
 
 
 class _Sizes(dict[int, Size]):
-    """Map sizes by level: those of the backbone, and by halving and doubling all others."""
+    """Height and width by level. Levels without an entry are computed by halving or doubling."""
 
     def __missing__(self, level: int) -> Size:
         finest, coarsest = min(self), max(self)
@@ -84,30 +93,31 @@ class _Sizes(dict[int, Size]):
         elif level < finest:
             h, w = self[level + 1]
             self[level] = 2 * h, 2 * w
-        else:  # between two that are known
-            h, w = self[max(x for x in self if x < level)]
-            steps = level - max(x for x in self if x < level)
-            self[level] = -(-h // 2**steps), -(-w // 2**steps)
+        else:
+            finer = max(x for x in self if x < level)
+            factor = 2 ** (level - finer)
+            h, w = self[finer]
+            self[level] = -(-h // factor), -(-w // factor)
         return self[level]
 
 
 class Projections(nn.ModuleDict):
-    """Projections shared by all edges with one source, width and dress."""
+    """Projections, each shared by all edges with the same source, width and convolution."""
 
     def __init__(self) -> None:
         super().__init__()
         self._names: dict[tuple[int, int, ConvSpec], str] = {}
 
     def require(self, source: int, width: int, to: int, conv: ConvSpec) -> str:
-        """Name of the projection of map `source` from `width` to `to` channels; made when first asked for."""
+        """The name of the projection of map `source` from `width` to `to` channels, which is built if it is new."""
         name = self._names.setdefault((source, to, conv), f"{len(self._names)}")
         if name not in self:
-            self[name] = block(conv, width, to)
+            self[name] = ConvNormAct(conv, width, to)
         return name
 
 
 class _Node(nn.Module):
-    """Project, resample, fuse, block: y = block(fuse(resample(project(x_i))))."""
+    """y = block(fuse(resample(project(x_i))))."""
 
     def __init__(self, spec: NeckSpec, node: NodeSpec, channels: Mapping[int, int], shared: Projections) -> None:
         super().__init__()
@@ -117,7 +127,7 @@ class _Node(nn.Module):
         several = len(node.inputs) > 1
         fused = sum(widths) if several and operators.FUSIONS[node.fuse].concatenates else widths[0]
         self.fuse = FUSIONS[node.fuse](widths[0], len(node.inputs)) if several else None
-        self.block = block(node.block, fused, node.width) if node.block is not None else None
+        self.block = ConvNormAct(node.block, fused, node.width) if node.block is not None else None
 
     def forward(self, maps: list[Tensor], sizes: _Sizes, shared: Projections, projected: dict[str, Tensor]) -> Tensor:
         size = sizes[self.level]
@@ -127,7 +137,7 @@ class _Node(nn.Module):
 
 
 class _Edge(nn.Module):
-    """One input of a node; a shared projection lives in the neck and is computed once a pass."""
+    """An input of a node. A shared projection belongs to the neck and runs once in each forward pass."""
 
     def __init__(
         self, spec: NeckSpec, node: NodeSpec, edge: EdgeSpec, channels: Mapping[int, int], shared: Projections
@@ -140,7 +150,7 @@ class _Edge(nn.Module):
         if edge.project is not None and edge.shared:
             self.key = shared.require(edge.source, width, node.width, edge.project)
         elif edge.project is not None:
-            self.project = block(edge.project, width, node.width)
+            self.project = ConvNormAct(edge.project, width, node.width)
         if edge.project is not None:
             width = node.width
         steps = spec.level_of(edge.source) - node.level
@@ -162,7 +172,7 @@ class _Edge(nn.Module):
 
 
 class _Merge(nn.Module):
-    """The outputs at one level, summed or side by side, then a block."""
+    """The outputs brought to one level, summed or concatenated, then a block."""
 
     def __init__(self, spec: NeckSpec, widths: list[int]) -> None:
         super().__init__()
@@ -180,7 +190,7 @@ class _Merge(nn.Module):
             else:
                 self.resample.append(_Same())
         total = sum(widths) if merge.kind == "concat" else widths[0]
-        self.block = block(merge.block, total, merge.width) if merge.block is not None else None
+        self.block = ConvNormAct(merge.block, total, merge.width) if merge.block is not None else None
 
     def forward(self, outputs: list[Tensor], sizes: _Sizes) -> Tensor:
         size = sizes[self.level]
@@ -191,4 +201,4 @@ class _Merge(nn.Module):
 
 class _Same(nn.Module):
     def forward(self, x: Tensor, size: Size) -> Tensor:
-        return fit(x, size)
+        return crop_or_resize(x, size)

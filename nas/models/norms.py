@@ -1,4 +1,4 @@
-"""Normalisations by name."""
+"""Normalisation layers by name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 GROUP = 8
-"""Channels a group, as 32 groups of 256 channels have: with fewer, a group's own statistics wipe out what it says."""
+"""Channels of a group, as with 32 groups of 256 channels. Normalising fewer channels loses too much information."""
 
 
 class GroupNorm(nn.GroupNorm):
-    """GroupNorm in groups of 8 channels, or of the next number up that divides `width`; always in float32.
+    """GroupNorm in groups of 8 channels, or of the next larger number that divides `width`; always in float32.
 
-    Under autocast torch would leave it in bfloat16, which is less exact, and several times slower on CPUs.
+    Under autocast torch would compute in bfloat16, which is less exact, and several times slower on CPUs.
     """
 
     def __init__(self, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether a word can be exported, shown by doing it: as ONNX for onnxruntime, or as PyTorch's own graph (pt2)."""
+"""Whether an operator can be exported, found by a trial export to ONNX or to torch.export (pt2)."""
 
 from __future__ import annotations
 
@@ -7,51 +7,61 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from nas.errors import first_line
 from nas.models.neck import Neck
 from nas.necks.operators import FUSIONS
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
 TOLERANCE = 1e-4
-"""How far the numbers of an exported word may be from torch's."""
+"""Largest difference allowed between the outputs of the exported operator and torch's."""
 
 _WIDTH = 8
 _SIDE = 16
 
 
-def specimen(kind: str, word: str) -> NeckSpec:
-    """A neck on P2 to P4 of one node, in which a word does all its work.
+def example_neck(kind: str, name: str) -> NeckSpec:
+    """A neck on P2 to P4 whose only node uses an operator, a resampling both by one level and by two.
 
-    `kind` is `fusion`, `upsampling`, `downsampling` or `block`. A resampling goes over one level and over two.
+    Args:
+        kind: `fusion`, `upsampling`, `downsampling` or `block`.
+        name: name of the operator.
     """
     fine, middle, coarse = (EdgeSpec(source=i) for i in range(3))
     conv = ConvSpec()
     if kind == "fusion":
-        node = NodeSpec(level=3, width=_WIDTH, inputs=(coarse, middle, fine)[: FUSIONS[word].max_inputs], fuse=word)
+        node = NodeSpec(level=3, width=_WIDTH, inputs=(coarse, middle, fine)[: FUSIONS[name].max_inputs], fuse=name)
     elif kind == "upsampling":
-        higher = [edge.model_copy(update={"up": word}) for edge in (middle, coarse)]
+        higher = [edge.model_copy(update={"up": name}) for edge in (middle, coarse)]
         node = NodeSpec(level=2, width=_WIDTH, inputs=(fine, *higher))
     elif kind == "downsampling":
-        lower = [edge.model_copy(update={"down": word}) for edge in (fine, middle)]
+        lower = [edge.model_copy(update={"down": name}) for edge in (fine, middle)]
         node = NodeSpec(level=4, width=_WIDTH, inputs=(*lower, coarse))
     else:
         node = NodeSpec(level=3, width=_WIDTH, inputs=(middle,))
-        conv = ConvSpec(kind=word)
+        conv = ConvSpec(kind=name)
     return NeckSpec(inputs=(2, 3, 4), nodes=(node.model_copy(update={"block": conv}),), outputs=(3,))
 
 
-def obstacle(neck: NeckSpec, form: str) -> str | None:
-    """What keeps a `specimen` from becoming `onnx` or `pt2`; None if it can, and gives there what it gives in torch."""
+def export_fault(neck: NeckSpec, form: str) -> str | None:
+    """Why an `example_neck` cannot be exported; None if it can, and its outputs are torch's.
+
+    Args:
+        neck: the neck.
+        form: a name of `FORMS`.
+    """
     model = _FromOneMap(neck).eval()
     try:
         run = FORMS[form](model)
-        off = max((run(x) - model(x)).abs().max().item() for x in (_map(1), _map(3)))
-    except Exception as error:  # whatever the operator, the exporter or the runtime raises
-        return f"{type(error).__name__}: {_first_line(error)}"
-    return None if off <= TOLERANCE else f"its numbers are off torch's by {off:.1e}"  # NaN is off, too
+        difference = max((run(x) - model(x)).abs().max().item() for x in (_map(1), _map(3)))
+    except Exception as error:
+        # The operator, the exporter and the runtime may raise anything.
+        return f"{type(error).__name__}: {first_line(error)}"
+    # Written so that NaN is a difference too.
+    return None if difference <= TOLERANCE else f"its outputs differ from torch's by {difference:.1e}"
 
 
 class _FromOneMap(nn.Module):
-    """A neck of one output as (N, C, S, S) -> (N, C, s, s): its other inputs are every second and fourth pixel."""
+    """A neck with one output as a function of one map (N, C, S, S). P3 and P4 are its every second and fourth pixel."""
 
     def __init__(self, neck: NeckSpec) -> None:
         super().__init__()
@@ -79,8 +89,8 @@ def _onnx(model: nn.Module) -> Run:
     assert program is not None
     data = program.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    (given,) = session.get_inputs()
-    return lambda x: torch.from_numpy(session.run(None, {given.name: x.numpy()})[0])
+    (entry,) = session.get_inputs()
+    return lambda x: torch.from_numpy(session.run(None, {entry.name: x.numpy()})[0])
 
 
 def _pt2(model: nn.Module) -> Run:
@@ -90,8 +100,4 @@ def _pt2(model: nn.Module) -> Run:
 
 
 FORMS: Mapping[str, Callable[[nn.Module], Run]] = {"onnx": _onnx, "pt2": _pt2}
-"""Form -> what makes the graph, and gives how it is run."""
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "without a word")
+"""Form -> function that exports a model and returns a function that runs the export."""

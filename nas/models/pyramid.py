@@ -1,4 +1,4 @@
-"""Pyramid: backbone and neck. Headed: what every model with a head on a pyramid has in common."""
+"""Pyramid: backbone and neck. HeadedModel: the base of models with a head on a pyramid."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.necks.canonical import canonical
 
 
-def used(architecture: Architecture) -> BackboneSpec:
-    """The backbone with the levels that the canonical neck takes, and no more: one digest is one model, with one cost.
+def required_backbone(architecture: Architecture) -> BackboneSpec:
+    """The backbone with only the levels that the canonical neck takes, so that one digest means one cost.
 
     Raises:
-        SpecError, UserError: the neck does not fit the backbone.
+        SpecError: the neck does not fit the backbone.
+        UserError: the backbone is unknown, or lacks a level.
     """
-    given, backbone = architecture.neck, architecture.backbone
-    given.check(channels(backbone.model_copy(update={"levels": given.inputs})))
-    return backbone.model_copy(update={"levels": canonical(given).inputs})
+    neck, backbone = architecture.neck, architecture.backbone
+    neck.check(channels(backbone.model_copy(update={"levels": neck.inputs})))
+    return backbone.model_copy(update={"levels": canonical(neck).inputs})
 
 
 class Pyramid(nn.Module):
-    """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps, fine to coarse, or the merged map, a Tensor.
+    """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps, fine to coarse, or one merged Tensor.
 
-    `backbone` may be given ready made. `raw` is the same call, as of a `Headed`.
+    Args:
+        architecture: what to build; a head is ignored.
+        backbone: a backbone to use instead of a new one.
     """
 
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__()
-        self.backbone = backbone or Backbone(used(architecture))
+        self.backbone = backbone or Backbone(required_backbone(architecture))
         self.neck = Neck(canonical(architecture.neck), self.backbone.channels)
         self.image_size = architecture.image_size
 
@@ -47,16 +50,26 @@ class Pyramid(nn.Module):
         return maps
 
     def raw(self, images: Tensor) -> OrderedDict[str, Tensor] | Tensor:
-        """See the class."""
+        """`forward`, under the name that models with a head have."""
         return self.forward(images)
 
 
-class Headed(nn.Module, ABC):
-    """Backbone, neck and head, for square images of `image_size` pixels.
+class HeadedModel(nn.Module, ABC):
+    """Backbone, neck and head. Subclasses set `adapt` and `head`, and define `forward` for images of any size.
 
-    `raw` takes a batch of them and gives the head's outputs; calling the model takes images of any size. A subclass
-    makes `adapt`, the convolutions between neck and head (none if empty), and `head`. `backbone` may be given ready
-    made.
+    Args:
+        architecture: an architecture with a head.
+        backbone: a backbone to use instead of a new one.
+
+    Attributes:
+        adapt: a module for each map between neck and head; empty if there are none.
+        head: the head.
+        spec: the head's spec.
+        image_size: side of the square images in pixels.
+        classes: names of the foreground classes.
+
+    Raises:
+        UserError: the architecture has no head.
     """
 
     adapt: nn.ModuleList
@@ -64,22 +77,22 @@ class Headed(nn.Module, ABC):
 
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__()
-        self.spec, self.image_size = head_of(architecture)
+        self.spec, self.image_size = head_and_size(architecture)
         self.architecture = architecture
         self.classes = self.spec.classes
-        self.backbone = backbone or Backbone(used(architecture))
+        self.backbone = backbone or Backbone(required_backbone(architecture))
         self.neck = Neck(canonical(architecture.neck), self.backbone.channels)
 
     @abstractmethod
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
-        """The head's input from the backbone's maps."""
+        """The maps for the head, from the backbone's maps."""
 
     def raw(self, images: Tensor) -> Any:
-        """Images (N, C, S, S) in [0, 1], S the image size -> the head's outputs."""
+        """Images (N, C, S, S) in [0, 1] -> the head's raw outputs, where S is the image size."""
         return self.head(self.pyramid(self.backbone(images)))
 
     def letterboxed(self, image: Tensor) -> tuple[Tensor, float]:
-        """An image (C, H, W) at the image size (C, S, S), top left on grey, and its scale."""
+        """An image (C, H, W) resized into the top left of a grey image (C, S, S), and the factor of the resizing."""
         h, w = image.shape[-2:]
         size = self.image_size
         if (h, w) == (size, size):
@@ -90,11 +103,11 @@ class Headed(nn.Module, ABC):
         return F.pad(x, (0, size - across, 0, size - down), value=PAD / 255), scale
 
 
-def head_of(architecture: Architecture) -> tuple[HeadSpec, int]:
-    """Head and image size.
+def head_and_size(architecture: Architecture) -> tuple[HeadSpec, int]:
+    """The head and the image size of an architecture.
 
     Raises:
-        UserError: the architecture has none.
+        UserError: the architecture has no head.
     """
     if architecture.head is None or architecture.image_size is None:
         raise UserError("this architecture is a pyramid without a head: give it head and image_size")

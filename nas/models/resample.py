@@ -1,4 +1,4 @@
-"""Resampling between levels: (N, C, h, w) to the receiver's size (H, W), whatever it is."""
+"""Resampling between levels: (N, C, h, w) -> (N, C, H, W), where (H, W) is the size of the target map."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nas.plugins import Table
 Size = tuple[int, int]
 
 
-def fit(x: Tensor, size: Size) -> Tensor:
-    """Crop `x` to `size`, or stretch it there: levels of odd maps miss each other by a pixel or two."""
+def crop_or_resize(x: Tensor, size: Size) -> Tensor:
+    """Crop `x` to `size`, or resize it if it is smaller. Maps of odd sizes miss the target by a pixel or two."""
     h, w = x.shape[-2:]
     if h >= size[0] and w >= size[1]:
         return x[..., : size[0], : size[1]]
@@ -24,7 +24,11 @@ def fit(x: Tensor, size: Size) -> Tensor:
 
 
 class Interpolate(nn.Module):
-    """Nearest or bilinear, with corners aligned or not; without weights."""
+    """Nearest-neighbour or bilinear interpolation.
+
+    Args:
+        mode: `nearest`, `bilinear`, or `bilinear_aligned` for aligned corners.
+    """
 
     def __init__(self, mode: str) -> None:
         super().__init__()
@@ -37,7 +41,7 @@ class Interpolate(nn.Module):
 
 
 class Steps(nn.Module):
-    """One module with weights for every factor of two; where it projects, the first maps the channels."""
+    """A resampling with weights: one module for every factor of two, in order."""
 
     def __init__(self, steps: list[nn.Module]) -> None:
         super().__init__()
@@ -47,11 +51,16 @@ class Steps(nn.Module):
     def forward(self, x: Tensor, size: Size) -> Tensor:
         for step in self.steps:
             x = step(x)
-        return fit(x, size)
+        return crop_or_resize(x, size)
 
 
 class Pool(nn.Module):
-    """Max pooling (kernel 3 or 2) or every second pixel (kernel 1), once for every factor of two."""
+    """Max pooling with stride 2, once for every factor of two. With kernel 1 it takes every second pixel.
+
+    Args:
+        kernel: side of the kernel, 1 to 3.
+        factor: log2 of the total factor.
+    """
 
     def __init__(self, kernel: int, factor: int) -> None:
         super().__init__()
@@ -61,11 +70,15 @@ class Pool(nn.Module):
     def forward(self, x: Tensor, size: Size) -> Tensor:
         for _ in range(self.factor):
             x = F.max_pool2d(x, self.kernel, stride=2, padding=(self.kernel - 1) // 2, ceil_mode=self.kernel == 2)
-        return fit(x, size)
+        return crop_or_resize(x, size)
 
 
 class AvgPool(nn.Module):
-    """Average pooling of 2x2 cells, once for every factor of two; cells at an odd edge are averaged alone."""
+    """Average pooling of 2x2 pixels, once for every factor of two. Padding at odd edges does not count.
+
+    Args:
+        factor: log2 of the total factor.
+    """
 
     def __init__(self, factor: int) -> None:
         super().__init__()
@@ -74,11 +87,11 @@ class AvgPool(nn.Module):
     def forward(self, x: Tensor, size: Size) -> Tensor:
         for _ in range(self.factor):
             x = F.avg_pool2d(x, 2, stride=2, ceil_mode=True, count_include_pad=False)
-        return fit(x, size)
+        return crop_or_resize(x, size)
 
 
 class BlurPool(nn.Module):
-    """A binomial blur of 3x3 cells with stride 2, once for every factor of two; without weights.
+    """A binomial blur of 3x3 pixels with stride 2, once for every factor of two.
 
     Source: Zhang, "Making Convolutional Networks Shift-Invariant Again" (2019), section 3.
     """
@@ -93,11 +106,11 @@ class BlurPool(nn.Module):
     def forward(self, x: Tensor, size: Size) -> Tensor:
         for _ in range(self.factor):
             x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.kernel, stride=2, groups=len(self.kernel))
-        return fit(x, size)
+        return crop_or_resize(x, size)
 
 
 class SpaceToDepth(nn.Module):
-    """2x2 cells side by side as channels, then a 1x1 convolution; an odd edge is repeated.
+    """2x2 pixels as channels, then a 1x1 convolution. Odd edges are replicated.
 
     Source: Sunkara and Luo, "No More Strided Convolutions or Pooling" (2022), section 3.
     """
@@ -122,9 +135,10 @@ def _pixel_shuffle(cin: int, cout: int, factor: int) -> nn.Module:
 
 
 class Strided(nn.Conv2d):
-    """3x3 convolution with stride 2. Of a single cell only the middle weights count, and are taken alone.
+    """3x3 convolution with stride 2.
 
-    (torch 2.14's bfloat16 gradient of all nine is not finite there, on CPUs.)
+    On a single pixel only the middle weights matter, and only they are used. On CPUs, torch 2.14's gradient of all nine
+    weights is not finite there in bfloat16.
     """
 
     def __init__(self, cin: int, cout: int) -> None:
@@ -152,12 +166,12 @@ def _dysample(cin: int, cout: int, factor: int) -> nn.Module:
     steps = Steps([DySample(cin) for _ in range(factor)])
     for step in steps.steps:
         assert isinstance(step, DySample)
-        step.start()
+        step.reset_parameters()
     return steps
 
 
 Builder = Callable[[int, int, int], nn.Module]
-"""(channels in, channels out, log2 of the factor) -> module; those that do not project keep the channels."""
+"""(channels in, channels out, log2 of the factor) -> module. A resampling that does not project keeps the channels."""
 
 UPSAMPLINGS = Table[Builder]("upsampling_builders") | {
     "nearest": lambda cin, cout, factor: Interpolate("nearest"),

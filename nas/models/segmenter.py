@@ -1,4 +1,4 @@
-"""Segmenter: a pyramid, or a neck merged to one map, with a semantic head; from images to class maps."""
+"""Segmenter: backbone, neck and semantic head, from images to class maps."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from nas.errors import UserError
 from nas.models.backbone import Backbone
 from nas.models.heads import HEADS
 from nas.models.pixels import PixelHead
-from nas.models.pyramid import Headed
+from nas.models.pyramid import HeadedModel
 from nas.necks.architecture import Architecture
 
 BACKGROUND = "background"
-"""Name of label 0. Label k is the head's class k - 1."""
+"""Name of label 0. Label k is class k - 1 of the head."""
 
 
-class Segmenter(Headed):
-    """Backbone, neck and a head for pixels, which takes maps of any width.
+class Segmenter(HeadedModel):
+    """Backbone, neck and segmentation head.
 
-    A list of images (C, H, W) in [0, 1], of any size, gives a list of class maps, int64 (H, W): 0 the background, k
-    class k - 1. Images are letterboxed to `image_size` unless they have it already. `raw` takes a batch of that size
-    and gives logits (N, 1 + classes, S, S).
+    `forward` takes a list of images (C, H, W) in [0, 1] of any size, and letterboxes them to `image_size`. It returns a
+    class map for each image, int64 (H, W), in which 0 is the background. `raw` returns logits (N, 1 + classes, S, S).
+
+    Args:
+        architecture: an architecture with a head derived from `PixelHead`. Its neck may merge its maps.
+        backbone: a backbone to use instead of a new one.
     """
 
     head: PixelHead
@@ -45,7 +48,7 @@ class Segmenter(Headed):
         return [maps] if isinstance(maps, Tensor) else list(maps.values())
 
     def classify(self, logits: Tensor, height: int, width: int) -> Tensor:
-        """Class map (height, width) of an image from its letterboxed logits (classes, S, S)."""
+        """The class map (height, width) of an image, from the logits (1 + classes, S, S) of its letterboxed image."""
         scale = self.image_size / max(height, width)
         inside = logits[:, : max(1, round(height * scale)), : max(1, round(width * scale))]
         full = F.interpolate(inside[None], size=(height, width), mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""An architecture as data: backbone, neck and head; and the frame that a task gives a search space."""
+"""An architecture as data: backbone, neck and head. And the frame that a task gives to a search space."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from nas.value import Value
 
 
 class BackboneSpec(Value):
-    """The structure of a backbone, without weights: a timm name, or `plain` (stride-2 convolutions).
+    """The structure of a backbone, without weights.
 
-    `levels` are the levels whose maps are given out; `widths` belong to `plain` alone, one a stage from level 1.
-    Images in [0, 1] are normalised by `mean` and `std`, a value a channel; None: taken as they are.
+    Attributes:
+        name: a timm model, or `plain` for stride-2 convolutions.
+        levels: levels of the maps it returns, fine to coarse.
+        in_channels: channels of the images.
+        widths: channels of `plain`, stage by stage from level 1.
+        mean: subtracted from images in [0, 1], a value a channel; None: images are taken as they are.
+        std: what they are then divided by.
     """
 
     name: str = "plain"
@@ -28,22 +33,25 @@ class BackboneSpec(Value):
 
     @field_validator("levels")
     @classmethod
-    def _rising(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+    def _validate_levels(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
         if not levels or list(levels) != sorted(set(levels)):
             raise ValueError("one or more levels, each once, fine to coarse")
         return levels
 
 
 VOID = 255
-"""Label of pixels that are neither right nor wrong: unlabelled ones, and the padding of letterboxed images."""
+"""Label of pixels that count neither in the loss nor in the metrics: unlabelled ones, and letterbox padding."""
 
 
 class HeadSpec(Value):
-    """A dense head on the pyramid, with `convs` convolutions a tower (of `panoptic_fpn`: a stage).
+    """A detection or segmentation head on the pyramid.
 
-    `classes` are those of the foreground: label 0 of a semantic head is the background. `scale` scales the box sizes
-    that each level answers for (1: as published). `width` is what every level is brought to; None: the pyramid's
-    widest.
+    Attributes:
+        kind: a name of `nas.models.HEADS`.
+        classes: names of the foreground classes. A semantic head has the background besides, as label 0.
+        convs: number of convolutions in each tower; of `panoptic_fpn`, in each stage.
+        scale: factor of the box sizes that each level detects; 1 as published.
+        width: channels to which every level is brought; None: those of the widest level.
     """
 
     kind: str = "fcos"
@@ -54,16 +62,26 @@ class HeadSpec(Value):
 
     @field_validator("classes")
     @classmethod
-    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+    def _validate_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) < len(classes):
             raise ValueError("class names must differ")
         return classes
 
 
 class Architecture(Value):
-    """What is searched, measured and exported: backbone, neck, head. Without a head it is a pyramid.
+    """Backbone, neck and head: what is searched, measured and exported. Without a head it is a pyramid.
 
-    `image_size` is the side, in pixels, of the square images the head is set up for.
+    Attributes:
+        backbone: the backbone.
+        neck: the neck.
+        head: the head.
+        image_size: side of the square images in pixels; a head needs it.
+
+    Example:
+        >>> from nas.necks.topologies import fpn
+        >>> architecture = Architecture(neck=fpn((3, 4, 5), width=64))
+        >>> architecture.digest
+        'a1-704c95cb02c76b6b'
     """
 
     schema_: Literal[1] = Field(SCHEMA, alias="schema")
@@ -75,11 +93,11 @@ class Architecture(Value):
     model_config = {"populate_by_name": True}
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _validate(self) -> Self:
         missing = sorted(set(self.neck.inputs) - set(self.backbone.levels))
         if missing:
             names = ", ".join(f"P{x}" for x in missing)
-            raise ValueError(f"the neck takes {names}, which the backbone does not give out")
+            raise ValueError(f"the neck takes {names}, which the backbone does not return")
         if self.head is not None and self.image_size is None:
             raise ValueError("a head needs image_size")
         return self
@@ -90,28 +108,33 @@ class Architecture(Value):
 
     @cached_property
     def digest(self) -> str:
-        """`a1-` and 16 hex digits, the same for every encoding. Backbone levels that no node takes do not count."""
-        # Validated afresh: a copy keeps what was given and what was a default apart, and the name must not.
+        """`a1-` and 16 hex digits, equal for all encodings. Backbone levels that no node takes do not count."""
+        # Validated again: a copy still tells given values from defaults, and the digest must not depend on that.
         return digest_of("a1", Architecture.model_validate(self.canonical().to_dict()).to_dict())
 
     def canonical(self) -> Architecture:
         """The architecture as it is built: the canonical neck, and only the backbone levels that it takes."""
         neck = canonical(self.neck)
-        return self.model_copy(
-            update={"neck": neck, "backbone": self.backbone.model_copy(update={"levels": neck.inputs})}
-        )
+        backbone = self.backbone.model_copy(update={"levels": neck.inputs})
+        return self.model_copy(update={"neck": neck, "backbone": backbone})
 
 
 class Frame(Value):
-    """What a task offers a search space: the backbone's channels by level, and the image's side in pixels."""
+    """What a task offers to a search space.
+
+    Attributes:
+        channels: the backbone's channels by level.
+        image_size: side of the square images in pixels.
+    """
 
     channels: dict[int, int]
     image_size: int = Field(ge=16)
 
     @property
     def levels(self) -> tuple[int, ...]:
+        """The backbone's levels, fine to coarse."""
         return tuple(sorted(self.channels))
 
     def map_size(self, level: int) -> int:
-        """Side of the maps of `level`, in cells."""
+        """Height and width of the maps of `level`."""
         return -(-self.image_size // (1 << level))

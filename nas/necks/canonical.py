@@ -1,9 +1,7 @@
 """The canonical form of a neck, and the digest that names it.
 
-Rewrites keep the function: parameters without effect fall back to their defaults, identity nodes are contracted, nodes
-without a block join their only consumer where it sums on or hands on, dead nodes and unused inputs are dropped,
-commutative inputs sorted, and the nodes put in one topological order. Twin nodes are never merged: they have weights of
-their own. A neck that fits no backbone (`NeckSpec.check`) has a canonical form all the same: check before rewriting.
+Many node lists describe the same function. `canonical` rewrites them all to one node list without changing the
+function. Twin nodes are never merged, because each has weights of its own.
 """
 
 from __future__ import annotations
@@ -18,19 +16,38 @@ from typing import Any
 from nas.necks import operators
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
+_UP = EdgeSpec.model_fields["up"].default
+_DOWN = EdgeSpec.model_fields["down"].default
+_KERNEL = ConvSpec.model_fields["kernel"].default
+_ORDER = ConvSpec.model_fields["order"].default
+
 
 @lru_cache(maxsize=4096)
 def canonical(neck: NeckSpec) -> NeckSpec:
-    """The one encoding that stands for all that are equivalent to `neck`."""
+    """The one encoding that stands for all encodings equivalent to `neck`.
+
+    The neck is not checked against a backbone. Call `NeckSpec.check` first where that matters.
+
+    Example:
+        >>> from nas.necks.topologies import fpn
+        >>> neck = fpn((3, 4, 5), width=64)
+        >>> len(neck.nodes), len(canonical(neck).nodes)
+        (6, 5)
+        >>> canonical(canonical(neck)) == canonical(neck)
+        True
+    """
     previous = None
     while neck != previous:
         previous = neck
-        neck = _drop_dead(_absorb(_contract_identities(_reset_unused(neck))))
-    return _ordered(neck)
+        neck = _reset_unused_parameters(neck)
+        neck = _bypass_identity_nodes(neck)
+        neck = _inline_blockless_nodes(neck)
+        neck = _remove_dead_nodes(neck)
+    return _sort_nodes(neck)
 
 
 def digest(neck: NeckSpec) -> str:
-    """Name of a neck: `n1-` and 16 hex digits; equal for every encoding of the same neck."""
+    """The name of a neck: `n1-` and 16 hex digits, equal for all of its encodings."""
     return digest_of("n1", canonical(neck).to_dict())
 
 
@@ -40,35 +57,37 @@ def digest_of(prefix: str, data: Any) -> str:
     return f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _rebuilt(neck: NeckSpec, nodes: Sequence[NodeSpec], **changes: Any) -> NeckSpec:
-    """A neck with other nodes, without validating what was valid before."""
+def _replace_nodes(neck: NeckSpec, nodes: Sequence[NodeSpec], **changes: Any) -> NeckSpec:
+    """A copy of `neck` with other nodes, without validating it again."""
     return neck.model_copy(update={"nodes": tuple(nodes), **changes})
 
 
-def _reset_unused(neck: NeckSpec) -> NeckSpec:
-    projections = Counter(
-        (edge.source, node.width, _plain(edge.project)) for node in neck.nodes for edge in node.inputs if edge.shared
+def _reset_unused_parameters(neck: NeckSpec) -> NeckSpec:
+    """Set every parameter that changes nothing to its default, and sort the inputs of commutative fusions."""
+    uses = Counter(
+        (edge.source, node.width, _reset_conv(edge.project))
+        for node in neck.nodes
+        for edge in node.inputs
+        if edge.shared
     )
     nodes = []
     for node in neck.nodes:
         edges = []
         for edge in node.inputs:
             level = neck.level_of(edge.source)
-            project = _plain(edge.project)
-            several = projections[edge.source, node.width, project] > 1
+            project = _reset_conv(edge.project)
             edges.append(
                 EdgeSpec(
                     source=edge.source,
                     project=project,
-                    shared=edge.shared and project is not None and several,
+                    shared=edge.shared and project is not None and uses[edge.source, node.width, project] > 1,
                     up=edge.up if level > node.level else _UP,
                     down=edge.down if level < node.level else _DOWN,
                 )
             )
         fuse = node.fuse if len(edges) > 1 else "add"
-        if operators.FUSIONS[fuse].commutative:
-            edges.sort(key=_edge_key)
-        nodes.append(node.model_copy(update={"inputs": tuple(edges), "fuse": fuse, "block": _plain(node.block)}))
+        update = {"inputs": _sort_edges(edges, fuse), "fuse": fuse, "block": _reset_conv(node.block)}
+        nodes.append(node.model_copy(update=update))
     merge = neck.merge
     if merge is not None:
         levels = neck.output_levels
@@ -77,67 +96,67 @@ def _reset_unused(neck: NeckSpec) -> NeckSpec:
                 "kind": merge.kind if len(levels) > 1 else "sum",
                 "up": merge.up if max(levels) > merge.level else _UP,
                 "down": merge.down if min(levels) < merge.level else _DOWN,
-                "block": _plain(merge.block),
+                "block": _reset_conv(merge.block),
             }
         )
-    return _rebuilt(neck, nodes, merge=merge)
+    return _replace_nodes(neck, nodes, merge=merge)
 
 
-def _plain(conv: ConvSpec | None) -> ConvSpec | None:
-    """A convolution without the words that say nothing; None if it does nothing."""
+def _reset_conv(conv: ConvSpec | None) -> ConvSpec | None:
+    """The convolution with its unused parameters at their defaults; None if it does nothing."""
     if conv is None or (not conv.convolves and conv.norm == conv.act == "none"):
         return None
-    ordered = conv.act != "none" and (conv.convolves or conv.norm != "none")
-    biased = conv.bias if conv.bias != (conv.norm == "none") else None
+    order_matters = conv.act != "none" and (conv.convolves or conv.norm != "none")
+    is_default_bias = conv.bias == (conv.norm == "none")
     return ConvSpec(
         kind=conv.kind,
         kernel=conv.kernel if conv.convolves else _KERNEL,
         norm=conv.norm,
         act=conv.act,
-        order=conv.order if ordered else _ORDER,
-        bias=biased if conv.convolves else None,
+        order=conv.order if order_matters else _ORDER,
+        bias=conv.bias if conv.convolves and not is_default_bias else None,
     )
 
 
-_UP = EdgeSpec.model_fields["up"].default
-_DOWN = EdgeSpec.model_fields["down"].default
-_KERNEL = ConvSpec.model_fields["kernel"].default
-_ORDER = ConvSpec.model_fields["order"].default
+def _sort_edges(edges: Sequence[EdgeSpec], fuse: str) -> tuple[EdgeSpec, ...]:
+    """The inputs of a node, sorted where their order does not change the fusion."""
+    if not operators.FUSIONS[fuse].commutative:
+        return tuple(edges)
+    return tuple(sorted(edges, key=lambda e: json.dumps([e.source, e.model_dump(mode="json")], sort_keys=True)))
 
 
-def _edge_key(edge: EdgeSpec) -> str:
-    return json.dumps([edge.source, edge.model_dump(mode="json")], sort_keys=True)
-
-
-def _contract_identities(neck: NeckSpec) -> NeckSpec:
-    """A node that hands its only input on is replaced by that input."""
+def _bypass_identity_nodes(neck: NeckSpec) -> NeckSpec:
+    """Connect the consumers of every identity node to its input."""
     n = len(neck.inputs)
     alias = list(range(n + len(neck.nodes)))
     for i, node in enumerate(neck.nodes):
-        if node.block is None and _hands_on(neck, node):
+        if _is_identity(neck, node):
             alias[n + i] = alias[node.inputs[0].source]
     nodes = [
         node.model_copy(update={"inputs": tuple(e.model_copy(update={"source": alias[e.source]}) for e in node.inputs)})
         for node in neck.nodes
     ]
-    return _rebuilt(neck, nodes, outputs=tuple(alias[i] for i in neck.outputs))
+    return _replace_nodes(neck, nodes, outputs=tuple(alias[i] for i in neck.outputs))
 
 
-def _hands_on(neck: NeckSpec, node: NodeSpec) -> bool:
-    """Whether the node's block gets a map as it is (a width that changes without a projection is a fault: kept)."""
+def _is_identity(neck: NeckSpec, node: NodeSpec) -> bool:
+    """Whether the node's output is its only input, unchanged."""
     edge = node.inputs[0]
+    if node.block is not None or len(node.inputs) > 1 or edge.project is not None:
+        return False
     source = neck.node(edge.source)
-    same = neck.level_of(edge.source) == node.level and (source is None or source.width == node.width)
-    return len(node.inputs) == 1 and edge.project is None and same
+    # A node that changes the width without a projection is invalid. It stays, so that `NeckSpec.check` reports it.
+    return neck.level_of(edge.source) == node.level and (source is None or source.width == node.width)
 
 
-def _absorb(neck: NeckSpec) -> NeckSpec:
-    """A node without a block joins its only consumer: into a sum as a sum, anywhere as an edge, under a block whole."""
+def _inline_blockless_nodes(neck: NeckSpec) -> NeckSpec:
+    """Inline block-less nodes into their only consumer."""
     n = len(neck.inputs)
     consumers = Counter(e.source for node in neck.nodes for e in node.inputs)
     nodes = list(neck.nodes)
 
-    def joining(edge: EdgeSpec, into: NodeSpec) -> NodeSpec | None:
+    def inlinable(edge: EdgeSpec, into: NodeSpec) -> NodeSpec | None:
+        """The source of `edge` if only this edge needs it and it has the same shape as `into`."""
         if edge.source < n or edge.project is not None or consumers[edge.source] != 1 or edge.source in neck.outputs:
             return None
         inner = nodes[edge.source - n]
@@ -148,22 +167,24 @@ def _absorb(neck: NeckSpec) -> NeckSpec:
         fuse = node.fuse
         edges: list[EdgeSpec] = []
         for edge in node.inputs:
-            inner = joining(edge, node)
+            inner = inlinable(edge, node)
             if inner is not None and len(node.inputs) == 1:
+                # The consumer only applies its block, so it can take over the whole fusion.
                 fuse = inner.fuse
-            elif inner is not None and len(inner.inputs) > 1 and not _flattens(fuse, inner.fuse):
+            elif inner is not None and len(inner.inputs) > 1 and not _is_associative(fuse, inner.fuse):
                 inner = None
             edges += inner.inputs if inner is not None else (edge,)
         nodes[i] = node.model_copy(update={"inputs": tuple(edges), "fuse": fuse})
-    return _rebuilt(neck, nodes)
+    return _replace_nodes(neck, nodes)
 
 
-def _flattens(outer: str, inner: str) -> bool:
-    """Whether a fusion within a fusion is one with the inputs of both."""
+def _is_associative(outer: str, inner: str) -> bool:
+    """Whether a fusion of a fusion is one fusion of all inputs."""
     return outer == inner and operators.FUSIONS[outer].associative
 
 
-def _drop_dead(neck: NeckSpec) -> NeckSpec:
+def _remove_dead_nodes(neck: NeckSpec) -> NeckSpec:
+    """Remove the nodes and backbone levels that no output depends on."""
     n = len(neck.inputs)
     alive: set[int] = set()
     pending = list(neck.outputs)
@@ -174,77 +195,78 @@ def _drop_dead(neck: NeckSpec) -> NeckSpec:
             node = neck.node(index)
             pending += [e.source for e in node.inputs] if node is not None else []
     order = sorted(alive)
-    return _renumbered(neck, [i for i in order if i >= n], tuple(neck.inputs[i] for i in order if i < n))
+    return _renumber(neck, [i for i in order if i >= n], tuple(neck.inputs[i] for i in order if i < n))
 
 
-def _renumbered(neck: NeckSpec, order: Sequence[int], inputs: tuple[int, ...]) -> NeckSpec:
-    """The same neck with its maps in `order`, on the backbone's levels `inputs`."""
+def _renumber(neck: NeckSpec, order: Sequence[int], inputs: tuple[int, ...]) -> NeckSpec:
+    """The neck with only the backbone levels `inputs` and the nodes of `order`, in this order."""
     new = {neck.inputs.index(level): k for k, level in enumerate(inputs)}
     new |= {old: len(inputs) + k for k, old in enumerate(order)}
     nodes = []
     for old in order:
         node = neck.nodes[old - len(neck.inputs)]
         edges = [e.model_copy(update={"source": new[e.source]}) for e in node.inputs]
-        if operators.FUSIONS[node.fuse].commutative:
-            edges.sort(key=_edge_key)
-        nodes.append(node.model_copy(update={"inputs": tuple(edges)}))
-    return _rebuilt(neck, nodes, inputs=inputs, outputs=tuple(new[i] for i in neck.outputs))
+        nodes.append(node.model_copy(update={"inputs": _sort_edges(edges, node.fuse)}))
+    return _replace_nodes(neck, nodes, inputs=inputs, outputs=tuple(new[i] for i in neck.outputs))
 
 
-def _ordered(neck: NeckSpec) -> NeckSpec:
-    """One topological order, by colour refinement; where nodes tie, one is told apart and colours refined again.
+def _sort_nodes(neck: NeckSpec) -> NeckSpec:
+    """Put the nodes in one topological order, whatever their order was.
 
-    Tied nodes that leave the same colours behind are taken for images of each other under a symmetry of the neck, as
-    twins are, so that any may go first. (Only graphs made to fool it, with dozens of nodes, break this.)
+    Maps get classes by colour refinement (Weisfeiler and Leman, 1968). Where two nodes share a class, one of them gets
+    a class of its own and the refinement goes on. Nodes that lead to the same classes are taken as symmetric, so either
+    may come first. Only graphs built to defeat the refinement, with dozens of nodes, break this.
     """
-    colours = _refined(neck, _first_colours(neck))
-    while tie := _first_tie(colours, len(neck.inputs)):
-        split = [[c + "!" if i == index else c for i, c in enumerate(colours)] for index in tie]
-        colours = min((_refined(neck, s) for s in split), key=sorted)
-    ordered = _renumbered(neck, _topological(neck, colours), neck.inputs)
+    classes = _refine_classes(neck, _initial_classes(neck))
+    while tie := _first_tie(classes, len(neck.inputs)):
+        splits = [[c + "!" if i == index else c for i, c in enumerate(classes)] for index in tie]
+        classes = min((_refine_classes(neck, s) for s in splits), key=sorted)
+    ordered = _renumber(neck, _topological_order(neck, classes), neck.inputs)
     return NeckSpec.model_validate(ordered.to_dict())
 
 
-def _first_colours(neck: NeckSpec) -> list[str]:
-    colours = [f"input {level}" for level in neck.inputs]
+def _initial_classes(neck: NeckSpec) -> list[str]:
+    """A class for every map, from its own parameters and its place among the outputs."""
+    classes = [f"input {level}" for level in neck.inputs]
     for node in neck.nodes:
         own = node.model_dump(mode="json", exclude={"inputs"})
-        colours.append(json.dumps(own, sort_keys=True))
-    return [f"{c} out {neck.outputs.index(i)}" if i in neck.outputs else c for i, c in enumerate(colours)]
+        classes.append(json.dumps(own, sort_keys=True))
+    return [f"{c} out {neck.outputs.index(i)}" if i in neck.outputs else c for i, c in enumerate(classes)]
 
 
-def _refined(neck: NeckSpec, colours: list[str]) -> list[str]:
-    """Colours that tell maps apart by what they take and by who takes them, until nothing new shows."""
+def _refine_classes(neck: NeckSpec, classes: list[str]) -> list[str]:
+    """Split classes by the classes of sources and consumers until their number stays the same."""
     n = len(neck.inputs)
     while True:
-        takes: list[list[str]] = [[] for _ in colours]
-        given: list[list[str]] = [[] for _ in colours]
+        sources: list[list[str]] = [[] for _ in classes]
+        consumers: list[list[str]] = [[] for _ in classes]
         for i, node in enumerate(neck.nodes):
             ordered = not operators.FUSIONS[node.fuse].commutative
             for k, edge in enumerate(node.inputs):
-                dress = json.dumps(edge.model_dump(mode="json", exclude={"source"}), sort_keys=True)
-                place = f"{k if ordered else ''} {dress}"
-                takes[n + i].append(f"{place} {colours[edge.source]}")
-                given[edge.source].append(f"{place} {colours[n + i]}")
+                parameters = json.dumps(edge.model_dump(mode="json", exclude={"source"}), sort_keys=True)
+                label = f"{k if ordered else ''} {parameters}"
+                sources[n + i].append(f"{label} {classes[edge.source]}")
+                consumers[edge.source].append(f"{label} {classes[n + i]}")
         new = [
-            hashlib.sha256(json.dumps([c, sorted(t), sorted(g)]).encode()).hexdigest()
-            for c, t, g in zip(colours, takes, given, strict=True)
+            hashlib.sha256(json.dumps([own, sorted(s), sorted(c)]).encode()).hexdigest()
+            for own, s, c in zip(classes, sources, consumers, strict=True)
         ]
-        if len(set(new)) == len(set(colours)):
+        if len(set(new)) == len(set(classes)):
             return new
-        colours = new
+        classes = new
 
 
-def _first_tie(colours: list[str], n: int) -> list[int]:
+def _first_tie(classes: list[str], n: int) -> list[int]:
+    """The nodes of the least class with several nodes; empty if all classes differ. The first `n` maps are inputs."""
     groups: dict[str, list[int]] = {}
-    for i, colour in enumerate(colours[n:], start=n):
-        groups.setdefault(colour, []).append(i)
-    ties = [(colour, group) for colour, group in groups.items() if len(group) > 1]
+    for i, name in enumerate(classes[n:], start=n):
+        groups.setdefault(name, []).append(i)
+    ties = [(name, group) for name, group in groups.items() if len(group) > 1]
     return min(ties)[1] if ties else []
 
 
-def _topological(neck: NeckSpec, colours: list[str]) -> list[int]:
-    """Nodes by level of readiness: among those whose inputs are placed, the least (coarse first, then colour)."""
+def _topological_order(neck: NeckSpec, classes: list[str]) -> list[int]:
+    """The nodes in order of computation. Of the nodes that are ready, the coarsest comes first, then by class."""
     n = len(neck.inputs)
     placed = set(range(n))
     order: list[int] = []
@@ -254,7 +276,7 @@ def _topological(neck: NeckSpec, colours: list[str]) -> list[int]:
             for i, node in enumerate(neck.nodes)
             if n + i not in placed and all(e.source in placed for e in node.inputs)
         ]
-        first = min(ready, key=lambda i: (-neck.level_of(i), colours[i]))
+        first = min(ready, key=lambda i: (-neck.level_of(i), classes[i]))
         placed.add(first)
         order.append(first)
     return order

@@ -1,7 +1,7 @@
-"""A neck in words: for the notes in Optuna's dashboard, for reports and for the terminal.
+"""A neck as text, for the notes in Optuna's dashboard, for reports and for the terminal.
 
-Maps are called as in the papers: C3 is the backbone's map of level 3, P3 the pyramid's, M3 (M3.1, M3.2 where there are
-several) a map in between. What is told is the canonical form, for that is what is built.
+Maps have the names of the papers: C3 is the backbone's map of level 3 and P3 the pyramid's. M3 is a map in between;
+several of one level are M3.1, M3.2, ... The text shows the canonical form, because that is what is built.
 """
 
 from __future__ import annotations
@@ -20,70 +20,61 @@ _CONVS = {"plain": "conv", "separable": "sep conv", "ppm": "PPM", "bottleneck": 
 
 
 def summary(neck: NeckSpec) -> str:
-    """A neck in one line: `P3 to P7, width 64, add, up nearest, down conv, 11 nodes`."""
+    """A neck in one line.
+
+    Example:
+        >>> import nas
+        >>> summary(nas.preset("fpn", levels=3, width=64).neck)
+        'P3 to P5, width 64, add, up nearest, 5 nodes'
+    """
     neck = canonical(neck)
-    parts = [_levels(neck.output_levels), _widths(neck)]
-    parts += _unique(node.fuse for node in neck.nodes if len(node.inputs) > 1) or ["no fusion"]
-    steps = [(neck.level_of(edge.source) - node.level, edge) for node in neck.nodes for edge in node.inputs]
-    parts += [f"up {name}" for name in _unique(edge.up for step, edge in steps if step > 0)]
-    parts += [f"down {name}" for name in _unique(edge.down for step, edge in steps if step < 0)]
+    fusions, ups, downs = _operators(neck)
+    parts = [_levels(neck.output_levels), _widths(neck), *(fusions or ["no fusion"])]
+    parts += [f"up {name}" for name in ups] + [f"down {name}" for name in downs]
     if neck.merge is not None:
         parts.append(f"merged by {neck.merge.kind} at level {neck.merge.level}")
     return ", ".join([*parts, _count(len(neck.nodes), "node")])
 
 
-def describe(architecture: Architecture) -> str:
-    """An architecture as Markdown: backbone, head, and the pyramid with one line a node."""
-    neck = canonical(architecture.neck)
-    backbone = architecture.backbone
-    facts = [f"backbone: {backbone.name}, {_levels(neck.inputs, 'C')}"]
-    if architecture.head is not None:
-        facts.append(f"head: {_head(architecture.head)}")
-    if architecture.image_size is not None:
-        facts.append(f"image: {architecture.image_size} x {architecture.image_size} px")
-    facts += [f"outputs: {_outputs(neck)}", f"digest: `{architecture.digest}`"]
-    listed = "\n".join(f"- {fact}" for fact in facts)
-    drawn = drawing(neck)
-    return f"**{summary(neck)}**\n\n{listed}\n" + (f"\n```\n{drawn}\n```\n" if drawn else "")
-
-
-def shown(metric: str, value: float | None) -> str:
-    """A metric with the digits that mean something: `0.412`, `5.12 M`, `12.34`."""
-    if value is None:
-        return "-"
-    if metric == "activation_bytes":
-        number = shown("params", value)
-        return f"{number}B" if number[-1].isalpha() else f"{number} B"
-    if metric in ("params", "macs", "neck_params", "neck_macs"):
-        for unit, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-            if value >= unit:
-                return f"{value / unit:.2f}{letter}"
-        return f"{value:.0f}"
-    if metric == "seconds":
-        return f"{value:.1f}"
-    return f"{value:.2f}" if metric == "latency_ms" else f"{value:.3f}"
-
-
 def facts(neck: NeckSpec) -> dict[str, str]:
-    """What `summary` tells, by name; `-` where there is no such thing."""
+    """The properties that `summary` lists, by name; `-` for a property that the neck lacks."""
     neck = canonical(neck)
-    steps = [(neck.level_of(edge.source) - node.level, edge) for node in neck.nodes for edge in node.inputs]
-    merge = neck.merge
-    told = {
+    fusions, ups, downs = _operators(neck)
+    values = {
         "inputs": _levels(neck.inputs, "C"),
         "levels": _levels(neck.output_levels),
         "width": _widths(neck).removeprefix("widths ").removeprefix("width "),
-        "fusion": ", ".join(_unique(node.fuse for node in neck.nodes if len(node.inputs) > 1)),
-        "upsampling": ", ".join(_unique(edge.up for step, edge in steps if step > 0)),
-        "downsampling": ", ".join(_unique(edge.down for step, edge in steps if step < 0)),
-        "merged": _merged(merge) if merge is not None else "",
+        "fusion": ", ".join(fusions),
+        "upsampling": ", ".join(ups),
+        "downsampling": ", ".join(downs),
+        "merged": _merge_options(neck.merge) if neck.merge is not None else "",
         "nodes": str(len(neck.nodes)),
     }
-    return {word: fact or "-" for word, fact in told.items()}
+    return {name: value or "-" for name, value in values.items()}
+
+
+def describe(architecture: Architecture) -> str:
+    """An architecture as Markdown: backbone, head, and one line for every node of the pyramid."""
+    neck = canonical(architecture.neck)
+    items = [f"backbone: {architecture.backbone.name}, {_levels(neck.inputs, 'C')}"]
+    if architecture.head is not None:
+        items.append(f"head: {_head(architecture.head)}")
+    if architecture.image_size is not None:
+        items.append(f"image: {architecture.image_size} x {architecture.image_size} px")
+    items += [f"outputs: {_outputs(neck)}", f"digest: `{architecture.digest}`"]
+    bullets = "\n".join(f"- {item}" for item in items)
+    table = node_table(neck)
+    return f"**{summary(neck)}**\n\n{bullets}\n" + (f"\n```\n{table}\n```\n" if table else "")
 
 
 class Row(NamedTuple):
-    """A node in words: its name, its channels, what it is made of."""
+    """A node as text.
+
+    Attributes:
+        name: of its map.
+        width: its channels.
+        made: its inputs, fusion and block.
+    """
 
     name: str
     width: int
@@ -91,7 +82,7 @@ class Row(NamedTuple):
 
 
 def node_rows(neck: NeckSpec) -> list[Row]:
-    """The canonical nodes in the order of computation, and last, where there is one, the merge, called `out`."""
+    """The canonical nodes in order of computation. A merge comes last, under the name `out`."""
     neck = canonical(neck)
     names = map_names(neck)
     rows = [
@@ -103,8 +94,16 @@ def node_rows(neck: NeckSpec) -> list[Row]:
     return rows
 
 
-def drawing(neck: NeckSpec) -> str:
-    """The pyramid as text, one line a node in the order of computation: name, channels, what it is made of."""
+def node_table(neck: NeckSpec) -> str:
+    """`node_rows` as aligned lines.
+
+    Example:
+        >>> import nas
+        >>> print(node_table(nas.preset("fpn", levels=2, width=8).neck))
+        M4 8 <- C4 [1x1 conv]
+        P4 8 <- M4 -> 3x3 conv
+        P3 8 <- add(C3 [1x1 conv], up(M4, nearest)) -> 3x3 conv
+    """
     rows = node_rows(neck)
     name_column = max((len(row.name) for row in rows), default=0)
     width_column = max((len(str(row.width)) for row in rows), default=0)
@@ -112,82 +111,89 @@ def drawing(neck: NeckSpec) -> str:
 
 
 def map_names(neck: NeckSpec) -> list[str]:
-    """Names of all maps by their numbers: the backbone's, then the nodes'."""
+    """Names of all maps by their numbers, the backbone's first."""
     names = [f"C{level}" for level in neck.inputs]
     between = [n.level for i, n in enumerate(neck.nodes, start=len(neck.inputs)) if i not in neck.outputs]
-    several, seen = Counter(between), Counter[int]()
+    total, seen = Counter(between), Counter[int]()
     for i, node in enumerate(neck.nodes, start=len(neck.inputs)):
         if i in neck.outputs:
             names.append(f"P{node.level}")
             continue
         seen[node.level] += 1
-        names.append(f"M{node.level}" + (f".{seen[node.level]}" if several[node.level] > 1 else ""))
+        names.append(f"M{node.level}" + (f".{seen[node.level]}" if total[node.level] > 1 else ""))
     return names
 
 
-def edge_words(neck: NeckSpec, node: NodeSpec, edge: EdgeSpec, names: Sequence[str]) -> str:
+def describe_edge(neck: NeckSpec, node: NodeSpec, edge: EdgeSpec, names: Sequence[str]) -> str:
     """An input of a node: `up(M4, nearest)`, `C3 [1x1 conv]`."""
-    return _edge(edge, neck.level_of(edge.source) - node.level, names[edge.source])
+    source = names[edge.source]
+    if edge.project is not None:
+        source += f" [{describe_conv(edge.project)}{', shared' if edge.shared else ''}]"
+    return _resample(source, neck.level_of(edge.source) - node.level, edge.up, edge.down)
 
 
-def conv_words(conv: ConvSpec | None) -> str:
-    """A convolution with its dress, or `nothing`."""
-    return "nothing" if conv is None else _conv(conv)
+def describe_conv(conv: ConvSpec | None) -> str:
+    """A convolution with its norm and activation in their order, `3x3 sep conv, BN, ReLU`; `nothing` for None."""
+    if conv is None:
+        return "nothing"
+    parts = [_NORMS[conv.norm]]
+    if conv.convolves:
+        bias = {None: "", True: " with bias", False: " without bias"}[conv.bias]
+        parts.insert(0, f"{conv.kernel}x{conv.kernel} {_CONVS.get(conv.kind, conv.kind)}{bias}")
+    parts.insert(0 if conv.order == "pre" else len(parts), _ACTS[conv.act])
+    return ", ".join(part for part in parts if part)
+
+
+def _operators(neck: NeckSpec) -> tuple[list[str], list[str], list[str]]:
+    """The fusions, upsamplings and downsamplings of a canonical neck, each once."""
+    edges = [(neck.level_of(edge.source) - node.level, edge) for node in neck.nodes for edge in node.inputs]
+    return (
+        _unique(node.fuse for node in neck.nodes if len(node.inputs) > 1),
+        _unique(edge.up for steps, edge in edges if steps > 0),
+        _unique(edge.down for steps, edge in edges if steps < 0),
+    )
 
 
 def _node(neck: NeckSpec, node: NodeSpec, names: Sequence[str]) -> str:
-    inputs = [_edge(edge, neck.level_of(edge.source) - node.level, names[edge.source]) for edge in node.inputs]
-    made = f"{node.fuse}({', '.join(inputs)})" if len(inputs) > 1 else inputs[0]
-    return f"{made} -> {_conv(node.block)}" if node.block is not None else made
-
-
-def _edge(edge: EdgeSpec, steps: int, source: str) -> str:
-    if edge.project is not None:
-        source += f" [{_conv(edge.project)}{', shared' if edge.shared else ''}]"
-    return _resampled(source, steps, edge.up, edge.down)
-
-
-def _resampled(source: str, steps: int, up: str, down: str) -> str:
-    """`steps` levels up or, where negative, down."""
-    far = f", x{2 ** abs(steps)}" if abs(steps) > 1 else ""
-    if steps > 0:
-        return f"up({source}, {up}{far})"
-    return f"down({source}, {down}{far})" if steps < 0 else source
-
-
-def _merged(merge: MergeSpec) -> str:
-    """A merge in words: how it brings maps to its level, and what follows, where that is not as usual."""
-    ways = [w for key in ("up", "down") if (w := getattr(merge, key)) != MergeSpec.model_fields[key].default]
-    ways += [f"then {_conv(merge.block)}"] if merge.block is not None else []
-    return ", ".join([f"{merge.kind} at level {merge.level}", f"width {merge.width}", *ways])
+    inputs = [describe_edge(neck, node, edge, names) for edge in node.inputs]
+    fused = f"{node.fuse}({', '.join(inputs)})" if len(inputs) > 1 else inputs[0]
+    return fused + _block(node.block)
 
 
 def _merge(neck: NeckSpec, merge: MergeSpec, names: Sequence[str]) -> str:
-    maps = [_resampled(names[i], neck.level_of(i) - merge.level, merge.up, merge.down) for i in neck.outputs]
-    block = f" -> {_conv(merge.block)}" if merge.block is not None else ""
-    return f"{merge.kind}({', '.join(maps)}){block}"
+    maps = [_resample(names[i], neck.level_of(i) - merge.level, merge.up, merge.down) for i in neck.outputs]
+    return f"{merge.kind}({', '.join(maps)}){_block(merge.block)}"
 
 
-def _conv(conv: ConvSpec) -> str:
-    """`3x3 sep conv, BN, ReLU`; an activation that comes first stands first."""
-    words = [_NORMS[conv.norm]]
-    if conv.convolves:
-        bias = {None: "", True: " with bias", False: " without bias"}[conv.bias]
-        words.insert(0, f"{conv.kernel}x{conv.kernel} {_CONVS.get(conv.kind, conv.kind)}{bias}")
-    words.insert(0 if conv.order == "pre" else len(words), _ACTS[conv.act])
-    return ", ".join(word for word in words if word)
+def _block(block: ConvSpec | None) -> str:
+    return f" -> {describe_conv(block)}" if block is not None else ""
+
+
+def _resample(source: str, steps: int, up: str, down: str) -> str:
+    """`source`, upsampled by `steps` levels, or downsampled where `steps` is negative."""
+    factor = f", x{2 ** abs(steps)}" if abs(steps) > 1 else ""
+    if steps > 0:
+        return f"up({source}, {up}{factor})"
+    return f"down({source}, {down}{factor})" if steps < 0 else source
+
+
+def _merge_options(merge: MergeSpec) -> str:
+    """A merge with its level and width, and the options that are not at their defaults."""
+    options = [v for key in ("up", "down") if (v := getattr(merge, key)) != MergeSpec.model_fields[key].default]
+    options += [f"then {describe_conv(merge.block)}"] if merge.block is not None else []
+    return ", ".join([f"{merge.kind} at level {merge.level}", f"width {merge.width}", *options])
 
 
 _CONVS_OF = dict.fromkeys(("fcos", "retinanet", "faster_rcnn"), " a tower") | {"panoptic_fpn": " a stage"}
-"""What our own heads have their convolutions in; what those of other packages make of the number is theirs to say."""
+"""Where our own heads have their convolutions. Heads of other packages may use the number otherwise."""
 
 
 def _head(head: HeadSpec) -> str:
     width = f", width {head.width}" if head.width is not None else ""
-    listed = f"{_count(len(head.classes), 'class', 'es')} ({', '.join(head.classes[:10])}"
+    classes = f"{_count(len(head.classes), 'class', 'es')} ({', '.join(head.classes[:10])}"
     more = ", ..." if len(head.classes) > 10 else ""
     part = _CONVS_OF.get(head.kind, "")
-    return f"{head.kind}, {_count(head.convs, 'conv')}{part}{width}, {listed}{more})"
+    return f"{head.kind}, {_count(head.convs, 'conv')}{part}{width}, {classes}{more})"
 
 
 def _outputs(neck: NeckSpec) -> str:
@@ -205,7 +211,7 @@ def _levels(levels: Sequence[int], letter: str = "P") -> str:
 
 
 def _widths(neck: NeckSpec) -> str:
-    """Widths of the pyramid's maps, fine to coarse; those that are the backbone's own are not known here."""
+    """Widths of the pyramid's maps, fine to coarse, without maps of the backbone, whose widths are unknown here."""
     nodes = [neck.node(i) for i in neck.outputs]
     widths = [node.width for node in nodes if node is not None]
     if not widths:
@@ -213,8 +219,8 @@ def _widths(neck: NeckSpec) -> str:
     return f"width {widths[0]}" if len(set(widths)) == 1 else f"widths {'/'.join(map(str, widths))}"
 
 
-def _unique(words: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(words))
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
 
 
 def _count(number: int, noun: str, plural: str = "s") -> str:

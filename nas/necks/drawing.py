@@ -1,7 +1,8 @@
-"""A neck as a picture: SVG text, levels as rows (coarse at the top), maps in columns in the order of computation.
+"""A neck as an SVG drawing.
 
-The backbone's maps stand at the left. Maps are called as in `nas.necks.describe`; where a node is pointed at, its
-whole line of that description shows. What is drawn is the canonical form, for that is what is built.
+Every level is a row, coarse at the top, and maps stand in order of computation, the backbone's at the left. Maps have
+the names of `nas.necks.describe`, whose line for a map is its tooltip. The drawing shows the canonical form, because
+that is what is built.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from html import escape
 from typing import NamedTuple
 
 from nas.necks.canonical import canonical
-from nas.necks.describe import drawing, map_names, summary
+from nas.necks.describe import map_names, node_table, summary
 from nas.necks.layout import Layout, Link, layout
 from nas.necks.spec import ConvSpec, NeckSpec
 
@@ -28,27 +29,47 @@ _FILLS = {"backbone": "#e5e7eb", "between": "#ffffff", "output": "#dcfce7"}
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 
-class _Map(NamedTuple):
-    """What is written on a map, and where it is: x and y of its middle."""
+class _Label(NamedTuple):
+    """The text of a map.
+
+    Attributes:
+        name: its name.
+        lines: further lines below the name.
+        kind: `backbone`, `between` or `output`.
+        tooltip: its whole description.
+    """
 
     name: str
-    facts: tuple[str, ...]
+    lines: tuple[str, ...]
     kind: str
-    about: str
+    tooltip: str
+
+
+class _Map(NamedTuple):
+    """A map with its label and its centre in pixels."""
+
+    label: _Label
     x: float
     y: float
 
 
 def svg(neck: NeckSpec) -> str:
-    """The drawing of a neck, on a background of its own: the same text for all its encodings."""
+    """The SVG text of a neck, equal for all of its encodings.
+
+    Example:
+        >>> import nas
+        >>> text = svg(nas.preset("panet", levels=3).neck)
+        >>> text[:4], text.count('class="map')
+        ('<svg', 12)
+    """
     neck = canonical(neck)
     grid = layout(neck)
-    words = _words(neck)
-    box = max(58.0, *(6.2 * max(map(len, (name + " ", *facts))) + 16 for name, facts, _, _ in words))
+    labels = _labels(neck)
+    box = max(58.0, *(6.2 * max(map(len, (label.name + " ", *label.lines))) + 16 for label in labels))
     ys = _rows(grid)
     maps = [
-        _Map(*word, LEFT + box / 2 + column * (box + GAP), ys[row])
-        for word, (row, column) in zip(words, grid.cells, strict=True)
+        _Map(label, LEFT + box / 2 + column * (box + GAP), ys[row])
+        for label, (row, column) in zip(labels, grid.cells, strict=True)
     ]
     styles = _styles(grid)
     legend = _legend(grid, styles)
@@ -72,37 +93,37 @@ def svg(neck: NeckSpec) -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _words(neck: NeckSpec) -> list[tuple[str, tuple[str, ...], str, str]]:
-    """Name, facts, kind and description of every map, the merged one last."""
-    names = map_names(neck)
-    lines = drawing(neck).splitlines()
-    words: list[tuple[str, tuple[str, ...], str, str]] = []
-    for i, name in enumerate(names):
-        node, kind = neck.node(i), "output" if i in neck.outputs else "between"
+def _labels(neck: NeckSpec) -> list[_Label]:
+    """The labels of all maps, the merged map last."""
+    rows = node_table(neck).splitlines()
+    labels: list[_Label] = []
+    for i, name in enumerate(map_names(neck)):
+        node, is_output = neck.node(i), i in neck.outputs
         if node is None:
             level = neck.level_of(i)
-            shown = f"{name} = P{level}" if kind == "output" else name
-            words.append((shown, ("backbone",), "output" if kind == "output" else "backbone", f"level {level}"))
+            text = f"{name} = P{level}" if is_output else name
+            labels.append(_Label(text, ("backbone",), "output" if is_output else "backbone", f"level {level}"))
         else:
             fuse = _glyph(node.fuse) if len(node.inputs) > 1 else ""
-            words.append((name, _facts(fuse, node.block, node.width), kind, lines[i - len(neck.inputs)]))
+            kind = "output" if is_output else "between"
+            labels.append(_Label(name, _lines(fuse, node.block, node.width), kind, rows[i - len(neck.inputs)]))
     if neck.merge is not None:
         merge = neck.merge
-        words.append(("out", _facts(_glyph(merge.kind), merge.block, merge.width), "output", lines[-1]))
-    return words
+        labels.append(_Label("out", _lines(_glyph(merge.kind), merge.block, merge.width), "output", rows[-1]))
+    return labels
 
 
-def _facts(fuse: str, block: ConvSpec | None, width: int) -> tuple[str, ...]:
+def _lines(fuse: str, block: ConvSpec | None, width: int) -> tuple[str, ...]:
     """At most two lines: the fusion, then convolution and width."""
-    made = " · ".join(filter(None, (_short(block), str(width))))
-    return (fuse, made) if fuse else (made,)
+    last = " · ".join(filter(None, (_conv(block), str(width))))
+    return (fuse, last) if fuse else (last,)
 
 
 def _glyph(fuse: str) -> str:
     return _GLYPHS.get(fuse, fuse.replace("_", " "))
 
 
-def _short(conv: ConvSpec | None) -> str:
+def _conv(conv: ConvSpec | None) -> str:
     if conv is None or not conv.convolves:
         return ""
     size = f"{conv.kernel}×{conv.kernel}"
@@ -110,7 +131,7 @@ def _short(conv: ConvSpec | None) -> str:
 
 
 def _rows(grid: Layout) -> list[float]:
-    """y of the rows' middles; rows stand apart as their lanes need."""
+    """The y of every row's middle, with space for the lanes between rows."""
     ys: list[float] = []
     y = float(MARGIN)
     for row in range(len(grid.levels)):
@@ -124,17 +145,17 @@ def _kind(grid: Layout, link: Link) -> str:
     return "up" if down > 0 else "down" if down < 0 else "same"
 
 
-def _word(grid: Layout, link: Link) -> tuple[str, str]:
-    """Kind of an edge and the name of its resampling."""
+def _style_key(grid: Layout, link: Link) -> tuple[str, str]:
+    """The kind of an edge, and its resampling."""
     kind = _kind(grid, link)
     return kind, {"up": link.edge.up, "down": link.edge.down, "same": ""}[kind]
 
 
 def _styles(grid: Layout) -> dict[tuple[str, str], str]:
-    """Colour by kind and dashes by name, for the words that occur."""
+    """The stroke of every kind and resampling that occurs: its colour by kind, its dashes by resampling."""
     styles: dict[tuple[str, str], str] = {}
     for kind, dashes in DASHES.items():
-        names = sorted({name for k, name in (_word(grid, link) for link in grid.links) if k == kind})
+        names = sorted({name for k, name in (_style_key(grid, link) for link in grid.links) if k == kind})
         for k, name in enumerate(names):
             dash = dashes[k % len(dashes)]
             styles[kind, name] = f'stroke="{_COLOURS[kind]}"' + (f' stroke-dasharray="{dash}"' if dash else "")
@@ -144,7 +165,7 @@ def _styles(grid: Layout) -> dict[tuple[str, str], str]:
 def _edges(
     grid: Layout, maps: Sequence[_Map], styles: dict[tuple[str, str], str], box: float, ys: Sequence[float]
 ) -> list[str]:
-    """Edges with arrows; those into the same side of a map end side by side."""
+    """The edges with their arrows. Edges that reach a map on the same side end next to each other."""
     sides: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     for k, link in enumerate(grid.links):
         a, b = grid.cells[link.source], grid.cells[link.target]
@@ -152,16 +173,16 @@ def _edges(
         sides[link.target, side].append(k)
     drawn: dict[int, str] = {}
     for (target, side), arriving in sides.items():
-        # The last to come from above ends topmost.
+        # In order of height, so that edges do not cross in front of their target.
         arriving.sort(key=lambda k: _height(grid.links[k], maps, ys))
         step = min(9.0, (HEIGHT - 10) / len(arriving))
         for place, k in enumerate(arriving):
             link = grid.links[k]
             off = step * (place - (len(arriving) - 1) / 2)
             path, start = _path(maps[link.source], maps[target], side, off, box, _height(link, maps, ys))
-            kind, _ = word = _word(grid, link)
+            kind, _ = key = _style_key(grid, link)
             square = f'<rect x="{start[0] - 3:.1f}" y="{start[1] - 3:.1f}" width="6" height="6" class="projection"'
-            drawn[k] = f'<path class="edge {kind}" d="{path}" fill="none" stroke-width="1.6" {styles[word]}'
+            drawn[k] = f'<path class="edge {kind}" d="{path}" fill="none" stroke-width="1.6" {styles[key]}'
             drawn[k] += f' marker-end="url(#{kind})"/>'
             if link.edge.project is not None:
                 drawn[k] += f'{square} fill="{_COLOURS[kind]}"/>'
@@ -169,7 +190,7 @@ def _edges(
 
 
 def _height(link: Link, maps: Sequence[_Map], ys: Sequence[float]) -> float:
-    """y at which an edge comes near its target: that of its lane, or of its source."""
+    """The y at which an edge approaches its target: that of its lane, or else of its source."""
     if link.lane is None:
         return maps[link.source].y
     row, lane = link.lane
@@ -177,14 +198,16 @@ def _height(link: Link, maps: Sequence[_Map], ys: Sequence[float]) -> float:
 
 
 def _path(a: _Map, b: _Map, side: str, off: float, box: float, lane: float) -> tuple[str, tuple[float, float]]:
-    """The path of an edge and where it starts."""
+    """The path of an edge, and its start."""
     if side != "left":
         sign = 1 if side == "top" else -1
         x, y0, y1 = a.x + off, a.y + sign * HEIGHT / 2, b.y - sign * (HEIGHT / 2 + 2)
         return f"M{x:.1f} {y0:.1f}L{x:.1f} {y1:.1f}", (x, y0 + 4 * sign)
     x0, x1, y1 = a.x + box / 2, b.x - box / 2 - 2, b.y + off
-    first, last = x0 + GAP, x1 + 2 - GAP  # the ends of the gaps behind `a` and before `b`
-    if last <= first - 1:  # in neighbouring columns
+    # The edge leaves its row within the gap behind `a`, and enters that of `b` within the gap before it.
+    first, last = x0 + GAP, x1 + 2 - GAP
+    in_neighbouring_columns = last <= first - 1
+    if in_neighbouring_columns:
         return f"M{x0:.1f} {a.y:.1f}{_bend(x0, a.y, x1, y1)}", (x0 + 4, a.y)
     return (
         f"M{x0:.1f} {a.y:.1f}{_bend(x0, a.y, first, lane)}L{last:.1f} {lane:.1f}{_bend(last, lane, x1, y1)}",
@@ -193,7 +216,7 @@ def _path(a: _Map, b: _Map, side: str, off: float, box: float, lane: float) -> t
 
 
 def _bend(x0: float, y0: float, x1: float, y1: float) -> str:
-    """A curve that leaves and arrives level, and so stays between its ends."""
+    """A curve that is horizontal at both ends."""
     middle = (x0 + x1) / 2
     return f"C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
 
@@ -214,22 +237,23 @@ def _row(level: int, y: float, width: float) -> str:
 
 
 def _box(m: _Map, box: float) -> str:
-    first = m.y + 5 - 7 * len(m.facts)
-    facts = "".join(
+    name, lines, kind, tooltip = m.label
+    first = m.y + 5 - 7 * len(lines)
+    text = "".join(
         f'<text x="{m.x:.1f}" y="{first + 14 * k:.1f}" font-size="11" fill="#374151" text-anchor="middle">'
-        f"{escape(fact)}</text>"
-        for k, fact in enumerate(m.facts, start=1)
+        f"{escape(line)}</text>"
+        for k, line in enumerate(lines, start=1)
     )
     return (
-        f'<g class="map {m.kind}"><title>{escape(m.about)}</title><rect x="{m.x - box / 2:.1f}" '
-        f'y="{m.y - HEIGHT / 2:.1f}" width="{box:.1f}" height="{HEIGHT}" rx="6" fill="{_FILLS[m.kind]}" '
+        f'<g class="map {kind}"><title>{escape(tooltip)}</title><rect x="{m.x - box / 2:.1f}" '
+        f'y="{m.y - HEIGHT / 2:.1f}" width="{box:.1f}" height="{HEIGHT}" rx="6" fill="{_FILLS[kind]}" '
         f'stroke="#374151"/><text x="{m.x:.1f}" y="{first:.1f}" font-size="13" font-weight="bold" fill="#111827" '
-        f'text-anchor="middle">{escape(m.name)}</text>{facts}</g>'
+        f'text-anchor="middle">{escape(name)}</text>{text}</g>'
     )
 
 
 def _legend(grid: Layout, styles: dict[tuple[str, str], str]) -> list[str]:
-    """A sample and a word for all that occurs."""
+    """A sample with its label for every style that occurs."""
     text = '<text x="42" y="4" font-size="11" fill="#374151">{}</text>'
     entries = [
         f'<path d="M0 0H34" stroke-width="1.6" {style} marker-end="url(#{kind})"/>'

@@ -1,6 +1,6 @@
-"""The words a neck is written in, and what the canonical form must know of each.
+"""The operators of necks by name, with the properties that the canonical form depends on.
 
-Builders for these names stand in `nas.models`; a test proves that the two lists agree.
+`nas.models` has a builder for each name.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from nas.plugins import Table
 
 @dataclass(frozen=True)
 class Fusion:
-    """What a fusion operator promises about its inputs.
+    """The properties of a fusion operator.
 
     Attributes:
         about: the operator in a sentence.
-        commutative: the function stays the same when inputs and weights are permuted together.
-        concatenates: the output has the sum of the inputs' channels, so that a reducing block must follow.
-        max_inputs: the most inputs that it takes; None: any number.
-        associative: fusing some inputs first changes nothing, so that a nested fusion is one with more inputs.
+        commutative: whether permuting inputs and weights together changes nothing.
+        concatenates: whether the output has the channels of all inputs. A block that reduces them must follow.
+        max_inputs: largest number of inputs; None: any number.
+        associative: whether fusing some inputs first changes nothing.
     """
 
     about: str
@@ -47,11 +47,11 @@ FUSIONS = Table("fusions", Fusion) | {
 
 @dataclass(frozen=True)
 class Resampling:
-    """What a resampling promises.
+    """The properties of an upsampling or downsampling.
 
     Attributes:
         about: the operator in a sentence.
-        projects: it maps the source's channels to the receiver's width by itself; others keep the channels.
+        projects: whether it changes the source's channels to the node's width. Others keep the channels.
     """
 
     about: str
@@ -81,13 +81,13 @@ DOWNSAMPLINGS = Table("downsamplings", Resampling) | {
 
 @dataclass(frozen=True)
 class Block:
-    """What a block promises.
+    """The properties of a convolution block.
 
     Attributes:
         about: the block in a sentence.
-        convolves: it has a convolution, which alone may change the number of channels.
-        context: it looks at the whole map, and stands for the coarsest lateral of a space (`context`); the others
-            stand for its output convolutions (`conv`).
+        convolves: whether it has a convolution. Without one, it cannot change the number of channels.
+        context: whether it takes the whole map into account. Spaces use such blocks as the coarsest lateral
+            (`context`), and the others as output convolutions (`conv`).
     """
 
     about: str

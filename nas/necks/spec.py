@@ -1,4 +1,4 @@
-"""A neck as data: a list of nodes over the backbone's maps. `nas.models.neck` is its only interpreter.
+"""A neck as data: a list of nodes over the backbone's maps. `nas.models.neck` builds the module.
 
 Maps are numbered: the inputs first, fine to coarse, then the nodes in their order. Level l has stride 2^l.
 """
@@ -20,7 +20,16 @@ MAX_LEVEL = 7
 
 
 class ConvSpec(Value):
-    """How a convolution is dressed. `bias` None means: a bias where no norm follows."""
+    """A convolution with its norm and activation; `nas.models.blocks.ConvNormAct` is its module.
+
+    Attributes:
+        kind: a name of `operators.BLOCKS`.
+        kernel: side of the kernel, an odd number.
+        norm: a name of `operators.NORMS`.
+        act: a name of `operators.ACTIVATIONS`.
+        order: a name of `operators.ORDERS`.
+        bias: whether the convolution has a bias; None: only if no norm follows.
+    """
 
     kind: str = "plain"
     kernel: int = Field(3, ge=1, le=7)
@@ -31,28 +40,31 @@ class ConvSpec(Value):
 
     @property
     def convolves(self) -> bool:
-        """Whether there is a convolution, which alone may change the number of channels."""
+        """Whether there is a convolution. Norm and activation alone cannot change the number of channels."""
         return self.kind not in operators.BLOCKS or operators.BLOCKS[self.kind].convolves
 
     def faults(self, path: str) -> list[Fault]:
-        tables: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
-            ("kind", self.kind, operators.BLOCKS),
-            ("norm", self.norm, operators.NORMS),
-            ("act", self.act, operators.ACTIVATIONS),
-            ("order", self.order, operators.ORDERS),
-        )
-        faults = [_unknown(f"{path}.{key}", word, table) for key, word, table in tables if word not in table]
+        """What is wrong with it, where `path` is its place in the neck."""
+        faults = [
+            *_unknown(f"{path}.kind", self.kind, operators.BLOCKS),
+            *_unknown(f"{path}.norm", self.norm, operators.NORMS),
+            *_unknown(f"{path}.act", self.act, operators.ACTIVATIONS),
+            *_unknown(f"{path}.order", self.order, operators.ORDERS),
+        ]
         if self.kernel % 2 == 0:
             faults.append(Fault(f"{path}.kernel", f"must be odd, not {self.kernel}"))
         return faults
 
 
 class EdgeSpec(Value):
-    """One input of a node.
+    """One input of a node. In JSON, an edge with nothing but its source is that number.
 
-    `project` maps the source's channels to the node's width first; `shared` projections of one source, width and
-    dress are one module. `up` and `down` resample where the source is coarser or finer than the node.
-    In JSON an edge with nothing but its source is that number.
+    Attributes:
+        source: number of the map it takes.
+        project: convolution that maps the source's channels to the node's width, before any resampling.
+        shared: whether edges with the same source, width and projection share one module.
+        up: a name of `operators.UPSAMPLINGS`, used if the source is coarser than the node.
+        down: a name of `operators.DOWNSAMPLINGS`, used if the source is finer than the node.
     """
 
     source: int = Field(ge=0)
@@ -73,7 +85,15 @@ class EdgeSpec(Value):
 
 
 class NodeSpec(Value):
-    """A feature map: its inputs brought to `level` and fused, then passed through `block`."""
+    """A feature map: its inputs are brought to its level, fused, and passed through its block.
+
+    Attributes:
+        level: its level.
+        width: its channels.
+        inputs: one edge or more.
+        fuse: a name of `operators.FUSIONS`, used if there are several inputs.
+        block: convolution after the fusion.
+    """
 
     level: int = Field(ge=0, le=MAX_LEVEL)
     width: int = Field(ge=1, le=4096)
@@ -83,7 +103,16 @@ class NodeSpec(Value):
 
 
 class MergeSpec(Value):
-    """The outputs brought to one level and made one map of `width` channels."""
+    """One map of all outputs: they are brought to one level, merged, and passed through a block.
+
+    Attributes:
+        kind: a name of `operators.MERGES`.
+        level: level of the merged map.
+        width: its channels.
+        up: a name of `operators.UPSAMPLINGS`, for coarser outputs.
+        down: a name of `operators.DOWNSAMPLINGS`, for finer outputs.
+        block: convolution after the merge.
+    """
 
     kind: str
     level: int = Field(ge=0, le=MAX_LEVEL)
@@ -94,7 +123,20 @@ class MergeSpec(Value):
 
 
 class NeckSpec(Value):
-    """A feature pyramid: `inputs` are the backbone's levels, `outputs` numbers of maps, one a level."""
+    """A feature pyramid.
+
+    Attributes:
+        inputs: levels of the backbone's maps, fine to coarse.
+        nodes: the maps that the neck computes; each takes maps before it.
+        outputs: numbers of the maps that are returned, one a level, fine to coarse.
+        merge: how the outputs become one map; None: they stay a pyramid.
+
+    Example:
+        >>> node = {"level": 3, "width": 8, "inputs": [{"source": 0, "project": {"kernel": 1}}]}
+        >>> neck = NeckSpec.parse({"inputs": [3], "nodes": [node], "outputs": [1]})
+        >>> neck.output_levels
+        (3,)
+    """
 
     schema_: Literal[1] = Field(SCHEMA, alias="schema")
     inputs: tuple[int, ...] = Field(min_length=1)
@@ -105,7 +147,7 @@ class NeckSpec(Value):
     model_config = {"populate_by_name": True}
 
     @model_validator(mode="after")
-    def _sound(self) -> Self:
+    def _validate(self) -> Self:
         faults = _neck_faults(self)
         if faults:
             raise ValueError("; ".join(map(str, faults)))
@@ -117,37 +159,44 @@ class NeckSpec(Value):
 
     def level_of(self, index: int) -> int:
         """Level of map `index`."""
-        n = len(self.inputs)
-        return self.inputs[index] if index < n else self.nodes[index - n].level
+        node = self.node(index)
+        return self.inputs[index] if node is None else node.level
 
     def node(self, index: int) -> NodeSpec | None:
-        """The node that makes map `index`; None for a map of the backbone."""
+        """The node that computes map `index`; None for a map of the backbone."""
         n = len(self.inputs)
         return None if index < n else self.nodes[index - n]
 
     @cached_property
     def output_levels(self) -> tuple[int, ...]:
+        """Levels of the outputs, fine to coarse."""
         return tuple(self.level_of(i) for i in self.outputs)
 
     def width_of(self, index: int, channels: Mapping[int, int]) -> int:
-        """Channels of map `index`, where `channels` tells those of the backbone by level."""
+        """Channels of map `index`, given the backbone's `channels` by level."""
         node = self.node(index)
         return channels[self.inputs[index]] if node is None else node.width
 
     def width_into(self, node: NodeSpec, edge: EdgeSpec, channels: Mapping[int, int]) -> int:
-        """Channels that `edge` brings to `node`: a projection or a learned resampling gives the node's width."""
+        """Channels in which the map of `edge` reaches the fusion of `node`, given the backbone's `channels` by level.
+
+        A projection changes the source's channels to the node's width, and so does a resampling that projects.
+        """
         level = self.level_of(edge.source)
-        learned = (level > node.level and operators.UPSAMPLINGS[edge.up].projects) or (
+        resampling_projects = (level > node.level and operators.UPSAMPLINGS[edge.up].projects) or (
             level < node.level and operators.DOWNSAMPLINGS[edge.down].projects
         )
         projected = edge.project is not None and edge.project.convolves
-        return node.width if projected or learned else self.width_of(edge.source, channels)
+        return node.width if projected or resampling_projects else self.width_of(edge.source, channels)
 
     def check(self, channels: Mapping[int, int]) -> None:
-        """Check against the channels of the backbone's levels.
+        """Check that the neck fits a backbone.
+
+        Args:
+            channels: the backbone's channels by level.
 
         Raises:
-            SpecError: an input is missing, or unequal widths meet without a projection.
+            SpecError: the backbone lacks a level, or maps of unequal widths are fused without a projection.
         """
         faults = [Fault("inputs", f"the backbone has no level P{x}") for x in self.inputs if x not in channels]
         if not faults:
@@ -156,8 +205,16 @@ class NeckSpec(Value):
             raise SpecError("neck", faults)
 
 
-def _unknown(path: str, word: str, table: Mapping[str, Any]) -> Fault:
-    return Fault(path, f"unknown {word!r}; one of {', '.join(table)}")
+def _unknown(path: str, name: str, table: Mapping[str, Any]) -> list[Fault]:
+    """A fault if `table` has no such name."""
+    return [] if name in table else [Fault(path, f"unknown {name!r}; one of {', '.join(table)}")]
+
+
+def _resampling_faults(path: str, spec: EdgeSpec | MergeSpec) -> list[Fault]:
+    return [
+        *_unknown(f"{path}.up", spec.up, operators.UPSAMPLINGS),
+        *_unknown(f"{path}.down", spec.down, operators.DOWNSAMPLINGS),
+    ]
 
 
 def _neck_faults(neck: NeckSpec) -> list[Fault]:
@@ -169,7 +226,7 @@ def _neck_faults(neck: NeckSpec) -> list[Fault]:
             faults.append(Fault("inputs", f"level {level} is outside 0..{MAX_LEVEL}"))
     n = len(neck.inputs)
     for i, node in enumerate(neck.nodes):
-        faults += _node_faults(neck, node, n + i, f"nodes[{i}]")
+        faults += _node_faults(node, n + i, f"nodes[{i}]")
     total = n + len(neck.nodes)
     bad = [i for i in neck.outputs if not 0 <= i < total]
     if bad:
@@ -181,24 +238,19 @@ def _neck_faults(neck: NeckSpec) -> list[Fault]:
     return faults
 
 
-def _node_faults(neck: NeckSpec, node: NodeSpec, index: int, path: str) -> list[Fault]:
-    faults: list[Fault] = []
-    if node.block is not None:
-        faults += node.block.faults(f"{path}.block")
+def _node_faults(node: NodeSpec, index: int, path: str) -> list[Fault]:
+    faults = node.block.faults(f"{path}.block") if node.block is not None else []
     for k, edge in enumerate(node.inputs):
         place = f"{path}.inputs[{k}]"
         if edge.source >= index:
             faults.append(
                 Fault(place, f"takes map {edge.source}, which comes later; maps before it are 0..{index - 1}")
             )
-        if edge.up not in operators.UPSAMPLINGS:
-            faults.append(_unknown(f"{place}.up", edge.up, operators.UPSAMPLINGS))
-        if edge.down not in operators.DOWNSAMPLINGS:
-            faults.append(_unknown(f"{place}.down", edge.down, operators.DOWNSAMPLINGS))
+        faults += _resampling_faults(place, edge)
         if edge.project is not None:
             faults += edge.project.faults(f"{place}.project")
     if node.fuse not in operators.FUSIONS:
-        return [*faults, _unknown(f"{path}.fuse", node.fuse, operators.FUSIONS)]
+        return faults + _unknown(f"{path}.fuse", node.fuse, operators.FUSIONS)
     fusion = operators.FUSIONS[node.fuse]
     if len(node.inputs) > 1 and fusion.concatenates and (node.block is None or not node.block.convolves):
         faults.append(Fault(path, f"{node.fuse} needs a block that reduces to the node's width"))
@@ -209,19 +261,14 @@ def _node_faults(neck: NeckSpec, node: NodeSpec, index: int, path: str) -> list[
 
 def _merge_faults(merge: MergeSpec) -> list[Fault]:
     faults = merge.block.faults("merge.block") if merge.block is not None else []
-    if merge.kind not in operators.MERGES:
-        faults.append(_unknown("merge.kind", merge.kind, operators.MERGES))
-    if merge.up not in operators.UPSAMPLINGS:
-        faults.append(_unknown("merge.up", merge.up, operators.UPSAMPLINGS))
-    if merge.down not in operators.DOWNSAMPLINGS:
-        faults.append(_unknown("merge.down", merge.down, operators.DOWNSAMPLINGS))
+    faults += _unknown("merge.kind", merge.kind, operators.MERGES) + _resampling_faults("merge", merge)
     if merge.kind == "concat" and (merge.block is None or not merge.block.convolves):
         faults.append(Fault("merge", "concat needs a block that reduces to the merge's width"))
     return faults
 
 
 def _width_faults(neck: NeckSpec, channels: Mapping[int, int]) -> list[Fault]:
-    """Sums and attention need equal widths; a block or a projection changes widths, nothing else does."""
+    """Fusions of unequal widths, and nodes whose width nothing produces."""
     faults = []
     for i, node in enumerate(neck.nodes):
         widths = [neck.width_into(node, edge, channels) for edge in node.inputs]

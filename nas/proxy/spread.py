@@ -60,7 +60,7 @@ def _pool(
         for _ in range(4 * size):
             yield space.sample(frame, rng)
         if len(seen) < size:
-            yield from space.walk(frame)
+            yield from space.proposals(frame)
 
     for params, neck in candidates():
         name = digest(neck)

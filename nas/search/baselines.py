@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.errors import Fault, SpecError
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
-from nas.necks.topologies import named
+from nas.necks.topologies import build_topology
 from nas.search_space import SearchSpace
 from nas.studies.spec import Baseline
 
@@ -26,7 +26,7 @@ def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchS
     for i, baseline in enumerate(baselines):
         path = f"baselines[{i}]"
         try:
-            neck = named(baseline.topology, frame.levels, widest | baseline.options)
+            neck = build_topology(baseline.topology, frame.levels, widest | baseline.options)
         except SpecError as error:
             faults.append(Fault(path, str(error)))
             continue

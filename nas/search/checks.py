@@ -8,10 +8,10 @@ from typing import Any
 
 from nas import executors, tasks
 from nas.errors import Fault, SpecError, UserError
-from nas.models import fault_of_graph, portable
-from nas.models.cost import fault_of_target
+from nas.models import graph_fault, portable
+from nas.models.cost import target_fault
 from nas.necks import operators
-from nas.necks.topologies import TOPOLOGIES, options_of
+from nas.necks.topologies import TOPOLOGIES, topology_options
 from nas.plugins import Table
 from nas.search import pruners, samplers
 from nas.search.objects import NO_OBJECTS, Objects
@@ -109,19 +109,19 @@ def _device(spec: StudySpec) -> list[Fault]:
 def _target(spec: StudySpec) -> list[Fault]:
     """Whether latencies can be timed here; what the machines of another cluster have is not known."""
     target = spec.task.latency_target
-    fault = fault_of_target(target) if spec.address is None else None
+    fault = target_fault(target) if spec.address is None else None
     if target == "onnxruntime":
-        fault = fault_of_graph(spec.task.head_kind) or fault
+        fault = graph_fault(spec.task.head_kind) or fault
     return [] if fault is None else [Fault("task.latency_target", fault)]
 
 
 def _export(spec: StudySpec) -> list[Fault]:
     """Whether what is asked for can be exported: our own words can, given the packages; others must show it."""
     graphs = [name for name in spec.export if name in GRAPHS]
-    fault = fault_of_graph(spec.task.head_kind) if graphs else None
+    fault = graph_fault(spec.task.head_kind) if graphs else None
     if fault is not None:
         return [Fault("export", f"{', '.join(graphs)}: {fault}, or leave them out")]
-    fault = fault_of_target("onnxruntime") if any(name.startswith("onnx") for name in graphs) else None
+    fault = target_fault("onnxruntime") if any(name.startswith("onnx") for name in graphs) else None
     if fault is not None:
         return [Fault("export", fault)]
     forms = [form for form in ("onnx", "pt2") if any(name.startswith(form) for name in graphs)]
@@ -157,7 +157,7 @@ def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
     """The fault of a word that cannot be exported."""
     kind, table = TABLES[name]
     try:
-        found = portable.obstacle(portable.specimen(kind, word), form)
+        found = portable.export_fault(portable.example_neck(kind, word), form)
     except UserError as error:  # no builder, or one that cannot be imported
         found = str(error)
     if found is None:
@@ -190,7 +190,7 @@ def _baselines(spec: StudySpec) -> list[Fault]:
             message = f"unknown preset {baseline.topology!r}; one of {', '.join(TOPOLOGIES)}"
             faults.append(Fault(f"baselines[{i}]", message))
             continue
-        known = options_of(baseline.topology)
+        known = topology_options(baseline.topology)
         faults += [
             Fault(f"baselines[{i}].{option}", f"unknown option of {baseline.topology}; known are {', '.join(known)}")
             for option in baseline.options

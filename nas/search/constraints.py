@@ -8,8 +8,8 @@ from itertools import islice
 
 from nas.errors import Fault, SpecError
 from nas.models.cost import latency
+from nas.models.measurement_lock import MeasurementLock
 from nas.models.pyramid import Pyramid
-from nas.models.window import Window
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.search_space import SearchSpace
@@ -77,7 +77,7 @@ def _fewest_nodes(space: SearchSpace, frame: Frame) -> list[NeckSpec]:
 
     One more than are looked at, no more: free graphs are too many to see them all.
     """
-    necks = (neck for _, neck in space.walk(frame))
+    necks = (neck for _, neck in space.proposals(frame))
     return sorted(islice(necks, PROBES + 1), key=lambda neck: len(neck.nodes))
 
 
@@ -95,8 +95,8 @@ def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
     coarsest = space.coarsest_input(frame)
     neck = NeckSpec(inputs=(coarsest,), outputs=(0,))
     model = Pyramid(task.architecture(neck).model_copy(update={"head": None})).to(device)
-    with closing(Window()) as window:
-        least = latency(model, target=task.spec.latency_target, quiet=window.alone()).model
+    with closing(MeasurementLock()) as lock:
+        least = latency(model, target=task.spec.latency_target, quiet=lock.exclusive()).model
     if least > bound:
         message = f"no neck can meet {bound:g} ms: the backbone alone, up to P{coarsest}, takes {least:.1f} ms here"
         raise SpecError("", [Fault("constraints.latency_ms", message)])

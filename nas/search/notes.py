@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nas.necks.architecture import Architecture
-from nas.necks.describe import describe, shown
-from nas.studies.metrics import Metrics, in_order
+from nas.necks.describe import describe
+from nas.studies.metrics import Metrics, format_metric, in_order
 from nas.studies.spec import StudySpec
 
 
@@ -26,7 +26,7 @@ def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[st
         facts: what is worth knowing of the task, a line each.
     """
     goals = ", ".join(f"{objective.direction} {objective.metric}" for objective in spec.objectives)
-    bounds = ", ".join(f"{metric} at most {shown(metric, bound)}" for metric, bound in spec.constraints.items())
+    bounds = ", ".join(f"{metric} at most {format_metric(metric, bound)}" for metric, bound in spec.constraints.items())
     listed = [
         f"task: {spec.task.kind} on {spec.task.data.kind}, {spec.task.image_size} px, {spec.task.epochs} epochs",
         f"backbone: {spec.task.backbone.name}, {spec.task.backbone.tune}",
@@ -45,7 +45,7 @@ def metrics_table(rows: Mapping[str, Metrics], *, turned: bool = False) -> str:
     """
     names = in_order(*({name for name, value in metrics.items() if value is not None} for metrics in rows.values()))
     table = [["", *names]] + [
-        [label, *(shown(name, metrics.get(name)) for name in names)] for label, metrics in rows.items()
+        [label, *(format_metric(name, metrics.get(name)) for name in names)] for label, metrics in rows.items()
     ]
     if turned:
         table = [list(column) for column in zip(*table, strict=True)]

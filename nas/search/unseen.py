@@ -18,12 +18,12 @@ Proposal = tuple[dict[str, Choice], NeckSpec]
 
 
 class Unseen:
-    """One walk through the whole space, gone on with at every turn. `ended`: there is nothing left of it."""
+    """One pass through the whole space, continued at every turn. `ended`: there is nothing left of it."""
 
     def __init__(self, setup: Setup, seed: int) -> None:
         self.setup = setup
         self.ended = False
-        self._proposals = self._walk(random.Random(seed))
+        self._proposals = self._alternate(random.Random(seed))
         self._infeasible: set[str] = set()
 
     def next(self, seen: Container[str]) -> dict[str, Choice] | None:
@@ -41,9 +41,9 @@ class Unseen:
         self.ended = True
         return None
 
-    def _walk(self, rng: random.Random) -> Iterator[Proposal]:
+    def _alternate(self, rng: random.Random) -> Iterator[Proposal]:
         """Every proposal in its order, with one at random before each: a large space is not seen from one end only."""
         space, frame = self.setup.space, self.setup.task.frame
-        for proposal in space.walk(frame):
+        for proposal in space.proposals(frame):
             yield space.sample(frame, rng)
             yield proposal

@@ -1,4 +1,4 @@
-"""How many necks a space holds, many of which have several encodings."""
+"""The number of necks in a space. Many necks have several encodings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ from typing import NamedTuple
 from nas.necks.architecture import Frame
 from nas.necks.canonical import digest
 from nas.necks.spec import MAX_LEVEL
-from nas.search_space.choosing import Chooser, Draw
+from nas.search_space.choosing import Chooser
 from nas.search_space.space import TEMPLATES, SearchSpace
+from nas.search_space.trials import RandomTrial
 
-WALKED = 5_000
-"""Proposals that are looked at one by one: seconds."""
+MAX_ENUMERATED = 5_000
+"""Most proposals that are enumerated, which takes seconds."""
 
-DRAWN = 20_000
+SAMPLES = 20_000
+"""Number of proposals that an estimate rests on."""
 
 
 class Count(NamedTuple):
-    """Proposals, distinct necks, whether both are counted; else `error` is the standard error of `necks`."""
+    """The size of a space.
+
+    Attributes:
+        encodings: number of proposals.
+        necks: number of distinct necks.
+        exact: whether both were counted rather than estimated.
+        error: standard error of `necks`; 0 if they were counted.
+    """
 
     encodings: int
     necks: int
@@ -28,30 +37,40 @@ class Count(NamedTuple):
     error: float
 
 
-def count(space: SearchSpace, frame: Frame, walked: int = WALKED, drawn: int = DRAWN, seed: int = 0) -> Count:
-    """Distinct necks of a space, counted by digest if there are at most `walked` proposals, else estimated.
+def count(
+    space: SearchSpace, frame: Frame, max_enumerated: int = MAX_ENUMERATED, samples: int = SAMPLES, seed: int = 0
+) -> Count:
+    """Count the distinct necks of a space by their digests, or estimate their number.
 
-    A proposal e is drawn with chance p(e), choice by choice, and is one of m(e) that make its neck. The mean of 1 / p
-    is the number of proposals (Knuth, "Estimating the efficiency of backtrack programs", 1975), that of 1 / (p m) the
-    number of necks; both without bias. m comes from the template, which knows what its encodings have in common.
+    An estimate draws proposals at random, choice by choice. A proposal of probability p is one of m that make its neck.
+    The mean of 1 / p estimates the number of proposals, and that of 1 / (p m) the number of necks, both without bias.
+    m is `Proposal.encodings`.
+    Source: Knuth, "Estimating the efficiency of backtrack programs" (1975).
+
+    Args:
+        space: the space.
+        frame: what the task offers.
+        max_enumerated: number of proposals up to which necks are counted.
+        samples: number of proposals drawn for an estimate.
+        seed: seed of the draws.
     """
     template = TEMPLATES[space.template]
-    if len(list(islice(template.plans(space.choices, frame), walked + 1))) <= walked:
-        digests = [digest(neck) for _, neck in space.walk(frame)]
+    if len(list(islice(template.proposals(space.choices, frame), max_enumerated + 1))) <= max_enumerated:
+        digests = [digest(neck) for _, neck in space.proposals(frame)]
         return Count(len(digests), len(set(digests)), True, 0.0)
     rng = random.Random(seed)
     encodings, necks = [], []
-    for _ in range(drawn):
-        trial = Draw(rng)
-        plan = template.plan(Chooser(space.choices, trial), frame)
-        encodings.append(trial.ways)
-        necks.append(trial.ways / plan.encodings(space.choices))
-    error = statistics.stdev(necks) / drawn**0.5
+    for _ in range(samples):
+        trial = RandomTrial(rng)
+        proposal = template.propose(Chooser(space.choices, trial), frame)
+        encodings.append(trial.inverse_probability)
+        necks.append(trial.inverse_probability / proposal.encodings(space.choices))
+    error = statistics.stdev(necks) / samples**0.5
     return Count(round(statistics.fmean(encodings)), round(statistics.fmean(necks)), False, error)
 
 
 def nominal_frame(space: SearchSpace) -> Frame:
-    """What a space is counted on without a task: a backbone with its levels up to P5, images large enough for all."""
+    """The frame on which a space is counted without a task: levels up to P5, and images large enough for all levels."""
     finest = [int(x) for x in space.choices.get("finest", (2,))]
     levels = range(min(finest), max(5, *finest) + 1)
     return Frame(channels={level: 8 * 2**level for level in levels}, image_size=2 ** (MAX_LEVEL + 1))

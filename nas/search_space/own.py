@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from nas.errors import UserError
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
-from nas.search_space.choosing import Choice, Chooser, Values
+from nas.search_space.choosing import Choices, Chooser
 from nas.search_space.template import Template
+from nas.search_space.trials import Choice
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class _Made:
     def neck(self) -> NeckSpec:
         return self.made
 
-    def encodings(self, parameters: Mapping[str, Values]) -> int:
+    def encodings(self, parameters: Mapping[str, Choices]) -> int:
         return 1
 
 
@@ -60,12 +61,12 @@ class Space(ABC):
         """The class as an entry of the table `templates`."""
         if not cls.parameters:
             raise UserError(f"search space {cls.__name__}: give it parameters, such as {{'width': (16, 32)}}")
-        known = {name: tuple(values) for name, values in cls.parameters.items()}
-        about = dict.fromkeys(known, f"A parameter of {cls.__name__}.")
-        return Template(known=known, about=about, unasked={}, plan=cls._plan)
+        domains = {name: tuple(values) for name, values in cls.parameters.items()}
+        about = dict.fromkeys(domains, f"A parameter of {cls.__name__}.")
+        return Template(domains=domains, about=about, defaults={}, propose=cls._propose)
 
     @classmethod
-    def _plan(cls, choose: Chooser, frame: Frame) -> _Made:
+    def _propose(cls, choose: Chooser, frame: Frame) -> _Made:
         try:
             return _Made(cls().neck(choose, frame))
         except Exception as error:  # whatever the method raises

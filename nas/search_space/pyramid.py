@@ -9,24 +9,30 @@ from nas.errors import Fault
 from nas.necks import operators, topologies
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
-from nas.search_space.choosing import Chooser, Values
+from nas.search_space.choosing import Choices, Chooser
 from nas.search_space.template import Names, Template, choose_levels
 
 
 def _blocks(context: bool) -> tuple[str, ...]:
-    """Blocks for `context`, or for `conv`. Those of other packages are judged when chosen, not imported here."""
+    """Blocks for `context`, or for `conv`. Those of other packages are checked when chosen, not imported here."""
     own = {name: b.convolves and b.context == context for name, b in operators.BLOCKS.own.items()}
     return tuple(name for name in operators.BLOCKS if own.get(name, True))
 
 
-CONVS, CONTEXTS = Names(lambda: _blocks(False)), Names(lambda: ("none", *_blocks(True)))
+CONV_KINDS, CONTEXTS = Names(lambda: _blocks(False)), Names(lambda: _blocks(True))
 
-TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
+PYRAMID_TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
+
+_BOTTOM_UP = ("bidirectional", "bifpn", "fully_connected")
+"""Topologies that downsample."""
+
+_MANY_INPUTS = ("bifpn", "fully_connected")
+"""Topologies that fuse more than two maps."""
 
 
 @dataclass(frozen=True)
-class PyramidPlan:
-    """Arguments of `topologies.pyramid`."""
+class PyramidProposal:
+    """The arguments of `nas.necks.topologies.pyramid`; the levels are the keys of `widths`."""
 
     inputs: tuple[int, ...]
     widths: Mapping[int, int]
@@ -42,59 +48,59 @@ class PyramidPlan:
     repeats: int
 
     def neck(self) -> NeckSpec:
-        options = {name: getattr(self, name) for name in _PASSED}
-        return topologies.pyramid(self.inputs, tuple(self.widths), self.widths, **options)
+        return topologies.pyramid(levels=tuple(self.widths), **vars(self))
 
-    def encodings(self, parameters: Mapping[str, Values]) -> int:
-        """Widths that happen to be equal are one shared width; over a single input nothing is fused."""
+    def encodings(self, parameters: Mapping[str, Choices]) -> int:
+        """See `Proposal`. Counted are:
+
+        - equal widths of all levels, which are also one shared width,
+        - choices about fusion for a pyramid that fuses nothing, because it has a single input.
+        """
         equal = len(set(self.widths.values())) == 1
         count = len(parameters["widths"]) if equal else 1
-        cells = self.topology == "bifpn"  # which fuse the levels beyond the backbone's too
-        if len(self.inputs) == 1 and not cells and (self.repeats == 1 or len(self.widths) == 1):
-            count *= _ways_to_fuse(parameters, self.repeats)
+        # BiFPN's cells and repeats also fuse the levels that the backbone lacks.
+        fuses_extra_levels = self.topology == "bifpn" or (self.repeats > 1 and len(self.widths) > 1)
+        if len(self.inputs) == 1 and not fuses_extra_levels:
+            count *= _fusion_choices(parameters, self.repeats)
         return count
 
 
-_PASSED = ("topology", "fusion", "upsample", "conv", "norm", "act", "order", "downsample", "context", "repeats")
-
-
-def _ways_to_fuse(parameters: Mapping[str, Values], repeats: int) -> int:
-    """Answers about fusion, of which a pyramid over one input knows nothing."""
+def _fusion_choices(parameters: Mapping[str, Choices], repeats: int) -> int:
+    """Number of combinations of topology, fusion and resampling with so many repeats, without those of `bifpn`."""
     total = 0
     for topology in parameters["topology"]:
         if topology == "none":
             total += repeats == 1
         elif topology != "bifpn" and repeats in parameters["repeats"]:
-            ways = sum(_fuses(topology, str(f)) for f in parameters["fusion"]) * len(parameters["upsample"])
-            total += ways * (len(parameters["downsample"]) if topology in _GOES_UP else 1)
+            fusions = sum(_can_use(topology, str(f)) for f in parameters["fusion"])
+            downsamplings = len(parameters["downsample"]) if topology in _BOTTOM_UP else 1
+            total += fusions * len(parameters["upsample"]) * downsamplings
     return total
 
 
-_GOES_UP = ("bidirectional", "bifpn", "fully_connected")
-_FUSES_MANY = ("bifpn", "fully_connected")
-
-
-def _joins(topology: str | int, levels: int) -> bool:
+def _can_have(topology: str | int, levels: int) -> bool:
+    """Whether a topology can have so many levels."""
     return topology != "bifpn" or levels > 1
 
 
-def _fuses(topology: str | int, fusion: str) -> bool:
-    return topology not in _FUSES_MANY or operators.FUSIONS[fusion].max_inputs is None
+def _can_use(topology: str | int, fusion: str) -> bool:
+    """Whether a topology can use a fusion."""
+    return topology not in _MANY_INPUTS or operators.FUSIONS[fusion].max_inputs is None
 
 
-def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
+def _propose(choose: Chooser, frame: Frame) -> PyramidProposal:
     levels = choose_levels(choose, frame)
-    topology = choose("topology", lambda t: _joins(t, len(levels)))
-    fusing = topology != "none"
-    fusion = choose("fusion", lambda f: _fuses(topology, f)) if fusing else "add"
-    upsample = choose("upsample") if fusing else "nearest"
+    topology = choose("topology", lambda t: _can_have(t, len(levels)))
+    fuses = topology != "none"
+    fusion = choose("fusion", lambda f: _can_use(topology, f)) if fuses else "add"
+    upsample = choose("upsample") if fuses else "nearest"
     shared = choose("widths") != "level" or len(levels) == 1
     if shared:
         widths = dict.fromkeys(levels, choose("width"))
     else:
-        widths = {level: choose("width", ask=f"width_p{level}") for level in levels}
+        widths = {level: choose("width", alias=f"width_p{level}") for level in levels}
     conv, norm, act = choose("conv"), choose("norm"), choose("act")
-    return PyramidPlan(
+    return PyramidProposal(
         inputs=tuple(level for level in frame.levels if level in levels),
         widths=widths,
         topology=topology,
@@ -104,18 +110,19 @@ def _plan(choose: Chooser, frame: Frame) -> PyramidPlan:
         norm=norm,
         act=act,
         order=choose("order") if act != "none" else "post",
-        downsample=choose("downsample") if topology in _GOES_UP else "conv",
+        downsample=choose("downsample") if topology in _BOTTOM_UP else "conv",
         context=choose("context"),
-        repeats=choose("repeats") if fusing else 1,
+        repeats=choose("repeats") if fuses else 1,
     )
 
 
-def block_faults(parameters: Mapping[str, Values]) -> list[Fault]:
-    """Blocks that cannot stand where they are put."""
+def block_faults(parameters: Mapping[str, Choices]) -> list[Fault]:
+    """Blocks that do not fit the parameter that lists them."""
     faults = []
     for name, context in (("conv", False), ("context", True)):
         for kind in map(str, parameters.get(name, ())):
-            block = operators.BLOCKS.get(kind)  # `none` is no block
+            # `none` is no block.
+            block = operators.BLOCKS.get(kind)
             if block is not None and not block.convolves:
                 faults.append(Fault(name, f"{kind} has no convolution, which every pyramid needs there"))
             elif block is not None and block.context != context:
@@ -124,57 +131,60 @@ def block_faults(parameters: Mapping[str, Values]) -> list[Fault]:
     return faults
 
 
-def _faults(parameters: Mapping[str, Values]) -> list[Fault]:
+def _faults(parameters: Mapping[str, Choices]) -> list[Fault]:
     fusions = [str(f) for f in parameters["fusion"]]
     faults = [
         Fault("fusion", f"{topology} fuses any number of maps, which {', '.join(fusions)} cannot: add another")
-        for topology in _FUSES_MANY
-        if topology in parameters["topology"] and not any(_fuses(topology, f) for f in fusions)
+        for topology in _MANY_INPUTS
+        if topology in parameters["topology"] and not any(_can_use(topology, f) for f in fusions)
     ]
     if parameters["topology"] == ("bifpn",) and 1 in parameters["levels"]:
         faults.append(Fault("levels", "a bifpn has two levels or more: leave out 1"))
     return faults + block_faults(parameters)
 
 
-def _traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
-    """What a neck shows of the parameters: its levels and widths, and the words of its edges and blocks."""
-    nodes = [neck.node(index) for index in neck.outputs]
-    widths = tuple(node.width for node in nodes if node is not None)
-    if len(widths) < len(nodes) or not set(widths) <= set(parameters["width"]):
-        return None  # a map of the backbone as it is, or a width that the space has not
-    blocks = [block for node in neck.nodes for block in (node.block, *(e.project for e in node.inputs)) if block]
+def _infer(neck: NeckSpec, parameters: Mapping[str, Choices]) -> dict[str, Choices] | None:
+    """The values that levels, widths and operators of a neck show; None if the space cannot hold the neck."""
+    outputs = [node for index in neck.outputs if (node := neck.node(index)) is not None]
+    widths = tuple(node.width for node in outputs)
+    returns_backbone_map = len(outputs) < len(neck.outputs)
+    if returns_backbone_map or not set(widths) <= set(parameters["width"]):
+        return None
+    convs = [conv for node in neck.nodes for conv in (node.block, *(e.project for e in node.inputs)) if conv]
     edges = [edge for node in neck.nodes for edge in node.inputs]
     fusions = {node.fuse for node in neck.nodes if len(node.inputs) > 1}
     fusions = fusions.intersection(parameters["fusion"]) or {str(f) for f in parameters["fusion"]}
-    joined = [t for t in TOPOLOGIES if _joins(t, len(nodes)) and any(_fuses(t, f) for f in fusions)]
-    shown: dict[str, Values] = {
+    levels = len(widths)
+    inferred: dict[str, Choices] = {
         "finest": (min(neck.output_levels),),
-        "levels": (len(nodes),),
-        "topology": tuple(joined),
+        "levels": (levels,),
+        "topology": tuple(
+            t for t in PYRAMID_TOPOLOGIES if _can_have(t, levels) and any(_can_use(t, f) for f in fusions)
+        ),
         "fusion": tuple(fusions),
         "upsample": tuple({edge.up for edge in edges}),
         "downsample": tuple({edge.down for edge in edges} | {"conv"}),
         "widths": ("shared", "level") if len(set(widths)) == 1 else ("level",),
         "width": widths,
-        "conv": tuple({block.kind for block in blocks} | {"plain"}),
-        "norm": tuple({block.norm for block in blocks} | {"none"}),
-        "act": tuple({block.act for block in blocks} | {"none"}),
-        "order": tuple({block.order for block in blocks} | {"post"}),
-        "context": tuple({block.kind for block in blocks if operators.BLOCKS[block.kind].context}) or ("none",),
+        "conv": tuple({conv.kind for conv in convs} | {"plain"}),
+        "norm": tuple({conv.norm for conv in convs} | {"none"}),
+        "act": tuple({conv.act for conv in convs} | {"none"}),
+        "order": tuple({conv.order for conv in convs} | {"post"}),
+        "context": tuple({conv.kind for conv in convs if operators.BLOCKS[conv.kind].context}) or ("none",),
     }
-    return shown | {f"width_p{level}": (width,) for level, width in zip(neck.output_levels, widths, strict=True)}
+    return inferred | {f"width_p{level}": (width,) for level, width in zip(neck.output_levels, widths, strict=True)}
 
 
 PYRAMID = Template(
-    known={
+    domains={
         "finest": range(1, 8),
         "levels": range(1, 8),
-        "topology": TOPOLOGIES,
+        "topology": PYRAMID_TOPOLOGIES,
         "fusion": Names(lambda: operators.FUSIONS),
         "upsample": Names(lambda: operators.UPSAMPLINGS),
         "widths": ("shared", "level"),
         "width": range(1, 4097),
-        "conv": CONVS,
+        "conv": CONV_KINDS,
         "norm": tuple(operators.NORMS),
         "act": tuple(operators.ACTIVATIONS),
         "order": tuple(operators.ORDERS),
@@ -198,11 +208,11 @@ PYRAMID = Template(
         "context": "what the coarsest map passes through first: nothing, or pyramid pooling (`ppm`)",
         "repeats": "how often the levels are fused",
     },
-    unasked={"norm": "none", "act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1},
-    plan=_plan,
+    defaults={"norm": "none", "act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1},
+    propose=_propose,
     faults=_faults,
-    written=("norm",),
-    traces=_traces,
+    stored=("norm",),
+    infer=_infer,
     cheapest={
         "fusion": ("add", "mean"),
         "upsample": ("nearest", "bilinear"),

@@ -1,4 +1,4 @@
-"""SearchSpace: which necks may be proposed. A template asks for its parameters, a trial answers."""
+"""SearchSpace: which necks may be proposed. A template asks for its parameters, and a trial answers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from nas.errors import Fault, SpecError
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.plugins import Table
-from nas.search_space.choosing import Choice, Chooser, Draw, Trial, Values, all_values
+from nas.search_space.choosing import Choices, Chooser, parse_choices
 from nas.search_space.merging import MERGING_CELLS
 from nas.search_space.pyramid import PYRAMID
-from nas.search_space.template import LOOKED_AT, SMALLEST_MAP, Template, fits
+from nas.search_space.template import MAX_COMPARED, SMALLEST_MAP, Template, fits
+from nas.search_space.trials import Choice, RandomTrial, Trial
 from nas.value import Faulty, Value
 
 TEMPLATES = Table("templates", Template) | {"pyramid": PYRAMID, "merging_cells": MERGING_CELLS}
@@ -29,101 +30,115 @@ _LEVELS = {"finest", "levels"}
 
 
 class SearchSpace(Value):
-    """Parameters of a template, each with its choices."""
+    """A template with the choices of its parameters.
+
+    Example:
+        >>> import random
+        >>> from nas.necks.architecture import Frame
+        >>> from nas.studies.catalog import read_space
+        >>> frame = Frame(channels={3: 40, 4: 112, 5: 320}, image_size=160)
+        >>> params, neck = read_space("pyramid").narrowed({"width": 32}).sample(frame, random.Random(0))
+        >>> {node.width for node in neck.nodes}
+        {32}
+    """
 
     name: str
     """Name of the space. Without the key: the file's name without its ending."""
     version: int = Field(1, ge=1)
     """Version of the space, for its author's own use."""
     template: str = "pyramid"
-    """What makes a neck of the parameters."""
-    parameters: dict[str, Values]
+    """The family of necks that the parameters belong to."""
+    parameters: dict[str, Choices]
     """Parameters of the template, each a value, a list of choices, or a range of whole numbers."""
 
     @field_validator("template")
     @classmethod
-    def _known(cls, template: str) -> str:
+    def _validate_template(cls, template: str) -> str:
         if template not in TEMPLATES:
             raise ValueError(f"unknown {template!r}; one of {', '.join(TEMPLATES)}")
         return template
 
     @field_validator("parameters", mode="before")
     @classmethod
-    def _choices(cls, given: Any, info: ValidationInfo) -> Any:
-        template = info.data.get("template")
-        if not isinstance(given, Mapping) or template is None:
-            return given
-        values, faults = all_values(
-            {name: TEMPLATES[template].unasked[name] for name in TEMPLATES[template].written} | {**given}
-        )
-        faults += [fault for fault in _faults(template, values) if fault.path not in {f.path for f in faults}]
+    def _parse_parameters(cls, parameters: Any, info: ValidationInfo) -> Any:
+        name = info.data.get("template")
+        if not isinstance(parameters, Mapping) or name is None:
+            return parameters
+        template = TEMPLATES[name]
+        choices, faults = parse_choices({key: template.defaults[key] for key in template.stored} | {**parameters})
+        faults += [fault for fault in _faults(template, choices) if fault.path not in {f.path for f in faults}]
         if faults:
             raise Faulty(faults)
-        return values
+        return choices
 
     @cached_property
-    def choices(self) -> dict[str, Values]:
-        """The choices of every parameter that the template knows, those that were left out included."""
-        return {name: (value,) for name, value in TEMPLATES[self.template].unasked.items()} | self.parameters
+    def choices(self) -> dict[str, Choices]:
+        """The choices of all parameters of the template, defaults included."""
+        return {name: (value,) for name, value in TEMPLATES[self.template].defaults.items()} | self.parameters
 
     def narrowed(self, space: Mapping[str, Any]) -> SearchSpace:
-        """This space with some parameters narrowed or fixed, as a study's `space:` says.
+        """This space with some parameters narrowed or fixed.
+
+        Args:
+            space: the parameters with their new choices, as in a study's `space`.
 
         Raises:
-            SpecError: an unknown parameter, an empty range, a value that the template does not know.
+            SpecError: a parameter or a choice is unknown, or there is no choice.
         """
-        values, faults = all_values(space)
-        parameters = self.parameters | values
-        faults += _faults(self.template, parameters)
+        choices, faults = parse_choices(space)
+        parameters = self.parameters | choices
+        faults += _faults(TEMPLATES[self.template], parameters)
         if faults:
             raise SpecError("", [Fault(f"space.{fault.path}", fault.message) for fault in faults])
-        return self.model_copy(update={"parameters": parameters})
+        return self._with_parameters(choices)
 
     def narrowest(self) -> SearchSpace:
-        """This space at its least width and fewest repeats."""
+        """The part of this space with the least width and the fewest repeats."""
         choices = self.choices
-        least: dict[str, Values] = {name: (min(choices[name]),) for name in ("width", "repeats") if name in choices}
-        shared: dict[str, Values] = {"widths": ("shared",)} if "shared" in choices.get("widths", ()) else {}
-        return self.model_copy(update={"parameters": self.parameters | least | shared})
+        least: dict[str, Choices] = {name: (min(choices[name]),) for name in ("width", "repeats") if name in choices}
+        shared: dict[str, Choices] = {"widths": ("shared",)} if "shared" in choices.get("widths", ()) else {}
+        return self._with_parameters(least | shared)
 
     def cheapest(self) -> SearchSpace:
-        """The part of this space in which its fewest parameters and MACs are found, as far as its template tells."""
-        narrow, choices = self.narrowest(), self.choices
-        least: dict[str, Values] = {}
+        """The part of this space that holds the neck with the fewest parameters and the neck with the fewest MACs."""
+        least: dict[str, Choices] = {}
         for name, order in TEMPLATES[self.template].cheapest.items():
-            cheap = next((value for value in order if value in choices[name]), None)
-            if cheap is not None:
-                least[name] = (cheap,)
-        return narrow.model_copy(update={"parameters": narrow.parameters | least})
+            cheapest = next((value for value in order if value in self.choices[name]), None)
+            if cheapest is not None:
+                least[name] = (cheapest,)
+        return self.narrowest()._with_parameters(least)
+
+    def _with_parameters(self, parameters: Mapping[str, Choices]) -> SearchSpace:
+        return self.model_copy(update={"parameters": {**self.parameters, **parameters}})
 
     def coarsest_input(self, frame: Frame) -> int:
-        """The level up to which every neck of the space needs the backbone."""
+        """The coarsest backbone level that all necks of the space take."""
         if not self.choices.keys() >= _LEVELS:
-            return min(max(neck.inputs) for _, neck in islice(self.walk(frame), LOOKED_AT))
+            return min(max(neck.inputs) for _, neck in islice(self.proposals(frame), MAX_COMPARED))
         finest, counts = ([int(x) for x in self.choices[name]] for name in ("finest", "levels"))
         ranges = [range(f, f + n) for f in finest for n in counts if fits(frame, f, n)]
         return min(max(level for level in frame.levels if level in levels) for levels in ranges)
 
     def check(self, frame: Frame) -> None:
-        """Check that some neck of the space fits the frame.
+        """Check that a neck of the space fits the frame.
 
         Raises:
-            SpecError: none does.
+            SpecError: no neck fits.
         """
         if not self.choices.keys() >= _LEVELS:
             self._check_first(frame)
         elif not any(fits(frame, f, n) for f in self.parameters["finest"] for n in self.parameters["levels"]):
-            have = ", ".join(f"P{x}" for x in frame.levels)
+            levels = ", ".join(f"P{x}" for x in frame.levels)
             message = (
-                f"finest {list(self.parameters['finest'])} and levels {list(self.parameters['levels'])}: nothing fits; "
-                f"the backbone gives {have}, and the coarsest map of an image of {frame.image_size} pixels "
-                f"must have {SMALLEST_MAP} cells a side"
+                f"no pyramid of finest {list(self.parameters['finest'])} and levels {list(self.parameters['levels'])} "
+                f"fits: the backbone gives {levels}, and the coarsest map of an image of {frame.image_size} pixels "
+                f"must have at least {SMALLEST_MAP} x {SMALLEST_MAP} pixels"
             )
             raise SpecError("", [Fault("space.levels", message)])
 
     def _check_first(self, frame: Frame) -> None:
         """Check a template of the user's by its first proposal."""
-        _, neck = next(self.walk(frame))
+        _, neck = next(self.proposals(frame))
         try:
             neck.check(frame.channels)
         except SpecError as error:
@@ -131,33 +146,34 @@ class SearchSpace(Value):
             raise SpecError("", faults) from None
 
     def suggest(self, trial: Trial, frame: Frame) -> NeckSpec:
-        """The neck that `trial` proposes; only parameters that matter to it are asked for."""
-        return TEMPLATES[self.template].plan(Chooser(self.choices, trial), frame).neck()
+        """The neck that an Optuna trial proposes. The trial is asked only for parameters that matter."""
+        return TEMPLATES[self.template].propose(Chooser(self.choices, trial), frame).neck()
 
-    def walk(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
-        """Every proposal of the space, once, with its parameters."""
-        for params, plan in TEMPLATES[self.template].plans(self.choices, frame):
-            yield params, plan.neck()
+    def proposals(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
+        """Every proposal once: the parameters of its trial, and the neck."""
+        for trial, _, proposal in TEMPLATES[self.template].proposals(self.choices, frame):
+            yield trial.params, proposal.neck()
 
     def find(self, neck: NeckSpec, frame: Frame) -> dict[str, Choice] | None:
-        """The parameters that propose this neck, if the space holds it and its template can tell."""
+        """The parameters of a trial that proposes `neck`; None if there is none, or its template cannot find it."""
         return TEMPLATES[self.template].find(neck, self.choices, frame)
 
     def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:
-        """A proposal drawn evenly choice by choice, with its parameters."""
-        trial = Draw(rng)
-        return trial.params, self.suggest(trial, frame)
+        """A random proposal, with equal probability of all choices of a parameter."""
+        trial = RandomTrial(rng)
+        neck = self.suggest(trial, frame)
+        return trial.params, neck
 
 
-def _faults(template: str, parameters: Mapping[str, Values]) -> list[Fault]:
-    table, unasked = TEMPLATES[template].known, TEMPLATES[template].unasked
-    faults = [Fault(name, f"unknown parameter; one of {', '.join(table)}") for name in parameters if name not in table]
-    faults += [Fault(name, "is missing") for name in table if name not in {*parameters, *unasked}]
-    for name, values in parameters.items():
-        known = table.get(name)
-        for value in values if known is not None else ():
-            assert known is not None
-            if value not in known:
-                what = f"{known[0]} to {known[-1]}" if isinstance(known, range) else ", ".join(map(str, known or ()))
-                faults.append(Fault(name, f"{value!r} is not one of {what}"))
-    return faults or TEMPLATES[template].faults(parameters)
+def _faults(template: Template, parameters: Mapping[str, Choices]) -> list[Fault]:
+    """Unknown and missing parameters, unknown choices, and choices that do not go together."""
+    domains = template.domains
+    known = ", ".join(domains)
+    faults = [Fault(name, f"unknown parameter; one of {known}") for name in parameters if name not in domains]
+    faults += [Fault(name, "is missing") for name in domains if name not in {*parameters, *template.defaults}]
+    for name in [name for name in parameters if name in domains]:
+        domain: Any = domains[name]
+        values = f"{domain[0]} to {domain[-1]}" if isinstance(domain, range) else ", ".join(map(str, domain))
+        unknown = [value for value in parameters[name] if value not in domain]
+        faults += [Fault(name, f"{value!r} is not one of {values}") for value in unknown]
+    return faults or template.faults(parameters)

@@ -1,4 +1,4 @@
-"""Template: how a space's parameters make a neck. And the levels, which all templates choose alike."""
+"""Template: how the parameters of a space make a neck. And the levels, which all templates choose alike."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from nas.errors import Fault
 from nas.necks.architecture import Frame
 from nas.necks.canonical import digest
 from nas.necks.spec import MAX_LEVEL, NeckSpec
-from nas.search_space.choosing import Choice, Chooser, Replay, Script, Values
+from nas.search_space.choosing import Choices, Chooser
+from nas.search_space.trials import Choice, GridTrial, ReplayTrial
 
 SMALLEST_MAP = 2
-"""Cells a side that the coarsest level must have: BatchNorm and 3x3 convolutions make no sense on less."""
+"""Least height and width of the coarsest map: BatchNorm and 3x3 convolutions make no sense on a single pixel."""
 
-LOOKED_AT = 1_000
-"""Proposals that are compared with a neck that is looked for: a few milliseconds each."""
+MAX_COMPARED = 1_000
+"""Most proposals that `Template.find` compares with a neck, each in a few milliseconds."""
 
 UNITS = {"width": "channels"}
 """Parameter -> unit, of those that have one."""
 
-ALWAYS_ASKED = ("finest", "levels", "topology", "width")
-"""Parameters that every neck tells, so that without a value for them there is none."""
+REQUIRED = ("finest", "levels", "topology", "width")
+"""Parameters present in every neck."""
 
 
-class Plan(Protocol):
-    """Everything that was chosen for one neck."""
+class Proposal(Protocol):
+    """The values that were chosen for one neck."""
 
-    def neck(self) -> NeckSpec: ...
+    def neck(self) -> NeckSpec:
+        """The neck."""
+        ...
 
-    def encodings(self, parameters: Mapping[str, Values]) -> int:
-        """How many proposals of the space make the same neck, this one included."""
+    def encodings(self, parameters: Mapping[str, Choices]) -> int:
+        """Number of proposals of the space that make the same neck, this one included."""
         ...
 
 
@@ -53,75 +56,78 @@ class Names(Sequence[str]):
         return len(tuple(self._names()))
 
 
-def no_traces(neck: NeckSpec, parameters: Mapping[str, Values]) -> dict[str, Values] | None:
+def _infer_nothing(neck: NeckSpec, parameters: Mapping[str, Choices]) -> dict[str, Choices] | None:
     return None
 
 
-def no_more(parameters: Mapping[str, Values]) -> list[Fault]:
+def _no_faults(parameters: Mapping[str, Choices]) -> list[Fault]:
     return []
 
 
 @dataclass(frozen=True)
 class Template:
-    """`known`: parameters and what each may be; `about`: what each means (`UNITS` has their units).
+    """A family of necks with parameters.
 
-    `unasked`: those that a file may leave out, and what they are then.
-    `plan` asks for what matters; `faults` finds choices that do not go together. `written` names the unasked ones that
-    every space holds: studies are stored with their space, and those of old have them. `traces` tells which values of
-    the parameters a neck can have come from, so that one is found among few; None where it leaves too many. `cheapest`
-    names choices that take no more parameters and MACs than any other, all else equal, the first first.
+    Attributes:
+        domains: the parameters, each with all values it can have.
+        about: what each parameter means. `UNITS` has their units.
+        defaults: the parameters that a file may leave out, with their values.
+        propose: asks for the parameters that matter.
+        faults: finds choices that do not go together.
+        stored: the defaults that are stored with every space. Stored studies of before have them.
+        infer: the values of the parameters from which a neck can come; None if they are too many to compare.
+        cheapest: choices that take no more parameters and MACs than any other, all else equal, the best first.
     """
 
-    known: Mapping[str, Sequence[Choice]]
+    domains: Mapping[str, Sequence[Choice]]
     about: Mapping[str, str]
-    unasked: Mapping[str, Choice]
-    plan: Callable[[Chooser, Frame], Plan]
-    faults: Callable[[Mapping[str, Values]], list[Fault]] = no_more
-    written: tuple[str, ...] = ()
-    traces: Callable[[NeckSpec, Mapping[str, Values]], Mapping[str, Values] | None] = no_traces
+    defaults: Mapping[str, Choice]
+    propose: Callable[[Chooser, Frame], Proposal]
+    faults: Callable[[Mapping[str, Choices]], list[Fault]] = _no_faults
+    stored: tuple[str, ...] = ()
+    infer: Callable[[NeckSpec, Mapping[str, Choices]], Mapping[str, Choices] | None] = _infer_nothing
     cheapest: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def plans(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[dict[str, Choice], Plan]]:
-        """Every proposal, once, with its answers."""
-        for trial, _, plan in self._walk(parameters, frame):
-            yield trial.params, plan
+    def proposals(
+        self, parameters: Mapping[str, Choices], frame: Frame
+    ) -> Iterator[tuple[GridTrial, Chooser, Proposal]]:
+        """Every proposal once, with the trial and the chooser that made it."""
+        indices: list[int] | None = []
+        while indices is not None:
+            trial = GridTrial(indices)
+            chooser = Chooser(parameters, trial)
+            yield trial, chooser, self.propose(chooser, frame)
+            indices = trial.next_indices()
 
-    def find(self, neck: NeckSpec, parameters: Mapping[str, Values], frame: Frame) -> dict[str, Choice] | None:
-        """The answers that make the neck; None where none do, or none of the first LOOKED_AT."""
-        traces = self.traces(neck, parameters)
-        if traces is None or not fits(frame, min(neck.output_levels), len(neck.outputs)):
+    def find(self, neck: NeckSpec, parameters: Mapping[str, Choices], frame: Frame) -> dict[str, Choice] | None:
+        """The answers of a trial that make `neck`; None if no proposal does, or none of the first `MAX_COMPARED`."""
+        inferred = self.infer(neck, parameters)
+        if inferred is None or not fits(frame, min(neck.output_levels), len(neck.outputs)):
             return None
-        few = dict(parameters)
-        for name, values in traces.items():
+        part = dict(parameters)
+        for name, values in inferred.items():
             left = tuple(value for value in parameters.get(name, values) if value in values)
-            if not left and name in ALWAYS_ASKED:
+            if not left and name in REQUIRED:
                 return None
-            few[name] = left or parameters[name]  # of what is not asked for, a neck tells nothing
-        for _, chooser, plan in islice(self._walk(few, frame), LOOKED_AT):
-            if digest(plan.neck()) == digest(neck):
-                replay = Replay(chooser.chosen)
-                self.plan(Chooser(parameters, replay), frame)
+            # A parameter that did not matter to the neck may have any value.
+            part[name] = left or parameters[name]
+        for _, chooser, proposal in islice(self.proposals(part, frame), MAX_COMPARED):
+            if digest(proposal.neck()) == digest(neck):
+                # Asked again with all choices, because the names for Optuna depend on them.
+                replay = ReplayTrial(chooser.chosen)
+                self.propose(Chooser(parameters, replay), frame)
                 return replay.params
         return None
 
-    def _walk(self, parameters: Mapping[str, Values], frame: Frame) -> Iterator[tuple[Script, Chooser, Plan]]:
-        script: list[int] | None = []
-        while script is not None:
-            trial = Script(script)
-            chooser = Chooser(parameters, trial)
-            plan = self.plan(chooser, frame)
-            yield trial, chooser, plan
-            script = trial.next()
-
 
 def fits(frame: Frame, finest: Any, levels: Any) -> bool:
-    """Whether a pyramid of so many levels can start there."""
+    """Whether a pyramid of `levels` levels can start at level `finest`."""
     coarsest = finest + levels - 1
     return finest in frame.channels and coarsest <= MAX_LEVEL and frame.map_size(coarsest) >= SMALLEST_MAP
 
 
 def choose_levels(choose: Chooser, frame: Frame) -> range:
-    """The pyramid's levels."""
+    """Ask for the levels of the pyramid."""
     finest = choose("finest", lambda f: any(fits(frame, f, n) for n in choose.parameters["levels"]))
     count = choose("levels", lambda n: fits(frame, finest, n))
     return range(finest, finest + count)

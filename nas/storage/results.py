@@ -13,12 +13,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from nas.errors import UserError
-from nas.necks.describe import shown
 from nas.storage.attributes import attributes
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState
 from nas.storage.store import Store
 from nas.studies.certificate import Certificate, fitting
-from nas.studies.metrics import Metrics
+from nas.studies.metrics import Metrics, format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import Objective
 from nas.value import Value
@@ -118,7 +117,7 @@ class Result(Value):
         rows = [["", *metrics]]
         for found in (*self.best, *self.baselines):
             label = f"baseline {found.name}" if found.name is not None else f"best: trial {found.trial}"
-            rows.append([label, *(shown(name, found.values.get(name)) for name in metrics)])
+            rows.append([label, *(format_metric(name, found.values.get(name)) for name in metrics)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([f"study {self.study}: {self.state}, {counts}", *lines])

@@ -150,3 +150,25 @@ def _number(name: str, function: Callable[..., Any] | None, *args: Any) -> float
     if not math.isfinite(value):
         raise UserError(f"metric {name} gave {value}, which is no finite number")
     return value
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """A metric's value as text, rounded to the digits that matter; `-` for None.
+
+    Example:
+        >>> format_metric("ap", 0.41234), format_metric("params", 5.1234e6), format_metric("latency_ms", 12.345)
+        ('0.412', '5.12 M', '12.35')
+    """
+    if value is None:
+        return "-"
+    if name == "activation_bytes":
+        number = format_metric("params", value)
+        return f"{number}B" if number[-1].isalpha() else f"{number} B"
+    if name in ("params", "macs", "neck_params", "neck_macs"):
+        for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if value >= unit:
+                return f"{value / unit:.2f} {letter}"
+        return f"{value:.0f}"
+    if name == "seconds":
+        return f"{value:.1f}"
+    return f"{value:.2f}" if name == "latency_ms" else f"{value:.3f}"

@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from nas.necks.topologies import TOPOLOGIES, options_of
+from nas.necks.topologies import TOPOLOGIES, topology_options
 from nas.search_space import TEMPLATES, SearchSpace
-from nas.search_space.choosing import Choice, Range
+from nas.search_space.choosing import Range
 from nas.search_space.template import UNITS, Template
+from nas.search_space.trials import Choice
 from nas.studies.metrics import CONSTRAINED, METRICS, structural_of
 from nas.studies.spec import SAME_IN_FULL, StudySpec
 from nas.value import Value
@@ -41,7 +42,7 @@ def study_schema() -> Schema:
     keys["full"] |= _only({name: task[name] for name in task if name not in SAME_IN_FULL})
     keys["constraints"] |= _only({name: _limit(name) for name in (*CONSTRAINED, *structural_of(METRICS))})
     keys["keep"]["anyOf"].append({"type": "string", "pattern": "^best [0-9]+$"})
-    known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.known}
+    known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.domains}
     keys["space"] |= _only(known)
     for key in (*keys.values(), *task.values()):
         if "default" in key:
@@ -118,7 +119,7 @@ def _only(keys: Mapping[str, Schema]) -> Schema:
 
 def _baseline(mapping: Schema) -> Schema:
     """Options stand beside the name; which of them a topology has, `nas validate` knows."""
-    known = {option for name in TOPOLOGIES for option in options_of(name)}
+    known = {option for name in TOPOLOGIES for option in topology_options(name)}
     keys = mapping["properties"]
     keys["topology"]["enum"] = [*TOPOLOGIES]
     options: Schema = {option: {} for option in sorted(known)}
@@ -130,15 +131,17 @@ def _baseline(mapping: Schema) -> Schema:
 
 def _merged(name: str) -> tuple[list[Sequence[Choice]], str, Any]:
     """What any template knows of a parameter; a study's `space` may narrow a space of any template."""
-    templates = [template for template in TEMPLATES.values() if name in template.known]
-    return [t.known[name] for t in templates], templates[0].about[name], UNITS.get(name)
+    templates = [template for template in TEMPLATES.values() if name in template.domains]
+    return [t.domains[name] for t in templates], templates[0].about[name], UNITS.get(name)
 
 
 def _parameters(template: Template) -> Schema:
-    keys = {name: _parameter([known], template.about[name], UNITS.get(name)) for name, known in template.known.items()}
-    for name, value in template.unasked.items():
+    keys = {
+        name: _parameter([known], template.about[name], UNITS.get(name)) for name, known in template.domains.items()
+    }
+    for name, value in template.defaults.items():
         keys[name]["default"] = value
-    return _only(keys) | {"required": [name for name in template.known if name not in template.unasked]}
+    return _only(keys) | {"required": [name for name in template.domains if name not in template.defaults]}
 
 
 def _parameter(known: list[Sequence[Choice]], about: str, unit: str | None) -> Schema:

@@ -67,7 +67,7 @@ class Task(ABC):
         """The model with the backbone's weights; all else starts from torch's random state.
 
         Returns:
-            A `nas.models.pyramid.Headed` or `Pyramid`, or a class derived from one.
+            A `nas.models.pyramid.HeadedModel` or `Pyramid`, or a class derived from one.
 
         Raises:
             SpecError: the neck does not fit the backbone.

@@ -12,8 +12,9 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 import torch
 
-from nas.models.backbone import Backbone, load_state
+from nas.models.backbone import Backbone
 from nas.models.cost import intra_op_threads
+from nas.models.pretrained import load_state
 from nas.necks.architecture import Frame
 from nas.necks.topologies import fpn
 from nas.studies.records import EVALUATOR

@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nas.models import Headed, with_head
-from nas.models.backbone import Backbone, load_state
+from nas.models import HeadedModel, build_with_head
+from nas.models.backbone import Backbone
 from nas.models.cost import intra_op_threads
-from nas.models.depthwise import keep_depthwise_exact
-from nas.models.window import Window
+from nas.models.depthwise import keep_depthwise_float32
+from nas.models.measurement_lock import MeasurementLock
+from nas.models.pretrained import load_state
 from nas.necks.architecture import Architecture, BackboneSpec, Frame, HeadSpec
 from nas.necks.spec import NeckSpec
 from nas.studies.metrics import Metrics
@@ -165,8 +166,8 @@ class SupervisedTask(Task, Generic[T]):
         backbone = self.backbone.model_copy(update={"levels": neck.inputs})
         return Architecture(backbone=backbone, neck=neck, head=self.head(), image_size=self.spec.image_size)
 
-    def build(self, architecture: Architecture) -> Headed:
-        model = with_head(architecture)
+    def build(self, architecture: Architecture) -> HeadedModel:
+        model = build_with_head(architecture)
         load_state(model.backbone, tensors(self.state), "the study's backbone")
         return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -205,19 +206,19 @@ class Session(ABC):
         ValueError: the task's cache is not filled.
     """
 
-    def __init__(self, task: SupervisedTask[Any], model: Headed) -> None:
+    def __init__(self, task: SupervisedTask[Any], model: HeadedModel) -> None:
         if task.cache == "features" and task.train_maps is None:
             raise ValueError("features are to be cached, and are not: take task.filled()")
         self.task = task
         self.model = model
         self.device = torch.device(task.device)
         self.generator = torch.Generator(self.device)
-        self.names = [f"p{level}" for level in model.neck.given]
+        self.names = [f"p{level}" for level in model.neck.input_levels]
         self.dtype = dtype(task.precision, max(model.neck.out_channels))
         for name, parameter in model.backbone.named_parameters():
             parameter.requires_grad_(name in task.tuned)
         if task.tuned and self.device.type == "cpu":
-            keep_depthwise_exact(model.backbone)
+            keep_depthwise_float32(model.backbone)
         self._train_mode()
 
     @abstractmethod
@@ -244,16 +245,16 @@ class Session(ABC):
             task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs, self.generator
         )
 
-    def measure(self, window: Window) -> Metrics:
+    def measure(self, lock: MeasurementLock) -> Metrics:
         """The task's metrics on the validation images."""
         self.model.eval()
         count = len(self.task.dataset.val)
         found: list[Any] = []
         for start in range(0, count, BATCH):
-            with window.beside_others():
+            with lock.shared():
                 found += self.found(np.arange(start, min(start + BATCH, count)))
         self._train_mode()
-        with window.beside_others():
+        with lock.shared():
             return self.score(found)
 
     def outputs(self, features: Mapping[str, Tensor]) -> Any:

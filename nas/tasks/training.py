@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.errors import TrialFailed
-from nas.models.window import Window
+from nas.models.measurement_lock import MeasurementLock
 from nas.studies.metrics import Metrics
 from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec
@@ -23,8 +23,8 @@ from nas.studies.spec import TaskSpec
 Group = tuple[float, Sequence[nn.Parameter]]
 """A factor of the rate, and the parameters it is for."""
 
-Measure = Callable[[Window], Metrics]
-"""Metrics of the model as it is; works beside others in the window, batch by batch."""
+Measure = Callable[[MeasurementLock], Metrics]
+"""Metrics of the model as it is; it shares the measurement lock batch by batch."""
 
 WARM_UP = 0.15
 """Part of the run in which the rate of `one_cycle` rises."""
@@ -167,7 +167,7 @@ class Training:
         measured = milestones(self.epochs)
         steps = self.epochs * (self.images // min(spec.batch_size, self.images))
         started = time.monotonic() - self._seconds
-        with closing(Window()) as window:
+        with closing(MeasurementLock()) as lock:
             while self.epoch < self.epochs:
                 epoch = self.epoch + 1
                 batches = order(self.images, spec.views, spec.batch_size, self.seed, epoch)
@@ -175,7 +175,7 @@ class Training:
                     pause()
                     for group in self.optimizer.param_groups:
                         group["lr"] = spec.lr * rate(spec, self.step, steps) * group["factor"]
-                    with window.beside_others():
+                    with lock.shared():
                         loss = one_step(self.loss, index, self.parameters, self.optimizer)
                     if not math.isfinite(loss):
                         where = f"in epoch {epoch} (step {self.step + 1})"
@@ -188,7 +188,7 @@ class Training:
                 metrics: Metrics = {"loss": float(np.mean(self._losses))}
                 if epoch in measured:
                     with self.average.shown() if self.average else nullcontext():
-                        metrics |= self.measure(window)
+                        metrics |= self.measure(lock)
                 self.epoch, self._losses = epoch, []
                 if self.average and epoch == self.epochs:
                     self.average.swap()

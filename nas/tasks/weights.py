@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.errors import Fault, SpecError, UserError
-from nas.models.backbone import (
-    Backbone,
-    channels_of,
-    check_maps,
-    checkpoint_state,
-    has_pretrained,
-    load_state,
-    normalisation,
-    pretrained_state,
-)
+from nas.models.backbone import Backbone, channels_of, check_maps
+from nas.models.pretrained import checkpoint_state, has_pretrained, load_state, normalisation, pretrained_state
 from nas.necks.architecture import BackboneSpec
 from nas.studies.spec import TaskSpec
 

@@ -53,7 +53,7 @@ def test_the_result_as_json_and_as_lines(nas: Nas, tmp_path: Path) -> None:
         (["--seed", "99999999999"], "argument --seed: should be a whole number from 0 to 2147483647"),
         (
             ["--set", "task.head=faster_rcnn", "--format", "onnx"],
-            "onnx: what faster_rcnn computes depends on the image",
+            "onnx: faster_rcnn computes shapes from the image",
         ),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",

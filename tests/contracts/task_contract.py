@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nas.executors.evaluate import evaluate
-from nas.models import with_head
+from nas.models import build_with_head
 from nas.necks.topologies import fpn
 from nas.studies.records import Job, Measurement
 from nas.tasks.supervised import SupervisedTask
@@ -53,7 +53,7 @@ class TaskContract:
         list(task.train(model, 0, 1))
         own, shared = unpacked(task.weights(model)), unpacked(task.shared()["backbone"])
         assert not own.keys() & shared.keys()
-        again = with_head(model.architecture)
+        again = build_with_head(model.architecture)
         again.load_state_dict(own | shared)
         images = torch.rand(2, 3, task.spec.image_size, task.spec.image_size)
         with torch.inference_mode():

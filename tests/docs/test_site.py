@@ -42,7 +42,7 @@ def test_a_row_has_type_default_unit_and_meaning() -> None:
 
 
 def test_every_parameter_of_a_template_is_explained() -> None:
-    assert {f"parameters.{name}" for template in TEMPLATES.values() for name in template.known} <= named("space")
+    assert {f"parameters.{name}" for template in TEMPLATES.values() for name in template.domains} <= named("space")
 
 
 def test_every_verb_and_option_is_explained() -> None:

@@ -11,7 +11,7 @@ from torchvision.ops import nms
 from nas.errors import NASError, UserError
 from nas.exports.deployed import Deployed
 from nas.exports.onnx import onnx, onnx_nms
-from nas.models import with_head
+from nas.models import build_with_head
 from nas.necks.spec import ConvSpec, NeckSpec
 from nas.necks.topologies import pyramid
 from nas.studies.catalog import read_space
@@ -95,6 +95,6 @@ def test_every_word_of_the_vocabulary(words: dict[str, Any]) -> None:
 def test_a_retinanet_is_deployed_alike(deployed: Deployed) -> None:
     given = deployed.model.architecture
     head = given.head.model_copy(update={"kind": "retinanet"})
-    other = Deployed(with_head(given.model_copy(update={"head": head})))
+    other = Deployed(build_with_head(given.model_copy(update={"head": head})))
     assert other.names == ("boxes", "scores")
     assert onnx_nms(other)  # compared with torch's numbers before it is given out

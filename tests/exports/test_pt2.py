@@ -8,7 +8,7 @@ import torch
 from nas.errors import NASError
 from nas.exports.deployed import Deployed
 from nas.exports.pt2 import pt2
-from nas.models import with_head
+from nas.models import build_with_head
 from nas.necks.architecture import HeadSpec
 from tests.exports.studies import CLASSES, SIZE, WINNER, measured
 
@@ -26,7 +26,7 @@ def test_the_program_gives_the_same_for_any_batch() -> None:
 
 def test_a_segmenter_gives_logits() -> None:
     head = HeadSpec(kind="panoptic_fpn", classes=CLASSES)
-    deployed = Deployed(with_head(WINNER.model_copy(update={"head": head})))
+    deployed = Deployed(build_with_head(WINNER.model_copy(update={"head": head})))
     assert deployed.names == ("logits",)
     [found] = torch.export.load(BytesIO(pt2(deployed))).module()(deployed.example(1))
     assert found.shape == (1, 1 + len(CLASSES), SIZE, SIZE)

@@ -17,7 +17,7 @@ from nas.exports.deployed import Deployed
 from nas.exports.onnx import onnx, onnx_nms
 from nas.exports.pt2 import pt2
 from nas.exports.segment import indexed, overlay
-from nas.models import Segmenter, with_head
+from nas.models import Segmenter, build_with_head
 from nas.necks.topologies import fpn
 from nas.tasks.data.letterbox import decode
 from tests.exports.studies import CLASSES, SIZE, Made, around, shared_backbone
@@ -29,7 +29,7 @@ def model() -> Segmenter:
     """A segmenter that finds something of each class."""
     made = around(fpn((2, 3, 4), 8))
     torch.manual_seed(3)
-    model = with_head(made.model_copy(update={"head": made.head.model_copy(update={"kind": "panoptic_fpn"})}))
+    model = build_with_head(made.model_copy(update={"head": made.head.model_copy(update={"kind": "panoptic_fpn"})}))
     model.backbone.load_state_dict(shared_backbone().state_dict())
     for parameter in model.head.predict.parameters():
         torch.nn.init.normal_(parameter, std=1.0)

@@ -13,7 +13,7 @@ from nas.exports import FORMATS, export_study, load
 from nas.exports.writer import MODELS
 from nas.models import build_neck
 from nas.necks.canonical import canonical
-from nas.necks.describe import drawing, summary
+from nas.necks.describe import node_table, summary
 from nas.studies.catalog import load_yaml
 from nas.studies.spec import GRAPHS, Format
 from tests.exports.studies import CLASSES, RIVAL, SIZE, WINNER, Made, around, measured
@@ -49,7 +49,7 @@ def test_the_best_trial_is_exported_with_all_that_is_needed_to_use_it(pets: Made
 def test_the_config_opens_with_a_drawing_in_the_order_of_its_nodes(exported: Path) -> None:
     text = (exported / "config.yaml").read_text()
     comments = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("#")][1:]
-    assert comments == [summary(WINNER.neck), *drawing(WINNER.neck).splitlines()]
+    assert comments == [summary(WINNER.neck), *node_table(WINNER.neck).splitlines()]
     nodes = load_yaml(text, "")["architecture"]["neck"]["nodes"]
     assert [int(line[1]) for line in comments[1:]] == [node["level"] for node in nodes]
 

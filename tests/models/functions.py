@@ -1,4 +1,4 @@
-"""What a neck computes, in a way that tells functions apart whatever their weights are called.
+"""What a neck computes, as a value that is equal for equal functions, whatever their weights are called.
 
 Two necks are one function if some assignment of the tensors of one to those of the other makes their outputs equal. To
 try all assignments is hopeless, and needless: let all tensors of one kind and shape have the same numbers, alike along
@@ -10,6 +10,7 @@ evidence.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from unittest.mock import patch
 from zlib import crc32
@@ -18,19 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from nas.models import Neck
+from nas.necks.canonical import canonical
 from nas.necks.spec import NeckSpec
 
 _LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm)
 
 _GAIN = 2.0
 """So that maps neither fade nor grow much over a dozen of layers."""
-
-
-class AsWritten(NeckSpec):
-    """A neck that is built node by node as it is written."""
-
-    def canonical(self) -> NeckSpec:
-        return self
 
 
 @dataclass(frozen=True)
@@ -48,14 +43,16 @@ class Function:
         )
 
     def is_the_same(self, other: Function) -> bool:
-        """Whether nothing tells the two apart."""
+        """Whether the two are equal."""
         return self.parameters == other.parameters and self.agrees(other)
 
 
 def function(neck: NeckSpec, channels: Mapping[int, int], side: int = 64, *, as_written: bool = False) -> Function:
-    """What a neck computes of maps of an image of `side` pixels."""
-    spec = AsWritten.model_validate(neck.model_dump()) if as_written else neck
-    module = tied(Neck(spec, channels)).double().eval()
+    """What a neck computes from maps of an image of `side` pixels; `as_written`: not in its canonical form."""
+    build = patch("nas.models.neck.canonical", lambda spec: spec) if as_written else nullcontext()
+    with build:
+        module = tied(Neck(neck, channels)).double().eval()
+    assert len(module.nodes) == len((neck if as_written else canonical(neck)).nodes)
     given = {f"p{level}": _map(channels[level], -(-side // 2**level)) for level in neck.inputs}
     # GroupNorm and DySample ask for float32, whose rounding could pass for a difference, or hide one.
     with torch.inference_mode(), patch.object(Tensor, "float", Tensor.double):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nas.models import blocks
-from nas.models.blocks import block
+from nas.models.blocks import ConvNormAct
 from nas.necks import operators
 from nas.necks.spec import ConvSpec
 
@@ -24,18 +24,22 @@ def test_every_word_of_the_vocabulary_has_a_builder() -> None:
 @pytest.mark.parametrize("act", operators.ACTIVATIONS)
 def test_sizes_are_kept_and_channels_mapped(kind: str, norm: str, act: str) -> None:
     to = 8 if kind == "identity" else 12
-    assert block(ConvSpec(kind=kind, norm=norm, act=act), 8, to)(torch.rand(2, 8, 5, 7)).shape == (2, to, 5, 7)
+    assert ConvNormAct(ConvSpec(kind=kind, norm=norm, act=act), 8, to)(torch.rand(2, 8, 5, 7)).shape == (2, to, 5, 7)
 
 
 def test_post_and_pre_order() -> None:
     dressed = {"norm": "batch", "act": "relu"}
-    assert [type(x) for x in block(ConvSpec(**dressed), 4, 4)] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
-    assert [type(x) for x in block(ConvSpec(**dressed, order="pre"), 4, 4)] == [nn.ReLU, nn.Conv2d, nn.BatchNorm2d]
+    assert [type(x) for x in ConvNormAct(ConvSpec(**dressed), 4, 4)] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
+    assert [type(x) for x in ConvNormAct(ConvSpec(**dressed, order="pre"), 4, 4)] == [
+        nn.ReLU,
+        nn.Conv2d,
+        nn.BatchNorm2d,
+    ]
 
 
 def test_a_bias_where_no_norm_follows_unless_told() -> None:
     def biased(conv: ConvSpec) -> bool:
-        return any(name.endswith("bias") for name, _ in block(conv, 4, 4).conv.named_parameters())
+        return any(name.endswith("bias") for name, _ in ConvNormAct(conv, 4, 4).conv.named_parameters())
 
     assert biased(ConvSpec())
     assert not biased(ConvSpec(norm="batch"))
@@ -44,20 +48,20 @@ def test_a_bias_where_no_norm_follows_unless_told() -> None:
 
 
 def test_separable_is_depthwise_then_pointwise() -> None:
-    separable = block(ConvSpec(kind="separable", kernel=5), 8, 12)
+    separable = ConvNormAct(ConvSpec(kind="separable", kernel=5), 8, 12)
     assert [tuple(p.shape) for p in separable.parameters()] == [(8, 1, 5, 5), (12, 8, 1, 1), (12,)]
 
 
 def test_convolutions_start_as_torchvisions_pyramid() -> None:
-    conv = block(ConvSpec(), 16, 16).conv
+    conv = ConvNormAct(ConvSpec(), 16, 16).conv
     bound = (3 / (16 * 9)) ** 0.5  # He-uniform with gain 1: sqrt(3 / fan in)
     assert not conv.bias.any()
     assert 0.9 * bound < conv.weight.abs().max() <= bound
 
 
 def test_pyramid_pooling_by_hand() -> None:
-    """What each grid says is spread over its cells: maps of a multiple of six cells, one value a cell of the grid."""
-    ppm = block(ConvSpec(kind="ppm", kernel=1, norm="none"), 2, 3).eval()
+    """The value of a grid cell is constant over its pixels: maps have a multiple of six pixels a side."""
+    ppm = ConvNormAct(ConvSpec(kind="ppm", kernel=1, norm="none"), 2, 3).eval()
     x = torch.randn(1, 2, 12, 12)
     parts = [x]
     for n, branch in zip((1, 2, 3, 6), ppm.pool.branches, strict=True):

@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from nas.models.depthwise import keep_depthwise_exact
+from nas.models.depthwise import keep_depthwise_float32
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def depthwise(model: nn.Module) -> list[nn.Conv2d]:
 
 def test_depthwise_convolutions_alone_leave_autocast(model: nn.Module) -> None:
     """And the others do not."""
-    keep_depthwise_exact(model)
+    keep_depthwise_float32(model)
     kinds: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
     own = depthwise(model)
     assert own
@@ -41,7 +41,7 @@ def test_in_float32_nothing_changes_nor_the_second_time(model: nn.Module) -> Non
     x = torch.randn(2, 3, 64, 64)
     before, names = model(x), list(model.state_dict())
     for _ in range(2):
-        keep_depthwise_exact(model)
+        keep_depthwise_float32(model)
         assert torch.equal(model(x), before)
         assert list(model.state_dict()) == names
     copied = copy.deepcopy(model)

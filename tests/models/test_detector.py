@@ -89,8 +89,8 @@ def test_unequal_widths_get_an_adaptor_that_counts() -> None:
     assert costs["neck_params"] - alone == (8 * 16 + 16) + (12 * 16 + 16)
     assert [x.shape[1] for x in model.pyramid(model.backbone(torch.rand(2, 3, SIZE, SIZE)))] == [16] * 3
 
-    told = architecture.model_copy(update={"head": HEAD.model_copy(update={"width": 8})})
-    assert static_costs(told)["neck_params"] - alone == (16 * 8 + 8) + (12 * 8 + 8)
+    wider = architecture.model_copy(update={"head": HEAD.model_copy(update={"width": 8})})
+    assert static_costs(wider)["neck_params"] - alone == (16 * 8 + 8) + (12 * 8 + 8)
 
 
 def test_what_makes_no_detector_is_a_sentence() -> None:

@@ -33,7 +33,7 @@ def some_maps(images: int, seed: int = 0) -> list[Tensor]:
 
 
 class Body(nn.Module):
-    """Gives the same maps whatever it is shown, and starts torch's random state anew: what is drawn before differs."""
+    """Returns the same maps for all images, and reseeds torch: random numbers drawn before do not matter."""
 
     out_channels = WIDTH
 
@@ -191,7 +191,7 @@ def test_anchors_are_squares_of_eight_strides_and_their_ratios(anchors: Anchors)
         ((2, 3, 4, 5, 6, 7), (57, 113, 225, 449, 897, 1793), [0, 1, 2, 3, 4, 5]),
     ],
 )
-def test_proposals_are_cut_out_of_the_level_of_their_size(
+def test_proposals_are_cropped_from_the_level_of_their_size(
     levels: tuple[int, ...], sides: tuple[int, ...], expected: list[int]
 ) -> None:
     """Each map shows the number of its level."""
@@ -199,9 +199,9 @@ def test_proposals_are_cut_out_of_the_level_of_their_size(
     head = FasterRCNN(8, CLASSES, levels, 1, size)
     maps = [torch.full((1, 8, -(-size // 2**level), -(-size // 2**level)), float(level)) for level in levels]
     boxes = torch.tensor([[8.0, 8.0, 8.0 + side, 8.0 + side] for side in sides])
-    cut = head._cut(maps, [boxes])
-    assert cut.shape == (len(sides), 8, 7, 7)
-    assert [levels.index(int(x)) for x in cut[:, 0, 3, 3]] == expected
+    crops = head._crop(maps, [boxes])
+    assert crops.shape == (len(sides), 8, 7, 7)
+    assert [levels.index(int(x)) for x in crops[:, 0, 3, 3]] == expected
 
 
 def test_a_cell_is_where_its_stride_says_on_maps_that_were_rounded_up() -> None:
@@ -209,8 +209,8 @@ def test_a_cell_is_where_its_stride_says_on_maps_that_were_rounded_up() -> None:
     head = FasterRCNN(8, CLASSES, (7,), 1, 160, 0.01)
     x = torch.zeros(1, 8, 2, 2)
     x[..., 0, 0] = 1
-    cut = head._cut([x], [torch.tensor([[0.0, 0.0, 128.0, 128.0]])])  # from the first cell's corner to the second's
-    assert cut[0, 0].mean().item() == pytest.approx(0.25)
+    crops = head._crop([x], [torch.tensor([[0.0, 0.0, 128.0, 128.0]])])  # from the first cell's corner to the second's
+    assert crops[0, 0].mean().item() == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("boxes", [torch.zeros(2, 0, 4), torch.zeros(2, 3, 4)], ids=["no boxes", "padding alone"])

@@ -8,7 +8,7 @@ import nas
 from nas.errors import UserError
 from nas.models import Detector, Segmenter
 from nas.models.boxes import BoxHead
-from nas.models.heads import HEADS, fault_of_graph, names_of
+from nas.models.heads import HEADS, graph_fault, names_of
 from nas.models.pixels import PixelHead
 from nas.necks.architecture import Architecture, HeadSpec
 from nas.necks.topologies import fpn
@@ -28,9 +28,9 @@ def test_a_model_refuses_a_head_of_the_other_kind() -> None:
 
 
 def test_who_is_no_graph_names_who_is() -> None:
-    assert [kind for kind in HEADS if fault_of_graph(kind) is not None] == ["faster_rcnn"]
-    assert str(fault_of_graph("faster_rcnn")).endswith("take the head fcos or retinanet")
-    assert BoxHead.graph is False  # a head of boxes need not have what `DenseHead` has
+    assert [kind for kind in HEADS if graph_fault(kind) is not None] == ["faster_rcnn"]
+    assert str(graph_fault("faster_rcnn")).endswith("take the head fcos or retinanet")
+    assert BoxHead.exportable is False  # a head of boxes need not have what `DenseHead` has
 
 
 def architecture(kind: str) -> Architecture:

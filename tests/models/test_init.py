@@ -152,5 +152,5 @@ def test_with_a_head_it_is_a_detector() -> None:
     head = HeadSpec(classes=("cat",))
     assert isinstance(nas.build(pyramid.model_copy(update={"head": head, "image_size": 64})), Detector)
     other = pyramid.model_copy(update={"head": HeadSpec(kind="yolo", classes=("cat",)), "image_size": 64})
-    with pytest.raises(UserError, match="head 'yolo': unknown; one of fcos"):
+    with pytest.raises(UserError, match="unknown head 'yolo'; one of fcos"):
         nas.build(other)

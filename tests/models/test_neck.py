@@ -170,7 +170,7 @@ def test_unequal_widths_are_refused() -> None:
         Neck(spec, {3: 4})
 
 
-def told_by_shape(neck: Neck) -> Neck:
+def weighted_by_shape(neck: Neck) -> Neck:
     """The neck with weights that depend on their shapes alone, and are alike for all input channels: then it does not
     matter in which order nodes and inputs stand, and two encodings of one neck get the same weights.
     """
@@ -197,9 +197,9 @@ def told_by_shape(neck: Neck) -> Neck:
 def test_the_canonical_form_computes_what_the_given_form_does(spec: NeckSpec) -> None:
     maps = features({level: CHANNELS[level] for level in spec.inputs}, 72, batch=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NeckSpec, "canonical", lambda neck: neck)
-        given = told_by_shape(Neck(spec, CHANNELS))
-    canonical = told_by_shape(Neck(spec, CHANNELS))
+        patch.setattr("nas.models.neck.canonical", lambda neck: neck)
+        given = weighted_by_shape(Neck(spec, CHANNELS))
+    canonical = weighted_by_shape(Neck(spec, CHANNELS))
     with torch.no_grad():
         expected, found = given(maps), canonical(maps)
     if isinstance(expected, Tensor):

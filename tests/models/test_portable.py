@@ -1,4 +1,4 @@
-"""Words are exported for real, and what cannot be is told in a line."""
+"""Operators are exported for real, and a failed export is one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.models.fuse import FUSIONS
-from nas.models.portable import FORMS, obstacle, specimen
+from nas.models.portable import FORMS, example_neck, export_fault
 from nas.necks.canonical import canonical
 from nas.necks.operators import BLOCKS, DOWNSAMPLINGS, UPSAMPLINGS
 from nas.necks.operators import FUSIONS as WORDS
@@ -18,11 +18,11 @@ KINDS = {"fusion": WORDS, "upsampling": UPSAMPLINGS, "downsampling": DOWNSAMPLIN
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_specimen_keeps_its_word_in_the_canonical_form(kind: str) -> None:
-    for word in KINDS[kind]:
-        neck = specimen(kind, word)
+def test_a_specimen_keeps_its_name_in_the_canonical_form(kind: str) -> None:
+    for name in KINDS[kind]:
+        neck = example_neck(kind, name)
         neck.check(dict.fromkeys(neck.inputs, 8))
-        assert word in str(canonical(neck).to_dict()) or word in ("add", "plain", "nearest", "max_pool", "identity")
+        assert name in str(canonical(neck).to_dict()) or name in ("add", "plain", "nearest", "max_pool", "identity")
 
 
 class Either(nn.Module):
@@ -39,14 +39,14 @@ class OtherInAGraph(nn.Module):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
-def test_an_obstacle_is_told_and_our_own_words_have_none(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_obstacle_is_told_and_our_own_names_have_none(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-    assert obstacle(specimen("fusion", "fast_attention"), form) is None
+    assert export_fault(example_neck("fusion", "fast_attention"), form) is None
     monkeypatch.setitem(FUSIONS.own, "add", lambda width, inputs: Either())
-    found = obstacle(specimen("fusion", "add"), form)
+    found = export_fault(example_neck("fusion", "add"), form)
     assert found is not None
     assert "\n" not in found
     monkeypatch.setitem(FUSIONS.own, "add", lambda width, inputs: OtherInAGraph())
-    found = obstacle(specimen("fusion", "add"), form)
+    found = export_fault(example_neck("fusion", "add"), form)
     assert found is not None
-    assert found.startswith("its numbers are off torch's by ")
+    assert found.startswith("its outputs differ from torch's by ")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nas.models.content import Carafe, DySample
-from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, fit
+from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, crop_or_resize
 from nas.necks import operators
 
 
@@ -70,9 +70,9 @@ def test_subsample_is_every_second_pixel_and_max_pool_the_highest_around() -> No
 
 def test_fit_crops_or_stretches() -> None:
     x = torch.rand(1, 1, 4, 6)
-    assert torch.equal(fit(x, (3, 6)), x[..., :3, :])
-    assert torch.equal(fit(x, (4, 6)), x)
-    assert fit(x, (5, 5)).shape == (1, 1, 5, 5)
+    assert torch.equal(crop_or_resize(x, (3, 6)), x[..., :3, :])
+    assert torch.equal(crop_or_resize(x, (4, 6)), x)
+    assert crop_or_resize(x, (5, 5)).shape == (1, 1, 5, 5)
 
 
 def test_aligned_corners_and_pools_of_two() -> None:

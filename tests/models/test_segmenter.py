@@ -76,6 +76,6 @@ def test_costs_add_up() -> None:
 def test_a_head_that_is_not_there_is_named() -> None:
     unknown = around(fpn((3, 4), 8)).model_copy(update={"head": HeadSpec(kind="mask2former", classes=CLASSES)})
     with pytest.raises(
-        UserError, match="head 'mask2former': unknown; one of fcos, retinanet, faster_rcnn, panoptic_fpn"
+        UserError, match="unknown head 'mask2former'; one of fcos, retinanet, faster_rcnn, panoptic_fpn"
     ):
         nas.build(unknown)

@@ -111,7 +111,7 @@ def test_architectures_survive_json_and_yaml(name: str) -> None:
 
 
 def test_an_architecture_must_hang_together() -> None:
-    with pytest.raises(ValidationError, match="the neck takes P2, P6, which the backbone does not give out"):
+    with pytest.raises(ValidationError, match="the neck takes P2, P6, which the backbone does not return"):
         Architecture(neck=fpn((2, 3, 6)))
     with pytest.raises(ValidationError, match="a head needs image_size"):
         Architecture(neck=fpn((3, 4)), head=HeadSpec(classes=("cell",)))

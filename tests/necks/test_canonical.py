@@ -131,7 +131,7 @@ def split_block(neck: NeckSpec, rng: random.Random) -> NeckSpec:
 
 
 def change_unused(neck: NeckSpec, rng: random.Random) -> NeckSpec:
-    """Resampling that an edge does not use, the fusion of one input, words of a convolution that say nothing."""
+    """Unused resampling, the fusion of a single input, and unused parameters of a convolution."""
 
     def edge(edge: EdgeSpec, level: int) -> EdgeSpec:
         source = neck.level_of(edge.source)
@@ -182,9 +182,9 @@ def test_canonical_is_idempotent_and_fits_where_the_neck_fits(neck: NeckSpec) ->
     once.check(CHANNELS)
 
 
-def _word(word: object, x: float) -> float:
-    """A function that belongs to a word."""
-    a = random.Random(repr(word)).uniform(1, 2)
+def _function(name: object, x: float) -> float:
+    """A function that depends on `name`."""
+    a = random.Random(repr(name)).uniform(1, 2)
     return math.sin(a * x + a * a) + 2 * x
 
 
@@ -198,21 +198,21 @@ def _dressed(conv: ConvSpec | None, x: float) -> float:
     if conv.act != "none":
         steps = [*steps, ("act", conv.act)] if conv.order == "post" else [("act", conv.act), *steps]
     for step in steps:
-        x = _word(step, x)
+        x = _function(step, x)
     return x
 
 
 def interpreted(neck: NeckSpec) -> list[float]:
-    """The outputs of a neck of numbers instead of maps: each word a function, sums as sums, other fusions symmetric."""
+    """The outputs of a neck on numbers: sums are sums, other fusions symmetric, other operators any function."""
     maps = [float(level) for level in neck.inputs]
     for node in neck.nodes:
         xs = []
         for edge in node.inputs:
             x, level = _dressed(edge.project, maps[edge.source]), neck.level_of(edge.source)
             if level != node.level:
-                x = _word((edge.up if level > node.level else edge.down, level - node.level), x)
+                x = _function((edge.up if level > node.level else edge.down, level - node.level), x)
             xs.append(x)
-        y = math.fsum(xs) if node.fuse == "add" else _word(node.fuse, math.fsum(map(math.sin, xs)))
+        y = math.fsum(xs) if node.fuse == "add" else _function(node.fuse, math.fsum(map(math.sin, xs)))
         maps.append(_dressed(node.block, y if len(xs) > 1 else xs[0]))
     return [maps[i] for i in neck.outputs]
 

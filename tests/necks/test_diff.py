@@ -1,4 +1,4 @@
-"""How two necks differ, in words."""
+"""How two necks differ."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def changed(neck: NeckSpec, level: int, inputs: int, **changes: object) -> NeckS
     return NeckSpec(inputs=neck.inputs, nodes=tuple(nodes), outputs=neck.outputs)
 
 
-def words(found: NeckDiff) -> dict[str, tuple[str, str]]:
+def changed_facts(found: NeckDiff) -> dict[str, tuple[str, str]]:
     return {fact.word: (fact.a, fact.b) for fact in found.facts if fact.a != fact.b}
 
 
 def test_what_panet_adds_to_an_fpn_is_its_bottom_up_path() -> None:
     found = diff(FPN, panet((3, 4, 5), 32))
-    assert words(found) == {"downsampling": ("-", "conv"), "nodes": ("5", "9")}
+    assert changed_facts(found) == {"downsampling": ("-", "conv"), "nodes": ("5", "9")}
     assert found.only_a == ()
     assert [(node.name, node.made) for node in found.only_b] == [
         ("M4.3", "down(P3, conv) -> ReLU"),
@@ -45,7 +45,7 @@ def test_one_fusion_is_one_change() -> None:
     found = diff(FPN, changed(FPN, 4, 2, fuse="attention"))
     assert found.changes == (Change(what="fusion add -> attention", nodes=(("M4", "M4"),)),)
     assert (found.only_a, found.only_b, found.kept) == ((), (), 4)
-    assert words(found) == {"fusion": ("add", "attention, add")}
+    assert changed_facts(found) == {"fusion": ("add", "attention, add")}
 
 
 def test_one_block_is_one_change() -> None:
@@ -53,12 +53,12 @@ def test_one_block_is_one_change() -> None:
     assert [change.what for change in found.changes] == ["followed by nothing -> 1x1 conv, ReLU"]
 
 
-def test_what_changes_everywhere_is_told_once() -> None:
+def test_a_change_of_all_nodes_is_listed_once() -> None:
     found = diff(FPN, fpn((3, 4, 5), 64))
     (change,) = found.changes
     assert change.what == "width 32 -> 64"
     assert {a for a, _ in change.nodes} == {"M5", "P5", "M4", "P4", "P3"}
-    assert words(found) == {"width": ("32", "64")}
+    assert changed_facts(found) == {"width": ("32", "64")}
     up = diff(FPN, fpn((3, 4, 5), 32, upsample="bilinear"))
     assert [(c.what, len(c.nodes)) for c in up.changes] == [("upsampling nearest -> bilinear", 2)]
 
@@ -72,7 +72,7 @@ def test_an_input_more_and_an_input_less() -> None:
     assert any(what.startswith("no longer takes up(M4, nearest)") for what in less)
 
 
-def test_another_projection_is_told() -> None:
+def test_another_projection_is_a_change() -> None:
     plain = pyramid((3, 4), (3, 4), dict.fromkeys((3, 4), 8), norm="none")
     normed = pyramid((3, 4), (3, 4), dict.fromkeys((3, 4), 8), norm="batch")
     assert "projection 1x1 conv -> 1x1 conv, BN" in [change.what for change in diff(plain, normed).changes]
@@ -89,7 +89,7 @@ def test_another_encoding_is_the_same_neck() -> None:
 
 
 @given(necks(), necks())
-def test_every_node_is_told_of_once(a: NeckSpec, b: NeckSpec) -> None:
+def test_every_node_is_listed_once(a: NeckSpec, b: NeckSpec) -> None:
     found, pairs = diff(a, b), match(canonical(a), canonical(b))
     if found.same:
         return
@@ -104,14 +104,14 @@ def test_every_node_is_told_of_once(a: NeckSpec, b: NeckSpec) -> None:
 
 
 @given(necks(), necks())
-def test_of_two_that_differ_something_is_said(a: NeckSpec, b: NeckSpec) -> None:
+def test_necks_that_differ_show_a_difference(a: NeckSpec, b: NeckSpec) -> None:
     found = diff(a, b)
     if not found.same:
         silent = not (found.only_a or found.only_b or found.changes)
         assert not silent or [fact for fact in found.facts if fact.a != fact.b]
 
 
-def test_what_a_merge_does_otherwise_is_said() -> None:
+def test_another_merge_is_a_change() -> None:
     merge = MergeSpec(kind="sum", level=4, width=8, block=ConvSpec(kernel=1))
     a = NeckSpec.model_validate(FPN.model_dump() | {"merge": merge.model_dump()})
     for changes in ({"block": ConvSpec(kernel=1, act="relu")}, {"up": "bilinear"}, {"down": "conv"}):

@@ -43,9 +43,9 @@ def test_options_reach_the_topology() -> None:
     [
         ({"name": "bfpn"}, r"^unknown preset 'bfpn'; one of fpn, panet, bifpn, seed_fpn, lateral, nas_fpn, "),
         ({"name": "fpn", "repeats": 2}, r"^fpn: has no option 'repeats'; it has width, extra, upsample, extra_on$"),
-        ({"name": "fpn", "levels": 1}, r"^preset fpn: 1 levels from P3 are not between P1 and P7, at least two$"),
-        ({"name": "fpn", "levels": 6}, r"^preset fpn: 6 levels from P3 are not between P1 and P7"),
-        ({"name": "fpn", "finest": 0}, r"^preset fpn: 3 levels from P0 are not between P1 and P7"),
+        ({"name": "fpn", "levels": 1}, r"^preset fpn: needs at least two levels between P1 and P7, not 1 from P3$"),
+        ({"name": "fpn", "levels": 6}, r"^preset fpn: needs at least two levels between P1 and P7, not 6 from P3"),
+        ({"name": "fpn", "finest": 0}, r"^preset fpn: needs at least two levels between P1 and P7, not 3 from P0"),
         ({"name": "fpn", "width": 0}, r"width: should be greater than or equal to 1, not 0"),
         ({"name": "fpn", "extra": 3}, r"level: should be less than or equal to 7, not 8"),
         ({"name": "fpn", "extra": "two"}, r"^fpn: .*int"),

@@ -183,18 +183,19 @@ from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 from nas.errors import UserError
 from nas.necks.canonical import digest
-from nas.necks.describe import summary, drawing
+from nas.necks.describe import summary, node_table
 
 inputs = (0, EdgeSpec(source=1, up="twice"), 0)
 fused = NodeSpec(level=3, width=4, inputs=inputs, fuse="median", block=ConvSpec(kind="scale"))
 down = NodeSpec(level=4, width=4, inputs=(EdgeSpec(source=2, down="half"),), block=ConvSpec(kind="scale", act="relu"))
 neck = NeckSpec(inputs=(3, 4), nodes=(fused, down), outputs=(2, 3))
-assert "median" in drawing(neck) and digest(neck).startswith("n1-"), drawing(neck)
+assert "median" in node_table(neck) and digest(neck).startswith("n1-"), node_table(neck)
 assert "torch" not in sys.modules, "the ground floor needs no torch"
 
 import torch
 from nas.models import build
-from nas.models.backbone import Backbone, channels_of, load_state, pretrained_state
+from nas.models.backbone import Backbone, channels_of
+from nas.models.pretrained import load_state, pretrained_state
 from nas.models.cost import static_costs
 from nas.tasks import data
 from nas.studies.spec import DataSpec

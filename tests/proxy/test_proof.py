@@ -244,7 +244,7 @@ def test_the_epochs_may_stand_at_their_default(tmp_path: Path, monkeypatch: pyte
 def test_constraints_hold_for_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, trains(honest=True))
     plan = set_up(searches.spec(), lambda line: None)
-    costs = sorted(plan.neck_costs(neck)["params"] for _, neck in plan.space.walk(plan.task.frame))
+    costs = sorted(plan.neck_costs(neck)["params"] for _, neck in plan.space.proposals(plan.task.frame))
     tight = searches.spec(constraints={"params": costs[8]}, full={"epochs": 30})
     found = certify(tight, storage=searches.url(tmp_path), necks=12, seeds=1)
     assert found.necks == sum(cost <= costs[8] for cost in costs) + 2  # and the baselines

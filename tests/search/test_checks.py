@@ -68,7 +68,7 @@ def test_a_head_that_is_no_graph_is_told_before_the_search(change: dict[str, Any
     assert check(spec) == []
     [fault] = check(spec.model_copy(update={"task": spec.task.model_copy(update={"head": "faster_rcnn"})}))
     assert fault.path == path
-    assert "no graph of fixed shapes: take the head fcos or retinanet" in fault.message
+    assert "cannot be exported as a graph: take the head fcos or retinanet" in fault.message
     assert ("onnx-nms, pt2: " in fault.message) == (path == "export")
 
 
@@ -88,11 +88,11 @@ def test_a_word_of_another_package_must_show_that_it_can_be_exported(monkeypatch
     monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())
     tried: list[tuple[str, str]] = []
 
-    def obstacle(neck: NeckSpec, form: str) -> str | None:
+    def export_fault(neck: NeckSpec, form: str) -> str | None:
         tried.append((neck.nodes[0].fuse, form))
         return "ValueError: no such node"
 
-    monkeypatch.setattr("nas.models.portable.obstacle", obstacle)
+    monkeypatch.setattr("nas.models.portable.export_fault", export_fault)
     [fault] = check(StudySpec.parse(SOUND | {"export": ["python", "onnx-nms"]}))
     assert fault.path == "export"
     assert fault.message == (

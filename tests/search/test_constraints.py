@@ -10,7 +10,7 @@ import pytest
 
 from nas.errors import SpecError
 from nas.models.cost import static_costs
-from nas.models.window import Window
+from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.search.constraints import broken, check_latency, check_reachable, excess
@@ -40,7 +40,7 @@ def least(task: DetectionTask) -> float:
     """The fewest parameters of any neck, by looking at all that differ in what the border takes for granted."""
     some = {"upsample": ["nearest", "deconv"], "fusion": ["add", "concat"], "act": "none", "repeats": [1, 2]}
     narrow = SPACE.narrowed({"width": 16, "widths": "shared", "conv": "separable"} | some)
-    found = [static_costs(task.architecture(neck))["neck_params"] for _, neck in narrow.walk(task.frame)]
+    found = [static_costs(task.architecture(neck))["neck_params"] for _, neck in narrow.proposals(task.frame)]
     return min(x for x in found if x is not None)
 
 
@@ -119,11 +119,11 @@ def test_the_backbone_is_timed_alone_on_the_tasks_device(task: DetectionTask, mo
     alone = []
 
     @contextmanager
-    def spy(self: Window) -> Iterator[None]:
+    def spy(self: MeasurementLock) -> Iterator[None]:
         alone.append(True)
         yield
 
-    monkeypatch.setattr(Window, "alone", spy)
+    monkeypatch.setattr(MeasurementLock, "exclusive", spy)
     check_latency(SPACE, task, 1e6)
     assert alone == [True]
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

@@ -38,7 +38,7 @@ def found(setup: Setup, unseen: Unseen) -> tuple[set[str], int]:
         turns += 1
         params = unseen.next(seen)
         if params is not None:
-            necks = [neck for p, neck in setup.space.walk(setup.task.frame) if p == params]
+            necks = [neck for p, neck in setup.space.proposals(setup.task.frame) if p == params]
             assert len(necks) == 1
             seen.add(setup.task.architecture(necks[0]).digest)
     return seen, turns
@@ -47,7 +47,7 @@ def found(setup: Setup, unseen: Unseen) -> tuple[set[str], int]:
 def test_the_whole_space_is_found() -> None:
     setup = counting()
     seen, _ = found(setup, unseen := Unseen(setup, seed=0))
-    assert seen == {setup.task.architecture(neck).digest for _, neck in setup.space.walk(setup.task.frame)}
+    assert seen == {setup.task.architecture(neck).digest for _, neck in setup.space.proposals(setup.task.frame)}
     assert len(seen) == 12
     assert unseen.next(set()) is None
 
@@ -60,5 +60,5 @@ def test_a_turn_is_a_slice_of_time_and_the_end_is_told_only_at_the_end(monkeypat
     assert len(setup.asked) == len(set(setup.asked)) == 12, "what was found infeasible is not costed again"
     monkeypatch.setattr("nas.search.unseen.SLICE_SECONDS", -1.0)
     none, turns = found(setup, Unseen(setup, seed=0))
-    proposals = sum(1 for _ in setup.space.walk(setup.task.frame))
+    proposals = sum(1 for _ in setup.space.proposals(setup.task.frame))
     assert (none, turns) == (set(), 2 * proposals + 1)

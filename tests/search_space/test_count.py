@@ -32,7 +32,10 @@ SPACES = {
     "downsample": ("pyramid", PYRAMID | {"downsample": ["conv", "max_pool"], "fusion": "add"}),
     "repeats": ("pyramid", PYRAMID | {"repeats": [1, 2], "upsample": "nearest", "width": [8, 12]}),
     "only repeated": ("pyramid", PYRAMID | {"repeats": [2, 3], "upsample": "nearest", "width": 8}),
-    "dressed": ("pyramid", PYRAMID | {"act": ["none", "relu"], "order": ["post", "pre"], "fusion": "add", "width": 8}),
+    "activations": (
+        "pyramid",
+        PYRAMID | {"act": ["none", "relu"], "order": ["post", "pre"], "fusion": "add", "width": 8},
+    ),
     "context": ("pyramid", PYRAMID | {"context": ["none", "ppm"], "fusion": "add", "width": 8, "norm": "batch"}),
     "bifpn": ("pyramid", PYRAMID | BIFPN | {"topology": ["none", "top_down", "bifpn"], "levels": [1, 2]}),
     "bifpn alone": ("pyramid", PYRAMID | BIFPN | {"topology": "bifpn", "downsample": ["conv", "max_pool"]}),
@@ -58,10 +61,10 @@ def test_a_template_knows_how_many_encodings_a_neck_has(name: str) -> None:
     space = made(name)
     said: dict[str, set[int]] = {}
     found: Counter[str] = Counter()
-    for _, plan in TEMPLATES[space.template].plans(space.choices, FRAME):
-        name = digest(plan.neck())
+    for _, _, proposal in TEMPLATES[space.template].proposals(space.choices, FRAME):
+        name = digest(proposal.neck())
         found[name] += 1
-        said.setdefault(name, set()).add(plan.encodings(space.choices))
+        said.setdefault(name, set()).add(proposal.encodings(space.choices))
     assert said == {name: {n} for name, n in found.items()}
     assert max(found.values()) > 1
 
@@ -69,8 +72,8 @@ def test_a_template_knows_how_many_encodings_a_neck_has(name: str) -> None:
 @pytest.mark.parametrize("name", ["pyramid", "cells"])
 @pytest.mark.slow
 def test_the_estimate_is_within_its_error(name: str) -> None:
-    exact = count(made(name), FRAME, walked=100_000)
-    estimate = count(made(name), FRAME, walked=10, drawn=5_000)
+    exact = count(made(name), FRAME, max_enumerated=100_000)
+    estimate = count(made(name), FRAME, max_enumerated=10, samples=5_000)
     assert exact.exact
     assert not estimate.exact
     assert exact.error == 0 < estimate.error < exact.necks / 10
@@ -88,7 +91,7 @@ def test_a_small_space_is_counted() -> None:
 @pytest.mark.parametrize("name", names("search_spaces"))
 def test_shipped_spaces_are_counted(name: str) -> None:
     space = read_space(name)
-    counted = count(space, nominal_frame(space), walked=500, drawn=1_000)
+    counted = count(space, nominal_frame(space), max_enumerated=500, samples=1_000)
     assert 0 < counted.necks <= counted.encodings
     if name == "merging_cells":
         assert counted.necks - 4 * counted.error > 1e6

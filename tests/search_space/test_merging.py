@@ -1,4 +1,4 @@
-"""Free graphs: what is asked for, and that one Optuna study takes all of it."""
+"""Free graphs: the parameters of a proposal, and that one Optuna study takes all proposals."""
 
 from __future__ import annotations
 

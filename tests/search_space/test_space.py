@@ -1,4 +1,4 @@
-"""Which necks a space proposes, and under which names it asks a trial."""
+"""Which necks a space proposes, and the names of its parameters in Optuna."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ def brute_force(parameters: Mapping[str, Any], frame: Frame) -> set[tuple[object
 
 @pytest.mark.parametrize("image_size", [48, 64, 128])
 @pytest.mark.parametrize("levels", [[2, 3], [2, 3, 5], [4]])
-def test_walk_yields_every_proposal_once(image_size: int, levels: list[int]) -> None:
+def test_every_proposal_comes_once(image_size: int, levels: list[int]) -> None:
     frame = FRAME.model_copy(update={"image_size": image_size})
-    names = [tuple(sorted(params.items())) for params, _ in space(levels=levels).walk(frame)]
+    names = [tuple(sorted(params.items())) for params, _ in space(levels=levels).proposals(frame)]
     assert len(set(names)) == len(names) == len(brute_force(SMALL | {"levels": levels}, frame))
 
 
 def test_every_proposal_is_a_neck_that_fits() -> None:
-    """Also the pyramid space's own: its widths at their ends, and what dresses a convolution in one way."""
+    """Also the pyramid space's own: its least and largest widths, and one choice for its convolutions."""
     plain: dict[str, Any] = {"norm": "batch", "act": "silu", "order": "pre", "repeats": 2}
     narrow = read_space("pyramid").narrowed(plain | {"width": [16, 96], "widths": "shared"})
     seen = set()
-    for params, neck in narrow.walk(FRAME):
+    for params, neck in narrow.proposals(FRAME):
         neck.check(FRAME.channels)
         assert FRAME.map_size(max(neck.output_levels)) >= 2
         seen |= set(params)
@@ -116,21 +116,21 @@ def test_one_optuna_study_takes_all_proposals_of_a_space(levels: list[int], samp
     """Optuna fixes a name's kind and categories for a study, and what fits depends on the finest level."""
     study = optuna.create_study(sampler=SAMPLERS[sampler]())
     own = space(finest=[2, 3, 4], levels=levels)
-    told = {tuple(sorted(params.items())) for params, _ in own.walk(FRAME)}
+    known = {tuple(sorted(params.items())) for params, _ in own.proposals(FRAME)}
     for i in range(40):
         trial = study.ask()
         neck = own.suggest(trial, FRAME)
         assert FRAME.map_size(max(neck.output_levels)) >= 2
-        assert tuple(sorted(trial.params.items())) in told
+        assert tuple(sorted(trial.params.items())) in known
         study.tell(trial, float(i % 7))
 
 
-def test_sampling_stays_within_the_walk() -> None:
+def test_samples_are_proposals_of_the_space() -> None:
     own = space()
-    told = {str(sorted(params.items())): neck for params, neck in own.walk(FRAME)}
+    known = {str(sorted(params.items())): neck for params, neck in own.proposals(FRAME)}
     for seed in range(50):
         params, neck = own.sample(FRAME, random.Random(seed))
-        assert told[str(sorted(params.items()))] == neck
+        assert known[str(sorted(params.items()))] == neck
 
 
 def test_a_study_narrows_and_fixes() -> None:
@@ -139,7 +139,7 @@ def test_a_study_narrows_and_fixes() -> None:
     assert narrowed.parameters["width"] == (8, 10, 12)
     assert narrowed.parameters["levels"] == (3,)
     assert narrowed.parameters["topology"] == ("none", "top_down")
-    found = list(narrowed.walk(FRAME))
+    found = list(narrowed.proposals(FRAME))
     assert {len(neck.output_levels) for _, neck in found} == {3}
     asked = {name for params, _ in found for name in params}
     assert "topology" in asked
@@ -158,7 +158,7 @@ def test_a_study_narrows_and_fixes() -> None:
         ({"width": {"low": 16}}, "space.width: high: is missing"),
         ({"width": 0}, "space.width: 0 is not one of 1 to 4096"),
         ({"levels": [2, 9]}, "space.levels: 9 is not one of 1 to 7"),
-        ({"levels": [2, 2]}, "space.levels: a choice stands twice in [2, 2]"),
+        ({"levels": [2, 2]}, "space.levels: a choice is listed twice in [2, 2]"),
         ({"width": 16.5}, "space.width: choices are names or whole numbers, not [16.5]"),
         ({"width": True}, "space.width: choices are names or whole numbers, not [True]"),
     ],
@@ -184,13 +184,13 @@ def test_no_level_beyond_the_coarsest_that_there_is() -> None:
     """On large images P8 would have cells enough, and is no level."""
     frame = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=640)
     narrow = read_space("pyramid").narrowed({"widths": "shared", "width": 16, "fusion": "add", "upsample": "nearest"})
-    coarsest = {max(neck.output_levels) for _, neck in narrow.walk(frame)}
+    coarsest = {max(neck.output_levels) for _, neck in narrow.proposals(frame)}
     assert max(coarsest) == 7
 
 
 def test_a_frame_in_which_nothing_fits_is_a_sentence() -> None:
     tiny = Frame(channels={4: 8, 5: 8}, image_size=32)
-    said = r"^space\.levels: finest \[2, 4\] and levels \[2, 3\]: nothing fits; the backbone gives P4, P5, "
+    said = r"^space\.levels: no pyramid of finest \[2, 4\] and levels \[2, 3\] fits: the backbone gives P4, P5, "
     with pytest.raises(SpecError, match=said):
         space().check(tiny)
     space().check(FRAME)
@@ -272,7 +272,7 @@ def test_a_template_without_traces_finds_nothing() -> None:
 def test_the_level_that_every_neck_needs(image_size: int) -> None:
     frame = FRAME.model_copy(update={"image_size": image_size})
     for own in (space(), space(finest=[3, 2], levels=[3, 2])):
-        assert own.coarsest_input(frame) == min(max(neck.inputs) for _, neck in own.walk(frame))
+        assert own.coarsest_input(frame) == min(max(neck.inputs) for _, neck in own.proposals(frame))
 
 
 def test_an_unknown_template_is_a_sentence() -> None:
@@ -292,7 +292,7 @@ def test_choices_that_do_not_go_together_are_a_sentence() -> None:
 def test_parameters_of_one_choice_are_not_asked_for() -> None:
     """So that samplers of older studies see no difference."""
     own = space(act="relu", order="pre", context="ppm", downsample="max_pool", repeats=2)
-    dressed = own.sample(FRAME, random.Random(5))
+    with_norm = own.sample(FRAME, random.Random(5))
     plain = space().sample(FRAME, random.Random(5))
-    assert dressed[0] == plain[0]
-    assert dressed[1] != plain[1]
+    assert with_norm[0] == plain[0]
+    assert with_norm[1] != plain[1]

@@ -219,7 +219,7 @@ def test_a_space_must_hold_what_has_no_default(template: str) -> None:
 
 def test_templates_describe_each_of_their_parameters() -> None:
     for template in TEMPLATES.values():
-        assert set(template.about) == set(template.known)
+        assert set(template.about) == set(template.domains)
 
 
 def test_examples_are_the_names_in_our_tables() -> None:

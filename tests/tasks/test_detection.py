@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nas.errors import Fault, SpecError, TrialFailed
 from nas.models.detector import Detector
-from nas.models.window import Window
+from nas.models.measurement_lock import MeasurementLock
 from nas.necks.spec import NeckSpec, NodeSpec
 from nas.necks.topologies import fpn, pyramid
 from nas.tasks import check, coco_metrics, prepare
@@ -184,7 +184,7 @@ def test_evaluations_leave_room_for_a_measurement(monkeypatch: pytest.MonkeyPatc
     free: list[str] = []
 
     @contextmanager
-    def beside(self: Window) -> Iterator[None]:
+    def beside(self: MeasurementLock) -> Iterator[None]:
         nonlocal inside
         inside += 1
         yield
@@ -198,7 +198,7 @@ def test_evaluations_leave_room_for_a_measurement(monkeypatch: pytest.MonkeyPatc
 
         return wrapped
 
-    monkeypatch.setattr(Window, "beside_others", beside)
+    monkeypatch.setattr(MeasurementLock, "shared", beside)
     monkeypatch.setattr(Detector, "pyramid", guarded("pyramid", Detector.pyramid))
     monkeypatch.setattr(coco_metrics, "evaluate", guarded("evaluate", coco_metrics.evaluate))
     trained(prepared(data={"val": 40}))
@@ -277,7 +277,7 @@ def test_closing_ends_the_training_and_lets_go_of_the_window(task: DetectionTask
     measured = threading.Event()
 
     def measure() -> None:
-        with closing(Window()) as window, window.alone():
+        with closing(MeasurementLock()) as lock, lock.exclusive():
             measured.set()
 
     thread = threading.Thread(target=measure)

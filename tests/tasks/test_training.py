@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.errors import TrialFailed
-from nas.models.window import Window
+from nas.models.measurement_lock import MeasurementLock
 from nas.studies.records import Progress
 from nas.tasks import training
 from nas.tasks.training import Average, Measure, Training, milestones, order, rate
@@ -22,7 +22,7 @@ from tests.tasks.tiny import spec
 STEPS = 200
 
 
-def nothing(window: Window) -> dict[str, float | None]:
+def nothing(lock: MeasurementLock) -> dict[str, float | None]:
     return {}
 
 
@@ -104,7 +104,7 @@ def test_it_learns_and_tells_an_epoch_at_a_time() -> None:
     [(1, [1]), (3, [3]), (4, [4]), (5, [4, 5]), (10, [4, 6, 8, 10]), (40, [4, 6, 8, 11, 16, 23, 32, 40])],
 )
 def test_metrics_are_taken_twice_an_octave_and_at_the_end(epochs: int, expected: list[int]) -> None:
-    progress = fit(Line(), epochs, lambda window: {"ap": 0.5})
+    progress = fit(Line(), epochs, lambda lock: {"ap": 0.5})
     assert [p.epoch for p in progress if "ap" in p.metrics] == expected == milestones(epochs)
     assert all(math.isfinite(p.metrics["loss"]) for p in progress)
 
@@ -113,7 +113,7 @@ def test_at_a_constant_rate_a_run_is_the_start_of_a_longer_one() -> None:
     def weights(epochs: int) -> list[float]:
         line = Line()
         seen: list[float] = []
-        fit(line, epochs, lambda window: seen.append(line.w.item()) or {}, schedule="constant", average=0.1)
+        fit(line, epochs, lambda lock: seen.append(line.w.item()) or {}, schedule="constant", average=0.1)
         return seen
 
     short, long = weights(6), weights(20)
@@ -126,7 +126,7 @@ def test_what_is_measured_and_kept_is_the_average() -> None:
 
     def run(average: float) -> float:
         line = Line()
-        fit(line, 8, lambda window: seen.append(line.w.item()) or {}, average=average)
+        fit(line, 8, lambda lock: seen.append(line.w.item()) or {}, average=average)
         assert seen[-1] == line.w.item()
         return line.w.item()
 
@@ -198,7 +198,7 @@ def test_a_run_that_was_left_goes_on_bit_for_bit(left: int, changes: dict[str, o
     told = spec(lr=0.2, weight_decay=0.1, views=2, **changes)
 
     def training(line: Line) -> Training:
-        return Training(told, [(1.0, [line.w])], [], 32, line.loss, lambda window: {"ap": line.w.item()}, 0, 5)
+        return Training(told, [(1.0, [line.w])], [], 32, line.loss, lambda lock: {"ap": line.w.item()}, 0, 5)
 
     def pause() -> None:
         if len(first.seen) == left:
@@ -231,7 +231,7 @@ def test_chance_goes_on_where_it_was() -> None:
             return line.loss(index)
 
         def training() -> Training:
-            return Training(spec(), [(1.0, [line.w])], [], 32, loss, lambda window: {}, seed, 2, generator)
+            return Training(spec(), [(1.0, [line.w])], [], 32, loss, lambda lock: {}, seed, 2, generator)
 
         def pause() -> None:
             if len(found) == pauses:
@@ -254,7 +254,7 @@ def test_what_ends_a_measurement_leaves_the_weights_as_they_were_trained() -> No
     told = spec(lr=0.2, weight_decay=0.0, views=1, average=0.5)
     measured, plain = Line(), Line()
 
-    def interrupt(window: Window) -> dict[str, float | None]:
+    def interrupt(lock: MeasurementLock) -> dict[str, float | None]:
         raise KeyboardInterrupt
 
     def pause() -> None:

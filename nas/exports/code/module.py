@@ -21,7 +21,7 @@ from nas.exports.code.texts import BLOCK, IMPORTS, LOAD
 from nas.models import blocks
 from nas.models.neck import Neck
 from nas.necks.canonical import canonical
-from nas.necks.describe import drawing, map_names, summary
+from nas.necks.describe import map_names, node_table, summary
 from nas.necks.spec import EdgeSpec, NeckSpec, NodeSpec
 
 
@@ -259,7 +259,9 @@ def _shape(width: int, level: int) -> str:
 
 
 def _docstring(spec: NeckSpec, title: str, usage: str) -> str:
-    drawn = [part for line in drawing(spec).splitlines() for part in wrap(line, WIDTH - 4, subsequent_indent=" " * 8)]
+    drawn = [
+        part for line in node_table(spec).splitlines() for part in wrap(line, WIDTH - 4, subsequent_indent=" " * 8)
+    ]
     lines = [
         f'"""{title}: a feature pyramid in torch alone.',
         "",

@@ -4,11 +4,10 @@ from nas.models.cost.latency import (
     RUNS,
     TARGETS,
     Latency,
-    fault_of_target,
     intra_op_threads,
     latency,
-    one_thread,
     synchronise,
+    target_fault,
 )
 from nas.models.cost.parts import Cost, Part, cost, parameters, static_costs, total_parameters
 
@@ -19,12 +18,11 @@ __all__ = [
     "Latency",
     "Part",
     "cost",
-    "fault_of_target",
     "intra_op_threads",
     "latency",
-    "one_thread",
     "parameters",
     "static_costs",
     "synchronise",
+    "target_fault",
     "total_parameters",
 ]

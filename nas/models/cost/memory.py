@@ -1,4 +1,4 @@
-"""How much memory a forward pass takes at its fullest moment, found without taking any."""
+"""Peak memory of a forward pass, found on the meta device without allocating it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.utils._pytree import tree_leaves
 
 
 class ActivationMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes of the tensors that operations inside the mode make, from their making until Python lets them go.
+    """Counts the bytes of tensors that operations inside this mode create, until Python frees them.
 
-    A storage counts once, whatever views there are of it. Weights were made outside, and so do not count; nor does
-    the room that a kernel takes while it runs, which differs from device to device.
+    A storage counts once, however many views it has. Weights do not count, because they are created outside. The
+    workspace of kernels does not count, because it depends on the device.
 
     Attributes:
-        alive: bytes held now.
-        peak: the most that were ever held at a time.
+        alive: bytes that are held now.
+        peak: the most bytes that were held at a time.
     """
 
     def __init__(self) -> None:
@@ -35,16 +35,16 @@ class ActivationMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        # What comes in from outside, a weight say, stays uncounted when an operation gives a view of it.
+        # A view of a tensor from outside, such as a weight, does not count either.
         before = [x.untyped_storage() for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         outside = {id(storage) for storage in before if id(storage) not in self._held}
         out = func(*args, **(kwargs or {}))
         for x in tree_leaves(out):
             if isinstance(x, Tensor) and id(x.untyped_storage()) not in outside:
-                self._hold(x.untyped_storage())
+                self._count(x.untyped_storage())
         return out
 
-    def _hold(self, storage: Any) -> None:
+    def _count(self, storage: Any) -> None:
         key, size = id(storage), storage.nbytes()
         if key in self._held:
             return

@@ -1,4 +1,4 @@
-"""A model as a session of onnxruntime on one thread of the CPU; needs the extra `onnx`."""
+"""A model as an onnxruntime session on one CPU thread. Needs the extra `onnx`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError
-from nas.models.heads import fault_of_graph
-from nas.models.pyramid import Headed, Pyramid
+from nas.models.heads import graph_fault
+from nas.models.pyramid import HeadedModel, Pyramid
 
 INPUT = "image"
 """Name of the session's input."""
@@ -20,22 +20,22 @@ _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def fault() -> str | None:
-    """What is not installed, and the command that installs it."""
+    """Which packages are missing, and the command that installs them; None if none is."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if not missing:
         return None
     return f"onnxruntime needs {', '.join(missing)}: pip install 'pyramid-nas[onnx]'"
 
 
-def session(model: Headed | Pyramid, image: Tensor) -> Any:
-    """An `onnxruntime.InferenceSession` of a copy of `model`, which takes images of the shape of `image`.
+def session(model: HeadedModel | Pyramid, image: Tensor) -> Any:
+    """An `onnxruntime.InferenceSession` of a copy of `model`, for images of the shape of `image`.
 
     Raises:
-        UserError: the extra is not installed, or the model is no graph.
+        UserError: the extra is not installed, or the model cannot be exported as a graph.
     """
-    missing = fault() or _fault_of(model)
-    if missing is not None:
-        raise UserError(missing)
+    reason = fault() or (graph_fault(model.spec.kind) if isinstance(model, HeadedModel) else None)
+    if reason is not None:
+        raise UserError(reason)
     import onnxruntime
 
     plain = _Raw(copy.deepcopy(model).to("cpu")).eval()
@@ -47,14 +47,10 @@ def session(model: Headed | Pyramid, image: Tensor) -> Any:
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def _fault_of(model: Headed | Pyramid) -> str | None:
-    return fault_of_graph(model.spec.kind) if isinstance(model, Headed) else None
-
-
 class _Raw(nn.Module):
-    """The maps or outputs of a model as a plain tuple, whose order is the session's."""
+    """The raw outputs of a model as a tuple, in the order of the session's outputs."""
 
-    def __init__(self, model: Headed | Pyramid) -> None:
+    def __init__(self, model: HeadedModel | Pyramid) -> None:
         super().__init__()
         self.model = model
 

@@ -1,9 +1,9 @@
-"""Parameters, multiply-accumulates and activation memory, part by part, on the meta device: nothing is allocated."""
+"""Parameters, multiply-accumulates (MACs) and activation memory of a model, part by part, on the meta device."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
@@ -17,7 +17,7 @@ from nas.models import build
 from nas.models.backbone import Backbone
 from nas.models.cost.memory import ActivationMemory
 from nas.models.neck import Neck
-from nas.models.pyramid import Headed, Pyramid, used
+from nas.models.pyramid import HeadedModel, Pyramid, required_backbone
 from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.describe import node_rows
 from nas.studies.metrics import Metrics
@@ -25,10 +25,18 @@ from nas.value import Value
 
 
 class Part(Value):
-    """A piece of a model with what it alone costs.
+    """The cost of a part of a model.
 
-    `made` is the part in words. `shape` is (C, H, W) of its map; None where there are several. A projection that
-    several nodes share belongs to the first of them, which is where it is computed.
+    A projection that several nodes share belongs to the first of them, which computes it.
+
+    Attributes:
+        name: its map, `P3`; of the backbone, all its maps.
+        kind: what part it is.
+        level: level of its map; None for backbone and head.
+        made: the part as text.
+        shape: (C, H, W) of its map; None if it has several.
+        params: number of parameters.
+        macs: number of MACs for one image.
     """
 
     name: str
@@ -41,11 +49,16 @@ class Part(Value):
 
 
 class Cost(Value):
-    """A model's parts in the order of computation, and the memory of one pass.
+    """The cost of a model for one image.
 
-    `backbone_bytes` and `rest_bytes` are the most that the image and all maps take at a time while the backbone runs,
-    and while neck and head do: one image in float32, as eager PyTorch holds tensors; without weights, and without
-    what kernels use while they run.
+    Memory is that of the image and all maps, in float32, as eager PyTorch holds them. Weights and the workspace of
+    kernels do not count.
+
+    Attributes:
+        image_size: side of the square image in pixels.
+        parts: the parts in order of computation.
+        backbone_bytes: peak memory while the backbone runs.
+        rest_bytes: peak memory while neck and head run.
     """
 
     image_size: int
@@ -55,23 +68,27 @@ class Cost(Value):
 
     @property
     def activation_bytes(self) -> int:
+        """Peak memory of the whole pass."""
         return max(self.backbone_bytes, self.rest_bytes)
 
     @property
     def params(self) -> int:
+        """Number of parameters of the model."""
         return sum(part.params for part in self.parts)
 
     @property
     def macs(self) -> int:
+        """Number of MACs of the model."""
         return sum(part.macs for part in self.parts)
 
     @property
     def neck(self) -> tuple[Part, ...]:
-        """The parts between backbone and head, adaptors to the head's width included."""
+        """The parts between backbone and head, with the adaptors to the head's width."""
         return tuple(part for part in self.parts if part.kind not in ("backbone", "head"))
 
     @property
     def metrics(self) -> Metrics:
+        """The static costs by the names of `nas.studies.metrics.METRICS`."""
         return {
             "params": float(self.params),
             "macs": float(self.macs),
@@ -82,9 +99,16 @@ class Cost(Value):
 
 
 def static_costs(architecture: Architecture) -> Metrics:
-    """`params`, `macs` of the deployed model without NMS, `neck_params`, `neck_macs` of its neck, for one image, and
-    `activation_bytes` of the whole. A fused multiply-add counts once.
+    """The costs that need no training and no clock, for one image and without NMS.
+
+    Returns:
+        `params`, `macs` and `activation_bytes` of the model, `neck_params` and `neck_macs` of its neck.
+
+    Raises:
+        SpecError: the neck does not fit the backbone.
     """
+    # The canonical form drops dead nodes, even one that does not fit.
+    required_backbone(architecture)
     return dict(_static_costs(architecture.canonical()))
 
 
@@ -94,38 +118,46 @@ def _static_costs(architecture: Architecture) -> Metrics:
 
 
 def total_parameters(architecture: Architecture) -> int:
-    """`params` of `static_costs` alone: the model is built, and nothing goes through it."""
+    """`params` of `static_costs`, without a pass through the model."""
+    backbone = _backbone_cost(required_backbone(architecture), _size(architecture))
     with torch.device("meta"):
-        return parameters(build(architecture, _backbone(used(architecture), _size(architecture)).module))
+        return parameters(build(architecture, backbone.module))
 
 
 def cost(architecture: Architecture) -> Cost:
-    """What the parts of a model cost; without a head it is backbone and neck.
+    """The cost of an architecture, part by part.
 
     Raises:
-        SpecError, UserError: the parts do not fit together, or there is no image size.
+        SpecError: the neck does not fit the backbone.
+        UserError: the backbone or the head is unknown, or there is no image size.
+
+    Example:
+        >>> import nas
+        >>> architecture = nas.preset("fpn", levels=3, width=64).model_copy(update={"image_size": 160})
+        >>> [part.name for part in cost(architecture).parts]
+        ['C3, C4, C5', 'M5', 'P5', 'M4', 'P4', 'P3']
     """
     size = _size(architecture)
-    body = _backbone(used(architecture), size)
+    backbone = _backbone_cost(required_backbone(architecture), size)
     with torch.device("meta"):
-        model = build(architecture, body.module).eval()
+        model = build(architecture, backbone.module).eval()
         memory, counter = ActivationMemory(), FlopCounterMode(display=False)
-        # The memory is watched from outside, so that it sees what the counter takes an operation apart into.
+        # The counter decomposes operations. As the outer mode, `memory` sees what they decompose into.
         with torch.no_grad(), memory, counter, _scopes(model, counter) as scopes:
-            image = torch.empty(1, body.module.spec.in_channels, size, size)
-            # Maps go from hand to hand, as they do in `Headed.raw`: a name for them here would keep them alive.
-            if isinstance(model, Headed):
-                model.head(model.pyramid(body.maps()))
+            image = torch.empty(1, backbone.module.spec.in_channels, size, size)
+            # As in `HeadedModel.raw`, no variable holds the maps: it would keep them alive.
+            if isinstance(model, HeadedModel):
+                model.head(model.pyramid(backbone.maps()))
             else:
-                model.neck(body.maps(), (size, size))
+                model.neck(backbone.maps(), (size, size))
             del image
-    parts = [body.part, *_neck_parts(model.neck, scopes)]
-    if isinstance(model, Headed):
+    parts = [backbone.part, *_neck_parts(model.neck, scopes)]
+    if isinstance(model, HeadedModel):
         parts += _adaptors(model, scopes)
         head = model.head
         made = f"{architecture.head.kind}, {len(model.classes)} classes" if architecture.head else ""
         parts.append(Part(name="head", kind="head", made=made, params=parameters(head), macs=scopes[head].macs))
-    return Cost(image_size=size, parts=tuple(parts), backbone_bytes=body.peak_bytes, rest_bytes=memory.peak)
+    return Cost(image_size=size, parts=tuple(parts), backbone_bytes=backbone.peak_bytes, rest_bytes=memory.peak)
 
 
 def _size(architecture: Architecture) -> int:
@@ -139,8 +171,15 @@ def parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-class _Backbone(NamedTuple):
-    """A backbone on the meta device, what it costs for one image, and the shapes of its maps."""
+class _BackboneCost(NamedTuple):
+    """A backbone on the meta device with its cost.
+
+    Attributes:
+        module: the backbone.
+        part: its parameters and MACs.
+        shapes: shape of each map, for one image.
+        peak_bytes: peak memory of a pass.
+    """
 
     module: Backbone
     part: Part
@@ -148,11 +187,12 @@ class _Backbone(NamedTuple):
     peak_bytes: int
 
     def maps(self) -> OrderedDict[str, Tensor]:
+        """New maps of these shapes."""
         return OrderedDict((name, torch.empty(shape)) for name, shape in self.shapes.items())
 
 
 @cache
-def _backbone(spec: BackboneSpec, size: int) -> _Backbone:
+def _backbone_cost(spec: BackboneSpec, size: int) -> _BackboneCost:
     with torch.device("meta"):
         backbone = Backbone(spec).eval()
         memory, counter = ActivationMemory(), FlopCounterMode(display=False)
@@ -163,19 +203,19 @@ def _backbone(spec: BackboneSpec, size: int) -> _Backbone:
     part = Part(
         name=levels, kind="backbone", made=spec.name, params=parameters(backbone), macs=_macs(counter.get_total_flops())
     )
-    return _Backbone(backbone, part, shapes, memory.peak)
+    return _BackboneCost(backbone, part, shapes, memory.peak)
 
 
 class _Scope(NamedTuple):
-    """What was counted inside a module's forward pass, and the shape of the one map it gave."""
+    """The MACs of a module's forward pass, and the shape (C, H, W) of its output if that is one map."""
 
     macs: int
     shape: tuple[int, int, int] | None
 
 
 @contextmanager
-def _scopes(model: Pyramid | Headed, counter: FlopCounterMode) -> Iterator[dict[nn.Module, _Scope]]:
-    """Scopes of the parts of `model` that run inside: they follow each other, so that their sum is the whole."""
+def _scopes(model: Pyramid | HeadedModel, counter: FlopCounterMode) -> Iterator[dict[nn.Module, _Scope]]:
+    """The scopes of nodes, merge, adaptors and head, filled as they run. They do not overlap."""
     scopes: dict[nn.Module, _Scope] = {}
     begun: dict[nn.Module, int] = {}
 
@@ -187,7 +227,7 @@ def _scopes(model: Pyramid | Headed, counter: FlopCounterMode) -> Iterator[dict[
         scopes[module] = _Scope(_macs(counter.get_total_flops() - begun[module]), shape)
 
     modules: list[nn.Module] = [*model.neck.nodes, *([model.neck.merge] if model.neck.merge is not None else [])]
-    if isinstance(model, Headed):
+    if isinstance(model, HeadedModel):
         modules += [*model.adapt, model.head]
     handles = [hook for m in modules for hook in (m.register_forward_pre_hook(enter), m.register_forward_hook(leave))]
     try:
@@ -199,48 +239,38 @@ def _scopes(model: Pyramid | Headed, counter: FlopCounterMode) -> Iterator[dict[
 
 def _neck_parts(neck: Neck, scopes: dict[nn.Module, _Scope]) -> list[Part]:
     rows = node_rows(neck.spec)
-    parts = []
-    for row, owned, spec in zip(rows, neck.owned(), neck.spec.nodes, strict=False):
-        found, params = scopes[owned[0]], sum(map(parameters, owned))
-        part = Part(
-            name=row.name,
-            kind="node",
-            level=spec.level,
-            made=row.made,
-            shape=found.shape,
-            params=params,
-            macs=found.macs,
-        )
-        parts.append(part)
-    merge = neck.merge
-    if merge is not None and neck.spec.merge is not None:
-        found, made = scopes[merge], rows[-1].made
-        level = neck.spec.merge.level
-        params = parameters(merge)
-        parts.append(
-            Part(name="out", kind="merge", level=level, made=made, shape=found.shape, params=params, macs=found.macs)
-        )
+    parts = [
+        _part("node", row.name, node.level, row.made, modules, scopes)
+        for row, node, modules in zip(rows, neck.spec.nodes, neck.modules_by_node(), strict=False)
+    ]
+    if neck.merge is not None and neck.spec.merge is not None:
+        parts.append(_part("merge", "out", neck.spec.merge.level, rows[-1].made, [neck.merge], scopes))
     return parts
 
 
-def _adaptors(model: Headed, scopes: dict[nn.Module, _Scope]) -> list[Part]:
-    """The 1x1 convolutions that bring levels of other widths to the head's; a semantic head takes any width."""
+def _adaptors(model: HeadedModel, scopes: dict[nn.Module, _Scope]) -> list[Part]:
+    """The 1x1 convolutions that bring levels of other widths to the head's. A semantic head has none."""
     levels = model.architecture.neck.output_levels if len(model.adapt) else ()
     return [
-        Part(
-            name=f"H{level}",
-            kind="adaptor",
-            level=level,
-            made=f"P{level} -> 1x1 conv to the head's width",
-            shape=scopes[adapt].shape,
-            params=parameters(adapt),
-            macs=scopes[adapt].macs,
-        )
+        _part("adaptor", f"H{level}", level, f"P{level} -> 1x1 conv to the head's width", [adapt], scopes)
         for level, adapt in zip(levels, model.adapt, strict=True)
         if not isinstance(adapt, nn.Identity)
     ]
 
 
+def _part(
+    kind: Literal["node", "merge", "adaptor"],
+    name: str,
+    level: int,
+    made: str,
+    modules: Sequence[nn.Module],
+    scopes: dict[nn.Module, _Scope],
+) -> Part:
+    """A part with the parameters of all its modules, of which the first runs the others."""
+    scope, params = scopes[modules[0]], sum(map(parameters, modules))
+    return Part(name=name, kind=kind, level=level, made=made, shape=scope.shape, params=params, macs=scope.macs)
+
+
 def _macs(flops: int) -> int:
-    """Multiply-accumulates: the counter counts both halves of each."""
+    # The counter counts multiplications and additions.
     return flops // 2

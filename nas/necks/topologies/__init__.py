@@ -1,7 +1,8 @@
-"""Published feature pyramids, and the search spaces' own, as functions from parameters to a NeckSpec."""
+"""Published feature pyramids, and those of the search spaces, as functions from parameters to a NeckSpec."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,31 +13,31 @@ from nas.necks.spec import NeckSpec
 from nas.necks.topologies.bifpn import bifpn, fully_connected, qufpn
 from nas.necks.topologies.fpn import fpn, lateral, semantic_fpn
 from nas.necks.topologies.gfpn import gfpn
-from nas.necks.topologies.merging import Cell, merging_cells, nas_fpn
+from nas.necks.topologies.merging import MergingCell, merging_cells, nas_fpn
 from nas.necks.topologies.panet import panet
+from nas.necks.topologies.pyramid import pyramid
 from nas.necks.topologies.seed import seed_fpn
-from nas.necks.topologies.template import pyramid
-from nas.necks.topologies.unet import unet, upernet
+from nas.necks.topologies.segmentation import unet, upernet
 from nas.plugins import Table
 from nas.value import faults_of
 
 __all__ = [
     "TOPOLOGIES",
-    "Cell",
+    "MergingCell",
     "bifpn",
+    "build_topology",
     "fpn",
     "fully_connected",
     "gfpn",
     "lateral",
     "merging_cells",
-    "named",
     "nas_fpn",
-    "options_of",
     "panet",
     "pyramid",
     "qufpn",
     "seed_fpn",
     "semantic_fpn",
+    "topology_options",
     "unet",
     "upernet",
 ]
@@ -58,26 +59,35 @@ TOPOLOGIES = Table[Callable[..., NeckSpec]]("topologies") | {
 """Name -> function of the backbone's levels, fine to coarse, and of options with defaults, `width` among them."""
 
 
-def named(name: str, inputs: Sequence[int], options: Mapping[str, Any]) -> NeckSpec:
-    """The neck of a named topology on the backbone's levels `inputs`.
+def build_topology(name: str, inputs: Sequence[int], options: Mapping[str, Any]) -> NeckSpec:
+    """The neck of a topology.
+
+    Args:
+        name: a name of `TOPOLOGIES`.
+        inputs: levels of the backbone's maps, fine to coarse.
+        options: parameters of the topology.
 
     Raises:
-        SpecError: it has no such option, or not with such a value.
+        SpecError: the topology has no such option, or the option cannot have this value.
+
+    Example:
+        >>> build_topology("fpn", (3, 4, 5), {"width": 64, "extra": 1}).output_levels
+        (3, 4, 5, 6)
     """
-    unknown = sorted(set(options) - set(options_of(name)))
+    known = topology_options(name)
+    unknown = sorted(set(options) - set(known))
     if unknown:
-        raise SpecError(name, [Fault("", f"has no option {unknown[0]!r}; it has {', '.join(options_of(name))}")])
+        raise SpecError(name, [Fault("", f"has no option {unknown[0]!r}; it has {', '.join(known)}")])
     try:
         return TOPOLOGIES[name](inputs, **options)
     except ValidationError as error:
         raise SpecError(name, faults_of(error, NeckSpec)) from None
-    except TypeError as error:  # a name where a number belongs
+    except TypeError as error:
+        # A text where a number belongs.
         raise SpecError(name, [Fault("", str(error))]) from None
 
 
-def options_of(name: str) -> dict[str, Any]:
-    """The options of a named topology with their defaults."""
-    import inspect
-
+def topology_options(name: str) -> dict[str, Any]:
+    """The options of a topology with their defaults."""
     parameters = inspect.signature(TOPOLOGIES[name]).parameters.values()
     return {p.name: p.default for p in parameters if p.name != "inputs"}

@@ -1,4 +1,4 @@
-"""PANet: a bottom-up path behind an FPN, chained as the paper has it or as mmdet does."""
+"""PANet: FPN with a bottom-up path, wired as in the paper or as in mmdet."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nas.errors import Fault, SpecError
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec
-from nas.necks.topologies.draft import RELU, Draft
-from nas.necks.topologies.fpn import way_down
+from nas.necks.topologies.builder import RELU, NeckBuilder
+from nas.necks.topologies.fpn import top_down_path
 
 CHAINS = ("paper", "mmdet")
 
@@ -20,30 +20,36 @@ def panet(
     chain: str = "paper",
     extra_on: str = "pool",
 ) -> NeckSpec:
-    """PANet: an FPN, then a bottom-up path N(i+1) = conv3(conv3s2(N(i)) + P(i+1)), each convolution with ReLU.
+    """PANet: FPN, then a bottom-up path N(i+1) = conv3(conv3s2(N(i)) + P(i+1)), each convolution with ReLU.
 
-    With `chain: mmdet` there is no ReLU, and what goes up is the sum before its 3x3 convolution (mmdet's PAFPN).
-    `extra` coarse levels as in `fpn`.
+    Source: Liu et al., "Path Aggregation Network for Instance Segmentation" (2018), section 3.1.
+
+    Args:
+        inputs: levels of the backbone's maps, fine to coarse.
+        width: channels of every map.
+        extra: number of extra coarse levels.
+        upsample: a name of `nas.necks.operators.UPSAMPLINGS`.
+        chain: `paper`, or `mmdet` for mmdet's PAFPN: no ReLU, and the sum before its 3x3 convolution goes up.
+        extra_on: what extra levels are made from, as in `fpn`.
 
     Raises:
-        SpecError: there is no such chain.
-    Source: Liu et al., "Path Aggregation Network for Instance Segmentation" (2018), section 3.1.
+        SpecError: `chain` is unknown.
     """
     if chain not in CHAINS:
         raise SpecError("chain", [Fault("", f"unknown {chain!r}; one of {', '.join(CHAINS)}")])
-    draft = Draft(inputs)
-    inner = way_down(draft, width, upsample)
-    pyramid = {level: draft.add(level, width, [inner[level]], block=ConvSpec()) for level in inputs}
+    builder = NeckBuilder(inputs)
+    inner = top_down_path(builder, width, upsample)
+    pyramid = {level: builder.add(level, width, [inner[level]], block=ConvSpec()) for level in inputs}
     outs = {inputs[0]: pyramid[inputs[0]]}
-    below = outs[inputs[0]]
+    finer = outs[inputs[0]]
     for level in inputs[1:]:
-        up = EdgeSpec(source=below, down="conv")
+        up = EdgeSpec(source=finer, down="conv")
         if chain == "mmdet":
-            below = draft.add(level, width, [pyramid[level], up])
-            outs[level] = draft.add(level, width, [below], block=ConvSpec())
+            finer = builder.add(level, width, [pyramid[level], up])
+            outs[level] = builder.add(level, width, [finer], block=ConvSpec())
         else:
-            # The strided convolution with its ReLU is a node of its own: the sum comes after it.
-            step = draft.add(level, width, [up], block=RELU)
-            below = outs[level] = draft.add(level, width, [step, pyramid[level]], block=ConvSpec(act="relu"))
-    draft.extend(outs, width, extra, extra_on, inner[inputs[-1]])
-    return draft.neck(outs)
+            # The strided convolution is a node of its own, because its ReLU comes before the sum.
+            step = builder.add(level, width, [up], block=RELU)
+            finer = outs[level] = builder.add(level, width, [step, pyramid[level]], block=ConvSpec(act="relu"))
+    builder.add_extra_levels(outs, width, extra, extra_on, inner[inputs[-1]])
+    return builder.neck(outs)

@@ -32,9 +32,9 @@ def test_constants_come_too_and_what_other_modules_define() -> None:
 def test_a_name_is_defined_once(monkeypatch: pytest.MonkeyPatch) -> None:
     other = ModuleType("nas.models.elsewhere")
     monkeypatch.setitem(sys.modules, other.__name__, other)
-    monkeypatch.setattr("inspect.getsource", lambda module: "def fit(x):\n    return x\n")
+    monkeypatch.setattr("inspect.getsource", lambda module: "def crop_or_resize(x):\n    return x\n")
     found = Definitions()
-    found.require("fit", other)
+    found.require("crop_or_resize", other)
     monkeypatch.undo()
-    with pytest.raises(NASError, match=r"nas.models.elsewhere and nas.models.resample both define fit"):
-        found.require("fit", resample)
+    with pytest.raises(NASError, match=r"nas.models.elsewhere and nas.models.resample both define crop_or_resize"):
+        found.require("crop_or_resize", resample)

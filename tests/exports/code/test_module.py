@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from nas.exports.code import source
 from nas.models.neck import Neck
 from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
-from nas.necks.topologies import TOPOLOGIES, fpn, named
+from nas.necks.topologies import TOPOLOGIES, build_topology, fpn
 from tests.exports.code.necks import WORDS, using
 from tests.exports.code.written import assert_same, imported, written
 from tests.strategies import CHANNELS, necks
@@ -30,7 +30,7 @@ def channels_for(name: str, inputs: tuple[int, ...]) -> dict[int, int]:
 def topology(name: str) -> tuple[NeckSpec, dict[int, int]]:
     inputs = INPUTS.get(name, (3, 4, 5))
     options = {} if name == "seed_fpn" else {"width": 16}
-    return named(name, inputs, options), channels_for(name, inputs)
+    return build_topology(name, inputs, options), channels_for(name, inputs)
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nas.errors import UserError
-from nas.models.cost import TARGETS, fault_of_target, latency, one_thread, onnxruntime
+from nas.models.cost import TARGETS, intra_op_threads, latency, onnxruntime, target_fault
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
@@ -36,18 +36,18 @@ def test_latency_is_a_median_with_a_reference_beside() -> None:
     assert alone.model == alone.reference
 
 
-def test_only_the_timed_passes_are_in_the_window() -> None:
+def test_only_the_timed_passes_hold_the_lock() -> None:
     model, seen = detector(8), []
 
     @contextmanager
-    def window() -> Iterator[None]:
+    def lock() -> Iterator[None]:
         seen.append("opened")
         handle = model.backbone.register_forward_hook(lambda *_: seen.append("pass"))
         yield
         handle.remove()
         seen.append("closed")
 
-    latency(model, runs=2, quiet=window())
+    latency(model, runs=2, quiet=lock())
     assert seen == ["opened", *["pass"] * 5, "closed"]
 
 
@@ -58,16 +58,16 @@ def test_a_study_may_ask_for_every_target() -> None:
 
 def test_one_thread_inside_and_as_before_after() -> None:
     before = torch.get_num_threads()
-    with one_thread():
+    with intra_op_threads(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
 
 
 def test_what_is_not_installed_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fault_of_target("torch") is None
+    assert target_fault("torch") is None
     monkeypatch.setattr(onnxruntime, "find_spec", lambda name: None if name == "onnxscript" else object())
     said = "onnxruntime needs onnxscript: pip install 'pyramid-nas[onnx]'"
-    assert fault_of_target("onnxruntime") == said
+    assert target_fault("onnxruntime") == said
     with pytest.raises(UserError) as caught:
         latency(detector(8), target="onnxruntime")
     assert str(caught.value) == said
@@ -77,7 +77,7 @@ def test_a_model_that_is_no_graph_is_no_session() -> None:
     given = detector(8).architecture
     assert given.head is not None
     model = Detector(given.model_copy(update={"head": given.head.model_copy(update={"kind": "faster_rcnn"})}))
-    with pytest.raises(UserError, match="no graph of fixed shapes"):
+    with pytest.raises(UserError, match="cannot be exported as a graph"):
         latency(model, target="onnxruntime")
     assert latency(model, runs=3).model > 0
 

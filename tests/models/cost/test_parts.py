@@ -191,9 +191,9 @@ def test_a_concatenation_costs_what_reduces_it() -> None:
     assert (found.metrics["neck_params"], found.metrics["neck_macs"]) == (2 * W * W + W, 2 * W * W * P3)
 
 
-@pytest.mark.parametrize("word", ["max_pool", "max_pool_2x2", "subsample"])
-def test_pooling_costs_nothing(word: str) -> None:
-    found = of(NeckSpec(inputs=(3,), nodes=(one(4, source=0, down=word),), outputs=(1,)))
+@pytest.mark.parametrize("down", ["max_pool", "max_pool_2x2", "subsample"])
+def test_pooling_costs_nothing(down: str) -> None:
+    found = of(NeckSpec(inputs=(3,), nodes=(one(4, source=0, down=down),), outputs=(1,)))
     assert (found.metrics["neck_params"], found.metrics["neck_macs"]) == (0, 0)
 
 

@@ -12,7 +12,7 @@ from nas.necks.operators import FUSIONS, UPSAMPLINGS
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import (
     TOPOLOGIES,
-    Cell,
+    MergingCell,
     bifpn,
     fpn,
     fully_connected,
@@ -20,12 +20,12 @@ from nas.necks.topologies import (
     lateral,
     merging_cells,
     nas_fpn,
-    options_of,
     panet,
     pyramid,
     qufpn,
     seed_fpn,
     semantic_fpn,
+    topology_options,
     unet,
     upernet,
 )
@@ -102,8 +102,8 @@ def test_the_templates_topologies_are_what_they_say() -> None:
 
 
 def test_options_are_the_parameters_with_their_defaults() -> None:
-    assert options_of("fpn") == {"width": 256, "extra": 0, "upsample": "nearest", "extra_on": "pool"}
-    assert options_of("bifpn")["repeats"] == 3
+    assert topology_options("fpn") == {"width": 256, "extra": 0, "upsample": "nearest", "extra_on": "pool"}
+    assert topology_options("bifpn")["repeats"] == 3
 
 
 def test_extra_levels_start_where_they_say() -> None:
@@ -143,10 +143,10 @@ def test_nas_fpn_has_five_levels_and_sums_what_nobody_takes() -> None:
 
 
 def test_a_merging_cell_for_every_level() -> None:
-    cells = [Cell(3, 0, 1, "add"), Cell(3, 0, 2, "concat")]
+    cells = [MergingCell(3, 0, 1, "add"), MergingCell(3, 0, 2, "concat")]
     with pytest.raises(SpecError, match="no cell makes P4, which the pyramid has"):
         merging_cells((3, 4), (3, 4), 16, cells)
-    merging_cells((3, 4), (3, 4), 16, [*cells, Cell(4, 0, 1, "concat")]).check(CHANNELS)
+    merging_cells((3, 4), (3, 4), 16, [*cells, MergingCell(4, 0, 1, "concat")]).check(CHANNELS)
 
 
 def test_unet_grows_and_goes_below_the_backbone() -> None:

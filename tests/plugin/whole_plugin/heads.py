@@ -15,7 +15,7 @@ from nas.models.pixels import PixelHead
 class Closer(FCOS):
     """FCOS that drops more of what overlaps."""
 
-    overlap = 0.3
+    nms_iou = 0.3
 
 
 class Found(NamedTuple):
@@ -30,7 +30,7 @@ class Places(NamedTuple):
 class SingleBox(BoxHead):
     """One box an image, from the mean of its coarsest map."""
 
-    overlap = 0.5
+    nms_iou = 0.5
 
     def __init__(
         self, width: int, classes: int, levels: Sequence[int], convs: int, image_size: int, scale: float = 1.0

@@ -10,13 +10,13 @@ import torch
 import nas
 from nas.necks.canonical import digest
 from nas.necks.operators import DOWNSAMPLINGS, FUSIONS
-from nas.necks.topologies import Cell, bifpn, merging_cells, pyramid
-from nas.search_space.pyramid import CONVS
+from nas.necks.topologies import MergingCell, bifpn, merging_cells, pyramid
+from nas.search_space.pyramid import CONV_KINDS
 from tests.models.maps import features, randomised, weighted_sum, without_gradient
 
 CHANNELS = {3: 6, 4: 10, 5: 12}
 WIDTHS = {3: 8, 4: 12, 5: 12, 6: 16}
-TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
+PYRAMID_TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
 
 
 def made(topology: str, **options: Any) -> Any:
@@ -25,11 +25,11 @@ def made(topology: str, **options: Any) -> Any:
 
 def test_defaults_change_nothing() -> None:
     named = {"act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1}
-    for topology in TOPOLOGIES:
+    for topology in PYRAMID_TOPOLOGIES:
         assert made(topology, **named) == made(topology)
 
 
-@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("topology", PYRAMID_TOPOLOGIES)
 def test_every_option_makes_another_neck(topology: str) -> None:
     options: list[dict[str, Any]] = [{}, {"act": "relu"}, {"act": "relu", "order": "pre"}, {"context": "ppm"}]
     if topology != "none":
@@ -39,7 +39,7 @@ def test_every_option_makes_another_neck(topology: str) -> None:
     assert len({digest(made(topology, **some)) for some in options}) == len(options)
 
 
-@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("topology", PYRAMID_TOPOLOGIES)
 @pytest.mark.parametrize("downsample", DOWNSAMPLINGS)
 @pytest.mark.parametrize("fusion", ["add", "concat", "fast_attention"])
 def test_a_width_a_level_trains(topology: str, downsample: str, fusion: str) -> None:
@@ -51,10 +51,10 @@ def test_a_width_a_level_trains(topology: str, downsample: str, fusion: str) -> 
     assert without_gradient(model) == []
 
 
-@pytest.mark.parametrize("conv", CONVS)
+@pytest.mark.parametrize("conv", CONV_KINDS)
 @pytest.mark.parametrize("order", ["post", "pre"])
 def test_every_block_trains(conv: str, order: str) -> None:
-    cells = [Cell(3, 0, 1, "add"), Cell(4, 0, 2, "concat"), Cell(5, 3, 4, "global_gate")]
+    cells = [MergingCell(3, 0, 1, "add"), MergingCell(4, 0, 2, "concat"), MergingCell(5, 3, 4, "global_gate")]
     necks = [
         made("bidirectional", conv=conv, act="relu", order=order, norm="batch"),
         merging_cells((3, 4, 5), (3, 4, 5), 8, cells, 2, conv),
@@ -67,10 +67,10 @@ def test_every_block_trains(conv: str, order: str) -> None:
 
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_bifpn_is_the_published_one(repeats: int) -> None:
-    """Dressed as EfficientDet dresses it."""
-    dress: dict[str, Any] = {"conv": "separable", "norm": "batch", "act": "silu", "order": "pre"}
+    """With the convolutions of EfficientDet."""
+    convs: dict[str, Any] = {"conv": "separable", "norm": "batch", "act": "silu", "order": "pre"}
     widths = dict.fromkeys(WIDTHS, 8)
-    options = dress | {"fusion": "fast_attention", "downsample": "max_pool", "repeats": repeats}
+    options = convs | {"fusion": "fast_attention", "downsample": "max_pool", "repeats": repeats}
     neck = pyramid((3, 4, 5), tuple(widths), widths, "bifpn", **options)
     assert digest(neck) == digest(bifpn((3, 4, 5), 8, extra=1, repeats=repeats))
 

@@ -1,4 +1,4 @@
-"""A window of quiet: latencies are measured alone on a machine, while trainings of the same user pause for a moment."""
+"""The measurement lock: latencies are measured while no training of the same user runs on this machine."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # a system without flock measures beside its trainings
+except ImportError:
+    # Without flock, measurements and trainings run at the same time.
     fcntl = None  # type: ignore[assignment]
 
 
-class Window:
-    """Two file locks of this user on this machine: `room` is shared by trainings and taken whole by a measurement;
-    `gate` keeps trainings from entering while a measurement waits. Locks end with their process, however it ends.
+class MeasurementLock:
+    """A lock of this user on this machine: training steps share it, and a measurement has it alone.
+
+    It consists of two file locks. Training steps share `room`, and a measurement locks it exclusively. While a
+    measurement waits for the room, it holds `gate`, so that no further step can start. Both locks end with their
+    process.
+
+    Args:
+        folder: where the lock files are; default: the folder for temporary files.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -27,20 +34,21 @@ class Window:
         self._room = (folder / f"pyramid-nas-{user}.room").open("w")
 
     @contextmanager
-    def beside_others(self) -> Iterator[None]:
-        """For a step of training; waits while somebody measures."""
+    def shared(self) -> Iterator[None]:
+        """Hold the lock for a training step. Waits until no measurement runs or waits."""
         with _locked(self._gate, shared=True):
             pass
         with _locked(self._room, shared=True):
             yield
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """For a measurement; waits until every training has reached the end of its step."""
+    def exclusive(self) -> Iterator[None]:
+        """Hold the lock for a measurement. Waits until all training steps have ended."""
         with _locked(self._gate, shared=False), _locked(self._room, shared=False):
             yield
 
     def close(self) -> None:
+        """Close the lock files."""
         self._gate.close()
         self._room.close()
 

