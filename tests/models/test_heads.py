@@ -21,7 +21,7 @@ def test_what_a_head_finds_decides_the_model() -> None:
 
 
 def test_a_model_refuses_a_head_of_the_other_kind() -> None:
-    with pytest.raises(UserError, match="'panoptic_fpn' finds no boxes"):
+    with pytest.raises(UserError, match="'panoptic_fpn' detects no boxes"):
         Detector(architecture("panoptic_fpn"))
     with pytest.raises(UserError, match="'fcos' finds boxes"):
         Segmenter(architecture("fcos"))
