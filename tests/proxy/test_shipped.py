@@ -9,6 +9,7 @@ import pytest
 
 from nas.errors import SpecError
 from nas.search import driver, launch, plan
+from nas.search.setup import Setup
 from nas.storage import Store, open_store
 from nas.storage.results import result
 from nas.studies import catalog
@@ -109,13 +110,13 @@ def test_one_that_was_made_meanwhile_stays_the_newest(
 ) -> None:
     task = searches.prepared().fingerprint
     own.append(shipped(task))
-    mine, create = shipped(task, tau=0.1), driver._create
+    mine, share = shipped(task, tau=0.1), driver._share
 
-    def create_late(store: Store, *rest: Any) -> None:
-        create(store, *rest)
+    def share_late(store: Store, setup: Setup) -> None:
+        share(store, setup)
         store.keep_certificate(mine)
 
-    monkeypatch.setattr(driver, "_create", create_late)
+    monkeypatch.setattr(driver, "_share", share_late)
     said_at_launch(tmp_path)
     with open_store(searches.url(tmp_path), create=False) as store:
         assert result(store, "small").proxy == mine
