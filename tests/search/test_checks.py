@@ -30,6 +30,9 @@ def test_a_sound_study_has_no_faults() -> None:
         ({"task": SOUND["task"] | {"backbone": {"levels": [4, 5, 6]}}}, "task.backbone.levels"),
         ({"pruner": "median", "objectives": ["ap", "params"]}, "pruner"),
         ({"objectives": ["params", "ap50", "ap_full"]}, "objectives[2].metric"),
+        ({"objectives": ["ap", "mapp"]}, "objectives[1].metric"),
+        ({"constraints": {"ap": 1}}, "constraints"),
+        ({"baselines": ["fpn", "fnp"]}, "baselines[1]"),
     ],
 )
 def test_each_floor_names_the_place(change: dict[str, Any], path: str) -> None:
