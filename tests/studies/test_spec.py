@@ -92,11 +92,11 @@ def test_faults_are_sentences(keys: dict[str, Any], message: str) -> None:
 
 def test_all_faults_at_once() -> None:
     with pytest.raises(SpecError) as caught:
-        study(seed=-1, objectives=["mapp"], constraints={"ap": 1}, budget={}, sede=1)
+        study(seed=-1, objectives=[{"metric": "ap", "direction": "up"}], constraints={"params": -1}, budget={}, sede=1)
     assert {fault.path for fault in caught.value.faults} == {
         "seed",
-        "objectives[0].metric",
-        "constraints",
+        "objectives[0].direction",
+        "constraints.params",
         "budget",
         "sede",
     }
