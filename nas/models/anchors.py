@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.models.detection._utils import Matcher
 from torchvision.ops import box_iou
+
+from nas.models.torchvision_adapter import Matcher
 
 
 class Anchors(NamedTuple):

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, concat_box_prediction_layers
@@ -24,6 +23,7 @@ from torchvision.ops.poolers import LevelMapper
 
 from nas.models.anchors import Anchors, make_anchors, match_anchors
 from nas.models.boxes import BoxHead, Detections, Truth
+from nas.models.torchvision_adapter import BalancedPositiveNegativeSampler
 
 SIDE = 8
 """Side of a level's anchors, in strides."""

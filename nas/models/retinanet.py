@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import Conv2dNormActivation
 
 from nas.models.anchors import Anchors, make_anchors, match_anchors
 from nas.models.dense import DenseHead
 from nas.models.norms import GroupNorm
+from nas.models.torchvision_adapter import BoxCoder, Matcher
 
 SIDE = 4
 """Side of the smallest anchors of a level, in strides."""
