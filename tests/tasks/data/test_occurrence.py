@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nas import tasks
 from nas.errors import UserError
 from nas.studies.spec import DataSpec, TaskSpec
 from nas.tasks import data, prepare
@@ -82,6 +83,16 @@ def test_a_listed_class_that_a_model_knows_needs_no_object(root: str) -> None:
     assert found.classes == ("ant", "cells")
     with pytest.raises(UserError, match="class bees"):
         load(root, "ant", "cells", "bees", known=("ant", "cells"))
+
+
+def test_an_export_is_trained_on_where_one_of_its_classes_has_no_object(root: str) -> None:
+    source = {"kind": "coco", "root": root, "classes": ["ant", "cells"]}
+    spec = TaskSpec.parse({"kind": "detection", "data": source, "image_size": 64, "backbone": {"tune": "full"}})
+    said: list[str] = []
+    tasks.load(spec, said.append, known=("ant", "cells"))
+    assert "data: no object of the class cells in train or val" in said
+    with pytest.raises(UserError, match="no object of the class cells; the data has ant, bee, cat"):
+        tasks.load(spec, said.append)
 
 
 def test_class_maps_alike(tmp_path: Path) -> None:
