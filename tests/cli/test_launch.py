@@ -11,6 +11,7 @@ import pytest
 from nas.errors import NASError
 from nas.storage import open_store
 from nas.storage.results import result
+from nas.studies.catalog import StudyFile
 from nas.studies.spec import Budget, Workers
 from tests.cli.conftest import Nas
 from tests.cli.test_ls import UNUSABLE
@@ -22,8 +23,8 @@ def asked(storage: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the search was asked for. It says a line and gives back the fabricated study, in the state `state`."""
     given: dict[str, Any] = {"state": "done"}
 
-    def launch(spec: Any, *, say: Callable[[str], None], **rest: Any) -> Any:
-        given.update(rest, spec=spec)
+    def launch(file: StudyFile, *, say: Callable[[str], None], **rest: Any) -> Any:
+        given.update(rest, spec=file.study, text=file.text)
         say("trial 0 starts")
         with open_store(storage, create=False) as store:
             return result(store, "cells").model_copy(update={"state": given["state"]})
