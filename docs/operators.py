@@ -30,7 +30,9 @@ def page() -> str:
         _operator(n, w.about, resample.DOWNSAMPLINGS[n](WIDTH, WIDTH, 1), size=0.5)
         for n, w in operators.DOWNSAMPLINGS.items()
     ]
-    convs = [_operator(n, w.about, blocks.block(ConvSpec(kind=n), WIDTH, WIDTH)) for n, w in operators.BLOCKS.items()]
+    convs = [
+        _operator(n, w.about, blocks.ConvNormAct(ConvSpec(kind=n), WIDTH, WIDTH)) for n, w in operators.BLOCKS.items()
+    ]
     head = ["operator", "in words", "formula", "params", "MACs", "source"]
     words = {"Norms": operators.NORMS, "Activations": operators.ACTIVATIONS, "Order": operators.ORDERS}
     small = [f"## {title}\n\n{_words(known)}\n" for title, known in words.items()]

@@ -19,7 +19,7 @@ def _blocks(context: bool) -> tuple[str, ...]:
     return tuple(name for name in operators.BLOCKS if own.get(name, True))
 
 
-CONV_KINDS, CONTEXTS = Names(lambda: _blocks(False)), Names(lambda: _blocks(True))
+CONV_KINDS, CONTEXTS = Names(lambda: _blocks(False)), Names(lambda: ("none", *_blocks(True)))
 
 PYRAMID_TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
 

@@ -30,17 +30,7 @@ _LEVELS = {"finest", "levels"}
 
 
 class SearchSpace(Value):
-    """A template with the choices of its parameters.
-
-    Example:
-        >>> import random
-        >>> from nas.necks.architecture import Frame
-        >>> from nas.studies.catalog import read_space
-        >>> frame = Frame(channels={3: 40, 4: 112, 5: 320}, image_size=160)
-        >>> params, neck = read_space("pyramid").narrowed({"width": 32}).sample(frame, random.Random(0))
-        >>> {node.width for node in neck.nodes}
-        {32}
-    """
+    """A template with the choices of its parameters."""
 
     name: str
     """Name of the space. Without the key: the file's name without its ending."""
@@ -159,7 +149,17 @@ class SearchSpace(Value):
         return TEMPLATES[self.template].find(neck, self.choices, frame)
 
     def sample(self, frame: Frame, rng: random.Random) -> tuple[dict[str, Choice], NeckSpec]:
-        """A random proposal, with equal probability of all choices of a parameter."""
+        """A random proposal, with equal probability of all choices of a parameter.
+
+        Example:
+            >>> import random
+            >>> from nas.necks.architecture import Frame
+            >>> from nas.studies.catalog import read_space
+            >>> frame = Frame(channels={3: 40, 4: 112, 5: 320}, image_size=160)
+            >>> params, neck = read_space("pyramid").narrowed({"width": 32}).sample(frame, random.Random(0))
+            >>> {node.width for node in neck.nodes}
+            {32}
+        """
         trial = RandomTrial(rng)
         neck = self.suggest(trial, frame)
         return trial.params, neck
