@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import nas
 from docs import operators
 from docs.tables import cell, key_table, mapping, table
 from nas import cli
@@ -109,10 +110,8 @@ Published necks, as baselines of a study, presets of the command line and `nas.p
 
 def python() -> str:
     """What `import nas` offers."""
-    import nas
-
     names = [name for name in nas.__all__ if name != "__version__"]
-    found = "\n\n".join(_object(f"{nas._HOMES[name]}.{name}", f"nas.{name}") for name in names)
+    found = "\n\n".join(_object(_home(name), f"nas.{name}") for name in names)
     values = "\n\n".join(_object(path, path) for path in VALUES)
     return f"""# Python
 
@@ -150,6 +149,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "python": python,
 }
 """Page under reference/ -> its text."""
+
+
+def _home(name: str) -> str:
+    """Where an object of `nas` is defined, as a dotted path."""
+    module, _, attribute = nas._HOMES[name].partition(":")
+    return f"{module}.{attribute or name}"
 
 
 def _object(path: str, heading: str) -> str:

@@ -25,7 +25,7 @@ TABLES: dict[str, str] = {
     "metrics": "nas.studies.metrics:METRICS",
     "heads": "nas.models.heads:HEADS",
     "backbones": "nas.models.backbone:BODIES",
-    "pretrained": "nas.models.backbone:INSTALLED",
+    "pretrained": "nas.models.pretrained:INSTALLED",
     "data": "nas.tasks.data:DATA",
     "masks": "nas.tasks.data:MASKS",
     "tasks": "nas.tasks:TASKS",
