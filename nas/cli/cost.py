@@ -85,9 +85,9 @@ def _levels(found: Cost) -> list[dict[str, int]]:
 
 
 def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) -> list[str]:
-    from nas.cli.tables import table
     from nas.necks.describe import summary
     from nas.studies.metrics import format_metric
+    from nas.text import table
 
     size, metrics = found.image_size, found.metrics
     lines = [f"{label}: {summary(model.neck)}", f"on {model.backbone.name}, image {size} x {size} px", ""]
@@ -117,7 +117,7 @@ def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) 
 
 def _parts(found: Cost) -> list[str]:
     """A line a part; what it is made of stands last, shortened where the line would be too long."""
-    from nas.cli.tables import table
+    from nas.text import table
 
     head = ["part", "size", "params", "macs", "share"]
     rows = [[part.name, _size(part), *_cells(part.params, part.macs, found)] for part in found.parts]

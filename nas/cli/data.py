@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _parts(found: Summary) -> list[str]:
-    from nas.cli.tables import table
+    from nas.text import table
 
     rows = [["", "images", "without objects", "objects", "crowd or difficult"]]
     for name, part in (("train", found.train), ("val", found.val)):
@@ -75,7 +75,7 @@ def _parts(found: Summary) -> list[str]:
 
 
 def _classes(found: Summary) -> list[str]:
-    from nas.cli.tables import table
+    from nas.text import table
 
     rows = [["class", "train", "val"]]
     rows += [[c.name[:60], f"{c.train:,}", f"{c.val:,}"] for c in found.classes[:_CLASSES]]
@@ -84,7 +84,7 @@ def _classes(found: Summary) -> list[str]:
 
 
 def _mask_parts(found: MaskSummary) -> list[str]:
-    from nas.cli.tables import table
+    from nas.text import table
 
     rows = [["", "images", "without objects", "objects", "void pixels"]]
     for name, part in (("train", found.train), ("val", found.val)):
@@ -94,7 +94,7 @@ def _mask_parts(found: MaskSummary) -> list[str]:
 
 def _mask_classes(found: MaskSummary) -> list[str]:
     """Shares of the pixels that are not void, and connected objects."""
-    from nas.cli.tables import table
+    from nas.text import table
 
     background, *classes = found.classes
     rows = [["class", "pixels in train", "in val", "objects in train", "in val"]]
@@ -108,7 +108,7 @@ def _mask_classes(found: MaskSummary) -> list[str]:
 
 
 def _sizes(found: Figures) -> list[str]:
-    from nas.cli.tables import table
+    from nas.text import table
 
     width, height = found.median_size
     most, total = max(b.boxes for b in found.bins), sum(b.boxes for b in found.bins)
@@ -136,7 +136,7 @@ def _faults(found: Figures) -> Iterator[str]:
 
 
 def _pyramid(found: Summary) -> Iterator[str]:
-    from nas.cli.tables import table
+    from nas.text import table
 
     pyramid = found.pyramid
     yield f"proposed: {pyramid.levels} levels from P{pyramid.finest}, head_scale {pyramid.head_scale:g}"

@@ -103,8 +103,8 @@ def _change(change: Change) -> list[str]:
 
 
 def _numbers(label_a: str, label_b: str, a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    from nas.cli.tables import table
     from nas.studies.metrics import format_metric, in_order
+    from nas.text import table
 
     rows = [["", label_a, label_b, "change"]]
     for name in in_order(a, b):

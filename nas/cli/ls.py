@@ -16,9 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.cli.tables import duration, metric, table
     from nas.storage import open_store
     from nas.storage.results import result
+    from nas.studies.metrics import format_metric
+    from nas.text import duration, table
 
     with open_store(args.storage, create=False) as store:
         records = store.studies()
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     rows = [["study", "state", "trials", "best", "time", "launched"]]
     for record, found in zip(records, results, strict=True):
         first = record.spec.objectives[0].metric
-        best = f"{first} {metric(first, found.best[0].values[first])}" if found.best else "-"
+        best = f"{first} {format_metric(first, found.best[0].values[first])}" if found.best else "-"
         trained = found.trials.complete + found.trials.pruned
         launched = f"{record.created:%Y-%m-%d %H:%M}"
         rows.append([record.name, found.state, str(trained), best, duration(found.seconds), launched])

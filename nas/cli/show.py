@@ -69,9 +69,10 @@ def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:
 
 
 def _trial_lines(facts: TrialFacts) -> list[str]:
-    from nas.cli.tables import metric, table
     from nas.necks.architecture import Architecture
     from nas.necks.describe import describe
+    from nas.studies.metrics import format_metric
+    from nas.text import table
 
     title = f"trial {facts.trial} of {facts.study}: {facts.state}"
     lines = [title + (f", baseline {facts.name}" if facts.name else "")]
@@ -81,7 +82,7 @@ def _trial_lines(facts: TrialFacts) -> list[str]:
         lines.append(f"the same architecture as trial {facts.duplicate_of}")
     if facts.feasible is False:
         lines.append("breaks a constraint")
-    rows = [[name, metric(name, value)] for name, value in facts.values.items()]
+    rows = [[name, format_metric(name, value)] for name, value in facts.values.items()]
     rows += [[name, str(value)] for name, value in facts.params.items()]
     if rows:
         lines += ["", table(rows)]

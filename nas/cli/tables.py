@@ -11,6 +11,7 @@ from nas.studies.certificate import Certificate
 from nas.studies.forecast import NAMES
 from nas.studies.metrics import FORECASTS, format_metric
 from nas.studies.spec import Objective
+from nas.text import duration, table
 
 if TYPE_CHECKING:
     from nas.proxy.outlook import Outlook
@@ -39,16 +40,18 @@ def certificate_lines(found: Certificate) -> list[str]:
     """The runs of a certificate as a table, its figures, and the verdict."""
     ranks = sorted(found.compared, key=lambda c: -fmean(c.full))
     rows = [["neck", f"proxy {found.metric}", f"full {found.metric}"]]
-    rows += [[c.name, metric(found.metric, fmean(c.proxy)), metric(found.metric, fmean(c.full))] for c in ranks]
-    noise = "-" if found.noise is None else metric(found.metric, found.noise)
+    rows += [
+        [c.name, format_metric(found.metric, fmean(c.proxy)), format_metric(found.metric, fmean(c.full))] for c in ranks
+    ]
+    noise = "-" if found.noise is None else format_metric(found.metric, found.noise)
     figures = [
         ["tau", f"{found.tau:.2f}  ({found.low:.2f} to {found.high:.2f})"],
         ["tau in the top quarter", _tau(found.tau_top)],
         ["tau within a finest level", _tau(found.tau_within)],
         ["tau of the finest level alone", _tau(found.tau_finest)],
         ["tau of a full run, by the other seeds", _tau(found.tau_full)],
-        ["regret", metric(found.metric, found.regret)],
-        ["spread of necks", metric(found.metric, found.spread)],
+        ["regret", format_metric(found.metric, found.regret)],
+        ["spread of necks", format_metric(found.metric, found.spread)],
         ["noise of seeds", noise],
         ["cost", f"{found.cost_ratio:.3f} of the full training"],
         ["necks, seeds", f"{found.necks}, {found.seeds}"],
@@ -57,7 +60,7 @@ def certificate_lines(found: Certificate) -> list[str]:
         f = found.forecast
         figures.append([f"{NAMES[f.metric]}: tau", f"{f.tau:.2f}  ({f.low:.2f} to {f.high:.2f})"])
         figures.append([f"{NAMES[f.metric]}: tau within a finest level", _tau(f.tau_within)])
-        figures.append([f"{NAMES[f.metric]}: regret", metric(f.metric, f.regret)])
+        figures.append([f"{NAMES[f.metric]}: regret", format_metric(f.metric, f.regret)])
     lines = [table(rows), "", table(figures), "", found.verdict]
     if found.failed:
         lines[-2:-2] = ["", *(f"left out: {name}, {reason}" for name, reason in found.failed.items())]
@@ -66,7 +69,7 @@ def certificate_lines(found: Certificate) -> list[str]:
 
 def outlook_lines(found: Outlook, *, search: bool) -> list[str]:
     """What a certificate would train; of a `search` the full runs, whose starts tell of all lengths."""
-    rows = [["neck", "params"], *([name, metric("params", count)] for name, count in found.necks.items())]
+    rows = [["neck", "params"], *([name, format_metric("params", count)] for name, count in found.necks.items())]
     lines = [table(rows), ""]
     halves = {"in full": found.full} if search else {"under the proxy": found.proxy, "in full": found.full}
     for what, half in halves.items():
@@ -98,41 +101,6 @@ def _tau(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned: the first to the left, numbers to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    rights = [any(_is_number(row[k]) for row in rows) for k in range(len(widths))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, rights, strict=True)
-        ).rstrip()
-        for row in rows
-    )
-
-
-def metric(name: str, value: float | None) -> str:
-    """A metric with the digits that mean something."""
-    if value is None:
-        return "-"
-    if name == "activation_bytes":
-        return format_metric(name, value)
-    if name in ("params", "macs", "neck_params", "neck_macs"):
-        return _large(value)
-    if name == "seconds":
-        return f"{value:.1f}"
-    return f"{value:.2f}" if name == "latency_ms" else f"{value:.3f}"
-
-
-def duration(seconds: float) -> str:
-    """`42 s`, `3 min 20 s`, `2 h 5 min`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def _found_table(rows: Sequence[tuple[str, Found]], objectives: Sequence[Objective]) -> str:
     asked = [name for o in objectives for name in (o.metric, f"{o.metric}_sd")]  # a forecast has a standard error
     wanted = dict.fromkeys([*asked, *_COLUMNS])
@@ -140,7 +108,7 @@ def _found_table(rows: Sequence[tuple[str, Found]], objectives: Sequence[Objecti
     head = ["", "trial", *metrics]
     cells = [
         [label if found.feasible else f"{label} (infeasible)", str(found.trial)]
-        + [metric(name, found.values.get(name)) for name in metrics]
+        + [format_metric(name, found.values.get(name)) for name in metrics]
         for label, found in rows
     ]
     return table([head, *cells])
@@ -156,15 +124,16 @@ def _gains(result: Result) -> list[str]:
         name = objective.metric
         best, baseline = _first(result.best, objective), _first(baselines, objective)
         if best.name is not None:
-            leader = f"the baseline {best.name} ({metric(name, best.values[name])})"
+            leader = f"the baseline {best.name} ({format_metric(name, best.values[name])})"
             lines.append(f"{name}: no proposal is ahead of {leader}")
             continue
         ahead, behind = best.values[name], baseline.values[name]
         assert ahead is not None
         assert behind is not None
         lines.append(
-            f"{name}: trial {best.trial} has {metric(name, ahead)}, the best baseline ({baseline.name}) "
-            f"{metric(name, behind)}: {'+' if ahead >= behind else '-'}{metric(name, abs(ahead - behind))}"
+            f"{name}: trial {best.trial} has {format_metric(name, ahead)}, the best baseline ({baseline.name}) "
+            f"{format_metric(name, behind)}: {'+' if ahead >= behind else '-'}"
+            f"{format_metric(name, abs(ahead - behind))}"
         )
     return [*lines, _NOISE]
 
@@ -179,14 +148,3 @@ def _forecasts(result: Result) -> list[str]:
 
 def _first(found: Sequence[Found], objective: Objective) -> Found:
     return best_of(found, [objective])[0]
-
-
-def _large(value: float) -> str:
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= unit:
-            return f"{value / unit:.2f} {name}"
-    return f"{value:.0f}"
-
-
-def _is_number(text: str) -> bool:
-    return text[:1].isdigit() or text[:1] == "-"

@@ -16,6 +16,7 @@ from nas.studies.metrics import format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import available_cpus
 from nas.tasks.supervised import SupervisedTask
+from nas.text import duration
 
 EVERY_SECONDS = 60.0
 """Seconds after which a checkpoint is due, and a line about how far it is, though no metrics were taken."""
@@ -99,11 +100,5 @@ def _line(progress: Progress, quality: tuple[str, str], left: float) -> str:
     found = f"loss {format_metric('loss', progress.metrics['loss'])}"
     if metric in progress.metrics:
         found += f", {name} {format_metric(metric, progress.metrics[metric])}"
-    end = f"; about {_duration(left)} left" if progress.epoch < progress.epochs else ""
+    end = f"; about {duration(left)} left" if progress.epoch < progress.epochs else ""
     return f"epoch {progress.epoch} of {progress.epochs}: {found}{end}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,6 +10,7 @@ from nas.executors import Executor, Failure
 from nas.search.dispatcher import FAILURES, Dispatcher, Run
 from nas.storage import Store
 from nas.studies.records import Evaluation, Key
+from nas.text import duration
 
 Say = Callable[[str], None]
 
@@ -89,7 +90,7 @@ class Runs:
             done, now = count - len(todo) - len(dispatcher.running), time.monotonic()
             if now - reported > EVERY_SECONDS and done:
                 left = (now - began) / done * (count - done)
-                self.say(f"{what}: {total - count + done} of {total} runs, about {left / 60:.0f} min left")
+                self.say(f"{what}: {total - count + done} of {total} runs, about {duration(left)} left")
                 reported = now
 
     def _handle(self, run: Run, event: object) -> None:

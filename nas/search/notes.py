@@ -8,6 +8,7 @@ from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
 from nas.studies.metrics import Metrics, format_metric, in_order
 from nas.studies.spec import StudySpec
+from nas.text import table
 
 
 def trial_note(architecture: Architecture, metrics: Metrics, baseline: str | None = None, drawing: str = "") -> str:
@@ -44,15 +45,10 @@ def metrics_table(rows: Mapping[str, Metrics], *, turned: bool = False) -> str:
     A table of Markdown's would stand in the dashboard without any space between its columns.
     """
     names = in_order(*({name for name, value in metrics.items() if value is not None} for metrics in rows.values()))
-    table = [["", *names]] + [
+    cells = [["", *names]] + [
         [label, *(format_metric(name, metrics.get(name)) for name in names)] for label, metrics in rows.items()
     ]
     if turned:
-        table = [list(column) for column in zip(*table, strict=True)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in table
-    ]
-    body = "\n".join(line for line in lines if line)
+        cells = [list(column) for column in zip(*cells, strict=True)]
+    body = table([row for row in cells if any(row)])
     return f"```\n{body}\n```\n"

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from nas.executors import Executor
 from nas.necks.describe import summary
 from nas.search.running import TrialRun
-from nas.studies.metrics import METRICS, Metrics, metric_of
+from nas.studies.metrics import Metrics, format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import StudySpec
+from nas.text import duration
 
 EVERY_SECONDS = 20.0
 """Seconds between two lines about trials under way."""
@@ -103,9 +104,9 @@ class Reporter:
         metric = self.objective.metric
         parts = []
         if self.best:
-            parts.append(f"best {metric} {_number(metric, self.best[0])} ({self.best[1]})")
+            parts.append(f"best {metric} {format_metric(metric, self.best[0])} ({self.best[1]})")
         if self.best_baseline:
-            parts.append(f"best baseline {_number(metric, self.best_baseline[0])} ({self.best_baseline[1]})")
+            parts.append(f"best baseline {format_metric(metric, self.best_baseline[0])} ({self.best_baseline[1]})")
         return f" | {', '.join(parts)}" if parts else ""
 
     def _left(self, trained: int) -> str:
@@ -114,24 +115,13 @@ class Reporter:
             return ""
         pace = (time.monotonic() - self.began) / self.finished
         left = max(0, self.spec.budget.trials - trained) * pace
-        return f" | about {_span(left)} left" if left else ""
+        return f" | about {duration(left)} left" if left else ""
 
     def _metrics(self, metrics: Metrics) -> str:
         names = dict.fromkeys(("loss", self.objective.metric, *_SHOWN))
         known = (name for name in names if metrics.get(name) is not None)
-        return ", ".join(f"{name} {_number(name, metrics[name])}" for name in known)
+        return ", ".join(f"{name} {format_metric(name, metrics[name])}" for name in known)
 
     def _say(self, line: str) -> None:
         self.quiet_since = time.monotonic()
         self.say(line)
-
-
-def _number(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    counts = name in METRICS and not metric_of(name).from_training and name != "latency_ms"
-    return f"{value:,.0f}" if counts else f"{value:.1f}" if name in ("latency_ms", "seconds") else f"{value:.3f}"
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

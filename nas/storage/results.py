@@ -20,6 +20,7 @@ from nas.studies.certificate import Certificate, fitting
 from nas.studies.metrics import Metrics, format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import Objective
+from nas.text import table
 from nas.value import Value
 
 if TYPE_CHECKING:
@@ -118,9 +119,7 @@ class Result(Value):
         for found in (*self.best, *self.baselines):
             label = f"baseline {found.name}" if found.name is not None else f"best: trial {found.trial}"
             rows.append([label, *(format_metric(name, found.values.get(name)) for name in metrics)])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([f"study {self.study}: {self.state}, {counts}", *lines])
+        return f"study {self.study}: {self.state}, {counts}\n{table(rows)}"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
