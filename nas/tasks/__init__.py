@@ -47,8 +47,9 @@ class Kind(NamedTuple):
     """A kind of task.
 
     Attributes:
-        load: `f(spec, say, backbone) -> Task`: reads its data and weights. `backbone` are the bytes that an earlier
-            launch shared among its trials (`Task.shared`), None at the first.
+        load: `f(spec, say, backbone, known) -> Task`: reads its data and weights. `backbone` are the bytes that an
+            earlier launch shared among its trials (`Task.shared`), None at the first. `known` are the classes of the
+            model that `nas train` trains further; they may have no object in the data. A search gives none.
         data: the data kinds that have its labels; None: it reads its own data, and `task.data` is its own affair.
         check: faults that only this kind of task has.
         settle: the slow end of its preparation, which gives the fingerprint.

@@ -1,6 +1,6 @@
 """The task `counting`: how many objects does an image show?"""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -82,7 +82,7 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
     return pixels, torch.from_numpy(split.first.copy()).diff().float()
 
 
-def load(spec: TaskSpec, say: Say, backbone: bytes | None) -> CountingTask:
+def load(spec: TaskSpec, say: Say, backbone: bytes | None, known: Collection[str]) -> CountingTask:
     return CountingTask(spec, data.load(spec.data, spec.image_size))
 
 
