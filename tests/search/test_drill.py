@@ -87,7 +87,7 @@ def test_an_interrupt_says_how_to_go_on(number: signal.Signals, tmp_path: Path) 
         driver.send_signal(number)
         out, err = driver.communicate()
     assert driver.returncode == 130, err
-    assert "goes on from here" in err
+    assert "finished trials are kept; the same `nas launch` resumes here" in err
     assert "Traceback" not in err
     result = json.loads(out)
     assert result["state"] == "interrupted"
