@@ -140,7 +140,7 @@ def test_where_all_runs_are_recorded_nothing_is_started(
     install(monkeypatch, trains(honest=True))
     found = certify(spec, storage=searches.url(tmp_path), necks=12, seeds=2)
     monkeypatch.setitem(EXECUTORS.own, "ray", lambda *_: pytest.fail("workers are started"))
-    monkeypatch.setattr(DetectionTask, "filled", lambda *_: pytest.fail("the cache is filled"))
+    monkeypatch.setattr(DetectionTask, "filled", lambda *_, **__: pytest.fail("the cache is filled"))
     on_ray = spec.model_copy(update={"executor": "ray"})
     assert certify(on_ray, storage=searches.url(tmp_path), necks=12, seeds=2).compared == found.compared
     with pytest.raises(pytest.fail.Exception, match="the cache is filled"):
