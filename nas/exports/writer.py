@@ -67,7 +67,7 @@ def export(
 
     Example:
         >>> import nas
-        >>> nas.exports("quickstart", "exports/quickstart", formats=["config", "weights", "onnx"])  # doctest: +SKIP
+        >>> nas.export("quickstart", "exports/quickstart", formats=["config", "weights", "onnx"])  # doctest: +SKIP
     """
     name = study if isinstance(study, str) else study.study
     with open_store(storage, create=False) as store:

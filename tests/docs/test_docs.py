@@ -31,7 +31,7 @@ OTHERS = {
 }
 """Commands besides `nas`: why they are not run."""
 
-SLOW = {"python.md": "trains two trials"}
+SLOW = {"python.md": "trains two trials", "own-parts.md": "trains nine studies"}
 """Pages whose Python takes longer than seconds."""
 
 TASK = {"kind": "detection", "data": {"kind": "digits"}}
