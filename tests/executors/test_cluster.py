@@ -25,6 +25,11 @@ from tests.executors.toys import Context
 
 ROOT = Path(__file__).parents[2]
 
+PATIENCE = 500
+"""Seconds after which a process hangs, however busy the machine is."""
+
+pytestmark = pytest.mark.timeout(600)
+
 DRIVER = """
 import os, pickle, signal, sys, time
 from pathlib import Path
@@ -98,7 +103,7 @@ def head(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         yield process, f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -113,7 +118,7 @@ def test_a_cluster_of_our_own_needs_no_home_says_nothing_and_leaves_nothing(fold
     # The death of a worker is what Ray is most eager to tell.
     middle = "os.kill(int(Path('pid').read_text()), signal.SIGKILL); print(end().kind)"
     process = driver(folder, f"{middle}; time.sleep(1)", context, HOME="/nonexistent", RAY_ADDRESS="10.255.255.1:1")
-    assert process.communicate(timeout=120) == ("worker\n", "")
+    assert process.communicate(timeout=PATIENCE) == ("worker\n", "")
     assert process.returncode == 0
     assert list((folder / "tmp").iterdir()) == []
 
@@ -194,7 +199,7 @@ def test_workers_do_not_outlive_a_killed_driver(folder: Path, context: Context) 
     worker = int((folder / "pid").read_text())
     assert psutil.pid_exists(worker)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert eventually(lambda: not psutil.pid_exists(worker))
 
 
@@ -207,7 +212,7 @@ def test_a_cluster_that_runs_is_joined_given_the_package_and_left_running(folder
         middle += "; executor.submit(job('machine'))"
         middle += "; print(end().details['versions']['pyramid-nas'])"
         joined = driver(folder, middle, context, ADDRESS=address)
-        told, errors = joined.communicate(timeout=120)
+        told, errors = joined.communicate(timeout=PATIENCE)
         assert errors == ""
         package, version = told.split()
         assert Path(package).is_relative_to(folder / "ray")
@@ -225,8 +230,8 @@ def test_what_others_hold_of_a_cluster_is_not_counted_on(folder: Path, context: 
             assert holder.stdout.readline() == "ready\n"
             (folder / "second").mkdir()
             late = driver(folder / "second", "pass", context, ADDRESS=address)
-            _, errors = late.communicate(timeout=120)
+            _, errors = late.communicate(timeout=PATIENCE)
             assert "1 with 1 CPUs and 0 GPUs each do not fit into what others leave" in errors
         finally:
             holder.kill()
-            holder.communicate(timeout=60)
+            holder.communicate(timeout=PATIENCE)
