@@ -93,11 +93,11 @@ def _carried_out(request: Request, output: Path, formats: Sequence[str], say: Sa
         state = checked(output, begun)
         if not set(formats) <= set(there):
             formats = tuple(dict.fromkeys((*there, *formats)))
-            _write(output, begun, state, _kept(output / CURVE), _kept(output / STUDY), formats)
+            _write(output, begun, state, _read_if_there(output / CURVE), _read_if_there(output / STUDY), formats)
         return _report(output, begun)
     trained, state = _trained(request, output, begun, formats, say)
-    study = _kept(request.directory / STUDY) or _kept(request.directory / CARD)
-    _write(output, trained, state, _kept(output / CURVE), study, formats)
+    study = _read_if_there(request.directory / STUDY) or _read_if_there(request.directory / CARD)
+    _write(output, trained, state, _read_if_there(output / CURVE), study, formats)
     return _report(output, trained)
 
 
@@ -268,7 +268,7 @@ def _write(
     write_folder(output, files, (*KNOWN, *PARTS))
 
 
-def _kept(path: Path) -> bytes | None:
+def _read_if_there(path: Path) -> bytes | None:
     """Content of a file that may be missing."""
     return path.read_bytes() if path.is_file() else None
 

@@ -125,7 +125,12 @@ def _export(spec: StudySpec) -> list[Fault]:
     if fault is not None:
         return [Fault("export", fault)]
     forms = [form for form in ("onnx", "pt2") if any(name.startswith(form) for name in graphs)]
-    return [f for form in forms for place, key, word in _words_of_others(spec) for f in _kept(form, place, key, word)]
+    return [
+        f
+        for form in forms
+        for place, key, word in _words_of_others(spec)
+        for f in _export_faults(form, place, key, word)
+    ]
 
 
 TABLES: dict[str, tuple[str, Table[Any]]] = {
@@ -153,7 +158,7 @@ def _words_of_others(spec: StudySpec) -> Iterator[tuple[str, str, str]]:
             yield from ((place, name, v) for v in values if isinstance(v, str) and table.source_of(v) is not None)
 
 
-def _kept(form: str, place: str, name: str, word: str) -> list[Fault]:
+def _export_faults(form: str, place: str, name: str, word: str) -> list[Fault]:
     """The fault of a word that cannot be exported."""
     kind, table = TABLES[name]
     try:

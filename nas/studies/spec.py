@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-def _kept(value: Any) -> Any:
+def _parse_keep(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("best "):
         return int(value.removeprefix("best ")) if value.removeprefix("best ").isdigit() else value
     return value
@@ -92,7 +92,7 @@ class StudySpec(Value):
     """Address of a running Ray cluster to join, `auto` or host:port. Without the key: this machine."""
     export: tuple[Format, ...] = ()
     """Formats that the winner must be exportable to, beside config and weights. Checked before the search."""
-    keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_kept)] = 5
+    keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_parse_keep)] = 5
     """How many trials keep their weights: a number of the best, such as 5 or `best 5`, or `all`. Baselines and the
     Pareto front keep theirs in any case."""
     seed: int = Field(0, ge=0, lt=2**31)
