@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -67,3 +68,10 @@ def link_drawing(study: optuna.Study, trial: optuna.Trial, digest: str) -> str:
 def _save_note(study: optuna.Study, prefix: str, body: str) -> None:
     study._storage.set_study_system_attr(study._study_id, f"{prefix}note_ver", 1)
     study._storage.set_study_system_attr(study._study_id, f"{prefix}note_str:0", body)
+
+
+def hypervolume(points: Sequence[Sequence[float]], corner: Sequence[float]) -> float:
+    """The volume between a corner and the points that are below it in every coordinate (Optuna's own routine)."""
+    from optuna._hypervolume import compute_hypervolume
+
+    return float(compute_hypervolume(np.asarray(points, float).reshape(-1, len(corner)), np.asarray(corner, float)))

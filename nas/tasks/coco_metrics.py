@@ -22,7 +22,10 @@ MAX_DETECTIONS = 100
 
 _ALL = "all"
 _WHOLE = 1e10
-_METRICS: dict[str, tuple[str, float | None]] = {
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+"""Overlaps from which on a detection matches an object."""
+
+METRICS: dict[str, tuple[str, float | None]] = {
     "ap": (_ALL, None),
     "ap50": (_ALL, 0.5),
     "ap75": (_ALL, 0.75),
@@ -30,6 +33,7 @@ _METRICS: dict[str, tuple[str, float | None]] = {
     "ap_medium": ("medium", None),
     "ap_large": ("large", None),
 }
+"""Metric -> the area range of its objects, and its threshold; None: the mean over all."""
 
 
 def area_ranges(image_size: int) -> dict[str, tuple[float, float]]:
@@ -38,12 +42,17 @@ def area_ranges(image_size: int) -> dict[str, tuple[float, float]]:
     return {"small": (0.0, small), "medium": (small, large), "large": (large, _WHOLE)}
 
 
+def area_bounds(image_size: int) -> dict[str, tuple[float, float]]:
+    """Area range by name: all objects, then those of `area_ranges`."""
+    return {_ALL: (0.0, _WHOLE)} | area_ranges(image_size)
+
+
 def available(split: Split) -> set[str]:
     """The metrics that `split` can give: those for whose area it has an object that is not a crowd."""
-    ranges = {_ALL: (0.0, _WHOLE)} | area_ranges(split.image_size)
+    ranges = area_bounds(split.image_size)
     areas = _xywh(split.boxes)[~split.crowd, 2:].prod(axis=1)
     filled = {name for name, (low, high) in ranges.items() if np.any((areas >= low) & (areas <= high))}
-    return {metric for metric, (area, _) in _METRICS.items() if area in filled}
+    return {metric for metric, (area, _) in METRICS.items() if area in filled}
 
 
 def evaluate(split: Split, detections: Sequence[Detections], classes: Sequence[str]) -> Metrics:
@@ -63,7 +72,7 @@ def evaluate(split: Split, detections: Sequence[Detections], classes: Sequence[s
     # [thresholds, recalls, classes, areas, limits]; -1 where a class has no object of an area.
     precision = np.asarray(run.eval["precision"])[..., 0]
     metrics: Metrics = {}
-    for metric, (area, threshold) in _METRICS.items():
+    for metric, (area, threshold) in METRICS.items():
         own = precision[:, :, :, run.params.areaRngLbl.index(area)]
         if threshold is not None:
             own = own[np.isclose(run.params.iouThrs, threshold)]
