@@ -73,18 +73,6 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         raise UserError(f"{path} is damaged or of another version: remove it to start over") from None
 
 
-def random_states() -> list[Tensor]:
-    """torch's random states, the CPU's first."""
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
-
-
-def set_random_states(states: Sequence[Tensor]) -> None:
-    """The inverse of `random_states`."""
-    torch.set_rng_state(states[0])
-    if states[1:]:
-        torch.cuda.set_rng_state_all(states[1:])
-
-
 def write_curve(folder: Path, curve: Iterable[Progress]) -> None:
     """Put the learning curve into `folder`: seconds, loss and metrics by epoch, empty where none were taken.
 

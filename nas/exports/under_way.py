@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nas.exports.checkpoint import CHECKPOINT, Checkpoint, random_states, set_random_states, write_curve
+from nas.exports.checkpoint import CHECKPOINT, Checkpoint, write_curve
 from nas.exports.interruption import Interrupted, interruptible
 from nas.models import HeadedModel
 from nas.models.cost import cost, intra_op_threads
@@ -15,6 +15,7 @@ from nas.necks.architecture import Architecture
 from nas.studies.metrics import format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import available_cpus
+from nas.tasks.continuation import random_states, set_random_states
 from nas.tasks.supervised import SupervisedTask
 from nas.text import duration
 

@@ -5,10 +5,10 @@ of two parts. Seeds: another S would give another mean; their variance is pooled
 say little. Images: another N would too; a bootstrap over the images says how much, of the difference between two necks
 on the same images (paired), for what makes an image hard is hard for both.
 
-The bootstrap of a mean over S seeds also holds a part of what one training happens to get right on one image, which the
-variance between seeds holds as well; it is counted once (a crossed design with random seeds and images). The quantile is
-Student's, with degrees of freedom after Satterthwaite, "An approximate distribution of estimates of variance components"
-(1946).
+The bootstrap of a mean over S seeds also holds a part of what one training happens to get right on one image, which
+the variance between seeds holds as well; it is counted once (a crossed design with random seeds and images). The
+quantile is Student's, with degrees of freedom after Satterthwaite, "An approximate distribution of estimates of
+variance components" (1946).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Promotion: which trainings go on, and how far. Asynchronous successive halving, for one objective or several.
 
-A study's necks are trained to the first milestone; the better part of those that reached a milestone goes on to the next.
-No worker waits for a milestone to fill: a neck goes on as soon as it is among the better part of those that are there
-(Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). Where nothing is to come any more, the part is
-rounded up, and a neck that only the noise of one training keeps out goes on too, as long as the promotions stay within
-their share of the cost.
+A study's necks are trained to the first milestone; the better part of those that reached a milestone goes on to the
+next. No worker waits for a milestone to fill: a neck goes on as soon as it is among the better part of those that are
+there (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). Where nothing is to come any more, the
+part is rounded up, and a neck that only the noise of one training keeps out goes on too, as long as the promotions stay
+within their share of the cost.
 
 This file decides; it trains nothing and knows neither Optuna nor the database.
 """
@@ -111,7 +111,9 @@ class Ladder:
             order = ranking(there)
             chosen = [digest for digest in order[:count] if digest not in gone]
             if not chosen and not arriving:
-                chosen = [digest for digest in order[count:] if digest not in gone and self._by_noise(rung, digest, count)]
+                chosen = [
+                    digest for digest in order[count:] if digest not in gone and self._by_noise(rung, digest, count)
+                ]
             for digest in chosen:
                 yield rung, digest
                 arriving = True

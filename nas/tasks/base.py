@@ -14,6 +14,7 @@ from nas.necks.architecture import Architecture, Frame
 from nas.necks.spec import NeckSpec
 from nas.studies.records import EVALUATOR, Progress
 from nas.studies.spec import TaskSpec
+from nas.tasks.continuation import Continuation
 from nas.tasks.device import Device
 
 Say = Callable[[str], None]
@@ -83,6 +84,17 @@ class Task(ABC):
         Raises:
             TrialFailed: the loss is not finite.
         """
+
+    def continuation(self, model: nn.Module, seed: int, epochs: int, state: bytes | None = None) -> Continuation | None:
+        """The training as one that can be left at its end and taken up again; None where the task has none.
+
+        Args:
+            model: a fresh one, or with `state` one to be overwritten.
+            seed: that of the whole training.
+            epochs: those of the whole training.
+            state: of a shorter training with the same model, seed and task.
+        """
+        return None
 
     def weights(self, model: nn.Module) -> bytes:
         """What the training changed, as safetensors; the rest is in `shared`."""

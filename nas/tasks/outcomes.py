@@ -1,4 +1,4 @@
-"""Outcomes: what a trained model did on each image of a split, small enough to keep, enough to score any sample of images.
+"""Outcomes: what a trained model did on each image of a split. They score any sample of the images.
 
 A score on 60 images has two kinds of chance in it: the seed, and which 60 images. The second is measured by scoring the
 same outcomes on resampled images, which needs neither the model nor the images again.
@@ -91,7 +91,7 @@ class DetectionOutcomes(Outcomes):
 
     @property
     def images(self) -> int:
-        return self.objects.shape[1]
+        return int(self.objects.shape[1])
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -200,7 +200,9 @@ def detection_outcomes(split: Split, detections: Sequence[Detections], classes: 
             for a, away in enumerate(outside):
                 objects[a, i, label] = np.count_nonzero(~away)
             if len(order):
-                parts.append(_match(i, label, boxes[order].astype(np.float64), scores[order], truth, crowd, outside, areas))
+                parts.append(
+                    _match(i, label, boxes[order].astype(np.float64), scores[order], truth, crowd, outside, areas)
+                )
     if not parts:
         none = np.zeros(0, np.int32)
         flags = np.zeros((len(areas), 0), np.uint16)
@@ -268,7 +270,7 @@ def _overlaps(boxes: Floats, truth: Floats, crowd: NDArray[np.bool_]) -> Floats:
     own = (boxes[:, 2:] - boxes[:, :2]).prod(1)[:, None]
     others = (truth[:, 2:] - truth[:, :2]).prod(1)[None]
     union = np.where(crowd[None], own, own + others - shared)
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
 def segmentation_outcomes(counts: Sequence[Counts]) -> SegmentationOutcomes:

@@ -28,6 +28,7 @@ from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks.base import Say, Task
 from nas.tasks.cache import Cache, Features, extract, room, take, to_tensor
 from nas.tasks.coco_metrics import area_ranges
+from nas.tasks.continuation import Continuation
 from nas.tasks.data import Dataset, Loader, Split
 from nas.tasks.device import Device, Precision, dtype, here
 from nas.tasks.training import Group, Training
@@ -191,7 +192,11 @@ class SupervisedTask(Task, Generic[T]):
         return packed(state)
 
     def train(self, model: nn.Module, seed: int, epochs: int) -> Iterator[Progress]:
-        yield from self.session(model).training(seed, epochs).run()
+        yield from self.continuation(model, seed, epochs).run()
+
+    def continuation(self, model: nn.Module, seed: int, epochs: int, state: bytes | None = None) -> Continuation:
+        training = self.session(model).training(seed, epochs)
+        return Continuation(model, training, frozen=self.spec.backbone.tune == "frozen", state=state)
 
 
 def _chunks(count: int) -> Iterator[Index]:

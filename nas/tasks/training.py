@@ -204,16 +204,19 @@ class Training:
             "seconds": self._seconds,
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average else None,
+            "ended": self.epoch == self.epochs,
             "chance": self.generator.get_state() if self.generator is not None else None,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a run of the same settings; its model has to be loaded too."""
+        """Take up a run of the same settings, or one that ended, for more epochs. Its model has to be loaded before."""
         self.epoch, self.step, self._seconds = state["epoch"], state["step"], state["seconds"]
         self._losses = list(state["losses"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
             self.average.load_state_dict(state["average"])
+            if state.get("ended") and self.epoch < self.epochs:
+                self.average.swap()  # it left the model with the averages; the training goes on from the weights
         if self.generator is not None:
             self.generator.set_state(state["chance"])
 

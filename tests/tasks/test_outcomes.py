@@ -67,7 +67,9 @@ def test_counts_of_pixels_score_as_the_metrics_of_segmentation() -> None:
     outcomes = unpacked(segmentation_outcomes(list(counts)).packed())
     times = np.stack([np.ones(7), rng.multinomial(7, [1 / 7] * 7)]).astype(float)
     for metric in outcomes.metrics:
-        expected = [segmentation_metrics.metrics(np.einsum("n,nabc->abc", row.astype(int), counts))[metric] for row in times]
+        expected = [
+            segmentation_metrics.metrics(np.einsum("n,nabc->abc", row.astype(int), counts))[metric] for row in times
+        ]
         np.testing.assert_allclose(outcomes.scores(metric, times), np.array(expected, float))
 
 
