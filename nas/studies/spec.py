@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
+from nas.studies.answer import Finalists, Promotion, milestones
 from nas.studies.metrics import QUALITY
 from nas.studies.parts import Baseline, Budget, Named, Objective, Workers
 from nas.studies.task import BackboneTask, DataSpec, TaskSpec
@@ -92,6 +95,11 @@ class StudySpec(Value):
     """Address of a running Ray cluster to join, `auto` or host:port. Without the key: this machine."""
     export: tuple[Format, ...] = ()
     """Formats that the winner must be exportable to, beside config and weights. Checked before the search."""
+    promotion: Literal["none", "auto"] | Promotion = "none"
+    """Train the better trials on, in steps, to the full training. Needs a full training that differs from the task in
+    its epochs alone."""
+    finalists: Literal["none"] | Finalists = "none"
+    """Train the best trials and baselines in full with several seeds at the end, and compare them."""
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_parse_keep)] = 5
     """How many trials keep their weights: a number of the best, such as 5 or `best 5`, or `all`. Baselines and the
     Pareto front keep theirs in any case."""
@@ -138,9 +146,39 @@ class StudySpec(Value):
                 _full_of(self.task, self.full)
             except SpecError as error:
                 faults = [Fault(f"full.{f.path}", f.message) for f in error.faults]
-        if faults:
+        if faults or (faults := list(self._not_continued())):
             raise Faulty(faults)
         return self
+
+    def _not_continued(self) -> Iterator[Fault]:
+        """Why no training of the task can go on to the full one, where the study asks for that."""
+        full, task = self.full_task, self.task
+        for key in ("promotion", "finalists"):
+            if getattr(self, key) == "none":
+                continue
+            apart = [k for k in TaskSpec.model_fields if k != "epochs" and getattr(full, k) != getattr(task, k)]
+            if apart:
+                yield Fault(key, f"needs a full training that differs in epochs alone, not in {', '.join(apart)}")
+        if self.promotion == "none":
+            return
+        if task.schedule != "constant":
+            yield Fault(
+                "promotion", "needs task.schedule: constant, under which a long training begins as a short one"
+            )
+        lengths = self.milestones
+        rising = all(a < b for a, b in pairwise(lengths))
+        if not rising or lengths[0] != task.epochs or lengths[-1] != full.epochs:
+            ends = f"rise from task.epochs, {task.epochs}, to full.epochs, {full.epochs}"
+            yield Fault("promotion.epochs", f"should {ends}, not {', '.join(map(str, lengths))}")
+
+    @property
+    def milestones(self) -> tuple[int, ...]:
+        """Lengths at which a training may stop or go on, in epochs; without promotion that of a trial alone."""
+        if self.promotion == "none":
+            return (self.task.epochs,)
+        if self.promotion == "auto" or self.promotion.epochs == "auto":
+            return milestones(self.task.epochs, self.full_task.epochs)
+        return self.promotion.epochs
 
     @property
     def full_task(self) -> TaskSpec:
@@ -162,7 +200,7 @@ def _full_of(task: TaskSpec, changes: dict[str, Any]) -> TaskSpec:
     return TaskSpec.parse(task.model_dump() | {"epochs": FULL * task.epochs} | changes)
 
 
-RESUMABLE = ("budget", "workers", "executor", "address", "full", "export")
+RESUMABLE = ("budget", "workers", "executor", "address", "full", "export", "promotion", "finalists")
 """What may differ when a study is launched again: it changes no trial."""
 
 
