@@ -190,11 +190,11 @@ def _cheapest_not_worse(finalists: Sequence[Finalist], gains: Sequence[Gain]) ->
 def _costs(one: Finalist, other: Finalist) -> str:
     """Both costs of two necks: `at 16.1 ms against 17.0 ms, 199 k parameters against 320 k`."""
     parts = []
-    for metric, unit in (("latency_ms", "ms"), ("params", "parameters")):
+    for metric, unit, again in (("latency_ms", " ms", " ms"), ("params", " parameters", "")):
         values = one.values.get(metric), other.values.get(metric)
         if None not in values:
             mine, theirs = (format_metric(metric, v) for v in values)
-            parts.append(f"{mine} {unit} against {theirs}")
+            parts.append(f"{mine}{unit} against {theirs}{again}")
     return f"at {', '.join(parts)}" if parts else "at unknown costs"
 
 

@@ -1,0 +1,224 @@
+"""Finalists: which necks are trained in full at the end, with which seeds, and what their scores say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas.necks.architecture import Architecture
+from nas.search import gains
+from nas.search.dispatcher import Run
+from nas.search.gains import Scores
+from nas.storage import Store
+from nas.studies.answer import Answer, Epochs, Finalist, Finalists, Gain, Split, conclude
+from nas.studies.certificate import measured_objective
+from nas.studies.metrics import Metrics, metric_of
+from nas.studies.records import Key
+from nas.studies.spec import StudySpec
+from nas.tasks.outcomes import Outcomes, unpacked
+
+FINAL_SEED = 2000
+"""What the finalists' seeds are ahead of the study's. Those of certificates are 1000 ahead."""
+
+SPLITS: tuple[Split, ...] = ("test", "val")
+"""Images that may judge, the better judge first."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trial that was trained to the end.
+
+    Attributes:
+        name: of a baseline, its name.
+        values: its metrics; here the costs matter.
+        feasible: whether it meets the constraints.
+    """
+
+    trial: int
+    name: str | None
+    architecture: Architecture
+    values: Metrics
+    feasible: bool = True
+
+    @property
+    def digest(self) -> str:
+        """The digest of the whole model."""
+        return self.architecture.digest
+
+
+@dataclass(eq=False)
+class FinalistRun(Run):
+    """A full training of a finalist. Its outcomes by image are recorded."""
+
+
+def chosen(ranked: Sequence[Candidate], spec: StudySpec, top: int) -> list[Candidate]:
+    """The finalists: the best feasible trials, the best baseline and FPN, where it is a baseline.
+
+    Args:
+        ranked: all candidates, the best first.
+        spec: the study.
+        top: how many trials.
+    """
+    plain = {b.name for b in spec.baselines if b.topology == "fpn"}
+    baselines = [c for c in ranked if c.name is not None]
+    best = [c for c in ranked if c.name is None and c.feasible][:top]
+    return best + [c for k, c in enumerate(baselines) if k == 0 or c.name in plain]
+
+
+def runs(finalists: Sequence[Candidate], key: Key, spec: StudySpec, seeds: int) -> list[FinalistRun]:
+    """The full trainings, seed by seed, so that an early end leaves all necks with fewer seeds.
+
+    Args:
+        finalists: what is trained.
+        key: of any evaluation of the study.
+        spec: the study.
+        seeds: trainings of each.
+    """
+    epochs = spec.full_task.epochs
+    return [
+        FinalistRun(
+            f"{c.name or f'trial {c.trial}'}, full training {k + 1} of {seeds}",
+            key.model_copy(update={"digest": c.digest, "seed": spec.seed + FINAL_SEED + k, "epochs": epochs}),
+            c.architecture,
+            keep_weights=True,
+            judge=True,
+        )
+        for k in range(seeds)
+        for c in finalists
+    ]
+
+
+def answer(
+    store: Store, spec: StudySpec, finalists: Sequence[Candidate], runs: Sequence[FinalistRun], epochs: Epochs
+) -> Answer | None:
+    """What the finalists show; None where a trial's or every baseline's trainings failed, or there is no trial.
+
+    The best trial is the one with the best mean on the validation images; the split that judges may be another.
+    """
+    objective = measured_objective(spec)
+    if objective is None:
+        return None
+    by_digest: dict[str, list[Key]] = {}
+    for run in runs:
+        if store.evaluation(run.key) is not None:
+            by_digest.setdefault(run.key.digest, []).append(run.key)
+    there = [c for c in finalists if by_digest.get(c.digest)]
+    sign = 1.0 if objective.direction == "maximize" else -1.0
+    split: Split = "test" if all(_has(store, k, "test") for c in there for k in by_digest[c.digest]) else "val"
+    judging = _all_scores(store, there, by_digest, objective.metric, split)
+    choosing = _all_scores(store, there, by_digest, objective.metric, "val") if split != "val" else judging
+    limits = _limits(spec)
+    trials = [c for c in there if c.name is None]
+    baselines = [c for c in there if c.name is not None]
+    if not trials:
+        return None
+    first = max(baselines, key=lambda c: sign * choosing[c.digest].mean, default=None)
+    affordable = [c for c in trials if first is None or _no_dearer(c, first, limits)]
+    best = max(affordable or trials, key=lambda c: sign * choosing[c.digest].mean)
+    noise = gains.seed_noise(judging.values())
+    found = {c.digest: _finalist(c, judging[c.digest], noise) for c in there}
+    winner = found[best.digest]
+    over = []
+    for baseline in baselines:
+        estimate = gains.gain(judging[best.digest], judging[baseline.digest], noise)
+        low, high = (estimate.low, estimate.high) if sign > 0 else (_minus(estimate.high), _minus(estimate.low))
+        over.append(
+            Gain(
+                over=str(baseline.name),
+                metric=objective.metric,
+                gain=sign * estimate.value,
+                low=low,
+                high=high,
+                split=split,
+            )
+        )
+    ordered = sorted(found.values(), key=lambda f: -sign * f.mean)
+    verdict, sentence = conclude(winner, ordered, over, objective.metric, split, limits)
+    return Answer(
+        verdict=verdict,
+        sentence=sentence,
+        metric=objective.metric,
+        direction=objective.direction,
+        split=split,
+        winner=winner,
+        finalists=tuple(ordered),
+        gains=tuple(over),
+        epochs=epochs,
+    )
+
+
+def chosen_settings(spec: StudySpec) -> Finalists | None:
+    """What the study says of finalists; None where it has none."""
+    return None if spec.finalists == "none" else spec.finalists
+
+
+def _limits(spec: StudySpec) -> list[str]:
+    """Costs that the study optimizes or bounds."""
+    asked = [o.metric for o in spec.objectives] + list(spec.constraints)
+    return [m for m in dict.fromkeys(asked) if not metric_of(m).from_training and metric_of(m).direction == "minimize"]
+
+
+def _no_dearer(one: Candidate, other: Candidate, limits: Sequence[str]) -> bool:
+    return all((one.values.get(m) or 0) <= (other.values.get(m) or 0) for m in limits)
+
+
+def _all_scores(
+    store: Store, necks: Sequence[Candidate], keys: Mapping[str, Sequence[Key]], metric: str, split: Split
+) -> dict[str, Scores]:
+    """The scores of each neck, by digest, all on the same samples of the images."""
+    outcomes = {k: _outcomes(store, k, split) for c in necks for k in keys[c.digest]}
+    known = [o for o in outcomes.values() if o is not None]
+    images = known[0].images if known else 0
+    samples = gains.weights(images) if images else np.zeros((0, 0))
+    return {
+        c.digest: _scores(store, [(k, outcomes[k]) for k in keys[c.digest]], metric, samples, images) for c in necks
+    }
+
+
+def _scores(
+    store: Store, found: Sequence[tuple[Key, Outcomes | None]], metric: str, samples: gains.Floats, images: int
+) -> Scores:
+    values, rows = [], []
+    for key, outcomes in found:
+        if outcomes is None or metric not in outcomes.metrics:
+            evaluation = store.evaluation(key)
+            assert evaluation is not None
+            values.append(float(evaluation.measurement.metrics[metric] or 0.0))
+            continue
+        values.append(float(outcomes.scores(metric, np.ones((1, images)))[0]))
+        rows.append(outcomes.scores(metric, samples))
+    complete = len(rows) == len(values)
+    return Scores(np.array(values), np.stack(rows) if complete else np.zeros((len(values), 0)), images)
+
+
+def _outcomes(store: Store, key: Key, split: Split) -> Outcomes | None:
+    return unpacked(store.get_artifact(str(key), outcomes_of(split))) if _has(store, key, split) else None
+
+
+def _has(store: Store, key: Key, split: Split) -> bool:
+    return store.has_artifact(str(key), outcomes_of(split))
+
+
+def outcomes_of(split: Split) -> str:
+    """The kind of artifact that holds the outcomes on a split."""
+    return f"outcomes-{split}"
+
+
+def _finalist(candidate: Candidate, scores: Scores, noise: gains.SeedNoise) -> Finalist:
+    estimate = gains.level(scores, noise)
+    return Finalist(
+        trial=candidate.trial,
+        name=candidate.name,
+        digest=candidate.digest,
+        scores=tuple(float(v) for v in scores.values),
+        mean=scores.mean,
+        low=estimate.low,
+        high=estimate.high,
+        values={m: v for m, v in candidate.values.items() if not metric_of(m).from_training},
+    )
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value

@@ -1,0 +1,74 @@
+"""What a study found, in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from nas.studies.answer import Finalist, Gain, conclude, milestones
+
+
+def finalist(name: str | None, mean: float, params: float, ms: float | None) -> Finalist:
+    values = {"params": params, "latency_ms": ms}
+    return Finalist(
+        trial=8,
+        name=name,
+        digest=str(name),
+        scores=(mean,) * 3,
+        mean=mean,
+        low=mean - 0.01,
+        high=mean + 0.01,
+        values=values,
+    )
+
+
+def gain(over: str, value: float, low: float | None, high: float | None) -> Gain:
+    return Gain(over=over, metric="ap", gain=value, low=low, high=high, split="test")
+
+
+WINNER = finalist(None, 0.45, 300e3, 16.0)
+FPN = finalist("fpn", 0.42, 199e3, 11.0)
+BIFPN = finalist("bifpn", 0.41, 400e3, 17.0)
+ALL = (WINNER, FPN, BIFPN)
+
+
+def test_better() -> None:
+    verdict, sentence = conclude(
+        WINNER, ALL, [gain("fpn", 0.03, 0.01, 0.05), gain("bifpn", 0.04, 0.02, 0.06)], "ap", "test", ["params"]
+    )
+    assert verdict == "better"
+    assert sentence == (
+        "Trial 8 is better than fpn by 0.030 AP (95 %: 0.010 to 0.050), full training, 3 seeds each, on images that "
+        "the search never saw; at 16.00 ms against 11.00 ms, 300.00 k parameters against 199.00 k, at a higher params."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "says"),
+    [
+        (-0.01, 0.05, "no better", "is shown to beat fpn"),
+        (-0.05, -0.01, "worse", "beats fpn: its best, trial 8, loses"),
+    ],
+)
+def test_no_better_is_said_as_plainly(low: float, high: float, verdict: str, says: str) -> None:
+    found, sentence = conclude(WINNER, ALL, [gain("fpn", (low + high) / 2, low, high)], "ap", "val", [])
+    assert found == verdict
+    assert says in sentence
+    assert "on the validation images, which also chose it" in sentence
+    assert "the cheapest that is not clearly worse is" in sentence
+
+
+def test_the_cheapest_that_is_not_clearly_worse() -> None:
+    _, sentence = conclude(WINNER, ALL, [gain("fpn", 0.03, -0.01, 0.07)], "ap", "test", [])
+    assert sentence.endswith("the cheapest that is not clearly worse is fpn, with 199.00 k parameters and 11.00 ms.")
+
+
+@pytest.mark.parametrize("gains", [[], [gain("fpn", 0.03, None, None)]])
+def test_without_a_bound_nothing_is_claimed(gains: list[Gain]) -> None:
+    assert conclude(WINNER, ALL, gains, "ap", "test", [])[0] == "unclear"
+
+
+def test_lengths_double() -> None:
+    assert milestones(4, 48) == (4, 8, 16, 32, 48)
+    assert milestones(8, 96) == (8, 16, 32, 64, 96)
+    assert milestones(5, 5) == (5,)
+    assert milestones(4, 5) == (4, 5)
