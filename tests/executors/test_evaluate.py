@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nas.errors import TrialFailed
-from nas.executors.evaluate import evaluate, machine, reference_of
+from nas.executors.evaluate import evaluate, machine
 from nas.models.cost import Latency, static_costs
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import canonical
@@ -182,8 +182,10 @@ def test_closing_early_ends_the_evaluation(task: DetectionTask) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_the_reference_is_an_fpn_on_the_same_backbone(task: DetectionTask) -> None:
-    reference = reference_of(task)
-    assert isinstance(reference, Architecture)
-    assert reference.neck == fpn(task.frame.levels, 64)
-    assert reference.backbone == task.architecture(fpn(task.frame.levels, 8)).backbone
+def test_the_reference_is_an_fpn_on_the_same_backbone(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Architecture] = []
+    build = task.build
+    monkeypatch.setattr(DetectionTask, "build", lambda _, asked: built.append(asked) or build(asked))
+    next(evaluate(task, job(task, known={"params": 1.0})))
+    assert built[1].neck == fpn(task.frame.levels, 64)
+    assert built[1].backbone == task.architecture(fpn(task.frame.levels, 8)).backbone
