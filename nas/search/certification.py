@@ -71,9 +71,9 @@ def _refuse_forecasts(spec: StudySpec) -> None:
     faults = [
         Fault(
             f"objectives[{i}].metric",
-            f"{o.metric} needs a certificate of this proxy ({spec.task.epochs} epochs) on this search space that "
-            f"forecasts it, and there is none: run `nas proxy` for this study first, or take {FORECASTS[o.metric]}, "
-            "alone or as its fallback",
+            f"{o.metric} needs a certificate of this proxy ({spec.task.epochs} epochs) that forecasts it, and there is "
+            f"none on this search space: run `nas proxy` for this study first, or take {FORECASTS[o.metric]}, alone or "
+            "as its fallback",
         )
         for i, o in enumerate(spec.objectives)
         if o.metric in FORECASTS

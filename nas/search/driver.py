@@ -25,6 +25,7 @@ from nas.search.workers import workers
 from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, open_store
 from nas.storage.attributes import attributes
 from nas.storage.results import Result, result
+from nas.studies.metrics import trained_of
 from nas.studies.verdict import standing
 from nas.text import Say
 
@@ -95,9 +96,10 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
     known, setup = _checked(request, storage, say)
     if setup.points:
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
+    validates = bool(trained_of(setup.spec.metrics_needed))
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
-        workers(setup.spec, setup.task, say, setup.validates) as executor,
+        workers(setup.spec, setup.task, say, validates) as executor,
         open_store(storage, create=True, artifacts=artifacts) as store,
         store.reported(),
         _lease(store, name, setup, known, request.file.text) as lease,

@@ -70,11 +70,6 @@ class Setup:
         found = {name: self.space.find(neck, self.task.frame) for name, neck in self.baselines.items()}
         return {name: params for name, params in found.items() if params is not None}
 
-    @property
-    def validates(self) -> bool:
-        """Whether metrics of the user need the validation data on the workers."""
-        return bool(trained_of(self.spec.metrics_needed))
-
     def key(self, architecture: Architecture) -> Key:
         """The key of a trial's evaluation."""
         seed, epochs = self.spec.seed, self.spec.task.epochs

@@ -88,10 +88,10 @@ def test_what_the_numbers_rest_on_is_told(task: DetectionTask) -> None:
 
 
 def test_known_costs_are_not_measured_again(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*args: object) -> None:
+    def never(*args: object, **options: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("nas.executors.evaluate.timed", never)
+    monkeypatch.setattr("nas.executors.evaluate.latency", never)
     monkeypatch.setattr("nas.executors.evaluate.static_costs", never)
     progress, measurement = run(task, job(task, known=KNOWN))
     assert progress[0].metrics == KNOWN
