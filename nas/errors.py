@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 
@@ -26,6 +26,12 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
+
+
+def unknown(path: str, name: str, known: Iterable[str]) -> list[Fault]:
+    """A fault at `path` if `name` is not among the known names."""
+    names = list(known)
+    return [] if name in names else [Fault(path, f"unknown {name!r}; one of {', '.join(names)}")]
 
 
 class SpecError(UserError):

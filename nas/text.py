@@ -1,8 +1,11 @@
-"""Facts as plain text: aligned tables and durations, one form everywhere."""
+"""Plain text for people: tables, durations, and who prints lines of progress."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+Say = Callable[[str], None]
+"""Called with each line of progress."""
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -15,13 +15,13 @@ from nas.errors import NASError
 from nas.studies.records import Job, Measurement, Progress
 
 Evaluate = Callable[[Any, Job], Iterator[Progress | Measurement]]
-"""A generator function `evaluate(context, job)`: Progress an epoch, then one Measurement.
+"""A generator function `evaluate(context, job)`: one Progress an epoch, then one Measurement.
 
 `context` is the prepared task. Its arrays are shared by all evaluations and read-only.
 """
 
 ATTEMPTS = 3
-"""Times that an evaluation should be started when its worker dies under it."""
+"""How often an evaluation is started if its worker dies."""
 
 logger = logging.getLogger("nas.executors")
 
@@ -30,7 +30,8 @@ logger = logging.getLogger("nas.executors")
 class Failure:
     """Why an evaluation gave no Measurement, in one sentence.
 
-    `kind`: "trial", evaluate raised and would again; "worker", its process died, and another attempt may succeed.
+    Attributes:
+        kind: "trial": evaluate raised, and would again. "worker": its process died; another attempt may succeed.
     """
 
     message: str
@@ -43,25 +44,31 @@ Step = Progress | Measurement | Failure
 
 @dataclass(frozen=True)
 class Event:
-    """What attempt `attempt` of job `job` told, and the worker (`host:pid`) it ran on."""
+    """A step of attempt `attempt` of job `job`, and the worker (`host:pid`) that it ran on."""
 
     job: str
     attempt: int
     what: Step
     worker: str
 
+    @classmethod
+    def of(cls, job: Job, what: Step, worker: str) -> Event:
+        """The event of a job's step. Details of a Failure are logged."""
+        if isinstance(what, Failure):
+            logger.debug("%s, attempt %d, on %s: %s\n%s", job.id, job.attempt, worker, what.message, what.traceback)
+        return cls(job.id, job.attempt, what, worker)
+
     @property
     def final(self) -> bool:
-        """No further event of this attempt follows."""
-        return is_final(self.what)
+        """Whether it is the last event of this attempt."""
+        return not isinstance(self.what, Progress)
 
 
 class Executor(ABC):
-    """Runs up to `capacity` evaluations at a time, and tells what they tell.
+    """Runs up to `capacity` evaluations at a time and returns their events.
 
-    An executor belongs to the thread that made it, and owns its workers: `close` ends them. Arrays in the context are
-    read-only to evaluations. What goes wrong inside an evaluation comes back as a Failure and is never raised or
-    printed; its traceback goes to the logger `nas.executors` at DEBUG.
+    An executor belongs to the thread that made it, and owns its workers. An error inside an evaluation becomes a
+    Failure; it is never raised or printed, and its traceback goes to the logger `nas.executors` at DEBUG.
     """
 
     capacity: int
@@ -76,10 +83,9 @@ class Executor(ABC):
 
     @abstractmethod
     def events(self, timeout: float) -> list[Event]:
-        """What happened since the last call; waits up to `timeout` seconds for at least one event.
+        """What happened since the last call. Waits up to `timeout` seconds for an event, if a job is running.
 
-        Of every attempt: Progress in order, then exactly one Measurement or Failure, upon which its slot is free.
-        With nothing running there is nothing to wait for, and the list is empty at once.
+        Each attempt gives its Progress in order, then exactly one Measurement or Failure, which frees its slot.
 
         Raises:
             NASError: no worker can start.
@@ -87,15 +93,15 @@ class Executor(ABC):
 
     @abstractmethod
     def cancel(self, job_id: str) -> None:
-        """Give up a running job; a job that does not run is none to give up.
+        """Stop a job, if it is running.
 
-        No further event of it arrives and its slot is free at once. The evaluation itself ends at its next step, where
-        its `finally` runs; a job submitted to its slot before then starts after it.
+        Its slot is free at once, and no further event of it arrives. The evaluation ends at its next step, where its
+        `finally` runs; the slot's next job starts after that.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """End every worker, whatever it does, and free what the executor took. A second call does nothing."""
+        """End every worker at once, and free what the executor took. A second call does nothing."""
 
     @property
     @abstractmethod
@@ -115,51 +121,30 @@ class Executor(ABC):
 
 
 def steps(evaluate: Evaluate, context: Any, job: Job) -> Generator[Step, None, None]:
-    """The evaluation as steps that end in exactly one Measurement or Failure; raises no Exception."""
+    """The evaluation as steps that end in exactly one Measurement or Failure. Raises no Exception."""
     final: Step = Failure("the evaluation ended without a measurement", "trial")
     evaluation: Iterator[Progress | Measurement] | None = None
     try:
         evaluation = evaluate(context, job)
         for step in evaluation:
-            if is_final(step):
+            if not isinstance(step, Progress):
                 final = step
                 break
             yield step
     except Exception as error:
-        final = failure_of(error)
+        # Messages of our own errors are sentences; others need their type.
+        text, name = " ".join(str(error).split()), type(error).__name__
+        message = text if isinstance(error, NASError) else f"{name}: {text}" if text else name
+        final = Failure(message, "trial", "".join(traceback.format_exception(error)))
     finally:
-        _close(evaluation)
+        if isinstance(evaluation, Generator):
+            try:
+                evaluation.close()
+            except Exception:  # the result is known by now
+                logger.debug("an evaluation failed while it was closed", exc_info=True)
     yield final
-
-
-def is_final(step: Step) -> bool:
-    return not isinstance(step, Progress)
-
-
-def failure_of(error: Exception) -> Failure:
-    """An exception of `evaluate` as one sentence: our own errors are sentences already, others go by their type."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    message = text if isinstance(error, NASError) else f"{name}: {text}" if text else name
-    return Failure(message, "trial", "".join(traceback.format_exception(error)))
-
-
-def event_of(job: Job, what: Step, worker: str) -> Event:
-    """An Event; a Failure's details are logged on the way."""
-    if isinstance(what, Failure):
-        logger.debug("%s, attempt %d, on %s: %s\n%s", job.id, job.attempt, worker, what.message, what.traceback)
-    return Event(job.id, job.attempt, what, worker)
 
 
 def worker_name() -> str:
     """`host:pid` of this process."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _close(evaluation: Iterator[Progress | Measurement] | None) -> None:
-    """Run the evaluation's `finally`. What it raises cannot change the result any more."""
-    if isinstance(evaluation, Generator):
-        try:
-            evaluation.close()
-        except Exception:
-            logger.debug("an evaluation failed while it was closed", exc_info=True)

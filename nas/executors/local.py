@@ -5,38 +5,33 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any
 
 import cloudpickle
 
-from nas.executors.base import Evaluate, Event, Executor, Step, event_of, steps, worker_name
+from nas.executors.base import Evaluate, Event, Executor, Step, steps, worker_name
 from nas.studies.records import Job
-
-
-class _Run(NamedTuple):
-    job: Job
-    steps: Generator[Step, None, None]
 
 
 class LocalExecutor(Executor):
     """One slot, no threads: `events` advances the evaluation by one step, however long that takes.
 
-    KeyboardInterrupt passes through `events`; the evaluation it struck has ended and its slot is free.
+    `events` raises KeyboardInterrupt; the evaluation has then ended and its slot is free.
     """
 
     capacity = 1
 
     def __init__(self, evaluate: Evaluate, context: Any) -> None:
         self._evaluate = evaluate
-        self._context = read_only(context)
-        self._run: _Run | None = None
+        self._context = _read_only(context)
+        self._run: tuple[Job, Generator[Step, None, None]] | None = None
         self._seconds = 0.0
         self._closed = False
 
     def submit(self, job: Job) -> None:
         if self._closed or self._run is not None:
             raise ValueError(f"no slot is free for {job.id}")
-        self._run = _Run(job, steps(self._evaluate, self._context, job))
+        self._run = job, steps(self._evaluate, self._context, job)
 
     def events(self, timeout: float) -> list[Event]:
         if self._run is None:
@@ -44,34 +39,33 @@ class LocalExecutor(Executor):
         run, self._run = self._run, None
         start = time.perf_counter()
         try:
-            step = next(run.steps)
+            event = Event.of(run[0], next(run[1]), worker_name())
         finally:
             self._seconds += time.perf_counter() - start
-        event = event_of(run.job, step, worker_name())
         self._run = None if event.final else run
         return [event]
 
     def cancel(self, job_id: str) -> None:
-        if self._run is not None and self._run.job.id == job_id:
-            self._run.steps.close()
+        if self._run is not None and self._run[0].id == job_id:
+            self._run[1].close()
             self._run = None
 
     def close(self) -> None:
         self._closed = True
         if self._run is not None:
-            self.cancel(self._run.job.id)
+            self.cancel(self._run[0].id)
 
     @property
     def running(self) -> frozenset[str]:
-        return frozenset() if self._run is None else frozenset({self._run.job.id})
+        return frozenset() if self._run is None else frozenset({self._run[0].id})
 
     @property
     def busy_seconds(self) -> float:
         return self._seconds
 
 
-def read_only(context: Any) -> Any:
-    """A copy of `context` that shares its arrays but cannot write to them, as Ray's object store hands it out."""
+def _read_only(context: Any) -> Any:
+    """A copy of `context` that shares its arrays but cannot write to them, like a copy from Ray's object store."""
     buffers: list[pickle.PickleBuffer] = []
     data = cloudpickle.dumps(context, protocol=5, buffer_callback=buffers.append)
     return pickle.loads(data, buffers=[buffer.raw().toreadonly() for buffer in buffers])

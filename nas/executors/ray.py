@@ -1,4 +1,4 @@
-"""RayExecutor: warm actors, each evaluating one job at a time and streaming what it tells."""
+"""RayExecutor: warm actors, each evaluating one job at a time and streaming its steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError, RuntimeEnvSetupError
 
 from nas.errors import NASError
-from nas.executors.base import Evaluate, Event, Executor, Failure, Step, event_of, logger, steps, worker_name
+from nas.executors.base import Evaluate, Event, Executor, Failure, Step, logger, steps, worker_name
 from nas.executors.cluster import Cluster, last_line
 from nas.plugins import Carried, carried
 from nas.studies.records import Job
@@ -23,38 +23,38 @@ from nas.studies.spec import Workers
 class _Worker:
     """The actor: `evaluate` and its context, warm in a process of their own.
 
-    `run` and `give_up` are of two concurrency groups, so that the one hears of the other between its steps. (Ray's own
-    cancel of a call that is sent and not yet begun may be lost, and the slot with it.)
+    `run` and `stop` are in two concurrency groups, so that `run` sees a `stop` between its steps. (Ray's own cancel
+    may lose a call that is sent and has not begun, and with it the slot.)
     """
 
-    def __init__(self, plugins: Carried, held: list[Any]) -> None:
-        """Take in what the driver added to the tables, before what may depend on it is unpickled.
+    def __init__(self, plugins: Carried, references: list[Any]) -> None:
+        """Install the plugins first: what is unpickled then may depend on them.
 
         Args:
-            plugins: what the driver added.
-            held: references to `evaluate` and its context. In a list, since Ray unpickles a bare one before this.
+            plugins: what the driver added to the tables.
+            references: of `evaluate` and its context. In a list, for Ray would unpickle a bare reference before this.
         """
         plugins.install()
-        self._evaluate, self._context = ray.get(held)
-        self._given_up = 0
+        self._evaluate, self._context = ray.get(references)
+        self._stopped_turn = 0
 
     @ray.method(concurrency_group="run")
     def run(self, turn: int, job: Job) -> Iterator[tuple[Step, float, str]]:
         """Each step with the seconds since the start and the worker's name."""
         start = time.perf_counter()
-        with closing(steps(self._evaluate, self._context, job)) as told:
-            while self._given_up < turn and (step := next(told, None)) is not None:
+        with closing(steps(self._evaluate, self._context, job)) as stepping:
+            while self._stopped_turn < turn and (step := next(stepping, None)) is not None:
                 yield step, time.perf_counter() - start, worker_name()
 
     @ray.method(concurrency_group="control")
-    def give_up(self, turn: int) -> None:
-        """End this turn and those before it at their next step."""
-        self._given_up = max(self._given_up, turn)
+    def stop(self, turn: int) -> None:
+        """End this turn and earlier ones at their next step."""
+        self._stopped_turn = max(self._stopped_turn, turn)
 
 
 @dataclass(eq=False)
 class _Slot:
-    """A place for one job at a time: its actor, how many it has had, and while one runs, the job and its steps."""
+    """A place for one job at a time: its actor, how many jobs it has had, and the running job with its steps."""
 
     actor: Any
     turn: int = 0
@@ -65,11 +65,11 @@ class _Slot:
 
 
 class RayExecutor(Executor):
-    """One actor a slot, each with the CPUs and GPUs of `workers`; `count: auto` makes as many as there is room for.
+    """One actor a slot, each with the CPUs and GPUs of `workers`; `count: auto` starts as many as there is room for.
 
-    The context is put into the object store once. A worker process that dies gives a Failure of kind "worker" and is
-    replaced. One that cannot start, on a machine that lacks something, is not: its job waits for another worker, and
-    there is one fewer. `address`: see `Cluster`.
+    The context is put into the object store once. If a worker process dies, its job ends with a Failure of kind
+    "worker", and a new process replaces it. A worker that cannot start is not replaced: its job waits for another one,
+    and `capacity` falls by one. `address`: see `Cluster`.
 
     Raises:
         UserError: the cluster cannot be joined, or `workers` do not fit into it.
@@ -81,13 +81,13 @@ class RayExecutor(Executor):
         self._busy: dict[str, _Slot] = {}
         self._slots: list[_Slot] = []
         self._places = 0  # jobs that may be submitted at a time
-        self._waiting: deque[Job] = deque()  # those whose worker could not start
+        self._waiting: deque[Job] = deque()  # their worker could not start
         self._cannot_start: NASError | None = None
         self._cluster = Cluster(address, workers, context)
         try:
             self.capacity = self._cluster.capacity(workers)
             self._plugins = carried()
-            self._held = [ray.put(evaluate), ray.put(context)]
+            self._references = [ray.put(evaluate), ray.put(context)]
             self._slots = [_Slot(self._actor()) for _ in range(self.capacity)]
             self._places = self.capacity
         except BaseException:
@@ -106,21 +106,21 @@ class RayExecutor(Executor):
 
     def events(self, timeout: float) -> list[Event]:
         streams = {slot.stream: slot for slot in self._busy.values()}
-        told: list[Event] = []
+        events: list[Event] = []
         if streams:
             ready, _ = ray.wait(list(streams), timeout=timeout)
             if ready:
                 ready, _ = ray.wait(list(streams), num_returns=len(streams), timeout=0)
-            told = [event for stream in ready if (event := self._next(streams[stream])) is not None]
-        if self._cannot_start is not None and not self._slots and not told:  # what the others told goes first
+            events = [event for stream in ready if (event := self._next(streams[stream])) is not None]
+        if self._cannot_start is not None and not self._slots and not events:
             raise self._cannot_start
-        return told
+        return events
 
     def cancel(self, job_id: str) -> None:
         self._waiting = deque(job for job in self._waiting if job.id != job_id)
         if job_id in self._busy:
             slot = self._busy[job_id]
-            slot.actor.give_up.remote(slot.turn)
+            slot.actor.stop.remote(slot.turn)
             self._release(slot)
 
     def close(self) -> None:
@@ -141,24 +141,22 @@ class RayExecutor(Executor):
         return self._done_seconds + sum(slot.seconds for slot in self._busy.values())
 
     def _actor(self) -> Any:
-        """A new actor. Retries are the caller's: Ray's own would tell an evaluation's first epochs twice."""
+        """A new actor. It does not retry: the caller does, and Ray would yield an evaluation's first epochs twice."""
         environment = {"OMP_NUM_THREADS": str(max(1, int(self._workers.cpus)))}
         if not self._workers.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ""
-        return (  # Ray's stubs lack the groups
-            ray.remote(concurrency_groups={"run": 1, "control": 1})(_Worker)  # type: ignore[call-overload]
-            .options(
-                num_cpus=self._workers.cpus,
-                num_gpus=self._workers.gpus,
-                max_restarts=0,
-                max_task_retries=0,
-                runtime_env={"env_vars": environment},
-            )
-            .remote(self._plugins, self._held)
-        )
+        # Ray's stubs lack the groups.
+        remote = ray.remote(concurrency_groups={"run": 1, "control": 1})(_Worker)  # type: ignore[call-overload]
+        return remote.options(
+            num_cpus=self._workers.cpus,
+            num_gpus=self._workers.gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            runtime_env={"env_vars": environment},
+        ).remote(self._plugins, self._references)
 
     def _start_waiting(self) -> None:
-        """Give jobs to the slots that are free."""
+        """Start waiting jobs in the free slots."""
         while self._waiting and self._free:
             job, slot = self._waiting.popleft(), self._free.popleft()
             slot.job, slot.turn = job, slot.turn + 1
@@ -176,25 +174,25 @@ class RayExecutor(Executor):
         except RayError as error:
             cannot_start = isinstance(error, RayActorError) and error.actor_init_failed
             if cannot_start or isinstance(error, RuntimeEnvSetupError):
-                self._drop(slot, error)
+                self._drop(slot, last_line(error))
                 return None
             what = Failure("its worker process died: killed, crashed or out of memory", "worker", str(error))
             ray.kill(slot.actor)
             slot.actor = self._actor()
-        event = event_of(slot.job, what, slot.worker)
+        event = Event.of(slot.job, what, slot.worker)
         if event.final:
             self._release(slot)
         return event
 
-    def _drop(self, slot: _Slot, error: RayError) -> None:
-        """Do without a slot whose worker could not start; its job goes to another."""
+    def _drop(self, slot: _Slot, reason: str) -> None:
+        """Remove a slot whose worker could not start; its job goes to another."""
         assert slot.job is not None
         del self._busy[slot.job.id]
         self._waiting.appendleft(slot.job)
         self._slots.remove(slot)
         self.capacity = len(self._slots)
-        self._cannot_start = NASError(f"no worker can start: {last_line(error)}")
-        logger.warning("a worker cannot start, %d are left: %s", self.capacity, last_line(error))
+        self._cannot_start = NASError(f"no worker can start: {reason}")
+        logger.warning("a worker cannot start, %d are left: %s", self.capacity, reason)
         self._start_waiting()
 
     def _release(self, slot: _Slot) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from nas import tasks
 from nas.errors import TrialFailed, UserError
-from nas.executors.evaluate import costed
+from nas.executors.evaluate import measure_costs
 from nas.exports.alone import alone
 from nas.exports.card import CARD, DRAWING
 from nas.exports.checkpoint import PARTS, PLACES, Checkpoint, differences, read_checkpoint
@@ -254,7 +254,7 @@ def _measured(
     missing = [name for name in task.available if last.get(name) is None]
     if missing:
         raise TrialFailed(f"no {missing[0]} was measured")
-    costs, details = costed(task, model.architecture, model, {})
+    costs, details = measure_costs(task, model.architecture, model, {})
     metrics = costs | {name: value for name, value in last.items() if name != "loss"} | {"seconds": curve[-1].seconds}
     return finite(metrics), details
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
 
-from nas.errors import Fault, SpecError
+from nas.errors import Fault, SpecError, unknown
 from nas.necks import operators
 from nas.value import Value
 
@@ -46,10 +46,10 @@ class ConvSpec(Value):
     def faults(self, path: str) -> list[Fault]:
         """What is wrong with it, where `path` is its place in the neck."""
         faults = [
-            *_unknown(f"{path}.kind", self.kind, operators.BLOCKS),
-            *_unknown(f"{path}.norm", self.norm, operators.NORMS),
-            *_unknown(f"{path}.act", self.act, operators.ACTIVATIONS),
-            *_unknown(f"{path}.order", self.order, operators.ORDERS),
+            *unknown(f"{path}.kind", self.kind, operators.BLOCKS),
+            *unknown(f"{path}.norm", self.norm, operators.NORMS),
+            *unknown(f"{path}.act", self.act, operators.ACTIVATIONS),
+            *unknown(f"{path}.order", self.order, operators.ORDERS),
         ]
         if self.kernel % 2 == 0:
             faults.append(Fault(f"{path}.kernel", f"must be odd, not {self.kernel}"))
@@ -205,15 +205,10 @@ class NeckSpec(Value):
             raise SpecError("neck", faults)
 
 
-def _unknown(path: str, name: str, table: Mapping[str, Any]) -> list[Fault]:
-    """A fault if `table` has no such name."""
-    return [] if name in table else [Fault(path, f"unknown {name!r}; one of {', '.join(table)}")]
-
-
 def _resampling_faults(path: str, spec: EdgeSpec | MergeSpec) -> list[Fault]:
     return [
-        *_unknown(f"{path}.up", spec.up, operators.UPSAMPLINGS),
-        *_unknown(f"{path}.down", spec.down, operators.DOWNSAMPLINGS),
+        *unknown(f"{path}.up", spec.up, operators.UPSAMPLINGS),
+        *unknown(f"{path}.down", spec.down, operators.DOWNSAMPLINGS),
     ]
 
 
@@ -250,7 +245,7 @@ def _node_faults(node: NodeSpec, index: int, path: str) -> list[Fault]:
         if edge.project is not None:
             faults += edge.project.faults(f"{place}.project")
     if node.fuse not in operators.FUSIONS:
-        return faults + _unknown(f"{path}.fuse", node.fuse, operators.FUSIONS)
+        return faults + unknown(f"{path}.fuse", node.fuse, operators.FUSIONS)
     fusion = operators.FUSIONS[node.fuse]
     if len(node.inputs) > 1 and fusion.concatenates and (node.block is None or not node.block.convolves):
         faults.append(Fault(path, f"{node.fuse} needs a block that reduces to the node's width"))
@@ -261,7 +256,7 @@ def _node_faults(node: NodeSpec, index: int, path: str) -> list[Fault]:
 
 def _merge_faults(merge: MergeSpec) -> list[Fault]:
     faults = merge.block.faults("merge.block") if merge.block is not None else []
-    faults += _unknown("merge.kind", merge.kind, operators.MERGES) + _resampling_faults("merge", merge)
+    faults += unknown("merge.kind", merge.kind, operators.MERGES) + _resampling_faults("merge", merge)
     if merge.kind == "concat" and (merge.block is None or not merge.block.convolves):
         faults.append(Fault("merge", "concat needs a block that reduces to the merge's width"))
     return faults

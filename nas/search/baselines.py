@@ -13,7 +13,7 @@ from nas.studies.spec import Baseline
 def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchSpace) -> dict[str, NeckSpec]:
     """The necks of a study's baselines by name, on all the backbone's levels.
 
-    A baseline that names no width gets the widest of the space, so that no winner wins by width alone
+    A baseline without a given width has the widest of the space, so that no winner wins by width alone
     (see decisions: widest-baselines). In a space without a parameter `width` it keeps its own.
 
     Raises:
@@ -24,20 +24,19 @@ def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchS
     widths = [w for w in space.choices.get("width", ()) if isinstance(w, int)]
     widest = {"width": max(widths)} if widths else {}
     for i, baseline in enumerate(baselines):
-        path = f"baselines[{i}]"
+        name, path = baseline.topology, f"baselines[{i}]"
         try:
-            neck = build_topology(baseline.topology, frame.levels, widest | baseline.options)
+            neck = build_topology(name, frame.levels, widest | baseline.options)
         except SpecError as error:
             faults.append(Fault(path, str(error)))
             continue
         try:
             neck.check(frame.channels)
         except SpecError as error:
-            faults += [Fault(path, f"{baseline.topology} does not fit the task: {fault}") for fault in error.faults]
+            faults += [Fault(path, f"{name} does not fit the task: {fault}") for fault in error.faults]
             continue
         if neck.merge is not None:
-            faults.append(Fault(path, f"{baseline.topology} gives one map, and the task's head needs a pyramid"))
-            continue
+            faults.append(Fault(path, f"{name} has one output map, and the task's head needs a pyramid"))
         necks[baseline.name] = neck
     if faults:
         raise SpecError("", faults)

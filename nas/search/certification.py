@@ -1,8 +1,7 @@
-"""What a launch knows of its proxy: the certificate that fits, and what the study goes by with it."""
+"""The certificate of a study's proxy, and the objectives that the study optimizes with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,20 +11,22 @@ from nas.storage import Store, StudyRecord, open_store
 from nas.studies import catalog
 from nas.studies.certificate import Certificate, covers, fitting, goes_by
 from nas.studies.metrics import FORECASTS
-from nas.studies.spec import StudySpec
+from nas.studies.spec import Objective, StudySpec
+from nas.text import Say
 
-Say = Callable[[str], None]
 
-
-def as_begun(known: StudyRecord, spec: StudySpec, say: Say) -> StudySpec:
+def with_first_objectives(known: StudyRecord, spec: StudySpec, say: Say) -> StudySpec:
     """The spec with the forecasts, or their fallbacks, that the study began with."""
-    begun = {o.metric: o for o in known.spec.objectives}
+    first = {o.metric: o for o in known.spec.objectives}
     objectives = []
     for asked in spec.objectives:
-        objective = asked.fallen_back if asked.metric not in begun and asked.fallback in begun else asked
+        objective = asked.fallen_back if asked.metric not in first and asked.fallback in first else asked
         if objective.metric != asked.metric:
-            say(f"objective: {objective.metric}, by which the study began; under another --name {asked.metric} may be")
-        fallback = begun[objective.metric].fallback if objective.metric in begun else objective.fallback
+            say(
+                f"objective: {objective.metric}, as when the study began; to optimize {asked.metric}, launch under "
+                "another --name"
+            )
+        fallback = first.get(objective.metric, objective).fallback
         objectives.append(objective.model_copy(update={"fallback": fallback}))
     return spec.model_copy(update={"objectives": tuple(objectives)})
 
@@ -33,30 +34,47 @@ def as_begun(known: StudyRecord, spec: StudySpec, say: Say) -> StudySpec:
 def with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say: Say) -> Setup:
     """The setup with the certificate of its proxy, if there is one.
 
-    Forecasts are made by the law that the study began with, or that the certificate tells.
+    Forecasts use the law that the study began with; a new study takes the law of the certificate.
 
     Raises:
         SpecError: an objective is a forecast without a fallback, and there is no law.
     """
     if known is not None:
         setup = replace(setup, forecast=known.proxy.forecast)
-    certificate = _certificate(setup, storage)
+    stored: list[Certificate] = []
+    with suppress(MissingDatabase), open_store(storage, create=False) as store:
+        stored = _stored(store, setup)
+    certificate = fitting([*_shipped(setup), *stored], setup.proxy)
     if known is None:
-        teacher = certificate if certificate is not None and covers(certificate, setup.proxy.space) else None
-        law = teacher.forecast if teacher is not None else None
-        setup = replace(setup, forecast=law, spec=_with_fallbacks(setup.spec, teacher, say))
+        source = certificate if certificate is not None and covers(certificate, setup.proxy.space) else None
+        objectives = tuple(_objective(asked, source, setup.spec, say) for asked in setup.spec.objectives)
+        law = source.forecast if source is not None else None
+        setup = replace(setup, forecast=law, spec=setup.spec.model_copy(update={"objectives": objectives}))
     if setup.forecast is None:
         _refuse_forecasts(setup.spec)
     return replace(setup, certificate=certificate)
 
 
+def _objective(asked: Objective, certificate: Certificate | None, spec: StudySpec, say: Say) -> Objective:
+    """The objective; or its fallback if no certificate supports the forecast, or a pruner would cut the curve short."""
+    objective = goes_by(asked, certificate)
+    reason = f"no certificate of this proxy on this search space supports {asked.metric}"
+    if objective.metric in FORECASTS and spec.pruner.kind != "none":
+        objective = asked.fallen_back
+        reason = f"{spec.pruner.kind} cuts short the curve that {asked.metric} is computed from"
+    if objective.metric != asked.metric:
+        say(f"objective: {objective.metric}; {reason}")
+    return objective
+
+
 def _refuse_forecasts(spec: StudySpec) -> None:
-    message = (
-        "{} is what the certificate of a proxy of two points or more tells ({} epochs), and there is none on this "
-        "search space: run `nas proxy` for this study first, or take {}, alone or as its fallback"
-    )
     faults = [
-        Fault(f"objectives[{i}].metric", message.format(o.metric, spec.task.epochs, FORECASTS[o.metric]))
+        Fault(
+            f"objectives[{i}].metric",
+            f"{o.metric} needs a certificate of this proxy ({spec.task.epochs} epochs) that forecasts it, and there is "
+            f"none on this search space: run `nas proxy` for this study first, or take {FORECASTS[o.metric]}, alone or "
+            "as its fallback",
+        )
         for i, o in enumerate(spec.objectives)
         if o.metric in FORECASTS
     ]
@@ -64,42 +82,19 @@ def _refuse_forecasts(spec: StudySpec) -> None:
         raise SpecError(spec.name or "study", faults)
 
 
-def _with_fallbacks(spec: StudySpec, certificate: Certificate | None, say: Say) -> StudySpec:
-    """The spec with the fallback of each forecast that no certificate proves, or that a pruner would cut short."""
-    objectives = []
-    for asked in spec.objectives:
-        objective = goes_by(asked, certificate)
-        why = f"no certificate of this proxy on this search space proves {asked.metric}"
-        if objective.metric in FORECASTS and spec.pruner.kind != "none":
-            objective = asked.fallen_back
-            why = f"{spec.pruner.kind} cuts the curve short that {asked.metric} is told from"
-        if objective.metric != asked.metric:
-            say(f"objective: {objective.metric}; {why}")
-        objectives.append(objective)
-    return spec.model_copy(update={"objectives": tuple(objectives)})
-
-
-def _certificate(setup: Setup, storage: str) -> Certificate | None:
-    """The database's go before those that are shipped, one on the study's own space before all."""
-    stored: list[Certificate] = []
-    with suppress(MissingDatabase), open_store(storage, create=False) as store:
-        stored = _stored(store, setup)
-    return fitting([*_shipped(setup), *stored], setup.proxy)
-
-
 def _stored(store: Store, setup: Setup) -> list[Certificate]:
     return store.certificates(setup.task.fingerprint, setup.spec.task.epochs)
 
 
 def _shipped(setup: Setup) -> list[Certificate]:
-    """Those of this data and these weights; another device, precision or cache may have been theirs."""
+    """Those of these data and weights. Their device, precision or cache may differ."""
     own, epochs = {setup.task.fingerprint} | setup.task.elsewhere, setup.spec.task.epochs
     shipped = catalog.certificates().values()
     return [c for c in shipped if c.proxy.fingerprint in own and c.proxy.task.epochs == epochs]
 
 
-def adopt(store: Store, setup: Setup) -> None:
-    """Take a shipped certificate that was chosen into the database, unless that has a better one by now."""
+def import_shipped_certificate(store: Store, setup: Setup) -> None:
+    """Keep a shipped certificate that was chosen in the database, unless that has a better one by now."""
     chosen, stored = setup.certificate, _stored(store, setup)
     if chosen is not None and chosen not in stored and fitting([chosen, *stored], setup.proxy) == chosen:
         store.keep_certificate(chosen, setup.task.fingerprint)

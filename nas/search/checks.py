@@ -1,4 +1,4 @@
-"""What is wrong with a study before anything is read, built or written: the faults that every floor finds, joined."""
+"""What is wrong with a study before anything is read, built or written: the faults that every room finds, joined."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nas import executors, tasks
-from nas.errors import Fault, SpecError, UserError
+from nas.errors import Fault, SpecError, UserError, unknown
 from nas.models import graph_fault, portable
 from nas.models.cost import target_fault
 from nas.necks import operators
@@ -26,7 +26,17 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of characters that print nothing, or end a line."""
 
 _JOINERS, _TAGS = "\u200c\u200d", {chr(c) for c in range(0xE0020, 0xE0080)}
-"""What letters and emoji are joined by, and what flags are spelled with."""
+"""Hidden characters that join letters and emoji, and that spell flags."""
+
+OPERATORS: dict[str, tuple[str, Table[Any]]] = {
+    "fusion": ("fusion", operators.FUSIONS),
+    "fuse": ("fusion", operators.FUSIONS),
+    "upsample": ("upsampling", operators.UPSAMPLINGS),
+    "downsample": ("downsampling", operators.DOWNSAMPLINGS),
+    "conv": ("block", operators.BLOCKS),
+    "context": ("block", operators.BLOCKS),
+}
+"""Parameter of a space, or option of a baseline -> the kind of operator it takes, and their table."""
 
 
 def check(spec: StudySpec, kept: bool = False, objects: Objects = NO_OBJECTS) -> list[Fault]:
@@ -34,7 +44,7 @@ def check(spec: StudySpec, kept: bool = False, objects: Objects = NO_OBJECTS) ->
 
     Args:
         spec: the study.
-        kept: the database has the backbone's weights, so that they need not come from where the task has them.
+        kept: whether the database has the backbone's weights, so that the task need not find them.
         objects: what a script gives in place of names.
     """
     return [
@@ -46,15 +56,14 @@ def check(spec: StudySpec, kept: bool = False, objects: Objects = NO_OBJECTS) ->
         *samplers.check(spec, objects.sampler),
         *pruners.check(spec, objects.pruner),
         *executors.check(spec),
-        *_device(spec),
-        *_target(spec),
+        *_machine(spec),
         *_export(spec),
         *_forecast(spec),
     ]
 
 
 def _name(spec: StudySpec) -> list[Fault]:
-    """Any name that can be printed on a line and typed again; emoji are joined by characters that show nothing."""
+    """Faults of a name that cannot be printed on a line or typed again."""
     name = spec.name or "study"
     hidden = [c for c in name if unicodedata.category(c) in _HIDDEN and c not in _JOINERS and c not in _TAGS]
     if hidden:
@@ -67,7 +76,7 @@ def _name(spec: StudySpec) -> list[Fault]:
 
 
 def _metrics(spec: StudySpec) -> list[Fault]:
-    """Metrics that nothing here can measure, or bound before the training."""
+    """Objectives that nothing can measure, and constraints on metrics that are unknown before the training."""
     known = [name for name in METRICS if not name.endswith("_sd")]
     bounded = [*CONSTRAINED, *structural_of(known)]
     faults = [
@@ -75,9 +84,9 @@ def _metrics(spec: StudySpec) -> list[Fault]:
         for i, o in enumerate(spec.objectives)
         if o.metric not in known
     ]
-    unknown = [name for name in spec.constraints if name not in bounded]
-    if unknown:
-        faults.append(Fault("constraints", f"{', '.join(unknown)} cannot be bounded; one of {', '.join(bounded)}"))
+    wrong = [name for name in spec.constraints if name not in bounded]
+    if wrong:
+        faults.append(Fault("constraints", f"{', '.join(wrong)} cannot be bounded; one of {', '.join(bounded)}"))
     return faults
 
 
@@ -85,9 +94,9 @@ def _space(spec: StudySpec) -> list[Fault]:
     try:
         space = catalog.read_space(spec.search_space)
     except SpecError as error:
-        if not isinstance(spec.search_space, str):
-            return [Fault(f"search_space.{fault.path}", fault.message) for fault in error.faults]
-        return [Fault("search_space", f"{error.where}: {fault}") for fault in error.faults]
+        if isinstance(spec.search_space, str):
+            return [Fault("search_space", f"{error.where}: {fault}") for fault in error.faults]
+        return [Fault(f"search_space.{fault.path}", fault.message) for fault in error.faults]
     except UserError as error:
         return [Fault("search_space", str(error))]
     try:
@@ -97,108 +106,84 @@ def _space(spec: StudySpec) -> list[Fault]:
     return []
 
 
-def _device(spec: StudySpec) -> list[Fault]:
-    if spec.task.device != "cuda":
-        return []
-    if spec.executor == "local":
-        fault = fault_of_device("cuda")
-        return [] if fault is None else [Fault("task.device", fault)]
-    return [] if spec.workers.gpus else [Fault("task.device", "workers without a GPU have no cuda: set workers.gpus")]
+def _baselines(spec: StudySpec) -> list[Fault]:
+    faults = []
+    for i, baseline in enumerate(spec.baselines):
+        path, name = f"baselines[{i}]", baseline.topology
+        faults += unknown(path, name, TOPOLOGIES)
+        if name in TOPOLOGIES:
+            known = topology_options(name)
+            message = f"unknown option of {name}; known are {', '.join(known)}"
+            faults += [Fault(f"{path}.{option}", message) for option in baseline.options if option not in known]
+    return faults
 
 
-def _target(spec: StudySpec) -> list[Fault]:
-    """Whether latencies can be timed here; what the machines of another cluster have is not known."""
-    target = spec.task.latency_target
-    fault = target_fault(target) if spec.address is None else None
+def _machine(spec: StudySpec) -> list[Fault]:
+    """Devices and latency targets that this machine lacks. What another cluster's machines have is unknown."""
+    task, target = spec.task, spec.task.latency_target
+    device = latency = None
+    if task.device == "cuda":
+        device = None if spec.workers.gpus else "workers without a GPU have no cuda: set workers.gpus"
+        device = fault_of_device("cuda") if spec.executor == "local" else device
+    if spec.address is None:
+        latency = target_fault(target)
     if target == "onnxruntime":
-        fault = graph_fault(spec.task.head_kind) or fault
-    return [] if fault is None else [Fault("task.latency_target", fault)]
+        latency = graph_fault(task.head_kind) or latency
+    found = {"task.device": device, "task.latency_target": latency}
+    return [Fault(path, message) for path, message in found.items() if message is not None]
 
 
 def _export(spec: StudySpec) -> list[Fault]:
-    """Whether what is asked for can be exported: our own words can, given the packages; others must show it."""
+    """Exports that cannot be made. Our own operators can be exported, given the packages; others are tried."""
     graphs = [name for name in spec.export if name in GRAPHS]
+    forms = [form for form in ("onnx", "pt2") if any(name.startswith(form) for name in graphs)]
     fault = graph_fault(spec.task.head_kind) if graphs else None
     if fault is not None:
         return [Fault("export", f"{', '.join(graphs)}: {fault}, or leave them out")]
-    fault = target_fault("onnxruntime") if any(name.startswith("onnx") for name in graphs) else None
+    fault = target_fault("onnxruntime") if "onnx" in forms else None
     if fault is not None:
         return [Fault("export", fault)]
-    forms = [form for form in ("onnx", "pt2") if any(name.startswith(form) for name in graphs)]
-    return [
-        f
-        for form in forms
-        for place, key, word in _words_of_others(spec)
-        for f in _export_faults(form, place, key, word)
-    ]
+    added = list(_added_operators(spec)) if forms else []
+    return [fault for form in forms for place, key, name in added for fault in _export_faults(form, place, key, name)]
 
 
-TABLES: dict[str, tuple[str, Table[Any]]] = {
-    "fusion": ("fusion", operators.FUSIONS),
-    "fuse": ("fusion", operators.FUSIONS),
-    "upsample": ("upsampling", operators.UPSAMPLINGS),
-    "downsample": ("downsampling", operators.DOWNSAMPLINGS),
-    "conv": ("block", operators.BLOCKS),
-    "context": ("block", operators.BLOCKS),
-}
-"""Parameter of a space, or option of a baseline -> the kind of word it takes, and all of them."""
-
-
-def _words_of_others(spec: StudySpec) -> Iterator[tuple[str, str, str]]:
-    """Where a study may use a word that is not ours, as whose parameter, and the word."""
+def _added_operators(spec: StudySpec) -> Iterator[tuple[str, str, str]]:
+    """Operators of others that the study may use: the place, the parameter, and the operator's name."""
     try:
         space = catalog.read_space(spec.search_space).narrowed(spec.space)
-    except UserError:  # told by `_space`
+    except UserError:  # reported by `_space`
         return
     given = {f"space.{name}": (name, values) for name, values in space.choices.items()}
     given |= {f"baselines[{i}].{k}": (k, (v,)) for i, b in enumerate(spec.baselines) for k, v in b.options.items()}
-    for place, (name, values) in given.items():
-        if name in TABLES:
-            table = TABLES[name][1]
-            yield from ((place, name, v) for v in values if isinstance(v, str) and table.source_of(v) is not None)
+    for place, (key, values) in given.items():
+        if key in OPERATORS:
+            table = OPERATORS[key][1]
+            yield from ((place, key, v) for v in values if isinstance(v, str) and table.source_of(v) is not None)
 
 
-def _export_faults(form: str, place: str, name: str, word: str) -> list[Fault]:
-    """The fault of a word that cannot be exported."""
-    kind, table = TABLES[name]
+def _export_faults(form: str, place: str, key: str, name: str) -> list[Fault]:
+    """The fault of an operator that cannot be exported."""
+    kind, table = OPERATORS[key]
     try:
-        found = portable.export_fault(portable.example_neck(kind, word), form)
+        found = portable.export_fault(portable.example_neck(kind, name), form)
     except UserError as error:  # no builder, or one that cannot be imported
         found = str(error)
     if found is None:
         return []
     way_out = f"take it out of {place}, or {form} out of export"
-    return [Fault("export", f"{form} cannot hold the {kind} {word!r} of {table.source_of(word)} ({found}): {way_out}")]
+    return [Fault("export", f"{form} cannot hold the {kind} {name!r} of {table.source_of(name)} ({found}): {way_out}")]
 
 
 def _forecast(spec: StudySpec) -> list[Fault]:
-    """Whether a certificate, and the proxy's curve, can tell what an objective forecasts."""
+    """Forecasts that no certificate can support, or that the proxy's curve is too short for."""
     first = trained_objective(spec)
     faults = [
-        Fault(
-            f"objectives[{i}].metric", f"put {o.metric} before {first.metric}: a certificate speaks of the first alone"
-        )
+        Fault(f"objectives[{i}].metric", f"put {o.metric} before {first.metric}: a certificate is for the first alone")
         for i, o in enumerate(spec.objectives)
         if first is not None and o.metric in FORECASTS and o != first
     ]
-    asked = [o.metric for o in spec.objectives if o.needs_certificate]
-    if asked and len(milestones(spec.task.epochs)) < 2:
-        message = f"{asked[0]} is told from two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"
+    forecasts = [o.metric for o in spec.objectives if o.needs_certificate]
+    if forecasts and len(milestones(spec.task.epochs)) < 2:
+        message = f"{forecasts[0]} needs two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"
         faults.append(Fault("task.epochs", message))
-    return faults
-
-
-def _baselines(spec: StudySpec) -> list[Fault]:
-    faults = []
-    for i, baseline in enumerate(spec.baselines):
-        if baseline.topology not in TOPOLOGIES:
-            message = f"unknown preset {baseline.topology!r}; one of {', '.join(TOPOLOGIES)}"
-            faults.append(Fault(f"baselines[{i}]", message))
-            continue
-        known = topology_options(baseline.topology)
-        faults += [
-            Fault(f"baselines[{i}].{option}", f"unknown option of {baseline.topology}; known are {', '.join(known)}")
-            for option in baseline.options
-            if option not in known
-        ]
     return faults

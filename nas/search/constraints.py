@@ -21,11 +21,11 @@ STATIC = ("params", "macs", "neck_params", "neck_macs", "activation_bytes")
 """Metrics known without a machine."""
 
 PROBES = 1_000
-"""Necks whose costs are looked at before a constraint gets the benefit of the doubt."""
+"""Necks to check before it is assumed that a constraint can be met."""
 
 
 def excess(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, float]:
-    """By how much each known metric is above its bound, as a part of the bound; negative where it is met."""
+    """How far each known metric is above its bound, as a fraction of the bound; negative if the bound is met."""
     known = {name: metrics.get(name) for name in constraints}
     return {name: value / constraints[name] - 1 for name, value in known.items() if value is not None}
 
@@ -38,26 +38,25 @@ def broken(metrics: Metrics, constraints: Mapping[str, float]) -> dict[str, floa
 def check_reachable(
     space: SearchSpace, frame: Frame, constraints: Mapping[str, float], costs: Callable[[NeckSpec], Metrics]
 ) -> None:
-    """Look for a neck that meets the static constraints, where the space has its cheapest ones.
+    """Look for a neck that meets the static constraints, in the cheapest part of the space.
 
-    `activation_bytes` and metrics of the user follow no such order, so that a space too large to be seen gets the
-    benefit of the doubt.
+    A space with more than PROBES necks to check is accepted: `activation_bytes` and metrics of the user may be least
+    anywhere.
 
     Raises:
-        SpecError: none does; says what the least is.
+        SpecError: no neck meets them; names the least values found.
     """
     own = structural_of(constraints)
     static = {name: bound for name, bound in constraints.items() if name in (*STATIC, *own)}
     if not static:
         return
-    least: dict[str, float] = {}
-    # Nothing is known of where the user's metrics are least.
     part = space if own else space.narrowest() if "activation_bytes" in static else space.cheapest()
-    for count, neck in enumerate(_fewest_nodes(part, frame)):
-        if count == PROBES:
-            return
+    # Free graphs are too many to list. Costs mostly rise with the nodes.
+    necks = [neck for _, neck in islice(part.proposals(frame), PROBES + 1)]
+    least: dict[str, float] = {}
+    for count, neck in enumerate(sorted(necks, key=lambda neck: len(neck.nodes))):
         found = costs(neck)
-        if not broken(found, static):
+        if count == PROBES or not broken(found, static):
             return
         for name in static:
             value = found[name]
@@ -72,22 +71,13 @@ def check_reachable(
     raise SpecError("", faults or [together])
 
 
-def _fewest_nodes(space: SearchSpace, frame: Frame) -> list[NeckSpec]:
-    """Necks of a part of the space, few nodes first: costs mostly rise with the nodes.
-
-    One more than are looked at, no more: free graphs are too many to see them all.
-    """
-    necks = (neck for _, neck in space.proposals(frame))
-    return sorted(islice(necks, PROBES + 1), key=lambda neck: len(neck.nodes))
-
-
 def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
-    """Time the part of the backbone that every neck needs, which is less than any model takes; alone on this machine.
+    """Time the part of the backbone that every neck needs, alone on this machine: every model takes longer.
 
-    A machine without the GPU that the workers have cannot tell, and nothing is timed.
+    Nothing is timed if this machine lacks the workers' GPU.
 
     Raises:
-        SpecError: it alone is over the bound.
+        SpecError: that part alone is over the bound.
     """
     frame, device = task.frame, here(task.device)
     if device.type != task.device:

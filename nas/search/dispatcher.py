@@ -1,7 +1,7 @@
-"""Dispatcher: carries evaluations out on an executor, and records each as it ends.
+"""Dispatcher: runs evaluations on an executor, and records each when it ends.
 
-Searches and certificates share it. It knows nothing of Optuna: it submits, retries what lost its worker, collects the
-learning curve, and writes attempts and evaluations to the database before its caller hears of them.
+Searches and certificates share it. It knows nothing of Optuna: it submits, retries runs that lost their worker,
+collects learning curves, and writes attempts and evaluations to the database before it returns them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,15 @@ from nas.studies.metrics import Metrics, structural, trained_of
 from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
 
 FAILURES = 5
-"""Failures in a row after which the work should end."""
+"""Failures in a row after which the caller should give up."""
 
 
 @dataclass(eq=False)
 class Run:
-    """An evaluation that is wanted, and how far it is.
+    """An evaluation to run, and its progress.
 
     Attributes:
         name: what messages call it.
-        key: names the evaluation.
-        architecture: the model to train.
         keep_weights: whether its trained weights are recorded.
         costs: metrics that need not be measured again.
         attempt: the number of the current attempt, from 1.
@@ -46,17 +44,13 @@ class Run:
 
     @property
     def job(self) -> str:
-        """The executor's name for it."""
+        """Id of its job."""
         return str(self.key)
 
     def evaluation(self, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
         """What is recorded when the run ends."""
         return Evaluation(
-            key=self.key,
-            architecture=self.architecture,
-            state=state,
-            measurement=measurement,
-            curve=tuple(self.curve),
+            key=self.key, architecture=self.architecture, state=state, measurement=measurement, curve=tuple(self.curve)
         )
 
 
@@ -68,7 +62,7 @@ class Dispatcher(Generic[R]):
 
     Attributes:
         running: the runs that were submitted and have not ended, by job id.
-        errors: why the last runs failed, since one succeeded.
+        errors: messages of the failures since the last success.
     """
 
     def __init__(
@@ -86,12 +80,12 @@ class Dispatcher(Generic[R]):
 
         Args:
             store: where attempts and evaluations are recorded.
-            start: gives the executor; called once, when it is first needed.
-            machine: the machine whose recorded latencies hold for the workers; None: for theirs none does.
+            start: returns the executor; called once, when it is first needed.
+            machine: whose recorded latencies hold for the workers; None: no recorded latency does.
             target: what latencies are measured on, such as `torch`.
-            metrics: those that are wanted; of them the user's own are computed.
-            reject: why an evaluation cannot be used, None where it can; a rejected one fails and is not recorded.
-            on_retry: called with a run and the reason when it lost its worker and starts again.
+            metrics: those that the caller needs; the user's own among them are computed.
+            reject: returns why an evaluation cannot be used, else None; a rejected one fails and is not recorded.
+            on_retry: called with a run that lost its worker, and the reason, before it starts again.
         """
         self.store = store
         self.running: dict[str, R] = {}
@@ -115,14 +109,14 @@ class Dispatcher(Generic[R]):
 
     @property
     def failing(self) -> bool:
-        """Whether so many runs failed in a row that others will too."""
+        """Whether so many runs failed in a row that others probably will."""
         return len(self.errors) >= FAILURES
 
     def known_costs(self, architecture: Architecture) -> Metrics:
-        """Costs that need no training: the static ones, and a latency that was recorded on this machine.
+        """Costs that need no training: the static ones, and a latency recorded on this machine.
 
         Raises:
-            UserError: a metric of the user's fails.
+            UserError: a metric of the user fails.
         """
         costs = static_costs(architecture) | structural(architecture, self._metrics)
         latency = self.store.latency(architecture.digest, self._machine, self._target) if self._machine else None
@@ -133,23 +127,22 @@ class Dispatcher(Generic[R]):
         self.running[run.job] = run
         run.curve.clear()
         self.store.attempt(run.key, run.attempt, None)
-        self.executor.submit(
-            Job(
-                id=run.job,
-                architecture=run.architecture,
-                seed=run.key.seed,
-                epochs=run.key.epochs,
-                attempt=run.attempt,
-                known=run.costs,
-                metrics=trained_of(self._metrics),
-            )
+        job = Job(
+            id=run.job,
+            architecture=run.architecture,
+            seed=run.key.seed,
+            epochs=run.key.epochs,
+            attempt=run.attempt,
+            known=run.costs,
+            metrics=trained_of(self._metrics),
         )
+        self.executor.submit(job)
 
     def events(self, timeout: float) -> Iterator[tuple[R, Progress | Evaluation | Failure]]:
-        """What happened since the last call; waits up to `timeout` seconds for the first event.
+        """What happened since the last call. Waits up to `timeout` seconds for the first event.
 
         Yields:
-            A run with its Progress: epoch 0 holds its costs, every later one is on its curve already.
+            A run with its Progress: epoch 0 has its costs, later ones are already on its curve.
             A run with its Evaluation, recorded and without weights, when it ends.
             A run with its Failure, when its attempts are used up.
         """
@@ -177,7 +170,7 @@ class Dispatcher(Generic[R]):
                         yield run, self._failed(run, failure)
 
     def record(self, run: R, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
-        """Record what a run gave, and end it. A run that still trains is cancelled first."""
+        """Record a run's result, and end it. A run that still trains is cancelled first."""
         if not run.keep_weights:
             measurement = measurement.model_copy(update={"weights": None})
         evaluation = run.evaluation(state, measurement)
@@ -193,12 +186,12 @@ class Dispatcher(Generic[R]):
         self._ended(run, state)
 
     def cancel(self) -> None:
-        """Stop all workers' runs. Nothing is written: the database may belong to another process by now."""
+        """Stop the workers' runs. Nothing is written: the database may belong to another process by now."""
         for job in self.running:
             self.executor.cancel(job)
 
     def release(self) -> None:
-        """Record that the runs under way were cancelled, and forget them."""
+        """Record the cancelled runs, and forget them."""
         for run in list(self.running.values()):
             self._ended(run, "cancelled")
 

@@ -1,9 +1,9 @@
-"""Ledger: what became of each trial, and how Optuna is told. A resumed study fills it from the database."""
+"""Ledger: what became of each trial, and the report of it to Optuna. A resumed study fills it from the database."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -35,7 +35,7 @@ class Ledger:
         reporter: Reporter,
         retention: Retention,
         forecast: Forecast | None,
-        on_finished: Callable[[int], None] = lambda number: None,
+        on_finished: Callable[[int], None],
     ) -> None:
         self.study = study
         self.spec = spec
@@ -48,34 +48,32 @@ class Ledger:
 
     @property
     def trained(self) -> int:
-        """Distinct architectures trained to complete or pruned, which is what a budget counts."""
+        """Distinct architectures whose training is complete or pruned. A budget counts them."""
         return len(self.seen)
 
     def learn(self, frozen: FrozenTrial, key: Key) -> None:
-        """Take in a finished trial of an earlier launch."""
+        """Add a finished trial of an earlier launch."""
         marks = attributes(frozen)
         baseline = marks.baseline is not None
         if frozen.state == TrialState.COMPLETE and (baseline or marks.duplicate_of is None):
             metrics, feasible = marks.metrics or {}, bool(marks.feasible)
-            self.reporter.learned(frozen.number, marks.baseline, metrics, feasible)
+            self.reporter.rank(frozen.number, marks.baseline, metrics, feasible)
             self.retention.learn(Weighted(frozen.number, key, metrics, feasible, baseline))
-        if marks.duplicate_of is not None:
-            return
-        if frozen.state == TrialState.FAIL or marks.infeasible is not None:
-            self.refused[key.digest] = frozen.number
-        else:
-            self.seen[key.digest] = frozen.number
+        if marks.duplicate_of is None:
+            refused = frozen.state == TrialState.FAIL or marks.infeasible is not None
+            (self.refused if refused else self.seen)[key.digest] = frozen.number
 
-    def report(self, trial: optuna.Trial, evaluation: Evaluation, baseline: str | None, running: int) -> None:
+    def report(self, trial: optuna.Trial, evaluation: Evaluation, running: int) -> None:
         """Report a recorded evaluation to its trial; `running` others are under way.
 
-        A baseline whose architecture another trial completed gets the same values, as its duplicate.
+        If another trial completed the architecture of a baseline, the baseline becomes its duplicate.
         """
         digest, metrics = evaluation.key.digest, self.metrics(evaluation)
         values = self.values(metrics)
         if values is None:
             self.report_failed(trial, digest, f"no {self._objectives} in what was measured earlier")
             return
+        baseline = attributes(trial).baseline
         feasible = not broken(metrics, self.spec.constraints)
         self._write(trial, metrics, feasible)
         drawing = link_drawing(self.study, trial, digest)
@@ -95,28 +93,26 @@ class Ledger:
         self.on_finished(trial.number)
 
     def report_known(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> bool:
-        """Report a proposal that needs no training: one that breaks a constraint, was seen, or was refused before."""
+        """Report a proposal that needs no training: it breaks a constraint, was seen, or was refused before."""
         if broken(metrics, self.spec.constraints):
             self.report_infeasible(trial, digest, metrics)
         elif digest in self.seen:
             self.report_duplicate(trial, self.seen[digest])
         elif digest in self.refused:
             TrialAttributes(duplicate_of=self.refused[digest]).write(trial)
-            self.study.tell(trial, state=TrialState.PRUNED)
-            self.on_finished(trial.number)
+            self._end(trial, TrialState.PRUNED)
         else:
             return False
         return True
 
     def report_infeasible(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> None:
-        """Report a proposal that is not trained: TPE learns from its constraints."""
+        """Report a proposal that is not trained. TPE learns from its constraints."""
         over = broken(metrics, self.spec.constraints)
         self._write(trial, metrics, feasible=False)
         reason = ", ".join(f"{name} by {100 * part:.0f} %" for name, part in over.items())
         TrialAttributes(infeasible=reason).write(trial)
-        self.study.tell(trial, state=TrialState.PRUNED)
         self.refused.setdefault(digest, trial.number)
-        self.on_finished(trial.number)
+        self._end(trial, TrialState.PRUNED)
 
     def report_duplicate(self, trial: optuna.Trial, first: int) -> None:
         """Report the values of an earlier trial with the same architecture."""
@@ -124,21 +120,17 @@ class Ledger:
         marks = attributes(original)
         TrialAttributes(duplicate_of=first).write(trial)
         self._write(trial, marks.metrics or {}, bool(marks.feasible))
-        if original.state == TrialState.COMPLETE:
-            self.study.tell(trial, original.values)
-        else:
-            self.study.tell(trial, state=TrialState.PRUNED)
-        self.on_finished(trial.number)
+        complete = original.state == TrialState.COMPLETE
+        self._end(trial, None if complete else TrialState.PRUNED, original.values if complete else None)
 
     def report_failed(self, trial: optuna.Trial, digest: str, reason: str) -> None:
         """Report a trial without a result."""
         TrialAttributes(error=reason).write(trial)
-        self.study.tell(trial, state=TrialState.FAIL)
         self.refused.setdefault(digest, trial.number)
-        self.on_finished(trial.number)
+        self._end(trial, TrialState.FAIL)
 
     def metrics(self, evaluation: Evaluation) -> Metrics:
-        """What was measured, and the forecasts that its curve gives."""
+        """What was measured, and the forecasts from its curve."""
         measured = evaluation.measurement.metrics
         return measured | self.forecast.of(evaluation.curve) if self.forecast is not None else measured
 
@@ -149,7 +141,7 @@ class Ledger:
         return known if len(known) == len(values) else None
 
     def why_unusable(self, evaluation: Evaluation) -> str | None:
-        """Why an evaluation gives the study nothing, None where it does."""
+        """Why the study cannot use an evaluation; None if it can."""
         known = self.values(self.metrics(evaluation)) is not None
         return None if known else f"not all of {self._objectives} were measured"
 
@@ -165,3 +157,7 @@ class Ledger:
         for name, part in excess(metrics, self.spec.constraints).items():
             trial.set_constraint(name, part)
         TrialAttributes(metrics=metrics, feasible=feasible).write(trial)
+
+    def _end(self, trial: optuna.Trial, state: TrialState | None, values: Sequence[float] | None = None) -> None:
+        self.study.tell(trial, values, state)
+        self.on_finished(trial.number)

@@ -1,29 +1,27 @@
-"""The search loop: ask, dispatch, record, report. Optuna decides and the executor executes; they meet here alone.
+"""The search loop: ask Optuna, run the evaluation, record it, report it to Optuna.
 
 A trial is asked (RUNNING in Optuna), bound to an evaluation's key in our tables, dispatched, recorded with its weights,
-and reported to Optuna. Whenever the driver dies, the next launch sees how far each trial was and goes on from there.
+and reported to Optuna. If the driver dies, the next launch sees how far each trial was and resumes from there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import optuna
 from optuna.trial import TrialState
 
-from nas.errors import NASError
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
 from nas.search.constraints import broken
-from nas.search.dispatcher import Dispatcher
+from nas.search.dispatcher import Dispatcher, Run
 from nas.search.ledger import Ledger
 from nas.search.objects import FinishedTrial
 from nas.search.optuna_adapter import requeue, resume
-from nas.search.reporter import Reporter
+from nas.search.reporter import Reporter, trial_name
 from nas.search.retention import Retention
-from nas.search.running import TrialRun
 from nas.search.setup import Setup
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
@@ -31,6 +29,7 @@ from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import state_of
 from nas.studies.metrics import structural
 from nas.studies.records import Evaluation, Key, Measurement, Progress
+from nas.text import Say
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
 
@@ -41,21 +40,34 @@ _BEAT_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
 
 
+@dataclass(eq=False)
+class TrialRun(Run):
+    """The run of a trial.
+
+    Attributes:
+        trial: gets its result.
+        followers: trials that proposed the same architecture while it ran; they get the result too.
+        reported: epochs whose value Optuna has.
+    """
+
+    trial: optuna.Trial = field(kw_only=True)
+    followers: list[optuna.Trial] = field(default_factory=list)
+    reported: set[int] = field(default_factory=set)
+
+    @property
+    def serves_baseline(self) -> bool:
+        """Whether a baseline needs the result: then it is neither pruned nor stopped by a constraint."""
+        return any(attributes(trial).baseline is not None for trial in (self.trial, *self.followers))
+
+
 class Loop:
-    """One launch of a study, from its first question to its end state. Belongs to one thread."""
+    """One launch of a study. Belongs to one thread."""
 
     def __init__(
-        self,
-        setup: Setup,
-        store: Store,
-        study: optuna.Study,
-        executor: Executor,
-        lease: Lease,
-        say: Callable[[str], None],
+        self, setup: Setup, store: Store, study: optuna.Study, executor: Executor, lease: Lease, say: Say
     ) -> None:
         self.spec = setup.spec
         self.setup = setup
-        self.task = setup.task
         self.store = store
         self.study = study
         self.lease = lease
@@ -77,13 +89,13 @@ class Loop:
         self.duplicates = 0
         self._beaten = 0.0
 
-    # From the first question to the end
+    # The whole launch
 
     def run(self) -> End:
-        """Ask and report until the budget is used, the space is exhausted, or too much fails.
+        """Ask and report until the budget is used, the space is exhausted, or too many runs fail.
 
         Raises:
-            LeaseLost: another launch took the study over; its trials are left to that one.
+            LeaseLost: another launch took the study over, and its trials with it.
         """
         try:
             self._recover()
@@ -122,10 +134,10 @@ class Loop:
             self.lease.beat()
             self._beaten = time.monotonic()
 
-    # What a launch finds and leaves
+    # Its start and its end
 
     def _recover(self) -> None:
-        """Take in what earlier launches did, and requeue what they left."""
+        """Learn the results of earlier launches, and requeue their orphaned trials."""
         records = {record.number: record for record in self.store.trials(self.name)}
         for frozen in self.study.get_trials(deepcopy=False):
             if frozen.state.is_finished() and frozen.number in records:
@@ -134,9 +146,9 @@ class Loop:
         self.retention.tidy()
 
     def _release(self) -> None:
-        """End the runs under way; their trials wait, with their parameters, for the next launch."""
+        """End the runs under way. Their trials wait, with their parameters, for the next launch."""
         self.dispatcher.cancel()
-        self.lease.beat()  # raises where another launch owns the study: nothing may be written then
+        self.lease.beat()  # raises if another launch owns the study: nothing may be written then
         self.dispatcher.release()
         self._requeue()
 
@@ -146,16 +158,16 @@ class Loop:
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             record = records.get(frozen.number)
             evaluation = self._find(record.key, record.baseline) if record is not None else None
-            if record is not None and evaluation is not None and record.key.digest not in self.ledger.seen:
-                self.ledger.report(resume(self.study, frozen), evaluation, record.baseline, running=0)
+            if evaluation is not None and evaluation.key.digest not in self.ledger.seen:
+                self.ledger.report(resume(self.study, frozen), evaluation, running=0)
             else:
                 requeue(self.study, frozen)
 
     def _enqueue_baselines(self) -> None:
-        kept = (TrialState.COMPLETE, TrialState.WAITING, TrialState.RUNNING)
-        there = {attributes(trial).baseline for trial in self.study.get_trials(deepcopy=False, states=kept)}
+        states = (TrialState.COMPLETE, TrialState.WAITING, TrialState.RUNNING)
+        asked = {attributes(trial).baseline for trial in self.study.get_trials(deepcopy=False, states=states)}
         for name in self.setup.baselines:
-            if name not in there:
+            if name not in asked:
                 point = self.setup.points.get(name)
                 marks = TrialAttributes(baseline=name, in_space=point is not None)
                 self.study.enqueue_trial(point or {}, user_attrs=marks.to_user_attrs())
@@ -163,15 +175,15 @@ class Loop:
     # Asking
 
     def _fill(self) -> End | None:
-        """Submit until every worker is busy or nothing may be asked now; an end state when nothing is left to ask."""
+        """Submit until every worker is busy or nothing may be asked now. Returns an end state if nothing is left."""
         running = self.dispatcher.running
         while self.dispatcher.has_room:
             waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
             if not any(attributes(trial).baseline is not None for trial in waiting):
-                if self._spent():
+                if self._budget_used(self.ledger.trained):
                     return "done"
-                if self._reserved():
-                    self.reporter.submitted_last()
+                if self._budget_used(self.ledger.trained + len(running), seconds=False):
+                    self.reporter.submitted_last()  # unless a run under way fails
                     return None
             if self.duplicates >= DUPLICATES and not waiting:
                 under_way = {run.key.digest for run in running.values()}
@@ -181,25 +193,22 @@ class Loop:
                 if params is not None:
                     self.study.enqueue_trial(params)
             self._ask()
-            # Optuna reads every RUNNING trial again at every question, and a long search for more blocks the others.
+            # Each question makes Optuna read every RUNNING trial again, and a long search for more blocks the others.
             followers = sum(len(run.followers) for run in running.values())
             if self.duplicates > DUPLICATES or followers > 2 * self.dispatcher.executor.capacity:
                 return None
             self._beat()
         return None
 
-    def _spent(self) -> bool:
-        trials, seconds = self.spec.budget.trials, self.spec.budget.seconds
-        used_up = trials is not None and self.ledger.trained >= trials
-        return used_up or (seconds is not None and self.lease.seconds >= seconds)
-
-    def _reserved(self) -> bool:
-        """Whether the runs under way use the budget up, unless one fails."""
-        trials = self.spec.budget.trials
-        return trials is not None and self.ledger.trained + len(self.dispatcher.running) >= trials
+    def _budget_used(self, trained: int, seconds: bool = True) -> bool:
+        """Whether so many trained architectures, or the time so far if it counts, use the budget up."""
+        budget = self.spec.budget
+        if budget.trials is not None and trained >= budget.trials:
+            return True
+        return seconds and budget.seconds is not None and self.lease.seconds >= budget.seconds
 
     def _ask(self) -> None:
-        """Take one proposal. It is reported at once if it needs no training, else submitted."""
+        """Take one proposal. Report it at once if it needs no training, else submit it."""
         trial = self.study.ask()
         baseline, architecture = self._propose(trial)
         key = self.setup.key(architecture)
@@ -213,56 +222,91 @@ class Loop:
             same.followers.append(trial)
         elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs):
             self.duplicates = 0
-            name = f"trial {trial.number}"
-            self._evaluate(TrialRun(name, key, architecture, True, costs, trial=trial, baseline=baseline))
+            self._evaluate(TrialRun(trial_name(trial.number, baseline), key, architecture, True, costs, trial=trial))
             return
         self.duplicates += 1
 
     def _propose(self, trial: optuna.Trial) -> tuple[str | None, Architecture]:
-        """The baseline that a trial stands for, if it does, and the architecture to train."""
-        marks = attributes(trial)
+        """The trial's baseline, if it has one, and its architecture."""
+        marks, task = attributes(trial), self.setup.task
         if marks.baseline is None:
-            return None, self.task.architecture(self.setup.space.suggest(trial, self.task.frame))
+            return None, task.architecture(self.setup.space.suggest(trial, task.frame))
         if marks.in_space:
-            self.setup.space.suggest(trial, self.task.frame)  # so that Optuna has its parameters
-        return marks.baseline, self.task.architecture(self.setup.baselines[marks.baseline])
+            self.setup.space.suggest(trial, task.frame)  # so that Optuna has its parameters
+        return marks.baseline, task.architecture(self.setup.baselines[marks.baseline])
 
     def _evaluate(self, run: TrialRun) -> None:
-        """Take the evaluation from the database, where another study of the same task left it, or submit it."""
-        evaluation = self._find(run.key, run.baseline)
+        """Report the evaluation if the database has it, from another study of the same task perhaps; else submit it."""
+        evaluation = self._find(run.key, attributes(run.trial).baseline)
         if evaluation is not None:
-            self.ledger.report(run.trial, evaluation, run.baseline, len(self.dispatcher.running))
+            self.ledger.report(run.trial, evaluation, len(self.dispatcher.running))
             self.retention.tidy()
             return
-        # An earlier launch may have reported the start of its curve: the same values come out again.
+        # An earlier launch may have reported the start of its curve: the same values come again.
         run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
         self.dispatcher.submit(run)
         self.reporter.started(run)
 
     def _find(self, key: Key, baseline: str | None) -> Evaluation | None:
-        """A recorded evaluation that a trial can be told without a training.
+        """A recorded evaluation that needs no further training.
 
-        That is a complete one that still has its weights, for the study may have to export it; or one that this very
-        study pruned. Another study's pruner decides nothing here, and baselines are always trained to the end.
+        Either it is complete and still has its weights, which the study may have to export; or this study pruned it.
+        Another study's pruner does not count, and baselines are always trained to the end.
         """
         evaluation = self.store.evaluation(key)
         if evaluation is None:
             return None
-        metrics = evaluation.measurement.metrics
-        if not self.spec.metrics_needed <= metrics.keys():
+        measurement = evaluation.measurement
+        ours = measurement.details.get("pruned_by") == self.name and baseline is None
+        if not (self.store.has_artifact(str(key), "weights") if evaluation.state == "complete" else ours):
+            return None
+        metrics, needed = measurement.metrics, self.spec.metrics_needed
+        if not needed <= metrics.keys():
             # Recorded before there was such a cost, which needs no training.
             metrics = self.setup.costs(evaluation.architecture) | metrics
-        # Other code may have computed those recorded under the names of the user's metrics.
-        metrics = metrics | structural(evaluation.architecture, self.spec.metrics_needed)
-        measurement = evaluation.measurement.model_copy(update={"metrics": metrics})
-        evaluation = evaluation.model_copy(update={"measurement": measurement})
-        if evaluation.state == "complete":
-            return evaluation if self.store.has_artifact(str(key), "weights") else None
-        ours = evaluation.measurement.details.get("pruned_by") == self.name
-        return evaluation if ours and baseline is None else None
+        # Under the names of the user's metrics, other code may have computed the recorded values.
+        metrics = metrics | structural(evaluation.architecture, needed)
+        return evaluation.model_copy(update={"measurement": measurement.model_copy(update={"metrics": metrics})})
+
+    # Events of runs
+
+    def _progressed(self, run: TrialRun, progress: Progress) -> None:
+        if progress.epoch == 0:
+            if not run.serves_baseline and broken(progress.metrics, self.spec.constraints):
+                self.dispatcher.stop(run, "infeasible")
+                for trial in (run.trial, *run.followers):
+                    self.ledger.report_infeasible(trial, run.key.digest, progress.metrics)
+            return
+        self.reporter.progressed(run, progress)
+        value = progress.metrics.get(self.spec.objectives[0].metric)
+        if len(self.spec.objectives) > 1 or value is None:
+            return
+        if progress.epoch not in run.reported:
+            run.trial.report(value, progress.epoch)
+            run.reported.add(progress.epoch)
+        if not run.serves_baseline and progress.epoch < progress.epochs and run.trial.should_prune():
+            metrics = run.costs | {k: v for k, v in progress.metrics.items() if k != "loss"}
+            measurement = Measurement(metrics=metrics, seconds=progress.seconds, details={"pruned_by": self.name})
+            self._recorded(run, self.dispatcher.record(run, "pruned", measurement))
+
+    def _recorded(self, run: TrialRun, evaluation: Evaluation) -> None:
+        """Report a recorded evaluation to the run's trials."""
+        running = len(self.dispatcher.running)
+        self.ledger.report(run.trial, evaluation, running)
+        for trial in run.followers:
+            if attributes(trial).baseline is None:
+                self.ledger.report_duplicate(trial, run.trial.number)
+            else:
+                self.ledger.report(trial, evaluation, running)
+        self.retention.tidy()
+
+    def _failed(self, run: TrialRun, failure: Failure) -> None:
+        for trial in (run.trial, *run.followers):
+            self.ledger.report_failed(trial, run.key.digest, failure.message)
+        self.reporter.failed(run, failure.message)
 
     def _finished(self, number: int) -> None:
-        """Call the callbacks with a trial that Optuna has been told of.
+        """Call the callbacks with a trial that was reported to Optuna.
 
         Raises:
             NASError: a callback failed; the launch ends, and what was recorded stays.
@@ -280,50 +324,4 @@ class Loop:
             baseline=marks.baseline,
             feasible=marks.feasible,
         )
-        for callback in self.setup.objects.callbacks:
-            try:
-                callback(trial)
-            except Exception as error:  # whatever a callback raises
-                name = getattr(callback, "__qualname__", type(callback).__name__)
-                what = f"{type(error).__name__}: {error}".rstrip(": ")
-                raise NASError(
-                    f"callback {name} failed at trial {number} ({what}); finished trials are kept"
-                ) from error
-
-    # Events of runs
-
-    def _progressed(self, run: TrialRun, progress: Progress) -> None:
-        if progress.epoch == 0:
-            if not run.serves_baseline and broken(progress.metrics, self.spec.constraints):
-                self.dispatcher.stop(run, "infeasible")
-                for trial in run.trials:
-                    self.ledger.report_infeasible(trial, run.key.digest, progress.metrics)
-            return
-        self.reporter.progressed(run, progress)
-        value = progress.metrics.get(self.spec.objectives[0].metric)
-        if len(self.spec.objectives) > 1 or value is None:
-            return
-        if progress.epoch not in run.reported:
-            run.trial.report(value, progress.epoch)
-            run.reported.add(progress.epoch)
-        if not run.serves_baseline and progress.epoch < progress.epochs and run.trial.should_prune():
-            metrics = run.costs | {k: v for k, v in progress.metrics.items() if k != "loss"}
-            measurement = Measurement(metrics=metrics, seconds=progress.seconds, details={"pruned_by": self.name})
-            self._recorded(run, self.dispatcher.record(run, "pruned", measurement))
-
-    def _recorded(self, run: TrialRun, evaluation: Evaluation) -> None:
-        """Report a recorded evaluation to the trials that wait for it."""
-        running = len(self.dispatcher.running)
-        self.ledger.report(run.trial, evaluation, run.baseline, running)
-        for trial in run.followers:
-            baseline = attributes(trial).baseline
-            if baseline is None:
-                self.ledger.report_duplicate(trial, run.trial.number)
-            else:
-                self.ledger.report(trial, evaluation, baseline, running)
-        self.retention.tidy()
-
-    def _failed(self, run: TrialRun, failure: Failure) -> None:
-        for trial in run.trials:
-            self.ledger.report_failed(trial, run.key.digest, failure.message)
-        self.reporter.failed(run, failure.message)
+        self.setup.objects.call_back(trial)

@@ -15,16 +15,16 @@ def trial_note(architecture: Architecture, metrics: Metrics, baseline: str | Non
     """What a trial is and what was measured; `drawing` is Markdown that shows the neck."""
     title = f"### Baseline {baseline}\n\n" if baseline is not None else ""
     shown = f"\n{drawing}\n" if drawing else ""
-    return f"{title}{describe(architecture)}\n{metrics_table({'': metrics}, turned=True)}{shown}"
+    return f"{title}{describe(architecture)}\n{metrics_table({'': metrics}, transposed=True)}{shown}"
 
 
 def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[str] = ()) -> str:
-    """What a study asks, and what it found.
+    """A study's settings and its results.
 
     Args:
         spec: the study.
         found: metrics by a name for the row (`fpn`, `best: trial 7`), baselines first.
-        facts: what is worth knowing of the task, a line each.
+        facts: more about the task, a line each.
     """
     goals = ", ".join(f"{objective.direction} {objective.metric}" for objective in spec.objectives)
     bounds = ", ".join(f"{metric} at most {format_metric(metric, bound)}" for metric, bound in spec.constraints.items())
@@ -39,16 +39,14 @@ def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[st
     return f"{lines}\n" + (f"\n{metrics_table(found)}" if found else "")
 
 
-def metrics_table(rows: Mapping[str, Metrics], *, turned: bool = False) -> str:
-    """Metrics as aligned text: a row each, or `turned` a column each. Those that nothing has are left out.
+def metrics_table(rows: Mapping[str, Metrics], *, transposed: bool = False) -> str:
+    """Metrics as aligned text, a row (or transposed, a column) for each item. Metrics without any value are left out.
 
-    A table of Markdown's would stand in the dashboard without any space between its columns.
+    It is no Markdown table: the dashboard would show one without space between its columns.
     """
     names = in_order(*({name for name, value in metrics.items() if value is not None} for metrics in rows.values()))
-    cells = [["", *names]] + [
-        [label, *(format_metric(name, metrics.get(name)) for name in names)] for label, metrics in rows.items()
-    ]
-    if turned:
+    cells = [["", *names]]
+    cells += [[label, *(format_metric(name, metrics.get(name)) for name in names)] for label, metrics in rows.items()]
+    if transposed:
         cells = [list(column) for column in zip(*cells, strict=True)]
-    body = table([row for row in cells if any(row)])
-    return f"```\n{body}\n```\n"
+    return f"```\n{table([row for row in cells if any(row)])}\n```\n"

@@ -1,4 +1,4 @@
-"""Objects: what a script gives a launch in place of names. A study keeps their class and settings, not themselves."""
+"""Objects: what a script gives a launch in place of names. A study records their classes and settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from nas.errors import Fault
+from nas.errors import Fault, NASError
 from nas.necks.architecture import Architecture
 from nas.storage.results import TrialState
 from nas.studies.metrics import Metrics
@@ -26,10 +26,10 @@ class FinishedTrial(Value):
         study: name of the study.
         number: of the trial, from 0.
         state: complete, pruned, failed, infeasible or duplicate.
-        metrics: all that is known by name; the costs alone of a trial that was not trained.
+        metrics: all that is known by name; only the costs of a trial that was not trained.
         architecture: what the trial proposed.
         baseline: name of the published neck that it is, if it is one.
-        feasible: whether it meets the constraints; None of a trial that failed.
+        feasible: whether it meets the constraints; None for a trial that failed.
     """
 
     study: str
@@ -45,11 +45,7 @@ Callback = Callable[[FinishedTrial], object]
 
 
 class Objects(NamedTuple):
-    """Attributes:
-    sampler: decides in place of the study's own.
-    pruner: likewise.
-    callbacks: called with each finished trial, in their order.
-    """
+    """A sampler and a pruner in place of the study's own, and callbacks that get each finished trial."""
 
     sampler: BaseSampler | None = None
     pruner: BasePruner | None = None
@@ -60,15 +56,50 @@ class Objects(NamedTuple):
         given = {"sampler": self.sampler, "pruner": self.pruner}
         return spec.model_copy(update={key: _recorded(value) for key, value in given.items() if value is not None})
 
+    def call_back(self, trial: FinishedTrial) -> None:
+        """Call the callbacks in their order.
+
+        Raises:
+            NASError: a callback failed.
+        """
+        for callback in self.callbacks:
+            try:
+                callback(trial)
+            except Exception as error:  # whatever a callback raises
+                name = getattr(callback, "__qualname__", type(callback).__name__)
+                what = f"{type(error).__name__}: {error}".rstrip(": ")
+                message = f"callback {name} failed at trial {trial.number} ({what}); finished trials are kept"
+                raise NASError(message) from error
+
 
 NO_OBJECTS = Objects()
 
 
 def missing_object(key: str, named: Named, given: object) -> list[Fault]:
-    """The fault of a study that was begun with an object, and is gone on with without one."""
+    """A fault if the study began with an object, and is resumed without one."""
     if named.kind != OBJECT or given is not None:
         return []
     return [Fault(key, f"is the object {named.options.get('class')} of a script: nas.launch(..., {key}=...) gives it")]
+
+
+def option_faults(key: str, named: Named, known: list[str] | None, build: Callable[[], object]) -> list[Fault]:
+    """What is wrong with the options of a sampler or pruner.
+
+    Args:
+        key: `sampler` or `pruner`.
+        named: its kind and options.
+        known: the options that it has; None: any.
+        build: makes it; raises TypeError or ValueError if a value is wrong.
+    """
+    wrong = [name for name in named.options if known is not None and name not in known]
+    if wrong:
+        message = f"unknown option; {named.kind} has {', '.join(known or ()) or 'none'}"
+        return [Fault(f"{key}.{name}", message) for name in wrong]
+    try:
+        build()
+    except (TypeError, ValueError) as error:
+        return [Fault(key, str(error))]
+    return []
 
 
 def _recorded(value: object) -> Named:

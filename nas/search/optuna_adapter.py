@@ -1,6 +1,6 @@
-"""What the search needs of Optuna and its dashboard beyond their public interfaces. No other module touches those.
+"""Private interfaces of Optuna and its dashboard that the search needs. No other module touches them.
 
-Optuna gives no public way to find a trial's storage id, to requeue a RUNNING trial, or to write beside a finished one.
+Optuna has no public way to find a trial's storage id, to requeue a RUNNING trial, or to write beside a finished one.
 The dashboard keeps notes as system attributes of the study (`optuna_dashboard._note`), and shows artifacts from system
 attributes of a trial (`optuna.artifacts._upload`). `tests/search/test_optuna_adapter.py` fails when any of it changes.
 """
@@ -31,7 +31,7 @@ def quiet() -> Iterator[None]:
 
 
 def resume(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
-    """A RUNNING trial of an earlier process, to be told its values."""
+    """A RUNNING trial of an earlier process, whose values can now be reported."""
     return optuna.Trial(study, trial._trial_id)
 
 
@@ -49,7 +49,7 @@ def save_trial_note(study: optuna.Study, trial: optuna.Trial, body: str) -> None
 
 
 def save_study_note(study: optuna.Study, body: str) -> None:
-    """Write the Markdown note of the study over an earlier one of ours; one that a person edited is kept."""
+    """Write the Markdown note of the study in place of our earlier one; a note that a person edited is kept."""
     attributes = study._storage.get_study_system_attrs(study._study_id)
     if attributes.get("dashboard:note_ver", 1) == 1:
         _save_note(study, "dashboard:", body)
@@ -58,7 +58,7 @@ def save_study_note(study: optuna.Study, body: str) -> None:
 def link_drawing(study: optuna.Study, trial: optuna.Trial, digest: str) -> str:
     """Attach a drawing to a running trial, and return the Markdown that shows it.
 
-    No file is written: `nas dashboard` draws the architecture `digest` when that artifact is requested.
+    No file is written: `nas dashboard` draws architecture `digest` when that artifact is requested.
     """
     artifact = {"artifact_id": digest, "filename": "neck.svg", "mimetype": "image/svg+xml", "encoding": None}
     study._storage.set_trial_system_attr(trial._trial_id, f"artifacts:{digest}", json.dumps(artifact))

@@ -1,4 +1,4 @@
-"""provenance: where a study comes from, kept beside its spec."""
+"""provenance: what a study began with. It is recorded with the study, and checked when the study is resumed."""
 
 from __future__ import annotations
 
@@ -7,20 +7,39 @@ from importlib.metadata import version
 from typing import Any
 
 from nas import __version__, plugins
-from nas.errors import UserError
+from nas.errors import Fault, SpecError, UserError
 from nas.search.setup import Setup
 from nas.storage import StudyRecord
-from nas.studies.metrics import identities
-from nas.studies.spec import StudySpec
+from nas.studies.metrics import FORECASTS, identities
+from nas.studies.spec import RESUMABLE, StudySpec
+from nas.value import flat
 
 _PACKAGES = ("torch", "torchvision", "timm", "optuna", "ray", "faster-coco-eval", "numpy")
 
 
-def check_code(known: StudyRecord, spec: StudySpec) -> None:
-    """Check that the code of a study that is gone on with is the one that it began with.
+def provenance(setup: Setup) -> dict[str, Any]:
+    """Versions, the machine, the search space, and what else the study depends on."""
+    versions = {"python": platform.python_version(), "pyramid-nas": __version__}
+    optional = {
+        "plugins": [file._asdict() for file in plugins.loaded()],
+        "metrics": identities(setup.spec.metrics_needed),
+        "forecast": setup.forecast.to_dict() if setup.forecast is not None else {},
+    }
+    return {
+        "versions": versions | {name: version(name) for name in _PACKAGES} | plugins.packages(),
+        "machine": platform.node(),
+        "platform": platform.platform(),
+        "space": setup.space.to_dict(),
+        "frame": setup.task.frame.model_dump(mode="json"),
+    } | {key: value for key, value in optional.items() if value}
+
+
+def check_spec(known: StudyRecord, spec: StudySpec) -> None:
+    """Check that a study that is resumed has the code and the settings that it began with.
 
     Raises:
         UserError: a plugin file is missing or has changed, or another function computes a metric.
+        SpecError: settings differ.
     """
     began = f"study {known.name!r} began"
     now = {file.name: file.sha256 for file in plugins.loaded()}
@@ -37,19 +56,34 @@ def check_code(known: StudyRecord, spec: StudySpec) -> None:
                 f"the code of metric {name} has changed since {began} ({before.get(name, 'none')}, now "
                 f"{after.get(name, 'none')}); launch it under another --name"
             )
+    faults = differences(known.spec, spec)
+    if faults:
+        raise SpecError(f"study {known.name!r} cannot resume with other settings (give it another --name)", faults)
 
 
-def provenance(setup: Setup) -> dict[str, Any]:
-    """Versions, the machine, and what the spec was read as."""
-    versions = {"python": platform.python_version(), "pyramid-nas": __version__}
-    facts: dict[str, Any] = {
-        "versions": versions | {name: version(name) for name in _PACKAGES} | plugins.packages(),
-        "machine": platform.node(),
-        "platform": platform.platform(),
-        "space": setup.space.to_dict(),
-        "frame": setup.task.frame.model_dump(mode="json"),
-    }
-    files = [file._asdict() for file in plugins.loaded()]
-    own = identities(setup.spec.metrics_needed)
-    facts |= ({"plugins": files} if files else {}) | ({"metrics": own} if own else {})
-    return facts | ({"forecast": setup.forecast.to_dict()} if setup.forecast is not None else {})
+def check_setup(known: StudyRecord, setup: Setup) -> None:
+    """Check that a study that is resumed has the search space and the task that it began with.
+
+    Raises:
+        UserError: what has changed.
+    """
+    began = f"changed since study {known.name!r} began"
+    if known.provenance["space"] != setup.space.to_dict():
+        raise UserError(f"search space {setup.space.name!r} has {began}; launch it under another --name")
+    if known.task != setup.task.fingerprint:
+        raise UserError(
+            f"data, weights or evaluator have {began} (task {known.task}, now {setup.task.fingerprint}), so that its "
+            "trials could not be compared; launch it under another --name"
+        )
+
+
+def differences(old: StudySpec, new: StudySpec) -> list[Fault]:
+    """Keys in which a resumed study differs from what it was, except those that may change."""
+    forecasting = any(o.metric in FORECASTS for o in old.objectives)  # of the full training that it began with
+    may = {*RESUMABLE, "name"} - ({"full"} if forecasting else set())
+    before, after = (flat(spec.model_dump(mode="json", exclude_none=True)) for spec in (old, new))
+    return [
+        Fault(path, f"is {before.get(path)!r} in the database, {after.get(path)!r} now")
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path) and path.split(".")[0] not in may
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 from optuna.pruners import (
     BasePruner,
@@ -15,9 +14,9 @@ from optuna.pruners import (
     SuccessiveHalvingPruner,
 )
 
-from nas.errors import Fault
+from nas.errors import Fault, unknown
 from nas.plugins import Table
-from nas.search.objects import missing_object
+from nas.search.objects import missing_object, option_faults
 from nas.studies.metrics import metric_of
 from nas.studies.spec import StudySpec
 
@@ -28,43 +27,37 @@ PRUNERS = Table[Callable[..., BasePruner]]("pruners") | {
     "successive_halving": SuccessiveHalvingPruner,
     "hyperband": HyperbandPruner,
 }
-"""Name -> function of options that gives an Optuna pruner."""
+"""Name -> function of options that returns an Optuna pruner."""
 
 
 def check(spec: StudySpec, given: BasePruner | None = None) -> list[Fault]:
     """What is wrong with the study's pruner; `given` is the object of a script."""
-    kind, options = spec.pruner.kind, spec.pruner.options
-    missing = missing_object("pruner", spec.pruner, given)
-    if missing:
-        return missing
-    if kind not in PRUNERS and given is None:
-        return [Fault("pruner", f"unknown {kind!r}; one of {', '.join(PRUNERS)}")]
-    if kind == "none" and not options:
-        return []
-    if len(spec.objectives) > 1:
-        return [Fault("pruner", f"{kind} needs a single objective, and the study has {len(spec.objectives)}: use none")]
-    if spec.objectives[0].needs_certificate:
-        return [Fault("pruner", f"{kind} cuts the curve short that {spec.objectives[0].metric} is told from: use none")]
-    objective = metric_of(spec.objectives[0].metric)
-    if objective.of_model is not None:
-        message = f"{kind} follows a curve, and {spec.objectives[0].metric} is measured at the end alone: use none"
-        return [Fault("pruner", message)]
-    if not objective.from_training:
-        return [Fault("pruner", f"{kind} needs an objective that training improves, not {spec.objectives[0].metric}")]
+    kind = spec.pruner.kind
+    faults = missing_object("pruner", spec.pruner, given)
+    if not faults and given is None:
+        faults = unknown("pruner", kind, PRUNERS)
+    if faults or (kind == "none" and not spec.pruner.options):
+        return faults
+    fault = _objective_fault(spec)
+    if fault is not None:
+        return [Fault("pruner", f"{kind} {fault}: use none")]
     if given is not None:
         return []
-    known = list(inspect.signature(PRUNERS[kind]).parameters)
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        return [Fault(f"pruner.{name}", f"unknown option; {kind} has {', '.join(known) or 'none'}") for name in unknown]
-    try:
-        build(spec)
-    except (TypeError, ValueError) as error:
-        return [Fault("pruner", str(error))]
-    return []
+    return option_faults("pruner", spec.pruner, list(inspect.signature(PRUNERS[kind]).parameters), lambda: build(spec))
+
+
+def _objective_fault(spec: StudySpec) -> str | None:
+    """Why the study's trials cannot be pruned; None if they can."""
+    name, metric = spec.objectives[0].metric, metric_of(spec.objectives[0].metric)
+    if len(spec.objectives) > 1:
+        return f"needs a single objective, and the study has {len(spec.objectives)}"
+    if spec.objectives[0].needs_certificate:
+        return f"cuts short the curve that {name} is computed from"
+    if metric.of_model is not None:
+        return f"follows a curve, and {name} is measured only at the end"
+    return None if metric.from_training else f"needs an objective that training improves, not {name}"
 
 
 def build(spec: StudySpec) -> BasePruner:
     """The study's pruner."""
-    options: dict[str, Any] = dict(spec.pruner.options)
-    return PRUNERS[spec.pruner.kind](**options)
+    return PRUNERS[spec.pruner.kind](**spec.pruner.options)

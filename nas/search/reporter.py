@@ -1,58 +1,55 @@
-"""Reporter: the search in plain lines, as it goes."""
+"""Reporter: prints the progress of a search as plain lines."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from nas.executors import Executor
 from nas.necks.describe import summary
-from nas.search.running import TrialRun
+from nas.search.dispatcher import Run
 from nas.studies.metrics import Metrics, format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import StudySpec
-from nas.text import duration
+from nas.text import Say, duration
 
 EVERY_SECONDS = 20.0
 """Seconds between two lines about trials under way."""
 
 _SHOWN = ("ap", "ap50", "miou", "latency_ms", "params")
-"""Metrics shown of a trial beside the objective, where they were measured."""
+"""Metrics shown beside the objective, where they were measured."""
+
+
+def trial_name(number: int, baseline: str | None) -> str:
+    """What messages call a trial."""
+    return f"trial {number}" + (f" (baseline {baseline})" if baseline else "")
 
 
 class Reporter:
-    """Prints what happens: trials running and done, the best so far against the best baseline, the time left."""
+    """Prints trials running and done, the best so far against the best baseline, and the time left."""
 
-    def __init__(self, spec: StudySpec, executor: Executor, say: Callable[[str], None]) -> None:
+    def __init__(self, spec: StudySpec, executor: Executor, say: Say) -> None:
         self.spec = spec
         self.executor = executor
         self.say = say
         self.objective = spec.objectives[0]
         self.best: tuple[float, str] | None = None
         self.best_baseline: tuple[float, str] | None = None
-        self.began = time.monotonic()
-        self.quiet_since = time.monotonic()
+        self.began = self.last_line = time.monotonic()
         self.finished = 0
-        self.full: tuple[float, float] | None = None  # seconds and busy seconds at the last submission
+        self.busy: tuple[float, float] | None = None  # seconds and busy seconds at the last submission
 
-    def learned(self, number: int, baseline: str | None, metrics: Metrics, feasible: bool) -> None:
-        """A trial of an earlier launch."""
-        self._rank(number, baseline, metrics, feasible)
+    def started(self, run: Run) -> None:
+        self.busy = None
+        self.say(f"{run.name} starts: {summary(run.architecture.neck)}")
 
-    def started(self, run: TrialRun) -> None:
-        self.full = None
-        baseline = f"baseline {run.baseline}, " if run.baseline else ""
-        self.say(f"{run.name} starts: {baseline}{summary(run.architecture.neck)}")
+    def progressed(self, run: Run, progress: Progress) -> None:
+        if time.monotonic() - self.last_line >= EVERY_SECONDS:
+            self._say(f"{run.name}: epoch {progress.epoch} of {progress.epochs}, {self._metrics(progress.metrics)}")
 
-    def progressed(self, run: TrialRun, progress: Progress) -> None:
-        if time.monotonic() - self.quiet_since < EVERY_SECONDS:
-            return
-        self._say(f"{run.name}: epoch {progress.epoch} of {progress.epochs}, {self._metrics(progress.metrics)}")
-
-    def retried(self, run: TrialRun, reason: str) -> None:
+    def retried(self, run: Run, reason: str) -> None:
         self._say(f"{run.name} lost its worker ({reason}); attempt {run.attempt}")
 
-    def failed(self, run: TrialRun, reason: str) -> None:
+    def failed(self, run: Run, reason: str) -> None:
         self._say(f"{run.name} failed: {reason}")
 
     def ended_trial(
@@ -65,32 +62,42 @@ class Reporter:
         trained: int,
         running: int,
     ) -> None:
-        """A trial that ended, and how the search stands."""
-        self._rank(number, baseline, metrics, feasible and state == "complete")
+        """Print a trial that ended, and how far the search is."""
+        self.rank(number, baseline, metrics, feasible and state == "complete")
         self.finished += 1
-        who = f"trial {number}" + (f" (baseline {baseline})" if baseline else "")
-        broken = "" if feasible else ", breaks a constraint"
+        parts = [f"{trial_name(number, baseline)} {state}: {self._metrics(metrics)}"]
+        parts[0] += "" if feasible else ", breaks a constraint"
         total = f" of {self.spec.budget.trials}" if self.spec.budget.trials else ""
-        line = f"{who} {state}: {self._metrics(metrics)}{broken} | {trained}{total} done, {running} running"
-        self._say(f"{line}{self._standing()}{self._left(trained)}")
+        parts.append(f"{trained}{total} done, {running} running")
+        metric, best = self.objective.metric, []
+        if self.best:
+            best.append(f"best {metric} {format_metric(metric, self.best[0])} ({self.best[1]})")
+        if self.best_baseline:
+            best.append(f"best baseline {format_metric(metric, self.best_baseline[0])} ({self.best_baseline[1]})")
+        parts += [", ".join(best)] if best else []
+        left = self._seconds_left(trained)
+        parts += [f"about {duration(left)} left"] if left else []
+        self._say(" | ".join(parts))
 
     def submitted_last(self) -> None:
-        """Nothing more is submitted, as far as is known now: from here on workers may be idle."""
-        if self.full is None:
-            self.full = time.monotonic() - self.began, self.executor.busy_seconds
+        """Note the time: nothing more is submitted, as far as is known now, and workers may be idle from here on."""
+        if self.busy is None:
+            self.busy = time.monotonic() - self.began, self.executor.busy_seconds
 
     def ended(self, state: str, trained: int, name: str) -> None:
-        if self.full is not None and self.finished:
-            seconds, busy = self.full
-            share = busy / max(seconds * self.executor.capacity, 1e-9)
+        """Print the end of the launch."""
+        if self.busy is not None and self.finished:
+            seconds, busy = self.busy
             count = self.executor.capacity
+            share = busy / max(seconds * count, 1e-9)
             workers = "worker" if count == 1 else "workers"
             self.say(f"{count} {workers}, busy {100 * share:.0f} % of the time until the last submission")
         self.say(f"study {name}: {state}, {trained} architectures trained")
         if state == "interrupted":
             self.say("finished trials are kept; the same `nas launch` resumes here")
 
-    def _rank(self, number: int, baseline: str | None, metrics: Metrics, feasible: bool) -> None:
+    def rank(self, number: int, baseline: str | None, metrics: Metrics, feasible: bool) -> None:
+        """Compare a trial, of this launch or an earlier one, with the best so far."""
         value = metrics.get(self.objective.metric)
         if value is None or not feasible:
             return
@@ -100,22 +107,11 @@ class Reporter:
         if baseline and (self.best_baseline is None or sign * value > sign * self.best_baseline[0]):
             self.best_baseline = value, baseline
 
-    def _standing(self) -> str:
-        metric = self.objective.metric
-        parts = []
-        if self.best:
-            parts.append(f"best {metric} {format_metric(metric, self.best[0])} ({self.best[1]})")
-        if self.best_baseline:
-            parts.append(f"best baseline {format_metric(metric, self.best_baseline[0])} ({self.best_baseline[1]})")
-        return f" | {', '.join(parts)}" if parts else ""
-
-    def _left(self, trained: int) -> str:
-        """Time left, from the pace of this launch."""
+    def _seconds_left(self, trained: int) -> float:
+        """Time left at the pace of this launch; 0 if it is unknown."""
         if self.spec.budget.trials is None or self.finished < self.executor.capacity:
-            return ""
-        pace = (time.monotonic() - self.began) / self.finished
-        left = max(0, self.spec.budget.trials - trained) * pace
-        return f" | about {duration(left)} left" if left else ""
+            return 0.0
+        return max(0, self.spec.budget.trials - trained) * (time.monotonic() - self.began) / self.finished
 
     def _metrics(self, metrics: Metrics) -> str:
         names = dict.fromkeys(("loss", self.objective.metric, *_SHOWN))
@@ -123,5 +119,5 @@ class Reporter:
         return ", ".join(f"{name} {format_metric(name, metrics[name])}" for name in known)
 
     def _say(self, line: str) -> None:
-        self.quiet_since = time.monotonic()
+        self.last_line = time.monotonic()
         self.say(line)

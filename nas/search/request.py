@@ -1,4 +1,4 @@
-"""Request: what a launch is asked for, from a command line, a script or a service, in one form."""
+"""Request: the arguments of a launch, from a command line, a script or a service, in one form."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
-
 from nas import plugins
 from nas.errors import SpecError, UserError
 from nas.search.checks import check
-from nas.search.objects import Callback, Objects
+from nas.search.objects import NO_OBJECTS, Objects
 from nas.search_space import TEMPLATES, SearchSpace, Space
 from nas.studies import catalog
 from nas.studies.catalog import StudyFile
@@ -31,7 +28,7 @@ Asked = str | Objective | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """A sound study with a name, the file that it came from, and what a script gives in place of names."""
+    """A valid study with a name, its file, and what a script gives in place of names."""
 
     file: StudyFile
     spec: StudySpec
@@ -42,10 +39,8 @@ def requested(
     study: Study,
     *,
     space: OwnSpace | None = None,
-    sampler: BaseSampler | None = None,
-    pruner: BasePruner | None = None,
     objective: Asked | Sequence[Asked] | None = None,
-    callbacks: Iterable[Callback] = (),
+    objects: Objects = NO_OBJECTS,
     files: Iterable[str | Path] = (),
 ) -> Request:
     """A launch's arguments as one value; the plugin `files` are loaded first.
@@ -64,16 +59,13 @@ def requested(
         changes["search_space"] = _space(space)
     if objective is not None:
         changes["objectives"] = [objective] if isinstance(objective, str | Objective | Mapping) else list(objective)
-    spec = file.study
-    if changes:
-        spec = StudySpec.parse(spec.model_dump() | changes, file.where)
-    objects = Objects(sampler, pruner, tuple(callbacks))
+    spec = StudySpec.parse(file.study.model_dump() | changes, file.where) if changes else file.study
     spec = objects.recorded_in(spec.model_copy(update={"name": spec.name or "study"}))
     return Request(replace(file, study=spec), spec, objects)
 
 
 def refuse(file: StudyFile) -> None:
-    """Check all of a file that can be checked without reading data, those of its form among them.
+    """Check all of a file that can be checked without reading data.
 
     Raises:
         SpecError: every fault with its place in the file.
@@ -92,7 +84,7 @@ def _file(study: Study) -> StudyFile:
 
 
 def _space(space: OwnSpace) -> str | dict[str, Any]:
-    """The space as a study holds it. A class becomes an entry of the table of templates, by its name."""
+    """The space as a study records it. A class is registered in the table of templates, by its name."""
     if isinstance(space, str):
         return space
     if isinstance(space, SearchSpace):

@@ -1,6 +1,6 @@
 """Retention: which weight files a study keeps. Those of the best K (or all), of the baselines and of the Pareto front.
 
-`Store.record` writes the file of every finished evaluation; only `Retention.tidy` deletes one again.
+`Store.record` writes the file of every finished evaluation; only `Retention.tidy` deletes files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nas.studies.spec import StudySpec
 
 
 class Weighted(NamedTuple):
-    """A complete trial whose weights are recorded; `values` has every metric, the objectives among them."""
+    """A complete trial with recorded weights; `values` has every metric, the objectives among them."""
 
     trial: int
     key: Key
@@ -37,7 +37,7 @@ class Retention:
         self.known: dict[Key, Weighted] = {}
 
     def learn(self, weighted: Weighted) -> None:
-        """Take in a complete trial. Of several with one evaluation the first counts, and whether any is a baseline."""
+        """Add a complete trial. Trials of one evaluation count as the first one, and as a baseline if any is one."""
         known = self.known.get(weighted.key, weighted)
         first = min(known, weighted, key=lambda t: t.trial)
         self.known[weighted.key] = first._replace(baseline=known.baseline or weighted.baseline)

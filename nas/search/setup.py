@@ -1,10 +1,9 @@
-"""Setting a study up: everything is read, checked and prepared before anything is written."""
+"""Setup: a study read, checked and prepared before anything is written."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,20 +23,19 @@ from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import FORECASTS, Metrics, identities, metric_of, structural, trained_of
 from nas.studies.records import Key
-from nas.studies.spec import RESUMABLE, StudySpec
+from nas.studies.spec import StudySpec
 from nas.studies.verdict import facts, standing
 from nas.tasks.base import Task
-from nas.value import flat
-
-Say = Callable[[str], None]
+from nas.text import Say
 
 
 @dataclass(frozen=True)
 class Setup:
     """A study ready to run: the task prepared, the space narrowed, the baselines built.
 
-    `certificate` tells how far its proxy may be trusted, if anything does; `forecast` full scores from the trials'
-    curves.
+    Attributes:
+        certificate: says how reliable the study's proxy is, if one was found.
+        forecast: law that forecasts full scores from the trials' curves.
     """
 
     spec: StudySpec
@@ -50,12 +48,12 @@ class Setup:
 
     @property
     def proxy(self) -> Proxy:
-        """What certificates are asked about."""
+        """The proxy whose certificates fit."""
         return Proxy(spec=self.spec, space=self.space.to_dict(), task=self.task.fingerprint, forecast=self.forecast)
 
     @cached_property
     def fingerprint(self) -> str:
-        """What keys of evaluations name: the task, and the code of the user's metrics that are measured at its end."""
+        """The task part of evaluation keys: the task, and the code of the user's metrics of a trained model."""
         own = identities(trained_of(self.spec.metrics_needed))
         if not own:
             return self.task.fingerprint
@@ -72,13 +70,8 @@ class Setup:
         found = {name: self.space.find(neck, self.task.frame) for name, neck in self.baselines.items()}
         return {name: params for name, params in found.items() if params is not None}
 
-    @property
-    def validates(self) -> bool:
-        """Whether metrics of the user need the validation data on the workers."""
-        return bool(trained_of(self.spec.metrics_needed))
-
     def key(self, architecture: Architecture) -> Key:
-        """The key of the evaluation of a trial."""
+        """The key of a trial's evaluation."""
         seed, epochs = self.spec.seed, self.spec.task.epochs
         return Key(digest=architecture.digest, task=self.fingerprint, seed=seed, epochs=epochs)
 
@@ -87,26 +80,29 @@ class Setup:
         return static_costs(architecture) | structural(architecture, self.spec.metrics_needed)
 
     def neck_costs(self, neck: NeckSpec) -> Metrics:
-        """Those costs of the whole model around a neck."""
+        """These costs, of the whole model around a neck."""
         return self.costs(self.task.architecture(neck))
 
     def lines(self) -> list[str]:
         """What a launch would do, for `--dry-run`."""
-        lines = [f"search space: {self.space.name}, {_parameters(self.space)}"]
+        parameters = (f"{name} {', '.join(map(str, values))}" for name, values in self.space.parameters.items())
+        lines = [f"search space: {self.space.name}, {'; '.join(parameters)}"]
         for name, neck in self.baselines.items():
             cost = self.neck_costs(neck)
             place = "a point of the space" if name in self.points else "outside the space"
             lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs; {place}")
         objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
         bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
-        lines.append(standing(self.certificate, self.proxy))
-        budget = self.spec.budget
-        lines.append(f"objectives: {objectives}; constraints: {bounds or 'none'}")
-        lines.append(f"budget: {budget.trials or 'any number of'} trials, {budget.seconds or 'no limit of'} seconds")
-        return lines
+        trials, seconds = self.spec.budget.trials or "any number of", self.spec.budget.seconds or "no limit of"
+        return [
+            *lines,
+            standing(self.certificate, self.proxy),
+            f"objectives: {objectives}; constraints: {bounds or 'none'}",
+            f"budget: {trials} trials, {seconds} seconds",
+        ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as data."""
+        """What a launch would do, as data."""
         return {
             "study": self.spec.name,
             "task": self.task.fingerprint,
@@ -118,16 +114,12 @@ class Setup:
         }
 
 
-def _parameters(space: SearchSpace) -> str:
-    return "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in space.parameters.items())
-
-
 def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Objects = NO_OBJECTS) -> Setup:
     """Check a study and prepare its task.
 
     Args:
         spec: the study.
-        say: told what is found and chosen, a line at a time.
+        say: called with each line about what is found and chosen.
         backbone: shared weights of an earlier launch.
         objects: what a script gives in place of names.
 
@@ -138,7 +130,10 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Ob
     if faults:
         raise SpecError(spec.name or "study", faults)
     space = catalog.read_space(spec.search_space).narrowed(spec.space)
-    task = tasks.load(spec.task.model_copy(update={"device": _device(spec)}), say, backbone, checked=True)
+    device = spec.task.device
+    if device == "auto" and spec.executor != "local":  # the workers', who may have a GPU that this process lacks
+        device = "cuda" if spec.workers.gpus else "cpu"
+    task = tasks.load(spec.task.model_copy(update={"device": device}), say, backbone, checked=True)
     space.check(task.frame)
     setup = Setup(spec, space, task, baseline_necks(spec.baselines, task.frame, space), objects=objects)
     _check_objectives(spec, task)
@@ -148,33 +143,12 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Ob
     return replace(setup, task=tasks.settle(task, say))
 
 
-def _device(spec: StudySpec) -> str:
-    """The workers' device where the study tells it; `auto`, this process's own, where trials run in this process."""
-    if spec.task.device != "auto" or spec.executor == "local":
-        return spec.task.device
-    return "cuda" if spec.workers.gpus else "cpu"
-
-
 def _check_objectives(spec: StudySpec, task: Task) -> None:
-    faults = [
-        Fault(f"objectives[{i}].metric", f"the validation data cannot give {objective.metric}")
-        for i, objective in enumerate(spec.objectives)
-        if metric_of(objective.metric).from_training
-        and metric_of(objective.metric).of_model is None
-        and objective.metric != "seconds"
-        and FORECASTS.get(objective.metric, objective.metric) not in task.available
-    ]
+    faults = []
+    for i, objective in enumerate(spec.objectives):
+        name, metric = objective.metric, metric_of(objective.metric)
+        validated = metric.from_training and metric.of_model is None and name != "seconds"
+        if validated and FORECASTS.get(name, name) not in task.available:
+            faults.append(Fault(f"objectives[{i}].metric", f"the validation data cannot give {name}"))
     if faults:
         raise SpecError("", faults)
-
-
-def differences(old: StudySpec, new: StudySpec) -> list[Fault]:
-    """Keys in which a study launched again differs from what it was, those that may differ left out."""
-    forecasting = any(o.metric in FORECASTS for o in old.objectives)  # of the full training that it began with
-    may = {*RESUMABLE, "name"} - ({"full"} if forecasting else set())
-    before, after = (flat(spec.model_dump(mode="json", exclude_none=True)) for spec in (old, new))
-    return [
-        Fault(path, f"is {before.get(path)!r} in the database, {after.get(path)!r} now")
-        for path in sorted(before.keys() | after.keys())
-        if before.get(path) != after.get(path) and path.split(".")[0] not in may
-    ]

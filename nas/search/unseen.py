@@ -1,4 +1,4 @@
-"""Unseen: what is left of a search space when its sampler brings nothing new, looked for a slice of time at a turn."""
+"""Unseen: the rest of a search space when the sampler proposes nothing new, searched one slice of time at a turn."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from nas.search.setup import Setup
 from nas.search_space import Choice
 
 SLICE_SECONDS = 1.0
-"""Time a turn may take: a space can be large, and of most necks the costs are not known yet."""
-
-Proposal = tuple[dict[str, Choice], NeckSpec]
+"""Time of a turn: a space can be large, and the costs of most necks are still to be computed."""
 
 
 class Unseen:
-    """One pass through the whole space, continued at every turn. `ended`: there is nothing left of it."""
+    """One pass through the whole space, continued at every turn.
+
+    Attributes:
+        ended: nothing is left of the space.
+    """
 
     def __init__(self, setup: Setup, seed: int) -> None:
         self.setup = setup
@@ -27,7 +29,7 @@ class Unseen:
         self._infeasible: set[str] = set()
 
     def next(self, seen: Container[str]) -> dict[str, Choice] | None:
-        """Parameters of a proposal whose digest is not `seen` and that meets the static constraints, if time allows."""
+        """Parameters of a proposal with a digest that is not `seen` and feasible static costs; None: none in time."""
         until = time.monotonic() + SLICE_SECONDS
         for params, neck in self._proposals:
             architecture = self.setup.task.architecture(neck)
@@ -41,8 +43,8 @@ class Unseen:
         self.ended = True
         return None
 
-    def _alternate(self, rng: random.Random) -> Iterator[Proposal]:
-        """Every proposal in its order, with one at random before each: a large space is not seen from one end only."""
+    def _alternate(self, rng: random.Random) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
+        """Every proposal in order, each after a random one, so that a large space is not seen from one end only."""
         space, frame = self.setup.space, self.setup.task.frame
         for proposal in space.proposals(frame):
             yield space.sample(frame, rng)

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from nas.executors import EXECUTORS, Executor
 from nas.studies.spec import StudySpec
 from nas.tasks.base import Task
+from nas.text import Say
 
 
 @contextmanager
-def workers(spec: StudySpec, task: Task, say: Callable[[str], None], validates: bool = False) -> Iterator[Executor]:
-    """The study's executor. The task's cache is filled first; with `validates` it keeps the validation data too.
+def workers(spec: StudySpec, task: Task, say: Say, validates: bool = False) -> Iterator[Executor]:
+    """The study's executor. The task's cache is filled first, with the validation data too if `validates`.
 
     Raises:
         UserError: the cluster cannot be joined, or has no room.
     """
     from nas.executors.evaluate import evaluate
 
-    with (
-        EXECUTORS[spec.executor](
-            evaluate, task.filled(say, validates=validates), spec.workers, spec.address
-        ) as executor,
-        terminated_as_interrupted(),  # after Ray, which takes the signal for itself
-    ):
+    context = task.filled(say, validates=validates)
+    # Ray handles SIGTERM itself: the executor goes first.
+    with EXECUTORS[spec.executor](evaluate, context, spec.workers, spec.address) as executor, _sigterm_interrupts():
         yield executor
 
 
 @contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
+def _sigterm_interrupts() -> Iterator[None]:
     """SIGTERM ends the work as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

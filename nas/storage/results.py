@@ -193,12 +193,6 @@ def result(store: Store, name: str) -> Result:
     )
 
 
-def trained(store: Store, name: str) -> list[Found]:
-    """Every architecture that the study trained to the end, the infeasible ones included."""
-    trials = _trials(store, name)
-    return [f for f in _found(store, name, trials) if state_of(trials[f.trial]) == "complete"]
-
-
 def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[Found]:
     """The trials with values, those of duplicates included."""
     architectures = {trial.number: trial.architecture for trial in store.trials(name)}

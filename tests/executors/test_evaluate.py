@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nas.errors import TrialFailed
-from nas.executors.evaluate import evaluate, machine, reference_of
+from nas.executors.evaluate import evaluate, machine
 from nas.models.cost import Latency, static_costs
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import canonical
@@ -88,10 +88,10 @@ def test_what_the_numbers_rest_on_is_told(task: DetectionTask) -> None:
 
 
 def test_known_costs_are_not_measured_again(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*args: object) -> None:
+    def never(*args: object, **options: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("nas.executors.evaluate.timed", never)
+    monkeypatch.setattr("nas.executors.evaluate.latency", never)
     monkeypatch.setattr("nas.executors.evaluate.static_costs", never)
     progress, measurement = run(task, job(task, known=KNOWN))
     assert progress[0].metrics == KNOWN
@@ -182,8 +182,10 @@ def test_closing_early_ends_the_evaluation(task: DetectionTask) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_the_reference_is_an_fpn_on_the_same_backbone(task: DetectionTask) -> None:
-    reference = reference_of(task)
-    assert isinstance(reference, Architecture)
-    assert reference.neck == fpn(task.frame.levels, 64)
-    assert reference.backbone == task.architecture(fpn(task.frame.levels, 8)).backbone
+def test_the_reference_is_an_fpn_on_the_same_backbone(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Architecture] = []
+    build = task.build
+    monkeypatch.setattr(DetectionTask, "build", lambda _, asked: built.append(asked) or build(asked))
+    next(evaluate(task, job(task, known={"params": 1.0})))
+    assert built[1].neck == fpn(task.frame.levels, 64)
+    assert built[1].backbone == task.architecture(fpn(task.frame.levels, 8)).backbone

@@ -116,7 +116,7 @@ def test_a_study_goes_on_with_the_law_that_it_began_with(tmp_path: Path) -> None
 def test_a_dry_run_refuses_what_a_launch_would(tmp_path: Path) -> None:
     url = searches.url(tmp_path)
     launch(spec(objectives=["ap"], budget={"trials": 4}), storage=url)
-    with pytest.raises(SpecError, match=r"cannot go on with other settings .*\n?.*seed"):
+    with pytest.raises(SpecError, match=r"cannot resume with other settings .*\n?.*seed"):
         plan(spec(objectives=["ap"], seed=7), url)
 
 
@@ -143,7 +143,7 @@ def test_a_fallback_is_taken_where_no_certificate_tells_the_forecast_and_that_is
     url, said = searches.url(tmp_path), list[str]()
     asked = spec(objectives=FALLING_BACK, budget={"trials": 4})
     found = launch(asked, storage=url, say=said.append)
-    assert said.count("objective: ap; no certificate of this proxy on this search space proves ap_full") == 1
+    assert said.count("objective: ap; no certificate of this proxy on this search space supports ap_full") == 1
     with open_store(url, create=False) as store:
         record = store.study("small")
         assert record is not None
@@ -156,7 +156,7 @@ def test_a_fallback_is_taken_where_no_certificate_tells_the_forecast_and_that_is
     certify(asked, storage=url, necks=12)
     found = launch(spec(objectives=FALLING_BACK, budget={"trials": 5}), storage=url, say=said.append)
     assert "ap_full" not in found.best[0].values, "it goes on by what it began with"
-    assert said.count("objective: ap, by which the study began; under another --name ap_full may be") == 1
+    assert said.count("objective: ap, as when the study began; to optimize ap_full, launch under another --name") == 1
 
 
 def test_a_forecast_that_was_refuted_gives_way_to_its_fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_a_forecast_that_was_refuted_gives_way_to_its_fallback(tmp_path: Path, m
     certify(spec(), storage=url, necks=12)
     monkeypatch.setattr("nas.studies.certificate.LOW", 0.99)
     found = launch(spec(objectives=FALLING_BACK, budget={"trials": 4}), storage=url, say=said.append)
-    assert "objective: ap; no certificate of this proxy on this search space proves ap_full" in said
+    assert "objective: ap; no certificate of this proxy on this search space supports ap_full" in said
     assert [o.metric for o in found.objectives] == ["ap"]
 
 
@@ -206,7 +206,7 @@ def test_a_pruner_cuts_forecasts_and_leaves_their_fallback(tmp_path: Path) -> No
     certify(spec(), storage=url, necks=12)
     planned = plan(spec(objectives=FALLING_BACK, pruner="median"), url, said.append)
     assert planned.spec.objectives[0].metric == "ap"
-    assert said[-1] == "objective: ap; median cuts the curve short that ap_full is told from"
+    assert said[-1] == "objective: ap; median cuts short the curve that ap_full is computed from"
 
 
 def test_a_fallback_does_where_a_proxy_of_one_point_can_have_no_forecast(tmp_path: Path) -> None:

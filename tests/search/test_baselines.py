@@ -33,12 +33,11 @@ def test_options_and_names() -> None:
     assert necks() == {}
 
 
-def test_the_seed_gives_one_map_and_is_no_baseline_of_detection() -> None:
+def test_the_seed_has_one_map_and_is_no_baseline_of_detection() -> None:
     same = Frame(channels={1: 16, 2: 16, 3: 16}, image_size=128)
     seed = Baseline(name="seed", topology="seed_fpn", options={"width": 16})
-    with pytest.raises(
-        SpecError, match=r"^baselines\[0\]: seed_fpn gives one map, and the task's head needs a pyramid$"
-    ):
+    said = r"^baselines\[0\]: seed_fpn has one output map, and the task's head needs a pyramid$"
+    with pytest.raises(SpecError, match=said):
         baseline_necks((seed,), same, SPACE)
 
 

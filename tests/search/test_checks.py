@@ -48,7 +48,7 @@ def test_a_target_of_latencies_that_is_not_installed(monkeypatch: pytest.MonkeyP
     assert check(StudySpec.parse(study | {"address": "auto"})) == []  # other machines have what they have
 
 
-def test_what_an_export_needs_is_told_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_export_needs_is_checked_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     study = StudySpec.parse(SOUND | {"export": ["onnx"]})
     monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())
     assert check(study) == []
@@ -66,7 +66,7 @@ def test_what_an_export_needs_is_told_before_the_search(monkeypatch: pytest.Monk
         ({"task": SOUND["task"] | {"latency_target": "onnxruntime"}, "address": "auto"}, "task.latency_target"),
     ],
 )
-def test_a_head_that_is_no_graph_is_told_before_the_search(change: dict[str, Any], path: str) -> None:
+def test_a_head_that_is_no_graph_is_refused_before_the_search(change: dict[str, Any], path: str) -> None:
     spec = StudySpec.parse(SOUND | change)
     assert check(spec) == []
     [fault] = check(spec.model_copy(update={"task": spec.task.model_copy(update={"head": "faster_rcnn"})}))
@@ -85,7 +85,7 @@ def test_cuda_is_for_workers_with_gpus() -> None:
     assert check(StudySpec.parse({"task": task, "workers": {"gpus": 0.5}})) == []
 
 
-def test_a_word_of_another_package_must_show_that_it_can_be_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operator_of_another_package_must_show_that_it_can_be_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     package = {"attention": "median-fusion 1.5"}
     monkeypatch.setattr("nas.plugins.table.Table.source_of", lambda table, name: package.get(name))
     monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())

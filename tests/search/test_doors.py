@@ -189,7 +189,7 @@ class TestMetric:
 
     def test_it_has_no_curve_to_prune_by(self, tmp_path: Path) -> None:
         nas.register("metrics", "constant", Metric("x", of_model=lambda *_: 0.25))
-        with pytest.raises(SpecError, match=r"median follows a curve, and constant is measured at the end alone"):
+        with pytest.raises(SpecError, match=r"median follows a curve, and constant is measured only at the end"):
             run(tmp_path, {"pruner": "median"}, objective="constant")
         with pytest.raises(SpecError, match=r"constraints: constant cannot be bounded; one of params"):
             run(tmp_path, {"constraints": {"constant": 1}})

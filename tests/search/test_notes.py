@@ -32,6 +32,6 @@ def test_a_studys_note_tells_its_goal_and_what_it_found() -> None:
     assert "```" not in study_note(SPEC, {})
 
 
-def test_a_table_can_be_turned() -> None:
+def test_a_table_can_be_transposed() -> None:
     rows = {"a": {"ap": 0.1}, "b": {"ap": 0.2}}
-    assert metrics_table(rows, turned=True) == "```\n        a      b\nap  0.100  0.200\n```\n"
+    assert metrics_table(rows, transposed=True) == "```\n        a      b\nap  0.100  0.200\n```\n"

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from nas.executors.local import LocalExecutor
-from nas.search import launch, samplers
+from nas.search import driver, launch, samplers
 from nas.search.setup import Setup
 from nas.storage import open_store
 from nas.storage.results import Result
@@ -34,26 +34,26 @@ def asked(folder: Path) -> list[optuna.trial.FrozenTrial]:
         return optuna.load_study(study_name="small", storage=store.optuna).trials
 
 
-def test_the_sampler_is_told_where_they_lie(tmp_path: Path) -> None:
+def test_the_sampler_gets_their_parameters(tmp_path: Path) -> None:
     run(tmp_path, STUDY)
     trials = asked(tmp_path)
-    told = {"topology": "top_down", "fusion": "add", "finest": 2, "levels": 3, "width": 32}
-    assert (trials[0].user_attrs["baseline"], trials[0].params) == ("fpn", told)
+    params = {"topology": "top_down", "fusion": "add", "finest": 2, "levels": 3, "width": 32}
+    assert (trials[0].user_attrs["baseline"], trials[0].params) == ("fpn", params)
     assert (trials[1].user_attrs["baseline"], trials[1].params) == ("panet", {})
 
 
 def test_the_sampler_knows_how_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a study that asked them without their parameters, as it was before."""
-    told: list[samplers.Baselines] = []
-    build = samplers.build
-    monkeypatch.setattr(samplers, "build", lambda spec, seen, b: told.append(b) or build(spec, seen, b))
+    counts: list[samplers.Baselines] = []
+    count = driver._baselines
+    monkeypatch.setattr(driver, "_baselines", lambda *given: counts.append(count(*given)) or counts[-1])
     before = STUDY.model_copy(update={"name": "before"})
     with monkeypatch.context() as patch:
         patch.setattr(Setup, "points", {})
         run(tmp_path, before)
     for study in (STUDY, STUDY, before):
         run(tmp_path, study)
-    assert told == [(0, 2), (1, 1), (1, 1), (0, 2)]
+    assert counts == [(0, 2), (1, 1), (1, 1), (0, 2)]
 
 
 def test_they_keep_their_place_over_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,13 +39,13 @@ def test_several_objectives_are_never_pruned(name: str) -> None:
 
 
 def test_a_forecast_needs_the_whole_curve() -> None:
-    said = "pruner: median cuts the curve short that ap_full is told from: use none"
+    said = "pruner: median cuts short the curve that ap_full is computed from: use none"
     assert list(map(str, check(study("median", "ap_full")))) == [said]
     assert check(study("none", "ap_full")) == []
 
 
 def test_what_training_does_not_improve_is_no_reason_to_stop() -> None:
-    said = "pruner: median needs an objective that training improves, not params"
+    said = "pruner: median needs an objective that training improves, not params: use none"
     assert list(map(str, check(study("median", "params")))) == [said]
     assert check(study("none", "params")) == []
 

@@ -25,7 +25,7 @@ KILLED = 9
 
 INSTANTS: list[tuple[Any, str, str, int]] = [
     (Store, "put_artifact", "after", 1),
-    (Store, "create_study", "after", 1),
+    (Store, "begin", "after", 1),
     (optuna.Study, "enqueue_trial", "before", 2),
     (optuna.Study, "ask", "after", 1),
     (optuna.Study, "ask", "after", 4),

@@ -41,17 +41,17 @@ def test_the_seed_decides_and_a_resumed_study_goes_on_with_others(name: str) -> 
 
 @pytest.mark.parametrize(("trials", "start"), [(8, 4), (12, 4), (24, 6), (400, 10), (None, 10)])
 def test_the_random_start_suits_the_budget(trials: int | None, start: int) -> None:
-    """While TPE starts, its proposals are the same whatever it was told; baselines outside the space come on top."""
+    """While TPE starts, its proposals are the same whatever was reported; baselines outside the space come on top."""
     start += 3
     budget = {"trials": trials} if trials else {"seconds": 60}
-    told = []
+    proposed = []
     for sign in (1, -1):
         made = optuna.create_study(sampler=build(study(budget=budget), 0, Baselines(inside=1, outside=3)))
         for _ in range(start + 2):
             trial = made.ask()
             made.tell(trial, sign * trial.suggest_float("x", 0, 100))
-        told.append([trial.params["x"] for trial in made.trials])
-    up, down = told
+        proposed.append([trial.params["x"] for trial in made.trials])
+    up, down = proposed
     assert up[:start] == down[:start]
     assert up[start:] != down[start:]
 

@@ -94,7 +94,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("place", ["_share", "adopt", "_drive"])
+@pytest.mark.parametrize("place", ["_share", "import_shipped_certificate", "_drive"])
 def test_a_launch_killed_at_its_beginning_can_be_gone_on_with(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

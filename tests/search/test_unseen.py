@@ -52,7 +52,7 @@ def test_the_whole_space_is_found() -> None:
     assert unseen.next(set()) is None
 
 
-def test_a_turn_is_a_slice_of_time_and_the_end_is_told_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_turn_is_a_slice_of_time_and_the_end_is_seen_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = counting(neck_params=10)
     monkeypatch.setattr("nas.search.unseen.SLICE_SECONDS", float("inf"))  # a busy machine is no reason to fail
     whole, turns = found(setup, Unseen(setup, seed=0))
