@@ -36,23 +36,30 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     Raises:
         TrialFailed: the loss is not finite, or a metric is missing at the end.
     """
-    started = time.monotonic()
+    started = time.monotonic() - job.seconds
+    files: dict[str, bytes] = {}
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
         costs, details = measure_costs(task, job.architecture, model, job.known)
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         last: Metrics = {}
-        for progress in task.train(model, job.seed, job.epochs):
+        going = task.continuation(model, job.seed, job.epochs, job.state) if job.state or job.keep_state else None
+        for progress in going.run() if going is not None else task.train(model, job.seed, job.epochs):
             last = progress.metrics
             yield progress.model_copy(update={"seconds": time.monotonic() - started, "metrics": finite(last)})
+        if going is not None and job.keep_state:
+            files["state"] = going.state()
     seconds = time.monotonic() - started
     metrics = costs | {k: v for k, v in last.items() if k != "loss"} | {"seconds": seconds}
     metrics |= _user_metrics(task, model, job)
     missing = [name for name in task.available if metrics.get(name) is None]
     if missing:
         raise TrialFailed(f"no {missing[0]} was measured")
-    yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=task.weights(model))
+    if job.judge:
+        files |= {f"outcomes-{split}": outcomes.packed() for split, outcomes in task.outcomes(model).items()}
+    weights = task.weights(model)
+    yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=weights, files=files)
 
 
 def _user_metrics(task: Task, model: nn.Module, job: Job) -> Metrics:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from nas.executors import ATTEMPTS, Executor, Failure
 from nas.models.cost import static_costs
@@ -29,6 +29,9 @@ class Run:
     Attributes:
         name: what messages call it.
         keep_weights: whether its trained weights are recorded.
+        keep_state: whether the state of its training is recorded, so that it may go on.
+        judge: whether its outcomes by image are recorded.
+        start: a shorter evaluation of the same training, to go on from; used while its state is recorded.
         costs: metrics that need not be measured again.
         attempt: the number of the current attempt, from 1.
         curve: Progress of the current attempt, an item an epoch.
@@ -38,6 +41,9 @@ class Run:
     key: Key
     architecture: Architecture
     keep_weights: bool = False
+    keep_state: bool = False
+    judge: bool = False
+    start: Evaluation | None = None
     costs: Metrics = field(default_factory=dict)
     attempt: int = 1
     curve: list[Progress] = field(default_factory=list)
@@ -53,6 +59,9 @@ class Run:
             key=self.key, architecture=self.architecture, state=state, measurement=measurement, curve=tuple(self.curve)
         )
 
+
+_APART: dict[str, Any] = {"weights": None, "files": {}}
+"""A measurement without what is kept in files."""
 
 R = TypeVar("R", bound=Run)
 
@@ -125,7 +134,9 @@ class Dispatcher(Generic[R]):
     def submit(self, run: R) -> None:
         """Start a run on a free worker."""
         self.running[run.job] = run
-        run.curve.clear()
+        start = run.start
+        state = self.store.get_artifact(str(start.key), "state") if start is not None else None
+        run.curve[:] = start.curve if start is not None and state is not None else ()
         self.store.attempt(run.key, run.attempt, None)
         job = Job(
             id=run.job,
@@ -135,6 +146,10 @@ class Dispatcher(Generic[R]):
             attempt=run.attempt,
             known=run.costs,
             metrics=trained_of(self._metrics),
+            state=state,
+            seconds=start.measurement.seconds if start is not None and state is not None else 0,
+            keep_state=run.keep_state,
+            judge=run.judge,
         )
         self.executor.submit(job)
 
@@ -178,7 +193,7 @@ class Dispatcher(Generic[R]):
         self.store.record(evaluation)
         self._ended(run, state)
         self.errors.clear()
-        return evaluation.model_copy(update={"measurement": measurement.model_copy(update={"weights": None})})
+        return evaluation.model_copy(update={"measurement": measurement.model_copy(update=_APART)})
 
     def stop(self, run: R, state: str) -> None:
         """End a run without a result."""

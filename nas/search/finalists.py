@@ -11,8 +11,9 @@ from nas.necks.architecture import Architecture
 from nas.search import gains
 from nas.search.dispatcher import Run
 from nas.search.gains import Scores
+from nas.search.setup import Setup
 from nas.storage import Store
-from nas.studies.answer import Answer, Epochs, Finalist, Finalists, Gain, Split, conclude
+from nas.studies.answer import Answer, Epochs, Finalist, Gain, Split, conclude
 from nas.studies.certificate import measured_objective
 from nas.studies.metrics import Metrics, metric_of
 from nas.studies.records import Key
@@ -47,13 +48,23 @@ class Candidate:
         """The digest of the whole model."""
         return self.architecture.digest
 
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return self.name or f"trial {self.trial}"
+
+    @property
+    def costs(self) -> Metrics:
+        """The metrics that no training changes."""
+        return {m: v for m, v in self.values.items() if not metric_of(m).from_training}
+
 
 @dataclass(eq=False)
 class FinalistRun(Run):
     """A full training of a finalist. Its outcomes by image are recorded."""
 
 
-def chosen(ranked: Sequence[Candidate], spec: StudySpec, top: int) -> list[Candidate]:
+def choose(ranked: Sequence[Candidate], spec: StudySpec, top: int) -> list[Candidate]:
     """The finalists: the best feasible trials, the best baseline and FPN, where it is a baseline.
 
     Args:
@@ -67,35 +78,48 @@ def chosen(ranked: Sequence[Candidate], spec: StudySpec, top: int) -> list[Candi
     return best + [c for k, c in enumerate(baselines) if k == 0 or c.name in plain]
 
 
-def runs(finalists: Sequence[Candidate], key: Key, spec: StudySpec, seeds: int) -> list[FinalistRun]:
+def runs(finalists: Sequence[Candidate], setup: Setup, seeds: int) -> list[FinalistRun]:
     """The full trainings, seed by seed, so that an early end leaves all necks with fewer seeds.
 
     Args:
         finalists: what is trained.
-        key: of any evaluation of the study.
-        spec: the study.
+        setup: the study.
         seeds: trainings of each.
     """
-    epochs = spec.full_task.epochs
+    first, epochs = setup.spec.seed + FINAL_SEED, setup.spec.full_task.epochs
     return [
         FinalistRun(
-            f"{c.name or f'trial {c.trial}'}, full training {k + 1} of {seeds}",
-            key.model_copy(update={"digest": c.digest, "seed": spec.seed + FINAL_SEED + k, "epochs": epochs}),
+            f"{c.label}, full training {k + 1} of {seeds}",
+            setup.key(c.architecture).model_copy(update={"seed": first + k, "epochs": epochs}),
             c.architecture,
             keep_weights=True,
             judge=True,
+            costs=c.costs,
         )
         for k in range(seeds)
         for c in finalists
     ]
 
 
+def is_recorded(store: Store, run: FinalistRun) -> bool:
+    """Whether the database has all that the answer needs of a run."""
+    evaluation = store.evaluation(run.key)
+    return evaluation is not None and evaluation.state == "complete" and _has(store, run.key, "val")
+
+
 def answer(
-    store: Store, spec: StudySpec, finalists: Sequence[Candidate], runs: Sequence[FinalistRun], epochs: Epochs
+    store: Store, spec: StudySpec, finalists: Sequence[Candidate], runs: Sequence[FinalistRun], search: Epochs
 ) -> Answer | None:
-    """What the finalists show; None where a trial's or every baseline's trainings failed, or there is no trial.
+    """What the finalists show; None where no training decides an objective, or no trial was trained in full.
 
     The best trial is the one with the best mean on the validation images; the split that judges may be another.
+
+    Args:
+        store: has the evaluations.
+        spec: the study.
+        finalists: what was trained.
+        runs: the trainings; those that failed are left out.
+        search: epochs that the trials and promotions took.
     """
     objective = measured_objective(spec)
     if objective is None:
@@ -135,6 +159,7 @@ def answer(
             )
         )
     ordered = sorted(found.values(), key=lambda f: -sign * f.mean)
+    trained = sum(key.epochs for c in there for key in by_digest[c.digest])
     verdict, sentence = conclude(winner, ordered, over, objective.metric, split, limits)
     return Answer(
         verdict=verdict,
@@ -145,13 +170,10 @@ def answer(
         winner=winner,
         finalists=tuple(ordered),
         gains=tuple(over),
-        epochs=epochs,
+        epochs=Epochs(
+            spent=search.spent + sum(k.epochs for c in there for k in by_digest[c.digest]), of_full=search.of_full
+        ),
     )
-
-
-def chosen_settings(spec: StudySpec) -> Finalists | None:
-    """What the study says of finalists; None where it has none."""
-    return None if spec.finalists == "none" else spec.finalists
 
 
 def _limits(spec: StudySpec) -> list[str]:
@@ -194,7 +216,8 @@ def _scores(
 
 
 def _outcomes(store: Store, key: Key, split: Split) -> Outcomes | None:
-    return unpacked(store.get_artifact(str(key), outcomes_of(split))) if _has(store, key, split) else None
+    data = store.get_artifact(str(key), outcomes_of(split))
+    return unpacked(data) if data is not None else None
 
 
 def _has(store: Store, key: Key, split: Split) -> bool:
@@ -216,7 +239,7 @@ def _finalist(candidate: Candidate, scores: Scores, noise: gains.SeedNoise) -> F
         mean=scores.mean,
         low=estimate.low,
         high=estimate.high,
-        values={m: v for m, v in candidate.values.items() if not metric_of(m).from_training},
+        values=candidate.costs,
     )
 
 

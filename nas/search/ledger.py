@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.search.constraints import broken, excess
 from nas.search.notes import trial_note
 from nas.search.optuna_adapter import link_drawing, save_trial_note
+from nas.search.promotion import Promotion
 from nas.search.reporter import Reporter
 from nas.search.retention import Retention, Weighted
 from nas.storage.attributes import TrialAttributes, attributes
@@ -34,6 +35,7 @@ class Ledger:
         spec: StudySpec,
         reporter: Reporter,
         retention: Retention,
+        promotion: Promotion,
         forecast: Forecast | None,
         on_finished: Callable[[int], None],
     ) -> None:
@@ -41,6 +43,7 @@ class Ledger:
         self.spec = spec
         self.reporter = reporter
         self.retention = retention
+        self.promotion = promotion
         self.forecast = forecast
         self.on_finished = on_finished
         self.seen: dict[str, int] = {}
@@ -59,6 +62,7 @@ class Ledger:
             metrics, feasible = marks.metrics or {}, bool(marks.feasible)
             self.reporter.rank(frozen.number, marks.baseline, metrics, feasible)
             self.retention.learn(Weighted(frozen.number, key, metrics, feasible, baseline))
+            self.promotion.learn(frozen.number, marks.baseline, key, metrics, feasible)
         if marks.duplicate_of is None:
             refused = frozen.state == TrialState.FAIL or marks.infeasible is not None
             (self.refused if refused else self.seen)[key.digest] = frozen.number
@@ -89,6 +93,7 @@ class Ledger:
                 self.seen[digest] = trial.number
             self.study.tell(trial, values)
             self.retention.learn(Weighted(trial.number, evaluation.key, metrics, feasible, baseline is not None))
+            self.promotion.learn(trial.number, baseline, evaluation.key, metrics, feasible)
         self.reporter.ended_trial(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, running)
         self.on_finished(trial.number)
 

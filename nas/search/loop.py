@@ -15,18 +15,21 @@ from optuna.trial import TrialState
 
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
+from nas.search import finalists
 from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher, Run
+from nas.search.finalists import FinalistRun
 from nas.search.ledger import Ledger
 from nas.search.objects import FinishedTrial
 from nas.search.optuna_adapter import requeue, resume
+from nas.search.promotion import PromotedRun, Promotion
 from nas.search.reporter import Reporter, trial_name
 from nas.search.retention import Retention
 from nas.search.setup import Setup
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
-from nas.storage.results import state_of
+from nas.storage.results import keep_answer, state_of
 from nas.studies.metrics import structural
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 from nas.text import Say
@@ -74,8 +77,13 @@ class Loop:
         self.name = study.study_name
         self.reporter = Reporter(self.spec, executor, say)
         self.retention = Retention(store, self.spec, self.name)
-        self.ledger = Ledger(study, self.spec, self.reporter, self.retention, setup.forecast, self._finished)
-        self.dispatcher: Dispatcher[TrialRun] = Dispatcher(
+        self.architectures = {record.number: record.architecture for record in store.trials(self.name)}
+        self.promotion = Promotion(setup, store, self.name, self.architectures, say)
+        self.ledger = Ledger(
+            study, self.spec, self.reporter, self.retention, self.promotion, setup.forecast, self._finished
+        )
+        self.final: list[FinalistRun] | None = None  # those that are still to be submitted
+        self.dispatcher: Dispatcher[Run] = Dispatcher(
             store,
             lambda: executor,
             machine=setup.machine,
@@ -84,7 +92,6 @@ class Loop:
             reject=self.ledger.why_unusable,
             on_retry=self.reporter.retried,
         )
-        self.architectures = {record.number: record.architecture for record in store.trials(self.name)}
         self.unseen = Unseen(setup, len(self.architectures))
         self.duplicates = 0
         self._beaten = 0.0
@@ -105,6 +112,8 @@ class Loop:
             state = "interrupted"
         finally:
             self._release()
+        if state in ("done", "exhausted"):
+            self._answer()
         self.reporter.ended(state, self.ledger.trained, self.name)
         return state
 
@@ -115,8 +124,10 @@ class Loop:
                 state = self._fill()
                 if state is not None:
                     self.reporter.submitted_last()
-            if state is not None and not self.dispatcher.running:
-                return state
+            if state is not None:
+                self._go_on()
+                if not self.dispatcher.running:
+                    return state
             for run, event in self.dispatcher.events(_WAIT_SECONDS):
                 match event:
                     case Progress():
@@ -178,11 +189,14 @@ class Loop:
         """Submit until every worker is busy or nothing may be asked now. Returns an end state if nothing is left."""
         running = self.dispatcher.running
         while self.dispatcher.has_room:
+            if (promoted := self.promotion.next(arriving=True)) is not None:
+                self._submit(promoted)
+                continue
             waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
             if not any(attributes(trial).baseline is not None for trial in waiting):
                 if self._budget_used(self.ledger.trained):
                     return "done"
-                if self._budget_used(self.ledger.trained + len(running), seconds=False):
+                if self._budget_used(self.ledger.trained + len(self._trials_running), seconds=False):
                     self.reporter.submitted_last()  # unless a run under way fails
                     return None
             if self.duplicates >= DUPLICATES and not waiting:
@@ -194,11 +208,55 @@ class Loop:
                     self.study.enqueue_trial(params)
             self._ask()
             # Each question makes Optuna read every RUNNING trial again, and a long search for more blocks the others.
-            followers = sum(len(run.followers) for run in running.values())
+            followers = sum(len(run.followers) for run in self._trials_running)
             if self.duplicates > DUPLICATES or followers > 2 * self.dispatcher.executor.capacity:
                 return None
             self._beat()
         return None
+
+    @property
+    def _trials_running(self) -> list[TrialRun]:
+        return [run for run in self.dispatcher.running.values() if isinstance(run, TrialRun)]
+
+    def _go_on(self) -> None:
+        """Give free workers the trainings that go on, and when none is left the finalists."""
+        while self.dispatcher.has_room:
+            run: Run | None = self.promotion.next(arriving=bool(self._trials_running))
+            if run is None and not any(isinstance(r, TrialRun | PromotedRun) for r in self.dispatcher.running.values()):
+                run = self._next_finalist()
+            if run is None:
+                return
+            self._submit(run)
+
+    def _next_finalist(self) -> FinalistRun | None:
+        settings = self.spec.finalists
+        if isinstance(settings, str):
+            return None
+        if self.final is None:
+            chosen = finalists.choose(self.promotion.ranked(), self.spec, settings.top)
+            self.final = finalists.runs(chosen, self.setup, settings.seeds)
+            self.reporter.finalists(chosen, settings.seeds)
+        while self.final:
+            run = self.final.pop(0)
+            if not finalists.is_recorded(self.store, run):
+                return run
+        return None
+
+    def _answer(self) -> None:
+        """Keep what the finalists show, if the study has some."""
+        settings = self.spec.finalists
+        if isinstance(settings, str):
+            return
+        chosen = finalists.choose(self.promotion.ranked(), self.spec, settings.top)
+        runs = finalists.runs(chosen, self.setup, settings.seeds)
+        answer = finalists.answer(self.store, self.spec, chosen, runs, self.promotion.epochs)
+        if answer is not None:
+            keep_answer(self.store, self.name, answer)
+            self.reporter.say(answer.sentence)
+
+    def _submit(self, run: Run) -> None:
+        self.dispatcher.submit(run)
+        self.reporter.started(run)
 
     def _budget_used(self, trained: int, seconds: bool = True) -> bool:
         """Whether so many trained architectures, or the time so far if it counts, use the budget up."""
@@ -217,12 +275,16 @@ class Loop:
             self.architectures[trial.number] = architecture
         TrialAttributes(digest=key.digest).write(trial)
         same = self.dispatcher.running.get(str(key))
+        assert same is None or isinstance(same, TrialRun)
         costs = self.dispatcher.known_costs(architecture)
         if same is not None:
             same.followers.append(trial)
         elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs):
             self.duplicates = 0
-            self._evaluate(TrialRun(trial_name(trial.number, baseline), key, architecture, True, costs, trial=trial))
+            name = trial_name(trial.number, baseline)
+            run = TrialRun(name, key, architecture, keep_weights=True, costs=costs, trial=trial)
+            run.keep_state = self.promotion.goes_on
+            self._evaluate(run)
             return
         self.duplicates += 1
 
@@ -244,8 +306,7 @@ class Loop:
             return
         # An earlier launch may have reported the start of its curve: the same values come again.
         run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
-        self.dispatcher.submit(run)
-        self.reporter.started(run)
+        self._submit(run)
 
     def _find(self, key: Key, baseline: str | None) -> Evaluation | None:
         """A recorded evaluation that needs no further training.
@@ -270,7 +331,11 @@ class Loop:
 
     # Events of runs
 
-    def _progressed(self, run: TrialRun, progress: Progress) -> None:
+    def _progressed(self, run: Run, progress: Progress) -> None:
+        if not isinstance(run, TrialRun):
+            if progress.epoch:
+                self.reporter.progressed(run, progress)
+            return
         if progress.epoch == 0:
             if not run.serves_baseline and broken(progress.metrics, self.spec.constraints):
                 self.dispatcher.stop(run, "infeasible")
@@ -289,8 +354,13 @@ class Loop:
             measurement = Measurement(metrics=metrics, seconds=progress.seconds, details={"pruned_by": self.name})
             self._recorded(run, self.dispatcher.record(run, "pruned", measurement))
 
-    def _recorded(self, run: TrialRun, evaluation: Evaluation) -> None:
-        """Report a recorded evaluation to the run's trials."""
+    def _recorded(self, run: Run, evaluation: Evaluation) -> None:
+        """Report a recorded evaluation to the run's trials, or to what let it go on."""
+        if isinstance(run, PromotedRun):
+            self.promotion.recorded(run, evaluation)
+        if not isinstance(run, TrialRun):
+            self.reporter.recorded(run, evaluation.measurement.metrics)
+            return
         running = len(self.dispatcher.running)
         self.ledger.report(run.trial, evaluation, running)
         for trial in run.followers:
@@ -299,10 +369,14 @@ class Loop:
             else:
                 self.ledger.report(trial, evaluation, running)
         self.retention.tidy()
+        self.promotion.tidy()
 
-    def _failed(self, run: TrialRun, failure: Failure) -> None:
-        for trial in (run.trial, *run.followers):
-            self.ledger.report_failed(trial, run.key.digest, failure.message)
+    def _failed(self, run: Run, failure: Failure) -> None:
+        if isinstance(run, PromotedRun):
+            self.promotion.failed(run)
+        if isinstance(run, TrialRun):
+            for trial in (run.trial, *run.followers):
+                self.ledger.report_failed(trial, run.key.digest, failure.message)
         self.reporter.failed(run, failure.message)
 
     def _finished(self, number: int) -> None:

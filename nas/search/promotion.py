@@ -1,172 +1,198 @@
-"""Promotion: which trainings go on, and how far. Asynchronous successive halving, for one objective or several.
-
-A study's necks are trained to the first milestone; the better part of those that reached a milestone goes on to the
-next. No worker waits for a milestone to fill: a neck goes on as soon as it is among the better part of those that are
-there (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). Where nothing is to come any more, the
-part is rounded up, and a neck that only the noise of one training keeps out goes on too, as long as the promotions stay
-within their share of the cost.
-
-This file decides; it trains nothing and knows neither Optuna nor the database.
-"""
+"""Promotion: the trainings of a study that go on, with their runs, their scores and the states they go on from."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from nas.search.optuna_adapter import hypervolume
+from nas.necks.architecture import Architecture
+from nas.search.dispatcher import Run
+from nas.search.finalists import Candidate
+from nas.search.ladder import Costs, Ladder, ranking
+from nas.search.setup import Setup
+from nas.storage import Store
+from nas.studies.answer import Epochs
+from nas.studies.answer import Promotion as PromotionSpec
+from nas.studies.metrics import FORECASTS, Metrics
+from nas.studies.records import Evaluation, Key
+from nas.text import Say
 
-Costs = tuple[float, ...]
-"""The objectives of a neck, turned so that less is better."""
+STATE = "state"
+"""Kind of artifact that holds the state of a training."""
 
 
-class Promoted(NamedTuple):
-    """A neck that goes on, and the number of the milestone it goes on to."""
+@dataclass(eq=False)
+class PromotedRun(Run):
+    """A training that goes on to the milestone number `rung`."""
 
-    digest: str
-    rung: int
+    rung: int = field(kw_only=True)
 
 
-@dataclass
-class Ladder:
-    """The milestones of a study, and who reached them.
+class Promotion:
+    """Who goes on, of the trials of one study. Without promotion in the study nobody does, and it only ranks.
 
     Attributes:
-        epochs: the milestones, rising; the first is the length of a trial, the last the full training.
-        keep: the part that goes on.
-        noise: what one training adds to or takes from each objective by chance, one standard deviation; 0 for costs.
-        share: most that trainings may cost together, as a part of training all necks in full. Binds only those that the
-            noise keeps out.
-        reached: digest -> objectives, a mapping a milestone.
-        going: digest -> the milestone that it trains for.
-        failed: digest -> the milestone that it failed to reach.
+        candidates: digest -> the trial of that architecture, of all that were trained to the end.
     """
 
-    epochs: tuple[int, ...]
-    keep: float
-    noise: Costs
-    share: float = 0.25
-    reached: list[dict[str, Costs]] = field(init=False)
-    going: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.reached = [{} for _ in self.epochs]
-
-    def learn(self, digest: str, rung: int, costs: Costs) -> None:
-        """Take in that a neck reached a milestone."""
-        self.reached[rung][digest] = costs
-        if self.going.get(digest, -1) <= rung:
-            self.going.pop(digest, None)
-
-    def fail(self, digest: str) -> None:
-        """Take in that a neck did not reach the milestone it trained for."""
-        self.failed[digest] = self.going.pop(digest)
-
-    def next(self, arriving: bool) -> Promoted | None:
-        """The neck to train on now, on the highest milestone that has one; None where none deserves it.
-
-        Args:
-            arriving: whether more necks are to come.
-        """
-        found = [Promoted(digest, rung + 1) for rung, digest in self._deserving(arriving)]
-        return max(found, key=lambda p: p.rung, default=None)
-
-    def ranked(self) -> list[str]:
-        """All necks, the best first: by the milestone reached, then by rank there."""
-        order: dict[str, None] = {}
-        for there in reversed(self.reached):
-            order |= dict.fromkeys(ranking(there))
-        return list(order)
+    def __init__(
+        self, setup: Setup, store: Store, study: str, architectures: Mapping[int, Architecture], say: Say
+    ) -> None:
+        self.setup = setup
+        self.store = store
+        self.study = study
+        self.say = say
+        self.architectures = architectures
+        self.spec = PromotionSpec() if isinstance(setup.spec.promotion, str) else setup.spec.promotion
+        self.candidates: dict[str, Candidate] = {}
+        epochs = setup.spec.milestones
+        self.ladder = Ladder(epochs, self.spec.keep, self._noise(len(epochs)), self.spec.cost)
+        self._sizes: dict[Key, int] = {}
 
     @property
-    def spent(self) -> int:
-        """Epochs trained so far, those under way among them."""
-        return self._epochs([len(self._entered(rung)) for rung in range(len(self.epochs))])
+    def goes_on(self) -> bool:
+        """Whether a trial may be trained further at all."""
+        return len(self.ladder.epochs) > 1
+
+    def learn(self, trial: int, baseline: str | None, key: Key, metrics: Metrics, feasible: bool) -> None:
+        """Take in a trial that was trained to the end. Of several with one architecture the first counts."""
+        known = self.candidates.get(key.digest)
+        if known is not None:
+            self.candidates[key.digest] = replace(known, name=known.name or baseline)
+            return
+        self.candidates[key.digest] = Candidate(trial, baseline, self.architectures[trial], metrics, feasible)
+        costs = self._costs(metrics, 0)
+        if feasible and costs is not None:
+            self.ladder.learn(key.digest, 0, costs)
+
+    def next(self, arriving: bool) -> PromotedRun | None:
+        """The run of the neck that should go on now; what the database has already needs none."""
+        while self.goes_on and (found := self.ladder.next(arriving)) is not None:
+            candidate = self.candidates[found.digest]
+            key = self._key(found.digest, found.rung)
+            evaluation = self.store.evaluation(key)
+            if (
+                evaluation is not None
+                and evaluation.state == "complete"
+                and self._learn(found.digest, found.rung, evaluation)
+            ):
+                continue
+            self.ladder.going[found.digest] = found.rung
+            return PromotedRun(
+                f"{candidate.label}, on to {key.epochs} epochs",
+                key,
+                candidate.architecture,
+                keep_state=found.rung + 1 < len(self.ladder.epochs),
+                start=self._start(found.digest, found.rung),
+                costs=candidate.costs,
+                rung=found.rung,
+            )
+        return None
+
+    def recorded(self, run: PromotedRun, evaluation: Evaluation) -> None:
+        """Take in how a promoted training ended."""
+        if not self._learn(run.key.digest, run.rung, evaluation):
+            self.ladder.fail(run.key.digest)
+        self.tidy()
+
+    def failed(self, run: PromotedRun) -> None:
+        """Take in that a promoted training failed: it stays where it was."""
+        self.ladder.fail(run.key.digest)
+
+    def ranked(self) -> list[Candidate]:
+        """All candidates, the best first: by the longest training, then by rank there; the infeasible ones last."""
+        order = dict.fromkeys(self.ladder.ranked())
+        return [self.candidates[digest] for digest in (*order, *(d for d in self.candidates if d not in order))]
 
     @property
-    def of_full(self) -> int:
-        """Epochs that it would take to train all necks in full."""
-        return self.epochs[-1] * len(self.reached[0])
+    def epochs(self) -> Epochs:
+        """Epochs of trials and promotions."""
+        full = self.setup.spec.full_task.epochs
+        return Epochs(spent=self.ladder.spent, of_full=full * len(self.ladder.reached[0]))
 
-    def _epochs(self, counts: Sequence[int]) -> int:
-        """Epochs of training, where `counts` necks enter each milestone."""
-        steps = [last - before for before, last in zip((0, *self.epochs), self.epochs, strict=False)]
-        return sum(step * count for step, count in zip(steps, counts, strict=True))
+    def tidy(self) -> None:
+        """Delete the states of trainings that will not go on, and of the worst beyond the study's bound on bytes."""
+        if not self.goes_on:
+            return
+        kept = 0.0
+        wanted = self._wanted()
+        for digest in self.candidates:
+            for rung in range(len(self.ladder.epochs) - 1):
+                if (rung, digest) not in wanted:
+                    self._drop(self._key(digest, rung))
+        for rung, digest in wanted:
+            key = self._key(digest, rung)
+            kept += self._size(key)
+            if kept > self.spec.bytes:
+                self._drop(key)
 
-    def _entered(self, rung: int) -> set[str]:
-        """Necks that reached a milestone, train for it, or failed on the way."""
-        above = {d for d, k in (*self.going.items(), *self.failed.items()) if k == rung}
-        return above | self.reached[rung].keys()
+    def _wanted(self) -> list[tuple[int, str]]:
+        """Milestone and digest of the states that may be needed, the likeliest first."""
+        wanted = []
+        trials = self.setup.spec.budget.trials
+        expected: float = trials if trials is not None else math.inf
+        for rung in range(len(self.ladder.epochs) - 1):
+            there = self.ladder.reached[rung]
+            after = self.ladder.reached[rung + 1]
+            count = max(expected, len(there))
+            room = (
+                len(there) if math.isinf(count) or any(self.ladder.noise[rung]) else math.ceil(self.spec.keep * count)
+            )
+            wanted += [(rung, digest) for digest in ranking(there)[:room] if digest not in after]
+            expected = math.ceil(self.spec.keep * count) if math.isfinite(count) else count
+        return sorted(wanted, key=lambda item: -item[0])
 
-    def _deserving(self, arriving: bool) -> Iterator[tuple[int, str]]:
-        """Milestone and digest of the necks that may leave it, the best first, from the first milestone on."""
-        for rung in range(len(self.epochs) - 1):
-            there, gone = self.reached[rung], self._entered(rung + 1)
-            arriving = arriving or rung in self.going.values()
-            quota = self.keep * len(there)
-            count = math.floor(quota) if arriving else math.ceil(quota)
-            order = ranking(there)
-            chosen = [digest for digest in order[:count] if digest not in gone]
-            if not chosen and not arriving:
-                chosen = [
-                    digest for digest in order[count:] if digest not in gone and self._by_noise(rung, digest, count)
-                ]
-            for digest in chosen:
-                yield rung, digest
-                arriving = True
+    def _drop(self, key: Key) -> None:
+        if self._size(key) and self.store.studies_of(key) in ((), (self.study,)):
+            self.store.drop_artifact(str(key), STATE)
+        self._sizes[key] = 0
 
-    def _by_noise(self, rung: int, digest: str, count: int) -> bool:
-        """Whether one standard deviation less of chance would have brought a neck among the best `count`."""
-        if count == 0 or not any(self.noise):
+    def _size(self, key: Key) -> int:
+        if key not in self._sizes:
+            self._sizes[key] = self.store.artifact_size(str(key), STATE)
+        return self._sizes[key]
+
+    def _start(self, digest: str, rung: int) -> Evaluation | None:
+        """The longest recorded training below a milestone whose state is there."""
+        for below in reversed(range(rung)):
+            key = self._key(digest, below)
+            if self.store.has_artifact(str(key), STATE):
+                return self.store.evaluation(key)
+        return None
+
+    def _learn(self, digest: str, rung: int, evaluation: Evaluation) -> bool:
+        costs = self._costs(evaluation.measurement.metrics | self.candidates[digest].costs, rung)
+        if costs is None or evaluation.state != "complete":
             return False
-        counts = [len(self._entered(k)) for k in range(len(self.epochs))]
-        counts[rung + 1] += 1
-        for k in range(1, len(counts)):  # those that are still to follow by their rank
-            counts[k] = max(counts[k], math.ceil(self.keep * counts[k - 1]))
-        if self._epochs(counts) > self.share * self.of_full:
-            return False
-        there = dict(self.reached[rung])
-        there[digest] = tuple(c - n for c, n in zip(there[digest], self.noise, strict=True))
-        return digest in ranking(there)[:count]
+        self._sizes.pop(evaluation.key, None)
+        self.ladder.learn(digest, rung, costs)
+        return True
 
+    def _key(self, digest: str, rung: int) -> Key:
+        key = self.setup.key(self.candidates[digest].architecture)
+        return key.model_copy(update={"epochs": self.ladder.epochs[rung]})
 
-def ranking(costs: Mapping[str, Costs]) -> list[str]:
-    """Names from the best to the worst: by the value, or with several by front, then by what each adds to its front.
+    def _costs(self, metrics: Metrics, rung: int) -> Costs | None:
+        """The objectives, less is better. Beyond the first milestone a forecast gives way to what was measured."""
+        values = []
+        for objective in self.setup.spec.objectives:
+            name = FORECASTS.get(objective.metric, objective.metric) if rung else objective.metric
+            value = metrics.get(name)
+            if value is None or not math.isfinite(value):
+                return None
+            values.append(value if objective.direction == "minimize" else -value)
+        return tuple(values)
 
-    What a point adds is the hypervolume that the front loses without it (Beume et al., "SMS-EMOA", 2007); points at the
-    ends of a front come first, as nothing bounds what they add. Equal ones stay in their order.
-    """
-    if all(len(c) == 1 for c in costs.values()):
-        return sorted(costs, key=lambda name: costs[name])
-    order: list[str] = []
-    left = dict(costs)
-    while left:
-        front = [n for n in left if not any(_dominates(other, left[n]) for other in left.values())]
-        order += _spread_first(front, left)
-        for name in front:
-            del left[name]
-    return order
+    def _noise(self, rungs: int) -> list[Costs]:
+        """One standard deviation of each objective's chance by milestone, as the certificate states it."""
+        certificate, forecast = self.setup.certificate, self.setup.forecast
+        measured = certificate.noise or 0.0 if certificate is not None else 0.0
 
+        def of(metric: str, rung: int) -> float:
+            if rung == 0 and metric in FORECASTS and forecast is not None:
+                return forecast.error
+            base = FORECASTS.get(metric, metric)
+            return measured if certificate is not None and base == certificate.metric else 0.0
 
-def _spread_first(front: Sequence[str], costs: Mapping[str, Costs]) -> list[str]:
-    """The names of a front by falling contribution to its hypervolume."""
-    points = [costs[name] for name in front]
-    columns = list(zip(*points, strict=True))
-    low, high = [min(c) for c in columns], [max(c) for c in columns]
-    scaled = [
-        tuple((v - a) / (b - a) if b > a else 0.0 for v, a, b in zip(point, low, high, strict=True)) for point in points
-    ]
-    corner = (1.0,) * len(low)
-    whole = hypervolume(scaled, corner)
-    adds = []
-    for k, point in enumerate(scaled):
-        extreme = min(point) <= 0.0
-        adds.append(math.inf if extreme else whole - hypervolume(scaled[:k] + scaled[k + 1 :], corner))
-    return [front[k] for k in sorted(range(len(front)), key=lambda k: -adds[k])]
-
-
-def _dominates(a: Costs, b: Costs) -> bool:
-    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+        return [tuple(of(o.metric, rung) for o in self.setup.spec.objectives) for rung in range(rungs)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from nas.executors import Executor
 from nas.necks.describe import summary
 from nas.search.dispatcher import Run
+from nas.search.finalists import Candidate
 from nas.studies.metrics import Metrics, format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import StudySpec
@@ -51,6 +53,15 @@ class Reporter:
 
     def failed(self, run: Run, reason: str) -> None:
         self._say(f"{run.name} failed: {reason}")
+
+    def recorded(self, run: Run, metrics: Metrics) -> None:
+        """Print the end of a training that is not a trial's."""
+        self._say(f"{run.name} complete: {self._metrics(metrics)}")
+
+    def finalists(self, chosen: Sequence[Candidate], seeds: int) -> None:
+        """Print what is trained in full at the end."""
+        names = ", ".join(c.label for c in chosen)
+        self._say(f"finalists, each trained in full with {seeds} seeds: {names}")
 
     def ended_trial(
         self,

@@ -42,9 +42,10 @@ def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> 
             points = [point.model_dump(include={"epoch", "seconds", "metrics"}) for point in evaluation.curve]
             connection.execute(CURVE.insert(), [point | {"evaluation": number} for point in points])
         owner = str(evaluation.key)
-        has = select(ARTIFACT.c.owner).where(ARTIFACT.c.owner == owner, ARTIFACT.c.kind == WEIGHTS)
-        if measurement.weights is not None and connection.execute(has).first() is None:
-            artifacts.put_within(connection, owner, WEIGHTS, measurement.weights)
+        there = set(connection.scalars(select(ARTIFACT.c.kind).where(ARTIFACT.c.owner == owner)))
+        files = measurement.files | ({WEIGHTS: measurement.weights} if measurement.weights is not None else {})
+        for kind in files.keys() - there:
+            artifacts.put_within(connection, owner, kind, files[kind])
 
 
 def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]:

@@ -16,6 +16,7 @@ from nas.errors import UserError
 from nas.storage.attributes import attributes
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState
 from nas.storage.store import Store
+from nas.studies.answer import Answer
 from nas.studies.certificate import Certificate, fitting
 from nas.studies.metrics import Metrics, format_metric
 from nas.studies.records import Progress
@@ -74,6 +75,7 @@ class Result(Value):
         baselines: the published necks that were trained, the infeasible ones too.
         trained: every architecture that was trained to the end, in the order of the trials.
         proxy: the certificate of the study's proxy, if there is one.
+        answer: what its finalists show, once they are trained.
     """
 
     study: str
@@ -85,6 +87,7 @@ class Result(Value):
     baselines: tuple[Found, ...]
     trained: tuple[Found, ...] = ()
     proxy: Certificate | None = None
+    answer: Answer | None = None
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A flat mapping for every architecture trained to the end, for a table: best first, the infeasible last.
@@ -119,7 +122,8 @@ class Result(Value):
         for found in (*self.best, *self.baselines):
             label = f"baseline {found.name}" if found.name is not None else f"best: trial {found.trial}"
             rows.append([label, *(format_metric(name, found.values.get(name)) for name in metrics)])
-        return f"study {self.study}: {self.state}, {counts}\n{table(rows)}"
+        answer = f"\n{self.answer.sentence}" if self.answer is not None else ""
+        return f"study {self.study}: {self.state}, {counts}\n{table(rows)}{answer}"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -134,6 +138,7 @@ class Result(Value):
             "trials": self.trials.model_dump(),
             "best": [found.to_json() for found in self.best],
             "baselines": [{"name": b.name, "feasible": b.feasible} | b.to_json() for b in self.baselines],
+            "answer": self.answer.model_dump(mode="json") if self.answer is not None else None,
         }
 
 
@@ -190,7 +195,19 @@ def result(store: Store, name: str) -> Result:
         baselines=tuple(f for f in found if f.name is not None),
         trained=tuple(f for f in found if state_of(trials[f.trial]) == "complete"),
         proxy=fitting(store.certificates(record.task, record.spec.task.epochs), record.proxy),
+        answer=kept_answer(store, name),
     )
+
+
+def keep_answer(store: Store, name: str, answer: Answer) -> None:
+    """Keep what a study's finalists show."""
+    store.put_artifact(f"study/{name}", "answer", answer.model_dump_json().encode())
+
+
+def kept_answer(store: Store, name: str) -> Answer | None:
+    """What a study's finalists show, if it was kept."""
+    data = store.get_artifact(f"study/{name}", "answer")
+    return Answer.model_validate_json(data) if data is not None else None
 
 
 def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[Found]:

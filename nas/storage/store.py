@@ -310,6 +310,11 @@ class Store:
     def has_artifact(self, owner: str, kind: str) -> bool:
         return self._artifacts.find(owner, kind) is not None
 
+    def artifact_size(self, owner: str, kind: str) -> int:
+        """Bytes of the artifact, 0 if there is none."""
+        found = self._artifacts.find(owner, kind)
+        return found.size if found is not None else 0
+
     def drop_artifact(self, owner: str, kind: str) -> None:
         """Forget the artifact, if there is one."""
         self._artifacts.drop(owner, kind)

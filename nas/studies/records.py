@@ -24,15 +24,19 @@ class Progress(Value):
 
 
 class Measurement(Value):
-    """The result of a trial. `weights` are the trained tensors as safetensors bytes, kept apart from the facts.
+    """The result of a trial.
 
-    `details` states what the numbers rest on: area ranges, precision, device, machine, versions.
+    Attributes:
+        details: what the numbers rest on: area ranges, precision, device, machine, versions.
+        weights: the trained tensors as safetensors bytes, kept apart from the facts.
+        files: other bytes by the kind of artifact that they become: the `state` of a training that may go on, outcomes.
     """
 
     metrics: Metrics
     seconds: float = Field(ge=0)
     details: dict[str, Any] = {}
     weights: bytes | None = Field(None, exclude=True, repr=False)
+    files: dict[str, bytes] = Field({}, exclude=True, repr=False)
 
 
 class Key(Value):
@@ -64,6 +68,10 @@ class Job(Value):
     Attributes:
         known: metrics that need not be measured again: static costs, a latency on that kind of machine.
         metrics: the user's metrics of the trained model that are to be measured at the end.
+        state: that of a shorter training to go on from.
+        seconds: what that training took.
+        keep_state: whether the state at the end is wanted.
+        judge: whether the outcomes by image are wanted.
     """
 
     id: str
@@ -73,3 +81,7 @@ class Job(Value):
     attempt: int = 1
     known: Metrics = {}
     metrics: tuple[str, ...] = ()
+    state: bytes | None = Field(None, repr=False)
+    seconds: float = Field(0, ge=0)
+    keep_state: bool = False
+    judge: bool = False

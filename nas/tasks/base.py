@@ -16,6 +16,7 @@ from nas.studies.records import EVALUATOR, Progress
 from nas.studies.spec import TaskSpec
 from nas.tasks.continuation import Continuation
 from nas.tasks.device import Device
+from nas.tasks.outcomes import Outcomes
 
 Say = Callable[[str], None]
 
@@ -95,6 +96,10 @@ class Task(ABC):
             state: of a shorter training with the same model, seed and task.
         """
         return None
+
+    def outcomes(self, model: nn.Module) -> dict[str, Outcomes]:
+        """What a trained model did on each image of `val`, and of `test` where there is one."""
+        return {}
 
     def weights(self, model: nn.Module) -> bytes:
         """What the training changed, as safetensors; the rest is in `shared`."""

@@ -19,6 +19,7 @@ from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
 from nas.tasks import coco_metrics
 from nas.tasks.data import DATA, Dataset, Split
+from nas.tasks.outcomes import DetectionOutcomes, detection_outcomes
 from nas.tasks.supervised import BATCH, Index, Session, SupervisedTask
 from nas.tasks.views import Boxes, Rows, Tile, boxes_of
 
@@ -128,6 +129,9 @@ class DetectionSession(Session):
     def score(self, found: list[coco_metrics.Detections]) -> Metrics:
         """COCO's average precisions."""
         return coco_metrics.evaluate(self.task.dataset.val, found, self.task.dataset.classes)
+
+    def judged(self, found: list[coco_metrics.Detections]) -> DetectionOutcomes:
+        return detection_outcomes(self.task.dataset.val, found, len(self.task.dataset.classes))
 
 
 def padded(split: Split, views: Sequence[tuple[Boxes, Rows]]) -> Targets:

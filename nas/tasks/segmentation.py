@@ -16,6 +16,7 @@ from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
 from nas.tasks import segmentation_metrics
 from nas.tasks.data import MASKS, Dataset, Split
+from nas.tasks.outcomes import SegmentationOutcomes, segmentation_outcomes
 from nas.tasks.segmentation_metrics import Counts
 from nas.tasks.supervised import Index, Session, SupervisedTask
 from nas.tasks.views import Mask, Tile, mask_of
@@ -75,7 +76,11 @@ class SegmentationSession(Session):
         assert val.territories is not None
         labels = self.validated(index).argmax(1).to(torch.uint8).cpu().numpy()
         classes = 1 + len(self.task.dataset.classes)
-        return [segmentation_metrics.counts(val.masks[index], labels, val.territories[index], classes)]
+        each = zip(val.masks[index], labels, val.territories[index], strict=True)
+        return [segmentation_metrics.counts(*image, classes) for image in each]
 
     def score(self, found: list[Counts]) -> Metrics:
         return segmentation_metrics.metrics(np.sum(found, axis=0))
+
+    def judged(self, found: list[Counts]) -> SegmentationOutcomes:
+        return segmentation_outcomes(found)

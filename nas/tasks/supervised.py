@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -31,6 +32,7 @@ from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.continuation import Continuation
 from nas.tasks.data import Dataset, Loader, Split
 from nas.tasks.device import Device, Precision, dtype, here
+from nas.tasks.outcomes import Outcomes
 from nas.tasks.training import Group, Training
 from nas.tasks.views import Pixels, Tile, pixels_of, tiles
 from nas.tasks.weights import packed, tensors
@@ -185,6 +187,14 @@ class SupervisedTask(Task, Generic[T]):
             return {}
         return {"backbone": packed({f"backbone.{k}": v for k, v in tensors(self.state).items()})}
 
+    def outcomes(self, model: nn.Module) -> dict[str, Outcomes]:
+        found = {"val": self.session(model).outcomes()}
+        test = self.dataset.test
+        if test is not None:
+            other = replace(self, dataset=replace(self.dataset, val=test), cache="none", val_maps=None, targets=None)
+            found["test"] = other.session(model).outcomes()
+        return found
+
     def weights(self, model: nn.Module) -> bytes:
         state = model.state_dict()
         if self.spec.backbone.tune == "frozen":
@@ -238,6 +248,10 @@ class Session(ABC):
     def score(self, found: list[Any]) -> Metrics:
         """The task's metrics, from what was found in all validation images."""
 
+    @abstractmethod
+    def judged(self, found: list[Any]) -> Outcomes:
+        """The outcomes by image, from what was found in all validation images."""
+
     def training(self, seed: int, epochs: int) -> Training:
         """The model's training, at its start."""
         task, model = self.task, self.model
@@ -252,15 +266,24 @@ class Session(ABC):
 
     def measure(self, lock: MeasurementLock) -> Metrics:
         """The task's metrics on the validation images."""
+        found = self._find(lock.shared)
+        with lock.shared():
+            return self.score(found)
+
+    def outcomes(self) -> Outcomes:
+        """What the model does on each validation image."""
+        return self.judged(self._find(nullcontext))
+
+    def _find(self, guard: Callable[[], AbstractContextManager[Any]]) -> list[Any]:
+        """What the model finds in all validation images; each batch under its own guard."""
         self.model.eval()
         count = len(self.task.dataset.val)
         found: list[Any] = []
         for start in range(0, count, BATCH):
-            with lock.shared():
+            with guard():
                 found += self.found(np.arange(start, min(start + BATCH, count)))
         self._train_mode()
-        with lock.shared():
-            return self.score(found)
+        return found
 
     def outputs(self, features: Mapping[str, Tensor]) -> Any:
         """The head's outputs in the precision of training."""

@@ -1,117 +1,204 @@
-"""Which necks go on: the rule alone, with scores from a table."""
+"""Trials that are trained on, finalists, and the answer: real databases and loop, the training replaced by a sum."""
 
 from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from nas.search.promotion import Ladder, Promoted, ranking
+from nas.models.cost import static_costs
+from nas.search import launch
+from nas.search.finalists import FINAL_SEED
+from nas.storage import Store, open_store
+from nas.studies.records import Job, Measurement, Progress
+from nas.tasks.base import Task
+from nas.tasks.outcomes import AREAS, DetectionOutcomes
+from tests import searches
+from tests.searches import score, spec
 
-EPOCHS = (4, 8, 16, 32, 48)
+EPOCHS = 3
+LENGTHS = (3, 6, 12, 24)
+IMAGES = 12
+ASKED: dict[str, Any] = {"promotion": "auto", "finalists": {"top": 2, "seeds": 2}, "full": {"epochs": 24}}
 
-
-def ladder(keep: float = 0.5, noise: float = 0.0, share: float = 0.25) -> Ladder:
-    return Ladder(EPOCHS, keep, (noise,), share)
-
-
-def climb(rungs: Ladder, scores: np.ndarray, *, arriving: bool = False, workers: int = 1) -> None:
-    """Carry promotions out until none is left, `workers` at a time, the oldest first; scores [necks, milestones]."""
-    going: list[Promoted] = []
-    while True:
-        while len(going) < workers and (found := rungs.next(arriving)) is not None:
-            rungs.going[found.digest] = found.rung
-            going.append(found)
-        if not going:
-            return
-        done = going.pop(0)
-        rungs.learn(done.digest, done.rung, (-float(scores[int(done.digest), done.rung]),))
+jobs: list[Job] = []
+"""What was evaluated in this process."""
 
 
-def started(rungs: Ladder, scores: np.ndarray) -> Ladder:
-    for neck in range(len(scores)):
-        rungs.learn(str(neck), 0, (-float(scores[neck, 0]),))
-    return rungs
+def level(digest: str, seed: int, epoch: int) -> float:
+    """The AP after an epoch: rising to the score of the architecture, with a little luck of the seed."""
+    luck = int(hashlib.sha256(f"{digest}{seed}".encode()).hexdigest()[:4], 16) / 0xFFFF - 0.5
+    return (score(digest) + 0.02 * luck) * epoch / (epoch + 3)
 
 
-@pytest.mark.parametrize("workers", [1, 3, 16])
-def test_halves_climb_to_the_top_at_a_quarter_of_the_cost(workers: int) -> None:
-    scores = np.random.default_rng(0).random((32, 1)).repeat(5, 1)
-    rungs = started(ladder(), scores)
-    climb(rungs, scores, workers=workers)
-    assert [len(there) for there in rungs.reached] == [32, 16, 8, 4, 2]
-    assert rungs.ranked()[0] == str(scores[:, 0].argmax())
-    assert rungs.spent == 32 * 4 + 16 * 4 + 8 * 8 + 4 * 16 + 2 * 16
-    assert rungs.spent <= 0.25 * rungs.of_full
+def outcomes(ap: float, seed: int) -> DetectionOutcomes:
+    """Outcomes of one class: of ten objects an image, the part `ap` is found, each time with the same overlap."""
+    hits = np.random.default_rng(seed).random(10 * IMAGES) < ap
+    flags = np.where(hits, 0b1111111111, 0).astype(np.uint16)[None].repeat(len(AREAS), 0)
+    image = np.repeat(np.arange(IMAGES, dtype=np.int32), 10)
+    falling = np.linspace(1, 0, 10 * IMAGES, dtype=np.float32)
+    objects = np.full((len(AREAS), IMAGES, 1), 10, np.int32)
+    return DetectionOutcomes(image, np.zeros_like(image), falling, flags, np.zeros_like(flags), objects)
 
 
-def test_who_is_early_does_not_wait_and_who_is_late_still_gets_up() -> None:
-    scores = np.linspace(0, 1, 8)[:, None].repeat(5, 1)  # the best comes last
-    rungs = ladder()
-    for neck in range(8):
-        rungs.learn(str(neck), 0, (-float(scores[neck, 0]),))
-        climb(rungs, scores, arriving=True)
-    assert len(rungs.reached[1]) >= 4
-    climb(rungs, scores)
-    assert rungs.ranked()[0] == "7"
-    assert "7" in rungs.reached[-1]
+def quick(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+    """What `nas.executors.evaluate` yields for a training that may go on; a state is the number of its last epoch."""
+    jobs.append(job)
+    digest, first = job.architecture.digest, int(job.state or 0)
+    costs = dict(job.known) or dict(static_costs(job.architecture))
+    costs.setdefault("latency_ms", 1e3 * score("latency" + digest))
+    yield Progress(epoch=0, epochs=job.epochs, seconds=job.seconds, metrics=costs)
+    last: dict[str, float | None] = {}
+    for epoch in range(first + 1, job.epochs + 1):
+        last = dict.fromkeys(task.available, level(digest, job.seed, epoch))
+        yield Progress(epoch=epoch, epochs=job.epochs, seconds=epoch, metrics=last | {"loss": 1 / epoch})
+    files = {"state": str(job.epochs).encode()} if job.keep_state else {}
+    if job.judge:
+        files["outcomes-val"] = outcomes(last["ap"] or 0, job.seed).packed()
+    metrics = costs | last | {"seconds": float(job.epochs)}
+    yield Measurement(metrics=metrics, seconds=job.epochs, weights=digest.encode(), files=files)
 
 
-def test_one_neck_goes_up_alone() -> None:
-    scores = np.ones((1, 5))
-    rungs = started(ladder(), scores)
-    climb(rungs, scores)
-    assert [len(there) for there in rungs.reached] == [1] * 5
+@pytest.fixture
+def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """Launches a study of the test's database."""
+    jobs.clear()
+    searches.install(monkeypatch, quick)
+
+    def launched(**changes: Any) -> Any:
+        return launch(spec(**ASKED | changes), storage=searches.url(tmp_path), say=lambda line: None)
+
+    return launched
 
 
-def test_a_failed_promotion_is_not_tried_again() -> None:
-    rungs = started(ladder(), np.array([[0.9], [0.1]]))
-    found = rungs.next(False)
-    assert found == Promoted("0", 1)
-    rungs.going["0"] = 1
-    rungs.fail("0")
-    assert rungs.next(False) is None
-    assert rungs.ranked() == ["0", "1"]
+def lengths(store: Store, seed: int = 0) -> dict[int, int]:
+    """How many evaluations there are of each length, with the search's own seed."""
+    digests = {record.key.digest for record in store.trials("small")}
+    key = store.trials("small")[0].key
+    found = {}
+    for epochs in LENGTHS:
+        keys = [key.model_copy(update={"digest": d, "epochs": epochs, "seed": seed}) for d in digests]
+        found[epochs] = sum(store.evaluation(k) is not None for k in keys)
+    return found
 
 
-def test_noise_brings_up_who_is_near_the_cut_and_nobody_else() -> None:
-    scores = np.array([[0.50], [0.49], [0.48], [0.30]]).repeat(5, 1)
-    rungs = started(ladder(noise=0.02, share=1.0), scores)
-    climb(rungs, scores)
-    assert set(rungs.reached[1]) == {"0", "1", "2"}
+def test_halves_go_on_from_where_they_were(search: Callable[..., Any], tmp_path: Path) -> None:
+    result = search(budget={"trials": 8})
+    assert result.trials.complete == 8
+    with open_store(searches.url(tmp_path), create=False) as store:
+        assert store.evaluation(store.trials("small")[0].key) is not None
+        found = lengths(store)
+        assert found[3] == 8
+        assert found[3] > found[6] >= 4
+        assert found[6] > found[12] >= found[24] >= 1
+        going = [job for job in jobs if job.seed == 0 and job.epochs > EPOCHS]
+        before = {6: 3, 12: 6, 24: 12}
+        assert all(job.state == str(before[job.epochs]).encode() for job in going)
+        assert all(job.seconds == before[job.epochs] for job in going)
+        longest = next(job for job in jobs if job.seed == 0 and job.epochs == 24)
+        record = next(r for r in store.trials("small") if r.key.digest == longest.architecture.digest)
+        evaluation = store.evaluation(record.key.model_copy(update={"epochs": 24}))
+        assert evaluation is not None
+        assert [p.epoch for p in evaluation.curve] == list(range(1, 25)), "the whole curve, whoever trained its parts"
 
 
-def test_noise_stays_within_its_share() -> None:
-    scores = np.random.default_rng(1).normal(0.5, 0.001, (32, 1)).repeat(5, 1)
-    rungs = started(ladder(noise=1.0, share=0.3), scores)
-    climb(rungs, scores, workers=4)
-    assert len(rungs.reached[1]) > 16
-    assert rungs.spent <= 0.3 * rungs.of_full
+def test_states_of_what_will_not_go_on_are_deleted(search: Callable[..., Any], tmp_path: Path) -> None:
+    search(budget={"trials": 8})
+    with open_store(searches.url(tmp_path), create=False) as store:
+        keys = {record.key for record in store.trials("small")}
+        kept = [
+            (key.digest, epochs)
+            for key in keys
+            for epochs in LENGTHS
+            if store.has_artifact(str(key.model_copy(update={"epochs": epochs})), "state")
+        ]
+        assert not [item for item in kept if item[1] == 24], "nothing follows the full training"
+        gone_on = {job.architecture.digest: job.epochs for job in jobs if job.seed == 0}
+        assert all(epochs == gone_on[digest] for digest, epochs in kept), "only the last state of each"
+        assert len(kept) < 8
 
 
-def test_several_objectives_rank_by_front_then_by_what_a_point_adds() -> None:
-    costs = {
-        "dominated": (3.0, 3.0),
-        "crowded": (1.05, 1.95),
-        "left": (0.0, 4.0),
-        "knee": (1.0, 2.0),
-        "right": (4.0, 0.0),
-        "worst": (5.0, 5.0),
-    }
-    order = ranking(costs)
-    assert set(order[:2]) == {"left", "right"}
-    assert set(order[2:4]) == {"knee", "crowded"}
-    assert order[4:] == ["dominated", "worst"]
+def test_a_state_that_is_missing_means_training_from_the_start(search: Callable[..., Any], tmp_path: Path) -> None:
+    search(budget={"trials": 8}, promotion={"bytes": 0.5})
+    promoted = [job for job in jobs if job.seed == 0 and job.epochs > EPOCHS]
+    assert promoted
+    assert all(job.state is None for job in promoted)
 
 
-def test_several_objectives_climb() -> None:
-    rng = np.random.default_rng(0)
-    rungs = Ladder(EPOCHS, 0.5, (0.0, 0.0))
-    points = {str(k): tuple(rng.random(2)) for k in range(16)}
-    for name, point in points.items():
-        rungs.learn(name, 0, point)
-    while (found := rungs.next(False)) is not None:
-        rungs.going[found.digest] = found.rung
-        rungs.learn(found.digest, found.rung, points[found.digest])
-    assert [len(there) for there in rungs.reached] == [16, 8, 4, 2, 1]
-    front = {n for n, p in points.items() if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points.values())}
-    assert set(rungs.reached[-1]) <= front
+def test_finalists_are_trained_with_fresh_seeds_and_answer(search: Callable[..., Any], tmp_path: Path) -> None:
+    result = search(budget={"trials": 8})
+    final = [job for job in jobs if job.seed >= FINAL_SEED]
+    assert {job.seed for job in final} == {FINAL_SEED, FINAL_SEED + 1}
+    assert all(job.epochs == 24 and job.judge and job.state is None for job in final)
+    answer = result.answer
+    assert answer is not None
+    assert {f.name for f in answer.finalists} >= {"fpn"}
+    assert sum(f.name is None for f in answer.finalists) == 2
+    assert answer.winner.name is None
+    assert answer.split == "val"
+    assert {g.over for g in answer.gains} == {f.name for f in answer.finalists if f.name}
+    trained = len(final) * 24
+    assert answer.epochs.spent > trained
+    assert answer.sentence in str(result)
+    assert result.to_json()["answer"]["verdict"] == answer.verdict
+
+
+def test_launched_again_it_trains_nothing_twice(search: Callable[..., Any]) -> None:
+    first = search(budget={"trials": 8})
+    count = len(jobs)
+    again = search(budget={"trials": 8})
+    assert len(jobs) == count
+    assert again.answer == first.answer
+
+
+def test_several_objectives_are_promoted_too(search: Callable[..., Any], tmp_path: Path) -> None:
+    result = search(budget={"trials": 8}, objectives=["ap", "params"])
+    assert result.answer is not None
+    with open_store(searches.url(tmp_path), create=False) as store:
+        assert lengths(store)[24] >= 1
+
+
+def test_without_the_keys_nothing_goes_on(search: Callable[..., Any], tmp_path: Path) -> None:
+    result = search(budget={"trials": 6}, promotion="none", finalists="none")
+    assert result.answer is None
+    assert {job.epochs for job in jobs} == {EPOCHS}
+    assert not any(job.keep_state for job in jobs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [7, 9, 12, 15, 18, 20])
+def test_killed_between_promotions_and_finalists_it_loses_nothing(
+    after: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Killed after so many recorded evaluations; launched again, each evaluation is recorded once and all are there."""
+    searches.install(monkeypatch, quick)
+    study, storage = spec(**ASKED, budget={"trials": 6}), searches.url(tmp_path)
+    child = os.fork()
+    if child == 0:
+        original, calls = Store.record, 0
+
+        def record(self: Store, evaluation: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            original(self, evaluation)
+            if calls == after:
+                os._exit(9)
+
+        Store.record = record  # type: ignore[method-assign]
+        launch(study, storage=storage, say=lambda line: None)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9, "the drill must have killed the driver"
+    jobs.clear()
+    with open_store(storage, create=False) as store:
+        before = store.evaluations(store.trials("small")[0].key.task)
+    result = launch(study, storage=storage, say=lambda line: None)
+    assert result.state == "done"
+    assert result.answer is not None
+    assert len(before) >= after
+    done = {str(e.key) for e in before}
+    assert not done & {job.id for job in jobs}, "nothing that was recorded is trained again"

@@ -111,6 +111,7 @@ class Dataset:
         digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, masks, classes and image size.
         split: how train and val came apart: "ImageSets/Main", "seeded 75/25, seed 0", ...
         occurring: the classes that have objects in the data, asked for or not, as far as its kind knows them.
+        test: images that nothing is trained or chosen on, where there are any; no part of the digest.
     """
 
     train: Split
@@ -120,6 +121,7 @@ class Dataset:
     digest: str
     split: str
     occurring: tuple[str, ...] = ()
+    test: Split | None = None
 
 
 def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequence[bytes]) -> str:

@@ -1,0 +1,173 @@
+"""Ladder: which trainings go on, and how far. Asynchronous successive halving, for one objective or several.
+
+A study's necks are trained to the first milestone; the better part of those that reached a milestone goes on to the
+next. No worker waits for a milestone to fill: a neck goes on as soon as it is among the better part of those that are
+there (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). Where nothing is to come any more, the
+part is rounded up, and a neck that only the noise of one training keeps out goes on too, as long as the promotions stay
+within their share of the cost.
+
+This file decides; it trains nothing and knows neither Optuna nor the database.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nas.search.optuna_adapter import hypervolume
+
+Costs = tuple[float, ...]
+"""The objectives of a neck, turned so that less is better."""
+
+
+class Promoted(NamedTuple):
+    """A neck that goes on, and the number of the milestone it goes on to."""
+
+    digest: str
+    rung: int
+
+
+@dataclass
+class Ladder:
+    """The milestones of a study, and who reached them.
+
+    Attributes:
+        epochs: the milestones, rising; the first is the length of a trial, the last the full training.
+        keep: the part that goes on.
+        noise: what one training adds to or takes from each objective by chance, one standard deviation, an item a
+            milestone; 0 for costs.
+        share: most that trainings may cost together, as a part of training all necks in full. Binds only those that the
+            noise keeps out.
+        reached: digest -> objectives, a mapping a milestone.
+        going: digest -> the milestone that it trains for.
+        failed: digest -> the milestone that it failed to reach.
+    """
+
+    epochs: tuple[int, ...]
+    keep: float
+    noise: Sequence[Costs]
+    share: float = 0.25
+    reached: list[dict[str, Costs]] = field(init=False)
+    going: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reached = [{} for _ in self.epochs]
+
+    def learn(self, digest: str, rung: int, costs: Costs) -> None:
+        """Take in that a neck reached a milestone."""
+        self.reached[rung][digest] = costs
+        if self.going.get(digest, -1) <= rung:
+            self.going.pop(digest, None)
+
+    def fail(self, digest: str) -> None:
+        """Take in that a neck did not reach the milestone it trained for."""
+        self.failed[digest] = self.going.pop(digest)
+
+    def next(self, arriving: bool) -> Promoted | None:
+        """The neck to train on now, on the highest milestone that has one; None where none deserves it.
+
+        Args:
+            arriving: whether more necks are to come.
+        """
+        found = [Promoted(digest, rung + 1) for rung, digest in self._deserving(arriving)]
+        return max(found, key=lambda p: p.rung, default=None)
+
+    def ranked(self) -> list[str]:
+        """All necks, the best first: by the milestone reached, then by rank there."""
+        order: dict[str, None] = {}
+        for there in reversed(self.reached):
+            order |= dict.fromkeys(ranking(there))
+        return list(order)
+
+    @property
+    def spent(self) -> int:
+        """Epochs trained so far, those under way among them."""
+        return self._epochs([len(self._entered(rung)) for rung in range(len(self.epochs))])
+
+    @property
+    def of_full(self) -> int:
+        """Epochs that it would take to train all necks in full."""
+        return self.epochs[-1] * len(self.reached[0])
+
+    def _epochs(self, counts: Sequence[int]) -> int:
+        """Epochs of training, where `counts` necks enter each milestone."""
+        steps = [last - before for before, last in zip((0, *self.epochs), self.epochs, strict=False)]
+        return sum(step * count for step, count in zip(steps, counts, strict=True))
+
+    def _entered(self, rung: int) -> set[str]:
+        """Necks that reached a milestone, train for it, or failed on the way."""
+        above = {d for d, k in (*self.going.items(), *self.failed.items()) if k == rung}
+        return above | self.reached[rung].keys()
+
+    def _deserving(self, arriving: bool) -> Iterator[tuple[int, str]]:
+        """Milestone and digest of the necks that may leave it, the best first, from the first milestone on."""
+        for rung in range(len(self.epochs) - 1):
+            there, gone = self.reached[rung], self._entered(rung + 1)
+            arriving = arriving or rung in self.going.values()
+            quota = self.keep * len(there)
+            count = math.floor(quota) if arriving else math.ceil(quota)
+            order = ranking(there)
+            chosen = [digest for digest in order[:count] if digest not in gone]
+            if not chosen and not arriving:
+                chosen = [
+                    digest for digest in order[count:] if digest not in gone and self._by_noise(rung, digest, count)
+                ]
+            for digest in chosen:
+                yield rung, digest
+                arriving = True
+
+    def _by_noise(self, rung: int, digest: str, count: int) -> bool:
+        """Whether one standard deviation less of chance would have brought a neck among the best `count`."""
+        if count == 0 or not any(self.noise[rung]):
+            return False
+        counts = [len(self._entered(k)) for k in range(len(self.epochs))]
+        counts[rung + 1] += 1
+        for k in range(1, len(counts)):  # those that are still to follow by their rank
+            counts[k] = max(counts[k], math.ceil(self.keep * counts[k - 1]))
+        if self._epochs(counts) > self.share * self.of_full:
+            return False
+        there = dict(self.reached[rung])
+        there[digest] = tuple(c - n for c, n in zip(there[digest], self.noise[rung], strict=True))
+        return digest in ranking(there)[:count]
+
+
+def ranking(costs: Mapping[str, Costs]) -> list[str]:
+    """Names from the best to the worst: by the value, or with several by front, then by what each adds to its front.
+
+    What a point adds is the hypervolume that the front loses without it (Beume et al., "SMS-EMOA", 2007); points at the
+    ends of a front come first, as nothing bounds what they add. Equal ones stay in their order.
+    """
+    if all(len(c) == 1 for c in costs.values()):
+        return sorted(costs, key=lambda name: costs[name])
+    order: list[str] = []
+    left = dict(costs)
+    while left:
+        front = [n for n in left if not any(_dominates(other, left[n]) for other in left.values())]
+        order += _spread_first(front, left)
+        for name in front:
+            del left[name]
+    return order
+
+
+def _spread_first(front: Sequence[str], costs: Mapping[str, Costs]) -> list[str]:
+    """The names of a front by falling contribution to its hypervolume."""
+    points = [costs[name] for name in front]
+    columns = list(zip(*points, strict=True))
+    low, high = [min(c) for c in columns], [max(c) for c in columns]
+    scaled = [
+        tuple((v - a) / (b - a) if b > a else 0.0 for v, a, b in zip(point, low, high, strict=True)) for point in points
+    ]
+    corner = (1.0,) * len(low)
+    whole = hypervolume(scaled, corner)
+    adds = []
+    for k, point in enumerate(scaled):
+        extreme = min(point) <= 0.0
+        adds.append(math.inf if extreme else whole - hypervolume(scaled[:k] + scaled[k + 1 :], corner))
+    return [front[k] for k in sorted(range(len(front)), key=lambda k: -adds[k])]
+
+
+def _dominates(a: Costs, b: Costs) -> bool:
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))

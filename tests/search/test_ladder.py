@@ -1,0 +1,117 @@
+"""Which necks go on: the rule alone, with scores from a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nas.search.ladder import Ladder, Promoted, ranking
+
+EPOCHS = (4, 8, 16, 32, 48)
+
+
+def ladder(keep: float = 0.5, noise: float = 0.0, share: float = 0.25) -> Ladder:
+    return Ladder(EPOCHS, keep, [(noise,)] * 5, share)
+
+
+def climb(rungs: Ladder, scores: np.ndarray, *, arriving: bool = False, workers: int = 1) -> None:
+    """Carry promotions out until none is left, `workers` at a time, the oldest first; scores [necks, milestones]."""
+    going: list[Promoted] = []
+    while True:
+        while len(going) < workers and (found := rungs.next(arriving)) is not None:
+            rungs.going[found.digest] = found.rung
+            going.append(found)
+        if not going:
+            return
+        done = going.pop(0)
+        rungs.learn(done.digest, done.rung, (-float(scores[int(done.digest), done.rung]),))
+
+
+def started(rungs: Ladder, scores: np.ndarray) -> Ladder:
+    for neck in range(len(scores)):
+        rungs.learn(str(neck), 0, (-float(scores[neck, 0]),))
+    return rungs
+
+
+@pytest.mark.parametrize("workers", [1, 3, 16])
+def test_halves_climb_to_the_top_at_a_quarter_of_the_cost(workers: int) -> None:
+    scores = np.random.default_rng(0).random((32, 1)).repeat(5, 1)
+    rungs = started(ladder(), scores)
+    climb(rungs, scores, workers=workers)
+    assert [len(there) for there in rungs.reached] == [32, 16, 8, 4, 2]
+    assert rungs.ranked()[0] == str(scores[:, 0].argmax())
+    assert rungs.spent == 32 * 4 + 16 * 4 + 8 * 8 + 4 * 16 + 2 * 16
+    assert rungs.spent <= 0.25 * rungs.of_full
+
+
+def test_who_is_early_does_not_wait_and_who_is_late_still_gets_up() -> None:
+    scores = np.linspace(0, 1, 8)[:, None].repeat(5, 1)  # the best comes last
+    rungs = ladder()
+    for neck in range(8):
+        rungs.learn(str(neck), 0, (-float(scores[neck, 0]),))
+        climb(rungs, scores, arriving=True)
+    assert len(rungs.reached[1]) >= 4
+    climb(rungs, scores)
+    assert rungs.ranked()[0] == "7"
+    assert "7" in rungs.reached[-1]
+
+
+def test_one_neck_goes_up_alone() -> None:
+    scores = np.ones((1, 5))
+    rungs = started(ladder(), scores)
+    climb(rungs, scores)
+    assert [len(there) for there in rungs.reached] == [1] * 5
+
+
+def test_a_failed_promotion_is_not_tried_again() -> None:
+    rungs = started(ladder(), np.array([[0.9], [0.1]]))
+    found = rungs.next(False)
+    assert found == Promoted("0", 1)
+    rungs.going["0"] = 1
+    rungs.fail("0")
+    assert rungs.next(False) is None
+    assert rungs.ranked() == ["0", "1"]
+
+
+def test_noise_brings_up_who_is_near_the_cut_and_nobody_else() -> None:
+    scores = np.array([[0.50], [0.49], [0.48], [0.30]]).repeat(5, 1)
+    rungs = started(ladder(noise=0.02, share=1.0), scores)
+    climb(rungs, scores)
+    assert set(rungs.reached[1]) == {"0", "1", "2"}
+
+
+def test_noise_stays_within_its_share() -> None:
+    scores = np.random.default_rng(1).normal(0.5, 0.001, (32, 1)).repeat(5, 1)
+    rungs = started(ladder(noise=1.0, share=0.3), scores)
+    climb(rungs, scores, workers=4)
+    assert len(rungs.reached[1]) > 16
+    assert rungs.spent <= 0.3 * rungs.of_full
+
+
+def test_several_objectives_rank_by_front_then_by_what_a_point_adds() -> None:
+    costs = {
+        "dominated": (3.0, 3.0),
+        "crowded": (1.05, 1.95),
+        "left": (0.0, 4.0),
+        "knee": (1.0, 2.0),
+        "right": (4.0, 0.0),
+        "worst": (5.0, 5.0),
+    }
+    order = ranking(costs)
+    assert set(order[:2]) == {"left", "right"}
+    assert set(order[2:4]) == {"knee", "crowded"}
+    assert order[4:] == ["dominated", "worst"]
+
+
+def test_several_objectives_climb() -> None:
+    rng = np.random.default_rng(0)
+    rungs = Ladder(EPOCHS, 0.5, [(0.0, 0.0)] * 5)
+    points = {str(k): tuple(rng.random(2)) for k in range(16)}
+    for name, point in points.items():
+        rungs.learn(name, 0, point)
+    while (found := rungs.next(False)) is not None:
+        rungs.going[found.digest] = found.rung
+        rungs.learn(found.digest, found.rung, points[found.digest])
+    assert [len(there) for there in rungs.reached] == [16, 8, 4, 2, 1]
+    front = {n for n, p in points.items() if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points.values())}
+    assert set(rungs.reached[-1]) <= front
