@@ -108,6 +108,8 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
         _share(store, setup)
         import_shipped_certificate(store, setup)
         say(standing(setup.certificate, setup.proxy))
+        for line in setup.outlay_lines(store.epoch_seconds(setup.fingerprint)):
+            say(line)
         return _drive(store, name, setup, executor, lease, say)
 
 

@@ -170,9 +170,7 @@ def answer(
         winner=winner,
         finalists=tuple(ordered),
         gains=tuple(over),
-        epochs=Epochs(
-            spent=search.spent + sum(k.epochs for c in there for k in by_digest[c.digest]), of_full=search.of_full
-        ),
+        epochs=Epochs(spent=search.spent + trained, of_full=search.of_full),
     )
 
 

@@ -26,7 +26,7 @@ from nas.studies.records import Key
 from nas.studies.spec import StudySpec
 from nas.studies.verdict import facts, standing
 from nas.tasks.base import Task
-from nas.text import Say
+from nas.text import Say, duration
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,30 @@ class Setup:
             standing(self.certificate, self.proxy),
             f"objectives: {objectives}; constraints: {bounds or 'none'}",
             f"budget: {trials} trials, {seconds} seconds",
+            *self.outlay_lines(),
         ]
+
+    def outlay_lines(self, pace: float | None = None) -> list[str]:
+        """What trials, promotions and finalists will take.
+
+        Args:
+            pace: seconds of an epoch of training; None: unknown.
+        """
+        outlay = self.spec.outlay
+        if outlay is None or not outlay.promotions + outlay.finalists:
+            return []
+        workers = self.spec.workers.count
+
+        def told(epochs: int) -> str:
+            at_a_time = workers if isinstance(workers, int) else 1
+            return f"{epochs:,} epochs" + (
+                f" (about {duration(epochs * pace / at_a_time)})" if pace is not None else ""
+            )
+
+        parts = (
+            f"trials {told(outlay.trials)}, promotions {told(outlay.promotions)}, finalists {told(outlay.finalists)}"
+        )
+        return [f"training: {parts}; for the quick look alone: --set promotion=none --set finalists=none"]
 
     def to_dict(self) -> dict[str, Any]:
         """What a launch would do, as data."""

@@ -23,7 +23,8 @@ def summarize(store: Store, study: optuna.Study) -> None:
     assert record is not None
     rows = {str(f.name): f.values for f in found.baselines}
     rows |= {f"best: trial {f.trial}": f.values for f in found.best}
-    save_study_note(study, study_note(record.spec, rows, [standing(found.proxy, record.proxy)]))
+    facts = [standing(found.proxy, record.proxy)] + ([found.answer.sentence] if found.answer is not None else [])
+    save_study_note(study, study_note(record.spec, rows, facts))
     metrics = [objective.metric for objective in record.spec.objectives]
     quality = next((name for name in metrics if metric_of(name).from_training), metrics[0])
     cost = next((name for name in metrics if not metric_of(name).from_training), "params")

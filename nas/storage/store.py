@@ -191,6 +191,12 @@ class Store:
         """All evaluations under a task's fingerprint, in the order they were recorded, without weights."""
         return evaluations.find(self._database, EVALUATION.c.task == task)
 
+    def epoch_seconds(self, task: str) -> float | None:
+        """Mean seconds that an epoch took, over all evaluations under a task's fingerprint; None if there are none."""
+        query = select(func.sum(EVALUATION.c.seconds), func.sum(EVALUATION.c.epochs)).where(EVALUATION.c.task == task)
+        seconds, epochs = self._database.read(query)[0]
+        return seconds / epochs if epochs else None
+
     # Trials, and the attempts to evaluate what they propose
 
     def architecture(self, digest: str) -> Architecture | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -80,6 +82,43 @@ class Gain(Value):
     low: float | None
     high: float | None
     split: Split
+
+
+class Outlay(Value):
+    """Epochs of training that a study of so many trials takes.
+
+    Attributes:
+        trials: of its trials.
+        promotions: of those that are trained on.
+        finalists: of the full trainings at the end.
+    """
+
+    trials: int
+    promotions: int = 0
+    finalists: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.trials + self.promotions + self.finalists
+
+    @classmethod
+    def of(cls, trials: int, lengths: Sequence[int], keep: float, finalists: Finalists | None, baselines: int) -> Self:
+        """The epochs of `trials` trials, baselines included.
+
+        Args:
+            trials: how many.
+            lengths: milestones in epochs; the full training is the last.
+            keep: the share that goes on from each.
+            finalists: what is trained in full at the end; None: nothing.
+            baselines: baselines among the finalists.
+        """
+        promotions, count = 0, trials
+        for before, after in pairwise(lengths):
+            count = math.ceil(keep * count)
+            promotions += count * (after - before)
+        final = (min(finalists.top, trials) + baselines) * finalists.seeds * lengths[-1] if finalists is not None else 0
+        return cls(trials=trials * lengths[0], promotions=promotions, finalists=final)
 
 
 class Epochs(Value):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
-from nas.studies.answer import Finalists, Promotion, milestones
+from nas.studies.answer import Finalists, Outlay, Promotion, milestones
 from nas.studies.metrics import QUALITY
 from nas.studies.parts import Baseline, Budget, Named, Objective, Workers
 from nas.studies.task import BackboneTask, DataSpec, TaskSpec
@@ -177,6 +177,20 @@ class StudySpec(Value):
         if self.promotion == "auto" or self.promotion.epochs == "auto":
             return milestones(self.task.epochs, self.full_task.epochs)
         return self.promotion.epochs
+
+    @property
+    def outlay(self) -> Outlay | None:
+        """Epochs of training that the study takes; None where its budget counts no trials."""
+        if self.budget.trials is None:
+            return None
+        keep = 0.5 if isinstance(self.promotion, str) else self.promotion.keep
+        finalists = None if isinstance(self.finalists, str) else self.finalists
+        judges = min(len(self.baselines), 1 + any(b.topology == "fpn" for b in self.baselines))
+        lengths = self.milestones
+        if lengths[-1] < self.full_task.epochs and finalists is not None:
+            found = Outlay.of(self.budget.trials, (self.full_task.epochs,), keep, finalists, judges).finalists
+            return Outlay(trials=self.budget.trials * lengths[0], finalists=found)
+        return Outlay.of(self.budget.trials, lengths, keep, finalists, judges)
 
     @property
     def full_task(self) -> TaskSpec:
