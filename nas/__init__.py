@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nas.models import build, build_neck
     from nas.necks.presets import preset
     from nas.plugins import register
-    from nas.search import FinishedTrial, launch
+    from nas.search import FinishedTrial, confirm, launch
     from nas.search_space import Space
     from nas.storage.results import Result
     from nas.studies.metrics import Metric
@@ -43,6 +43,7 @@ _HOMES = {
     "Workers": "nas.studies.spec",
     "build": "nas.models",
     "build_neck": "nas.models",
+    "confirm": "nas.search",
     "evaluate": "nas.exports",
     "export": "nas.exports",
     "image_data": "nas.tasks.data.given",
@@ -71,6 +72,7 @@ __all__ = [
     "__version__",
     "build",
     "build_neck",
+    "confirm",
     "evaluate",
     "export",
     "image_data",

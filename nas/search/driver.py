@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -14,6 +15,7 @@ from nas.errors import UserError
 from nas.executors import Executor
 from nas.search import pruners, samplers
 from nas.search.certification import import_shipped_certificate, with_certificate, with_first_objectives
+from nas.search.fresh import FreshSampler
 from nas.search.loop import Loop
 from nas.search.objects import Callback, Objects
 from nas.search.optuna_adapter import quiet
@@ -26,6 +28,7 @@ from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, 
 from nas.storage.attributes import attributes
 from nas.storage.results import Result, result
 from nas.studies.metrics import trained_of
+from nas.studies.spec import StudySpec
 from nas.studies.verdict import standing
 from nas.text import Say
 
@@ -81,6 +84,44 @@ def launch(
     request = requested(study, space=space, objective=objective, objects=objects, files=plugins)
     with request.file.locating():
         return _launched(request, storage, artifacts, say)
+
+
+def confirm(
+    study: Study,
+    *,
+    top: int = 3,
+    seeds: int = 3,
+    storage: str = STORAGE,
+    artifacts: Path | None = None,
+    say: Say = _to_stderr,
+) -> Result:
+    """Train the best of a study that is done in full, with several seeds, and compare them; or go on with that.
+
+    Args:
+        study: as for `launch`.
+        top: how many of the best trials; the best baseline and FPN, if it is one, are trained as well.
+        seeds: trainings of each.
+        storage: URL of the study database.
+        artifacts: folder for weights; by default beside a SQLite file.
+        say: called with each line of progress.
+
+    Returns:
+        What the study found; its `answer` says what the finalists show.
+
+    Raises:
+        UserError: there is no such study, or its search has not ended.
+    """
+    request = requested(study)
+    known, _ = known_study(storage, request.spec.name)
+    if known is None:
+        raise UserError(f"there is no study {request.spec.name!r} in the database to confirm: launch it first")
+    if known.state not in ("done", "exhausted"):
+        raise UserError(f"study {known.name!r} is {known.state}: launch it to its end first, then confirm it")
+    asked = request.spec.model_dump() | {"finalists": {"top": top, "seeds": seeds}}
+    spec = StudySpec.parse(asked, request.file.where)
+    changed = replace(request, spec=spec, file=replace(request.file, study=spec))
+    with request.file.locating():
+        return _launched(changed, storage, artifacts, say)
 
 
 def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
@@ -165,8 +206,12 @@ def _drive(store: Store, name: str, setup: Setup, executor: Executor, lease: Lea
         )
         study.set_metric_names([o.metric for o in spec.objectives])
         trials = study.get_trials(deepcopy=False)
-        study.sampler = objects.sampler or samplers.build(spec, len(trials), _baselines(setup, trials))
-        state = Loop(setup, store, study, executor, lease, say).run()
+        facts = spec, len(trials), _baselines(setup, trials)
+        study.sampler = objects.sampler or samplers.build(*facts)
+        loop = Loop(setup, store, study, executor, lease, say)
+        if objects.sampler is None:
+            study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), loop.is_known)
+        state = loop.run()
         lease.close(state)
         summarize(store, study)
     return result(store, name)

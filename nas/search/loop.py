@@ -7,11 +7,12 @@ and reported to Optuna. If the driver dies, the next launch sees how far each tr
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FixedTrial, TrialState
 
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
@@ -92,6 +93,7 @@ class Loop:
             reject=self.ledger.why_unusable,
             on_retry=self.reporter.retried,
         )
+        self.digests: dict[frozenset[tuple[str, Any]], str | None] = {}  # of the necks with these parameters
         self.unseen = Unseen(setup, len(self.architectures))
         self.duplicates = 0
         self._beaten = 0.0
@@ -296,6 +298,20 @@ class Loop:
         if marks.in_space:
             self.setup.space.suggest(trial, task.frame)  # so that Optuna has its parameters
         return marks.baseline, task.architecture(self.setup.baselines[marks.baseline])
+
+    def is_known(self, params: Mapping[str, Any]) -> bool:
+        """Whether the neck with these parameters needs no training: it had one, was refused, or is under way."""
+        items = frozenset(params.items())
+        if items not in self.digests:
+            task = self.setup.task
+            try:
+                neck = self.setup.space.suggest(FixedTrial(dict(params)), task.frame)
+                self.digests[items] = task.architecture(neck).digest
+            except ValueError:  # some of its parameters are still to be drawn
+                self.digests[items] = None
+        digest = self.digests[items]
+        running = {run.key.digest for run in self._trials_running}
+        return digest in self.ledger.seen or digest in self.ledger.refused or digest in running
 
     def _evaluate(self, run: TrialRun) -> None:
         """Report the evaluation if the database has it, from another study of the same task perhaps; else submit it."""

@@ -58,6 +58,15 @@ def check(spec: StudySpec, given: BaseSampler | None = None) -> list[Fault]:
     return option_faults("sampler", spec.sampler, known, lambda: build(spec, 0))
 
 
+def looser(spec: StudySpec, seen: int, baselines: Baselines = NO_BASELINES) -> list[BaseSampler]:
+    """Samplers to ask when the study's own has nothing new: TPE that draws from its good region, and takes no best."""
+    if spec.sampler.kind != "tpe":
+        return []
+    options = spec.sampler.options | {"n_ei_candidates": 1}
+    drawing = spec.model_copy(update={"sampler": spec.sampler.model_copy(update={"options": options})})
+    return [build(drawing, seen + 1, baselines)]
+
+
 def build(spec: StudySpec, seen: int, baselines: Baselines = NO_BASELINES) -> BaseSampler:
     """The study's sampler. Its seed depends on how many trials were `seen`, so that a resumed study proposes others."""
     facts = {"seed": spec.seed + seen, "trials": spec.budget.trials or 40, "baselines": baselines}

@@ -111,17 +111,13 @@ class Setup:
         outlay = self.spec.outlay
         if outlay is None or not outlay.promotions + outlay.finalists:
             return []
-        workers = self.spec.workers.count
+        workers = self.spec.workers.count if isinstance(self.spec.workers.count, int) else 1
 
-        def told(epochs: int) -> str:
-            at_a_time = workers if isinstance(workers, int) else 1
-            return f"{epochs:,} epochs" + (
-                f" (about {duration(epochs * pace / at_a_time)})" if pace is not None else ""
-            )
+        def shown(epochs: int) -> str:
+            time = "" if pace is None else f" (about {duration(epochs * pace / workers)})"
+            return f"{epochs:,} epochs{time}"
 
-        parts = (
-            f"trials {told(outlay.trials)}, promotions {told(outlay.promotions)}, finalists {told(outlay.finalists)}"
-        )
+        parts = ", ".join(f"{name} {shown(epochs)}" for name, epochs in outlay.model_dump().items())
         return [f"training: {parts}; for the quick look alone: --set promotion=none --set finalists=none"]
 
     def to_dict(self) -> dict[str, Any]:

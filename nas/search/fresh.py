@@ -1,0 +1,79 @@
+"""FreshSampler: asks another sampler again until it proposes a neck that the study has not had yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
+
+TRIES = 8
+"""Draws of each sampler that are looked at for a new neck."""
+
+RANDOM_TRIES = 64
+"""Draws at random after that; then the last is taken as it is."""
+
+
+class FreshSampler(BaseSampler):
+    """A sampler whose joint proposals are new, as far as it finds new ones.
+
+    A sampler that has found a good region proposes the same necks again and again: on a score without structure, 600
+    distinct necks took TPE 1,848 proposals. Each that is seen through the study costs a trial; here it costs a draw.
+    """
+
+    def __init__(
+        self, sampler: BaseSampler, looser: Sequence[BaseSampler], is_known: Callable[[Mapping[str, Any]], bool]
+    ) -> None:
+        """Wrap a sampler.
+
+        Args:
+            sampler: what proposes.
+            looser: samplers that are asked in turn when it has nothing new.
+            is_known: whether the neck with these parameters was trained, refused or is under way; False where the
+                parameters do not tell which neck it is.
+        """
+        self._sampler = sampler
+        self._looser = tuple(looser)
+        self._is_known = is_known
+        self._random = RandomSampler(seed=0)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        for sampler in (self._sampler, *self._looser):
+            for _ in range(TRIES):
+                params = sampler.sample_relative(study, trial, search_space)
+                if params and not self._is_known(params):
+                    return params
+                if not params:  # it has learned too little yet
+                    break
+        for _ in range(RANDOM_TRIES if search_space else 0):
+            params = {
+                name: self._random.sample_independent(study, trial, name, distribution)
+                for name, distribution in search_space.items()
+            }
+            if not self._is_known(params):
+                break
+        return params
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._sampler.before_trial(study, trial)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        self._sampler.after_trial(study, trial, state, values)
+
+    def reseed_rng(self) -> None:
+        for sampler in (self._sampler, *self._looser, self._random):
+            sampler.reseed_rng()
