@@ -1,7 +1,8 @@
-"""The model as it is deployed: a batch of images in, named tensors out, no post-processing."""
+"""The model as it is deployed: a batch of images in, named tensors out, without post-processing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -14,14 +15,14 @@ from nas.models.dense import DenseHead
 
 INPUT = "images"
 TOLERANCE = 1e-4
-"""How far an exported model may be from torch's: of 1, or of the value where that is larger."""
+"""Largest allowed difference between an exported model and torch: absolute below 1, relative above."""
 
 
 class Deployed(nn.Module):
-    """Images (N, C, S, S) in [0, 1], S the image size -> tensors called `names`.
+    """A copy of a model that maps images (N, C, S, S) in [0, 1] to the tensors called `names`.
 
-    A detector gives `boxes` (N, P, 4) as x1, y1, x2, y2 in pixels of the image, and `scores` (N, P, classes), at the P
-    points or anchors of all levels. A model of another head gives what its `raw` gives.
+    A detector returns `boxes` (N, P, 4) as x1, y1, x2, y2 in pixels, and `scores` (N, P, classes), for the P points or
+    anchors of all levels. Other models return what their `raw` returns.
     """
 
     def __init__(self, model: HeadedModel) -> None:
@@ -37,12 +38,12 @@ class Deployed(nn.Module):
         outputs = self.model.raw(images)
         if isinstance(self.model, Detector):
             head = self.model.head
-            assert isinstance(head, DenseHead)  # other heads cannot be exported: see `nas.models.graph_fault`
+            assert isinstance(head, DenseHead)  # `nas.models.graph_fault` refuses other heads
             outputs = head.decode(outputs, head.points(self.model.sizes(), images.device))
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def example(self, batch: int) -> Tensor:
-        """Noise, the same at each call."""
+        """Noise as input, the same at each call."""
         size, channels = self.model.image_size, self.model.architecture.backbone.in_channels
         return torch.rand(batch, channels, size, size, generator=torch.Generator().manual_seed(batch))
 
@@ -51,14 +52,26 @@ class Deployed(nn.Module):
             outputs: tuple[Tensor, ...] = self(images)
         return outputs
 
+    def check(self, file: str, run: Callable[[Tensor], Sequence[Tensor]]) -> None:
+        """Check for two batch sizes that `run`, the exported model of `file`, computes the same.
 
-def compared(name: str, names: tuple[str, ...], found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> None:
-    """Whether an exported model gives what torch gives.
+        Raises:
+            NASError: it does not.
+        """
+        for images in map(self.example, (1, 3)):
+            for name, found, expected in zip(self.names, run(images), self.expected(images), strict=True):
+                check_close(file, name, found, expected)
+
+
+def check_close(file: str, name: str, found: Tensor, expected: Tensor) -> None:
+    """Check an output `name` of the exported model of `file`.
 
     Raises:
-        NASError: it does not.
+        NASError: it differs from the expected one.
     """
-    for output, a, b in zip(names, found, expected, strict=True):
-        off = ((a - b).abs() / b.abs().clamp(min=1)).max().item() if a.shape == b.shape else float("inf")
-        if not off <= TOLERANCE:  # NaN too
-            raise NASError(f"{name} was not written: its {output} are off torch's by {off:.1e}, over {TOLERANCE:.0e}")
+    same_shape = found.shape == expected.shape
+    error = ((found - expected).abs() / expected.abs().clamp(min=1)).max().item() if same_shape else float("inf")
+    if not error <= TOLERANCE:  # NaN too
+        raise NASError(
+            f"{file} was not written: its {name} differ from torch's by {error:.1e}, more than {TOLERANCE:.0e}"
+        )

@@ -23,7 +23,7 @@ def made(tmp_path: Path) -> Made:
     return study
 
 
-def test_the_card_tells_what_was_searched_and_found(tmp_path: Path) -> None:
+def test_the_card_shows_what_was_searched_and_found(tmp_path: Path) -> None:
     study = made(tmp_path)
     text = exported(study, tmp_path / "out")
     assert text.startswith("# pets: trial 1\n\n![The neck](drawing.svg)\n")

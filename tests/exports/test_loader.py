@@ -33,7 +33,7 @@ def test_it_is_a_detector_ready_for_use(exported: Path) -> None:
     assert found.keys() == {"boxes", "scores", "labels"}
 
 
-def test_no_export_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_an_export_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no export: it has no config\.yaml; `nas export STUDY -o DIR` makes one"):
         load(tmp_path / "nowhere")
     (tmp_path / "config.yaml").write_text("a: 1\n")
@@ -41,13 +41,13 @@ def test_no_export_is_told(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_missing_weights_are_told(exported: Path) -> None:
+def test_missing_weights_are_reported(exported: Path) -> None:
     (exported / "weights.safetensors").unlink()
     with pytest.raises(UserError, match=r"weights\.safetensors cannot be read: No such file"):
         load(exported)
 
 
-def test_damaged_weights_are_told(exported: Path) -> None:
+def test_damaged_weights_are_reported(exported: Path) -> None:
     data = bytearray((exported / "weights.safetensors").read_bytes())
     data[-1] ^= 1
     (exported / "weights.safetensors").write_bytes(data)
@@ -67,7 +67,7 @@ def test_damaged_weights_are_told(exported: Path) -> None:
         ("study: pets", "study: !!python/name:os.system pets", "is not allowed here"),
     ],
 )
-def test_a_damaged_config_is_told(exported: Path, old: str, new: str, message: str) -> None:
+def test_a_damaged_config_is_refused(exported: Path, old: str, new: str, message: str) -> None:
     path = exported / "config.yaml"
     text = path.read_text()
     assert old in text

@@ -38,7 +38,7 @@ def test_the_lines_for_a_backbone_of_timm_work_as_they_stand(tmp_path: Path, mon
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         expected = model(images)
-    lines = (module.__doc__ or "").split("The backbone it was trained with is timm's:\n\n")[1].splitlines()
+    lines = (module.__doc__ or "").split("It was trained with a backbone of timm:\n\n")[1].splitlines()
     names = vars(module) | {"timm": pytest.importorskip("timm"), "neck": module.load(), "images": images}
     with torch.no_grad():
         exec("\n".join(line.removeprefix("    ") for line in lines), names)
