@@ -6,34 +6,20 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, Protocol
+from importlib import import_module
+from typing import NoReturn, Protocol, cast
 
 from nas import __version__
-from nas.cli import (
-    cost,
-    dashboard,
-    data,
-    diff,
-    draw,
-    eval,
-    export,
-    launch,
-    ls,
-    options,
-    predict,
-    proxy,
-    schema,
-    show,
-    train,
-    validate,
-)
+from nas.cli import options
 from nas.errors import NASError, UserError
 
 INTERRUPTED = 130
 
+_NAMES = "launch ls show validate schema data proxy dashboard export predict eval train draw cost diff"
+
 
 class Verb(Protocol):
-    """A module of this package. `run` gives the exit status; a NASError tells its own."""
+    """A module of this package. `run` returns the exit status, or raises a NASError, which has one."""
 
     HELP: str
     EXAMPLE: str
@@ -42,30 +28,14 @@ class Verb(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-VERBS: dict[str, Verb] = {
-    "launch": launch,
-    "ls": ls,
-    "show": show,
-    "validate": validate,
-    "schema": schema,
-    "data": data,
-    "proxy": proxy,
-    "dashboard": dashboard,
-    "export": export,
-    "predict": predict,
-    "eval": eval,
-    "train": train,
-    "draw": draw,
-    "cost": cost,
-    "diff": diff,
-}
+VERBS = {name: cast("Verb", import_module(f"nas.cli.{name}")) for name in _NAMES.split()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Returns:
-        0 done, 1 the work failed, 2 the words or the file are wrong, 130 interrupted.
+        0 done, 1 the work failed, 2 the command or the file is wrong, 130 interrupted.
     """
     try:
         args = _parser().parse_args(argv)
@@ -74,22 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except NASError as error:
-        return _tell(str(error), error.exit_status)
+        return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
-        return _tell("interrupted", INTERRUPTED)
+        return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # The reader (`head`, say) has gone: nobody is left to tell, and Python must not try at its exit.
+        # The reader (such as `head`) is gone. Python must not flush to it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if os.environ.get("NAS_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}".rstrip(": ")
-        return _tell(f"a bug of this program: {what}\n  with NAS_DEBUG=1 it shows where; please report that", 1)
+        return _fail(f"a bug of this program: {what}\n  NAS_DEBUG=1 shows the traceback; please report it", 1)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong words are a UserError, so that they are told like every other mistake."""
+    """A parser whose errors are UserErrors."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")
@@ -105,11 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"nas {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in VERBS.items():
-        described = verb.HELP[0].upper() + verb.HELP[1:] + "."
         own = verbs.add_parser(
             name,
             help=verb.HELP,
-            description=described,
+            description=verb.HELP[0].upper() + verb.HELP[1:] + ".",
             epilog=f"example: {verb.EXAMPLE}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -119,6 +88,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(message: str, status: int) -> int:
+def _fail(message: str, status: int) -> int:
     print(f"nas: {message}", file=sys.stderr)
     return status

@@ -1,4 +1,4 @@
-"""nas draw: a neck as a picture."""
+"""nas draw: draws a neck."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from nas.necks.drawing import svg
 
-    text = svg(configs.config_of(args.config, args.sets, args.storage).neck)
+    text = svg(configs.find_config(args.config, args.sets, args.storage).neck)
     if args.output is None:
         print(text, end="")
         return 0

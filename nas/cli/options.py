@@ -1,4 +1,4 @@
-"""Options that several verbs share, and what they mean."""
+"""Options that several verbs share, and how their values are read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,32 +34,24 @@ def add_set(
     about: str = "change a value of the study file, written in YAML; may be repeated",
     metavar: str = "KEY.PATH=VALUE",
 ) -> None:
-    parser.add_argument(
-        "--set",
-        dest="sets",
-        metavar=metavar,
-        action="append",
-        default=[],
-        help=about,
-    )
+    parser.add_argument("--set", dest="sets", metavar=metavar, action="append", default=[], help=about)
 
 
 def add_study(parser: argparse.ArgumentParser) -> None:
-    """A study that is in the database already: STUDY, --storage, --set."""
+    """Options of verbs that read a study of the database."""
     parser.add_argument("study", metavar="STUDY", help="a study in the database by name, or its file")
     add_storage(parser)
     add_set(parser)
 
 
 def add_launched(parser: argparse.ArgumentParser) -> None:
-    """A study that is to be run, and where: STUDY, --storage and all that is said beside it."""
+    """Options of verbs that train."""
     parser.add_argument("study", metavar="STUDY", help="a study file, shipped or yours, or a study in the database")
     add_storage(parser)
-    parser.add_argument(
-        "--artifacts", metavar="DIR", type=Path, help="where weights are kept (default: beside the SQLite file)"
-    )
+    artifacts = "where weights are stored (default: beside the SQLite file)"
+    parser.add_argument("--artifacts", metavar="DIR", type=Path, help=artifacts)
     parser.add_argument("--name", help="name of the study (default: the file's)")
-    parser.add_argument("--workers", metavar="N", help="trials at a time")
+    parser.add_argument("--workers", metavar="N", help="number of trials at a time")
     parser.add_argument("--executor", metavar="ray|local", help="where trials run; local: in this process, to debug")
     parser.add_argument("--address", metavar="ADDR", help="a running Ray cluster to join: auto, or host:port")
     add_set(parser)
@@ -68,17 +61,44 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
+def add_plugin(parser: argparse.ArgumentParser) -> None:
+    about = "a Python file that adds operators, metrics, tasks, ...; it is executed; may be repeated"
+    parser.add_argument("--plugin", dest="plugins", metavar="FILE.py", action="append", default=[], help=about)
+
+
+def load_plugins(args: argparse.Namespace) -> None:
+    """Execute the files of --plugin."""
+    if args.plugins:
+        from nas.plugins import load
+
+        for path in args.plugins:
+            load(path)
+
+
+def show(args: argparse.Namespace, data: dict[str, Any], lines: Iterable[str]) -> None:
+    """Print facts: with --json the data, otherwise the lines."""
+    if args.json:
+        print_json(data)
+    else:
+        print(*lines, sep="\n")
+
+
 def print_json(data: dict[str, Any]) -> None:
     print(json.dumps(data, allow_nan=False))
 
 
 def say(line: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(line, file=sys.stderr, flush=True)
 
 
+def split(text: str | None) -> list[str] | None:
+    """The items of `A,B,...`; None if the option was not given."""
+    return None if text is None else [item.strip() for item in text.split(",")]
+
+
 def launched(args: argparse.Namespace, *more: str) -> StudyFile:
-    """What `add_launched` asked for, with `more` settings: a file, or a study in the database as it was launched.
+    """The study of `add_launched` with its options and the settings `more`: a file, or a study of the database.
 
     Raises:
         UserError: STUDY is neither.
@@ -86,7 +106,7 @@ def launched(args: argparse.Namespace, *more: str) -> StudyFile:
     from nas.storage import open_store
     from nas.studies.catalog import change_study, find, open_study
 
-    # Options are --set in other words. Texts are quoted: YAML must not take them for numbers.
+    # Texts are quoted, so that YAML does not read them as numbers.
     texts = {"name": args.name, "executor": args.executor, "address": args.address}
     sets = [
         *args.sets,
@@ -110,7 +130,7 @@ def launched(args: argparse.Namespace, *more: str) -> StudyFile:
 
 
 def study_name(store: Store, args: argparse.Namespace) -> str:
-    """Name of the study in the database that STUDY means, itself a name or a file that holds one.
+    """The name of the stored study that STUDY means, itself a name or a file.
 
     Raises:
         UserError: there is no such study.
@@ -118,22 +138,23 @@ def study_name(store: Store, args: argparse.Namespace) -> str:
     from nas.storage.results import study_record
     from nas.studies.catalog import is_path, open_study
 
-    word = str(args.study)
-    if store.study(word) is not None or not is_path(word):
+    name = str(args.study)
+    if store.study(name) is not None or not is_path(name):
         if args.sets:
-            raise UserError(f"--set changes a study file, and {word!r} is a study in the database")
-        return study_record(store, word).name
-    file = open_study(word, args.sets)
-    if file.study is None or file.study.name is None:
-        raise SpecError(file.where, file.faults)
-    return study_record(store, file.study.name).name
+            raise UserError(f"--set changes a study file, and {name!r} is a study in the database")
+    else:
+        file = open_study(name, args.sets)
+        if file.study is None or file.study.name is None:
+            raise SpecError(file.where, file.faults)
+        name = file.study.name
+    return study_record(store, name).name
 
 
 def sound(file: StudyFile) -> StudySpec:
-    """The study of a file without faults of form. What the verb checks beyond the form is left to it.
+    """The study of a file whose form has no faults.
 
     Raises:
-        SpecError: all faults of a file with faults of form.
+        SpecError: all its faults, otherwise.
     """
     from nas.search.request import refuse
 
@@ -141,23 +162,3 @@ def sound(file: StudyFile) -> StudySpec:
         refuse(file)
     assert file.study is not None
     return file.study
-
-
-def add_plugin(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--plugin",
-        dest="plugins",
-        metavar="FILE.py",
-        action="append",
-        default=[],
-        help="a Python file that adds operators, metrics, tasks, ...; it is executed; may be repeated",
-    )
-
-
-def load_plugins(args: argparse.Namespace) -> None:
-    """Execute the files of --plugin."""
-    if args.plugins:
-        from nas.plugins import load
-
-        for path in args.plugins:
-            load(path)

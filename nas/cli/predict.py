@@ -1,4 +1,4 @@
-"""nas predict: boxes or class maps that an exported model finds."""
+"""nas predict: finds objects in images, or classifies their pixels, with an exported model."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from pathlib import Path
 
 from nas.cli import options
 
-HELP = "find objects in images with an exported model; boxes, or shares of the classes, are printed as JSON"
+HELP = "find objects in images with an exported model; prints boxes, or shares of the classes, as JSON"
 EXAMPLE = "nas predict exports/quickstart image.png --draw pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder that `nas export` wrote")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="an image file")
-    parser.add_argument(
-        "--draw",
-        metavar="FOLDER",
-        type=Path,
-        help="write the images with their boxes, or class maps and overlays, here",
-    )
-    parser.add_argument("--threshold", metavar="SCORE", type=float, help="lowest score kept (default: the export's)")
+    about = "folder for pictures of the boxes, or for class maps and overlays"
+    parser.add_argument("--draw", metavar="FOLDER", type=Path, help=about)
+    about = "lowest score of a box (default: the export's score_threshold)"
+    parser.add_argument("--threshold", metavar="SCORE", type=float, help=about)
 
 
 def run(args: argparse.Namespace) -> int:

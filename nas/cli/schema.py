@@ -1,4 +1,4 @@
-"""nas schema: what a study file or a search space file may hold, for editors."""
+"""nas schema: prints what a study file or a search space file may hold, for editors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ EXAMPLE = "nas schema study"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "kind",
-        metavar="study|space",
-        nargs="?",
-        choices=("study", "space"),
-        default="study",
-        help="what the file holds (default: study)",
-    )
+    kinds = ("study", "space")
+    about = "what the file holds (default: study)"
+    parser.add_argument("kind", metavar="study|space", nargs="?", choices=kinds, default="study", help=about)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What launch makes of its words and of what the search gives back; the search itself is tested with `nas.search`."""
+"""The arguments and output of nas launch. The search itself is tested with `nas.search`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fabricated import TEXT
 
 @pytest.fixture
 def asked(storage: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the search was asked for. It says a line and gives back the fabricated study, in the state `state`."""
+    """The arguments of a search that reports a line and returns the fabricated study in the state `state`."""
     given: dict[str, Any] = {"state": "done"}
 
     def launch(file: StudyFile, *, say: Callable[[str], None], **rest: Any) -> Any:
@@ -111,15 +111,15 @@ def test_what_cannot_be_launched(words: list[str], message: str, refused: Callab
 
 
 def test_an_unknown_name_in_a_database(refused: Callable[..., str], storage: str) -> None:
-    told = refused("launch", "cell", "--storage", storage)
-    assert told.startswith("there is no study 'cell': not a file")
-    assert told.endswith(f"nor is there one of that name in {storage}")
+    reported = refused("launch", "cell", "--storage", storage)
+    assert reported.startswith("there is no study 'cell': not a file")
+    assert reported.endswith(f"nor is there one of that name in {storage}")
 
 
 @UNUSABLE
 def test_a_name_in_a_database_that_cannot_be_read(
     made: Callable[[Path], str], message: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
-    told = refused("launch", "cells", "--storage", made(tmp_path))
+    reported = refused("launch", "cells", "--storage", made(tmp_path))
     # A missing database is the usual case: then only the files count.
-    assert (message if message != "there is no such database" else "there is no study 'cells'") in told
+    assert (message if message != "there is no such database" else "there is no study 'cells'") in reported

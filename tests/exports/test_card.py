@@ -8,18 +8,18 @@ from nas.necks.describe import describe
 from nas.necks.drawing import svg
 from nas.studies.catalog import load_yaml
 from nas.studies.spec import StudySpec
-from tests.exports.studies import RIVAL, WINNER, Made, measured
+from tests.exports.studies import RIVAL, WINNER, StoredStudy, measured
 
 
-def exported(made: Made, folder: Path, **options: object) -> str:
+def exported(made: StoredStudy, folder: Path, **options: object) -> str:
     export_study(made.store, "pets", folder, **options)  # type: ignore[arg-type]
     return (folder / "README.md").read_text()
 
 
-def made(tmp_path: Path) -> Made:
-    study = Made(tmp_path)
-    study.tell(measured(RIVAL), {"ap": 0.3, "params": 9e4}, baseline="panet")
-    study.tell(measured(WINNER), {"ap": 0.4, "params": 5e4})
+def made(tmp_path: Path) -> StoredStudy:
+    study = StoredStudy(tmp_path)
+    study.add(measured(RIVAL), {"ap": 0.3, "params": 9e4}, baseline="panet")
+    study.add(measured(WINNER), {"ap": 0.4, "params": 5e4})
     return study
 
 

@@ -11,7 +11,7 @@ from nas.exports import export_study, load
 from nas.necks.topologies import bifpn
 from nas.studies.spec import TaskSpec
 from nas.tasks import prepare
-from tests.exports.studies import CLASSES, SIZE, TASK, WINNER, Made, measured
+from tests.exports.studies import CLASSES, SIZE, TASK, WINNER, StoredStudy, measured
 
 
 def test_the_loaded_detector_has_the_outputs_of_the_measured_one(exported: Path) -> None:
@@ -90,9 +90,9 @@ def test_a_trained_detector_on_a_frozen_pretrained_backbone_comes_back(tmp_path:
     model = task.build(task.architecture(bifpn((3, 4), 8, repeats=1)))
     for _ in task.train(model, seed=0, epochs=1):
         pass
-    made = Made(tmp_path)
+    made = StoredStudy(tmp_path)
     made.store.put_artifact(f"task/{TASK}", "backbone", task.shared()["backbone"])
-    made.tell(model, {"ap": 0.1})
+    made.add(model, {"ap": 0.1})
     export_study(made.store, "pets", tmp_path / "out")
     made.store.close()
     images = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))

@@ -12,11 +12,11 @@ from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.topologies import fpn
 from nas.tasks.weights import packed
 from tests.exports.code.written import imported
-from tests.exports.studies import Made
+from tests.exports.studies import StoredStudy
 from tests.models.maps import randomised
 
 
-def test_an_exported_neck_gives_what_nas_load_gives(pets: Made, tmp_path: Path) -> None:
+def test_an_exported_neck_gives_what_nas_load_gives(pets: StoredStudy, tmp_path: Path) -> None:
     export_study(pets.store, "pets", tmp_path / "out", formats=["config", "weights", "python"])
     model, neck = load(tmp_path / "out"), imported(tmp_path / "out/model.py").load()
     with torch.no_grad():

@@ -19,7 +19,7 @@ from nas.exports.graphs import onnx, onnx_nms, pt2
 from nas.models import Segmenter, build_with_head
 from nas.necks.topologies import fpn
 from nas.tasks.data.letterbox import decode
-from tests.exports.studies import CLASSES, SIZE, Made, around, shared_backbone
+from tests.exports.studies import CLASSES, SIZE, StoredStudy, around, shared_backbone
 from tests.tasks.data.test_picture import stored
 
 
@@ -38,9 +38,9 @@ def model() -> Segmenter:
 @pytest.fixture
 def exported(model: Segmenter, tmp_path: Path) -> Path:
     task = {"kind": "segmentation", "data": {"kind": "digits"}, "image_size": SIZE}
-    made = Made(tmp_path, task=task)
+    made = StoredStudy(tmp_path, task=task)
     assert made.spec.objectives[0].metric == "miou"
-    made.tell(model, {"miou": 0.4, "accuracy": 0.9})
+    made.add(model, {"miou": 0.4, "accuracy": 0.9})
     export_study(made.store, "pets", tmp_path / "best")
     made.store.close()
     return tmp_path / "best"
