@@ -6,20 +6,16 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from nas.cli import options
+from nas.cli.parser import IMAGE_SIZE
 from nas.errors import UserError
-
-if TYPE_CHECKING:
-    from nas.necks.architecture import Architecture
-    from nas.necks.spec import NeckSpec
-    from nas.studies.metrics import Metrics
-
-HELP = "an export, a file of an architecture or neck, a preset, or a trial as STUDY:NUMBER"
-
-IMAGE_SIZE = 640
-"""Default image size in pixels: the usual size of COCO's detectors."""
+from nas.necks.architecture import Architecture, BackboneSpec
+from nas.necks.presets import preset
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import TOPOLOGIES
+from nas.studies.catalog import load_yaml, read
+from nas.studies.metrics import Metrics
 
 
 class Config(NamedTuple):
@@ -40,21 +36,6 @@ class Config(NamedTuple):
     metrics: Metrics = {}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of verbs that compute costs."""
-    about = f"side of the images (default: {IMAGE_SIZE})"
-    parser.add_argument("--image-size", metavar="PIXELS", type=_pixels, help=about)
-    parser.add_argument("--backbone", metavar="NAME", help="timm backbone for a preset or neck (default: plain)")
-    add_source(parser)
-    options.add_json(parser)
-
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Options that CONFIG needs."""
-    options.add_storage(parser)
-    options.add_set(parser, "an option of the preset, such as width=64; may be repeated", "OPTION=VALUE")
-
-
 def find_config(word: str, sets: Sequence[str], storage: str) -> Config:
     """What CONFIG means.
 
@@ -67,11 +48,6 @@ def find_config(word: str, sets: Sequence[str], storage: str) -> Config:
         UserError: there is no such file, preset or trial, or an option is wrong.
         SpecError: faults of the file.
     """
-    from nas.necks.architecture import Architecture
-    from nas.necks.spec import NeckSpec
-    from nas.necks.topologies import TOPOLOGIES
-    from nas.studies.catalog import load_yaml, read
-
     path = Path(word)
     if path.is_dir():
         path /= "config.yaml"
@@ -103,8 +79,6 @@ def build_model(config: Config, args: argparse.Namespace, other: Config | None =
     Raises:
         SpecError, UserError: the neck does not fit.
     """
-    from nas.necks.architecture import Architecture, BackboneSpec
-
     neck, own = config.neck, config.architecture
     frame = other.architecture if other is not None and other.whole else None
     if own is not None and config.whole:
@@ -123,9 +97,6 @@ def build_model(config: Config, args: argparse.Namespace, other: Config | None =
 
 
 def _preset(name: str, sets: Sequence[str]) -> Architecture:
-    from nas.necks.presets import preset
-    from nas.studies.catalog import load_yaml
-
     given: dict[str, Any] = {}
     for change in sets:
         key, equals, text = change.partition("=")
@@ -139,7 +110,7 @@ def _preset(name: str, sets: Sequence[str]) -> Architecture:
 
 
 def _trial(word: str, study: str, number: int, storage: str) -> Config:
-    from nas.necks.architecture import Architecture
+    # Imported only now: other configs need no database.
     from nas.storage import open_store
     from nas.storage.results import trial_facts
 
@@ -149,9 +120,3 @@ def _trial(word: str, study: str, number: int, storage: str) -> Config:
         raise UserError(f"trial {number} of {study!r} has no architecture yet: it is {facts.state}")
     found = Architecture.parse(facts.architecture)
     return Config(word, found.neck, found, whole=True, metrics=facts.values)
-
-
-def _pixels(text: str) -> int:
-    if not text.isdecimal() or not 16 <= int(text) <= 8192:
-        raise argparse.ArgumentTypeError(f"should be between 16 and 8192 pixels, not {text}")
-    return int(text)

@@ -3,57 +3,41 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import Any
 
-from nas.cli import configs, options
+import torch
+
+from nas.cli.configs import build_model, find_config
+from nas.cli.output import show
 from nas.errors import UserError
+from nas.executors.evaluate import REFERENCE_WIDTH, machine
+from nas.models import build
+from nas.models.cost import RUNS, Cost, cost, latency
+from nas.models.measurement_lock import MeasurementLock
+from nas.necks.architecture import Architecture
+from nas.necks.canonical import digest
+from nas.necks.describe import summary
+from nas.necks.topologies import fpn
+from nas.studies.metrics import format_metric
 from nas.text import table
-
-if TYPE_CHECKING:
-    from nas.models.cost import Cost
-    from nas.necks.architecture import Architecture
-
-HELP = "show what a model costs: parameters, multiply-accumulates, memory, latency; by level and by node"
-EXAMPLE = "nas cost bifpn --set width=64 --backbone tf_efficientnet_lite0 --image-size 512"
-
-TARGETS = ("torch-cpu", "torch-cuda", "onnxruntime")
 
 _COLUMNS = 100
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help=configs.HELP)
-    about = f"measure the latency too, batch 1, one thread; one of {', '.join(TARGETS)}"
-    parser.add_argument("--latency", metavar="TARGET", choices=TARGETS, help=about)
-    configs.add_arguments(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    from nas.models.cost import cost
-    from nas.necks.canonical import digest
-
-    config = configs.find_config(args.config, args.sets, args.storage)
-    model = configs.build_model(config, args)
+    config = find_config(args.config, args.sets, args.storage)
+    model = build_model(config, args)
     found = cost(model)
     timed = _latency(model, args.latency) if args.latency is not None else {}
     facts = {"config": config.label, "digest": model.digest, "neck": digest(model.neck)}
     data = facts | found.metrics | timed | {"levels": _levels(found)} | found.model_dump(mode="json")
-    options.show(args, data, _lines(config.label, model, found, timed))
+    show(args, data, _lines(config.label, model, found, timed))
     return 0
 
 
 def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
     """Latencies of the model and of a reference: an FPN on the same backbone."""
-    from contextlib import closing
-
-    import torch
-
-    from nas.executors.evaluate import REFERENCE_WIDTH, machine
-    from nas.models import build
-    from nas.models.cost import RUNS, latency
-    from nas.models.measurement_lock import MeasurementLock
-    from nas.necks.topologies import fpn
-
     device = "cuda" if target == "torch-cuda" else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("this machine has no GPU that torch can use: take --latency torch-cpu")
@@ -85,9 +69,6 @@ def _levels(found: Cost) -> list[dict[str, int]]:
 
 
 def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) -> list[str]:
-    from nas.necks.describe import summary
-    from nas.studies.metrics import format_metric
-
     def cells(params: float | None, macs: float | None) -> list[str]:
         return [format_metric("params", params), format_metric("macs", macs)]
 

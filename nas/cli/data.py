@@ -4,44 +4,28 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nas.cli import options
+from nas.cli.output import say, show
+from nas.studies.spec import TaskSpec
+from nas.tasks.data import DATA, MASKS
+from nas.tasks.data.faults import way_out
+from nas.tasks.data.mask_summary import MaskSummary, summarise_masks
+from nas.tasks.data.summary import Figures, Summary, kinds_of, summarise
 from nas.text import table
-
-if TYPE_CHECKING:
-    from nas.tasks.data.mask_summary import MaskSummary
-    from nas.tasks.data.summary import Figures, Summary
-
-HELP = "summarize a folder of annotated images, and propose levels and anchors"
-EXAMPLE = "nas data FOLDER --image-size 320"
+from nas.yaml12 import dump_yaml
 
 _BAR = 50
 _CLASSES = 20
 _PLACES = 20
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="a folder of voc, coco, yolo or masks data, or a data.yaml")
-    parser.add_argument("--kind", help="kind of the data (default: guessed from the layout)")
-    about = "names of the classes (default: those that the data names)"
-    parser.add_argument("--classes", metavar="A,B,...", help=about)
-    about = "side of the letterboxed images (default: 160)"
-    parser.add_argument("--image-size", metavar="PIXELS", type=int, help=about)
-    options.add_json(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    from nas.studies.spec import TaskSpec
-    from nas.tasks.data import DATA, MASKS
-    from nas.tasks.data.mask_summary import summarise_masks
-    from nas.tasks.data.summary import kinds_of, summarise
-
     classes = tuple(args.classes.split(",")) if args.classes is not None else None
     masks = {kind: MASKS[kind] for kind in MASKS if kind not in DATA}
     kind, *others = (args.kind,) if args.kind is not None else kinds_of(args.folder, classes, masks | dict(DATA))
     if others:
-        options.say(f"{args.folder} is read as {kind}; its layout also fits --kind {' or '.join(others)}")
+        say(f"{args.folder} is read as {kind}; its layout also fits --kind {' or '.join(others)}")
     source = {"kind": kind, "root": args.folder, "classes": classes}
     size = {} if args.image_size is None else {"image_size": args.image_size}
     task = TaskSpec.parse({"kind": "segmentation" if kind in masks else "detection", "data": source} | size)
@@ -55,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     blocks = [*contents, _sizes(found), *([_faults(found)] if found.faults else []), *proposal, _study(found.study)]
     head = [f"{found.root}: {found.kind}; train and val: {found.split}", *(f"note: {note}" for note in found.notes)]
     lines = [*head, *(line for block in blocks for line in ("", *block))]
-    options.show(args, found.model_dump(mode="json") | {"study": found.study}, lines)
+    show(args, found.model_dump(mode="json") | {"study": found.study}, lines)
     return 0
 
 
@@ -110,8 +94,6 @@ def _sizes(found: Figures) -> Iterator[str]:
 
 def _faults(found: Figures) -> Iterator[str]:
     """Every kind of fault with its count, and the first places."""
-    from nas.tasks.data.faults import way_out
-
     left = _PLACES
     yield f"{sum(found.faults.values()):,} faults, left out or repaired:"
     for kind, count in found.faults.items():
@@ -152,8 +134,6 @@ def _mask_levels(found: MaskSummary) -> Iterator[str]:
 
 
 def _study(study: dict[str, Any]) -> Iterator[str]:
-    from nas.yaml12 import dump_yaml
-
     yield "# a study to start from: arithmetic on sizes, which only training can confirm"
     yield dump_yaml(study).rstrip()
 

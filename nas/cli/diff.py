@@ -5,39 +5,28 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nas.cli import configs, options
+from nas.cli.configs import build_model, find_config
+from nas.cli.output import show
 from nas.errors import UserError
+from nas.models.cost import cost
+from nas.necks.canonical import digest
+from nas.necks.diff import NeckDiff, Node, diff
+from nas.necks.topologies import TOPOLOGIES
+from nas.studies.metrics import format_metric, in_order
 from nas.text import table
-
-if TYPE_CHECKING:
-    from nas.necks.diff import NeckDiff, Node
-
-HELP = "compare two necks, in words and in numbers"
-EXAMPLE = "nas diff fpn panet --set width=64"
 
 _COLUMNS = 100
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", metavar="A", help=configs.HELP)
-    parser.add_argument("b", metavar="B", help="what A is compared with, named likewise")
-    configs.add_arguments(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    from nas.models.cost import cost
-    from nas.necks.canonical import digest
-    from nas.necks.diff import diff
-    from nas.necks.topologies import TOPOLOGIES
-
     presets = [word for word in (args.a, args.b) if word in TOPOLOGIES]
     if args.sets and not presets:
         raise UserError(f"--set changes a preset, and neither {args.a} nor {args.b} is one")
-    a, b = (configs.find_config(w, args.sets if w in presets else (), args.storage) for w in (args.a, args.b))
+    a, b = (find_config(w, args.sets if w in presets else (), args.storage) for w in (args.a, args.b))
     found = diff(a.neck, b.neck)
-    models = configs.build_model(a, args, b), configs.build_model(b, args, a)
+    models = build_model(a, args, b), build_model(b, args, a)
     metrics: list[dict[str, Any]] = [cost(model).metrics for model in models]
     if a.metrics and b.metrics:
         metrics = [own.metrics | costs for own, costs in zip((a, b), metrics, strict=True)]
@@ -52,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if not found.same or metrics[0] != metrics[1]:
         places = [f"{m.backbone.name}, image {m.image_size} x {m.image_size} px" for m in models]
         lines += ["", _numbers(a.label, b.label, *metrics), "", f"costs on {' and on '.join(dict.fromkeys(places))}"]
-    options.show(args, sides | found.model_dump(mode="json"), lines)
+    show(args, sides | found.model_dump(mode="json"), lines)
     return 0
 
 
@@ -87,8 +76,6 @@ def _nodes(nodes: tuple[Node, ...]) -> Iterator[str]:
 
 
 def _numbers(label_a: str, label_b: str, a: dict[str, Any], b: dict[str, Any]) -> str:
-    from nas.studies.metrics import format_metric, in_order
-
     rows = [["", label_a, label_b, "change"]]
     for name in in_order(a, b):
         before, after = a.get(name), b.get(name)

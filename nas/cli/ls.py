@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from nas.cli import options
+from nas.cli.output import show
+from nas.storage import open_store
+from nas.storage.results import result
+from nas.studies.metrics import format_metric
 from nas.text import duration, table
-
-HELP = "list the studies of a database"
-EXAMPLE = "nas ls --storage sqlite:///nas.db"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    options.add_storage(parser)
-    options.add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.storage import open_store
-    from nas.storage.results import result
-    from nas.studies.metrics import format_metric
-
     with open_store(args.storage, create=False) as store:
         records = store.studies()
         results = [result(store, record.name) for record in records]
@@ -32,5 +23,5 @@ def run(args: argparse.Namespace) -> int:
         launched = f"{record.created:%Y-%m-%d %H:%M}"
         rows.append([record.name, found.state, str(trained), best, duration(found.seconds), launched])
     data = {"studies": [found.to_json() for found in results]}
-    options.show(args, data, [table(rows) if records else "no studies yet"])
+    show(args, data, [table(rows) if records else "no studies yet"])
     return 0

@@ -5,38 +5,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nas.cli import options
+from nas.cli.output import say, show
+from nas.cli.studies import study_to_train
+from nas.cli.tables import certificate_lines, outlook_lines, proxies_table
 from nas.errors import UserError
 from nas.files import stem_of, write_whole
-
-if TYPE_CHECKING:
-    from nas.studies.catalog import StudyFile
-    from nas.studies.certificate import Certificate
-    from nas.studies.spec import StudySpec
-
-HELP = "validate a study's proxy: train a sample of necks both ways and compare the rankings"
-EXAMPLE = "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --seeds 2"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    options.add_launched(parser)
-    # The defaults are in nas.studies.certificate, which is not imported for --help.
-    parser.add_argument("--necks", metavar="N", type=int, help="necks to train, a stratified sample (default: 24)")
-    parser.add_argument("--seeds", metavar="N", type=int, help="seeds to train each neck with (default: 2)")
-    parser.add_argument("--threshold", metavar="T", type=float, help="tau that is required (default: 0.65)")
-    about = "find the cheapest training with that tau, and write it to the study"
-    parser.add_argument("--search", action="store_true", help=about)
-    about = "file that --search writes (default: the study file; for a shipped study its name here)"
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=about)
-    parser.add_argument("--dry-run", action="store_true", help="report what would be trained, and train nothing")
-    options.add_json(parser)
+from nas.search.request import refuse
+from nas.studies.catalog import StudyFile, folder
+from nas.studies.certificate import LOW, MINIMUM, NECKS, SEEDS, THRESHOLD, Certificate, first_certified
+from nas.studies.forecast import NAMES
+from nas.studies.spec import StudySpec
+from nas.studies.verdict import facts
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.studies.certificate import MINIMUM, NECKS, SEEDS, THRESHOLD
-
     for name, default, least in (("necks", NECKS, MINIMUM), ("seeds", SEEDS, 1), ("threshold", THRESHOLD, 0)):
         if getattr(args, name) is None:
             setattr(args, name, default)
@@ -46,8 +30,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--threshold {args.threshold}: tau is at most 1")
     if args.output is not None and not args.search:
         raise UserError("-o names the study file that --search writes: add --search, or leave it out")
-    file = options.launched(args)
-    spec = options.sound(file)
+    file = study_to_train(args)
+    if file.study is None or file.faults:
+        refuse(file)
+    spec = file.study
+    assert spec is not None
     with file.locating():
         if args.dry_run:
             return _dry_run(args, file, spec)
@@ -55,23 +42,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _dry_run(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
-    from nas.cli.tables import outlook_lines
     from nas.proxy import check_search, outlook
 
     if args.search:
         check_search(spec, args.seeds)
         _target(args, file)
-    found = outlook(spec, storage=args.storage, necks=args.necks, seeds=args.seeds, say=options.say)
-    options.show(args, found.to_dict(), outlook_lines(found, search=args.search))
+    found = outlook(spec, storage=args.storage, necks=args.necks, seeds=args.seeds, say=say)
+    show(args, found.to_dict(), outlook_lines(found, search=args.search))
     return 0
 
 
 def _certify(args: argparse.Namespace, spec: StudySpec) -> int:
-    from nas.cli.tables import certificate_lines
     from nas.proxy import certify
 
     found = certify(spec, **_arguments(args))
-    options.show(args, _data(found, spec), certificate_lines(found))
+    show(args, _data(found, spec), certificate_lines(found))
     return 0
 
 
@@ -79,8 +64,6 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     """Returns 0 if a proxy was found, 1 if none is certified."""
     from nas.proxy import cheapest
     from nas.proxy.settings import difference
-    from nas.studies.certificate import first_certified
-    from nas.studies.verdict import facts
 
     target = _target(args, file)
     found = cheapest(spec, **_arguments(args))
@@ -92,17 +75,15 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
         for c in found
     ]
     data = {"chosen": _data(chosen, spec), "file": str(target)} if chosen else {"chosen": None, "file": None}
-    options.show(args, data | {"proxies": tried}, _search_lines(found, chosen, spec, target, args.threshold))
+    show(args, data | {"proxies": tried}, _search_lines(found, chosen, spec, target, args.threshold))
     return 0 if chosen is not None else 1
 
 
 def _search_lines(
     found: Sequence[Certificate], chosen: Certificate | None, spec: StudySpec, target: Path, threshold: float
 ) -> Iterator[str]:
-    from nas.cli.tables import proxies_table
+
     from nas.proxy.settings import difference
-    from nas.studies.certificate import LOW
-    from nas.studies.forecast import NAMES
 
     yield from (proxies_table(found), "")
     most = max(found, key=lambda c: c.necks, default=None)  # some may have ended early
@@ -137,7 +118,6 @@ def _search_lines(
 def _write(target: Path, file: StudyFile, chosen: Certificate, spec: StudySpec) -> None:
     """Write the study with the chosen proxy to `target`."""
     from nas.proxy.study_file import with_proxy
-    from nas.studies.catalog import folder
 
     source = Path(file.where)
     base = source.resolve().parent if source.is_file() else None
@@ -155,8 +135,6 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
     Raises:
         UserError: it exists and is another one, or its folder is missing.
     """
-    from nas.studies.catalog import folder
-
     source = Path(file.where)
     if args.output is not None:
         target = Path(args.output)
@@ -176,11 +154,9 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
 def _arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Arguments that `certify` and `cheapest` share."""
     names = ("storage", "artifacts", "necks", "seeds", "threshold")
-    return {name: getattr(args, name) for name in names} | {"say": options.say}
+    return {name: getattr(args, name) for name in names} | {"say": say}
 
 
 def _data(certificate: Certificate, spec: StudySpec) -> dict[str, object]:
     """A certificate, and whether it certifies the objective of the study."""
-    from nas.studies.verdict import facts
-
     return certificate.model_dump(mode="json") | (facts(certificate, spec) or {})

@@ -29,8 +29,8 @@ def _restored() -> Iterator[None]:
 
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_every_verb_takes_it(verb: str) -> None:
-    words = [*cli.VERBS[verb].EXAMPLE.split()[1:], "--plugin", "a.py", "--plugin", "b.py"]
-    assert cli._parser().parse_args(words).plugins == ["a.py", "b.py"]
+    words = [*cli.VERBS[verb].example.split()[1:], "--plugin", "a.py", "--plugin", "b.py"]
+    assert cli.build_parser().parse_args(words).plugins == ["a.py", "b.py"]
 
 
 def test_a_study_with_a_metric_of_a_file(tmp_path: Path, nas: Nas, refused: Callable[..., str]) -> None:
