@@ -45,11 +45,7 @@ class Checkpoint(NamedTuple):
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint in `folder`, if there is one. Unpickling runs no code.
-
-    Raises:
-        UserError: it cannot be read, or is damaged.
-    """
+    """The checkpoint in `folder`, if there is one. Raises UserError if it is damaged. Reading it runs no code."""
     path = folder / CHECKPOINT
     if not path.is_file():
         return None

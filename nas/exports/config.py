@@ -144,12 +144,7 @@ class ExportConfig(Value):
 
 
 def read_config(directory: Path) -> ExportConfig:
-    """The config of an export.
-
-    Raises:
-        UserError: the folder is not an export.
-        SpecError: config.yaml is damaged.
-    """
+    """The config of an export. Raises UserError if there is none, SpecError if it is damaged."""
     path = directory / CONFIG
     if not path.is_file():
         raise UserError(f"{directory} is no export: it has no {CONFIG}; `nas export STUDY -o DIR` makes one")

@@ -1,18 +1,27 @@
-"""The whole model as a graph for other runtimes: model.onnx, model-nms.onnx and model.pt2.
+"""The deployed model as a graph for other runtimes: model.onnx, model-nms.onnx and model.pt2.
 
-Each file is run and compared with torch before it is written. ONNX needs the extra `onnx`.
+The deployed model has no post-processing. Each file is run and compared with torch before it is written. ONNX needs the
+extra `onnx`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from io import BytesIO
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from nas.errors import UserError
-from nas.exports.deployed import INPUT, Deployed
+from nas.errors import NASError, UserError
 from nas.exports.files import ONNX, ONNX_NMS, PT2
+from nas.models import Detector, HeadedModel
+from nas.models.dense import DenseHead
+
+INPUT = "images"
+TOLERANCE = 1e-4
+"""Largest allowed difference between an exported model and torch: absolute below 1, relative above."""
 
 NMS_BOXES = 100
 """Most boxes that model-nms.onnx keeps of an image and class."""
@@ -20,12 +29,59 @@ NMS_BOXES = 100
 _DYNAMIC = {INPUT: {0: torch.export.Dim("batch")}}
 
 
-def onnx(model: Deployed) -> bytes:
-    """model.onnx: input `images`, outputs `model.names`, any batch size.
+class Deployed(nn.Module):
+    """A copy of a model that maps images (N, C, S, S) in [0, 1] to the tensors called `names`.
 
-    Raises:
-        NASError: ONNX Runtime computes something else than torch.
+    A detector returns `boxes` (N, P, 4) as x1, y1, x2, y2 in pixels, and `scores` (N, P, classes), for the P points or
+    anchors of all levels. Other models return what their `raw` returns.
     """
+
+    def __init__(self, model: HeadedModel) -> None:
+        super().__init__()
+        copied: Any = deepcopy(model)
+        self.model = copied.to("cpu", memory_format=torch.contiguous_format)
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(False)
+        self.eval()
+        self.names = ("boxes", "scores") if isinstance(model, Detector) else ("logits",)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.model.raw(images)
+        if isinstance(self.model, Detector):
+            head = self.model.head
+            assert isinstance(head, DenseHead)  # `nas.models.graph_fault` refuses other heads
+            outputs = head.decode(outputs, head.points(self.model.sizes(), images.device))
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+    def example(self, batch: int) -> Tensor:
+        """Noise as input, the same at each call."""
+        size, channels = self.model.image_size, self.model.architecture.backbone.in_channels
+        return torch.rand(batch, channels, size, size, generator=torch.Generator().manual_seed(batch))
+
+    def expected(self, images: Tensor) -> tuple[Tensor, ...]:
+        with torch.no_grad():
+            outputs: tuple[Tensor, ...] = self(images)
+        return outputs
+
+    def check(self, file: str, run: Callable[[Tensor], Sequence[Tensor]]) -> None:
+        """Raise NASError unless `run`, the exported model of `file`, computes the same for two batch sizes."""
+        for images in map(self.example, (1, 3)):
+            for name, found, expected in zip(self.names, run(images), self.expected(images), strict=True):
+                check_close(file, name, found, expected)
+
+
+def check_close(file: str, name: str, found: Tensor, expected: Tensor) -> None:
+    """Raise NASError if the output `name` of the exported model of `file` differs from the expected one."""
+    same_shape = found.shape == expected.shape
+    error = ((found - expected).abs() / expected.abs().clamp(min=1)).max().item() if same_shape else float("inf")
+    if not error <= TOLERANCE:  # NaN too
+        raise NASError(
+            f"{file} was not written: its {name} differ from torch's by {error:.1e}, more than {TOLERANCE:.0e}"
+        )
+
+
+def onnx(model: Deployed) -> bytes:
+    """model.onnx: input `images`, outputs `model.names`, any batch size."""
     program = torch.onnx.export(
         model,
         (model.example(2),),
@@ -49,7 +105,6 @@ def onnx_nms(model: Deployed) -> bytes:
 
     Raises:
         UserError: the model finds no boxes.
-        NASError: ONNX Runtime computes something else than torch.
     """
     if "boxes" not in model.names:
         raise UserError("onnx-nms is for models that find boxes, and this model finds none: use the format onnx")
@@ -72,11 +127,7 @@ def onnx_nms(model: Deployed) -> bytes:
 
 
 def pt2(model: Deployed) -> bytes:
-    """model.pt2: a program for `torch.export.load`, AOTInductor and ExecuTorch, any batch size.
-
-    Raises:
-        NASError: the program computes something else than the model.
-    """
+    """model.pt2: a program for `torch.export.load`, AOTInductor and ExecuTorch, any batch size."""
     file = BytesIO()
     torch.export.save(torch.export.export(model, (model.example(2),), dynamic_shapes=_DYNAMIC), file)
     with torch.no_grad():

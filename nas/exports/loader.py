@@ -1,7 +1,8 @@
-"""load: an exported model."""
+"""load: an exported model with its weights."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -10,7 +11,6 @@ from safetensors import SafetensorError
 from nas.errors import UserError
 from nas.exports.config import ExportConfig, read_config
 from nas.exports.files import WEIGHTS
-from nas.exports.weights import read_weights
 from nas.models import HeadedModel, build_with_head
 from nas.tasks.weights import unpacked
 
@@ -48,3 +48,17 @@ def load_model(directory: Path, config: ExportConfig) -> HeadedModel:
         raise UserError(f"{directory / WEIGHTS} does not fit ({reason}): pyramid-nas {version} wrote it") from None
     model.to(memory_format=torch.channels_last)  # as in training: another layout sums in another order
     return model.eval()
+
+
+def read_weights(directory: Path, config: ExportConfig) -> bytes:
+    """The weights of an export. Raises UserError if it has none, or they are damaged."""
+    path = directory / WEIGHTS
+    if config.weights is None:
+        raise UserError(f"{directory} was exported without weights: export it again with `--format config,weights`")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; export it again") from None
+    if hashlib.sha256(data).hexdigest() != config.weights:
+        raise UserError(f"{path} is damaged or belongs to another config.yaml: export it again")
+    return data

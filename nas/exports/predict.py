@@ -82,21 +82,17 @@ def _threshold(config: ExportConfig, asked: float | None) -> float | None:
 
 
 def _check(paths: Sequence[Path], size: int) -> None:
-    """Decode every image once, so that all unreadable ones are reported together, before any work.
+    """Decode every image once, so that all unreadable ones are reported together, before any work."""
 
-    Raises:
-        UserError: some cannot be read.
-    """
-
-    def fault(path: Path) -> str | None:
+    def fault(path: Path) -> str:
         try:
             decode(path.read_bytes(), size)
         except OSError as error:
             return f"{path}: {error.strerror or error}"
-        return None
+        return ""
 
     with threads() as pool:
-        faults = [f for f in pool.map(fault, paths) if f is not None]
+        faults = list(filter(None, pool.map(fault, paths)))
     if faults:
         raise UserError("; ".join(faults) if len(faults) == 1 else f"{len(faults)} images:\n  " + "\n  ".join(faults))
 

@@ -23,14 +23,7 @@ DIGITS = "digits"
 def changed_task(
     directory: Path, config: ExportConfig, folder: str | None = None, sets: Sequence[str] = (), init: Init = "backbone"
 ) -> TaskSpec:
-    """The task of an export with other data and with changes.
-
-    Args:
-        directory: the export.
-        config: its config.
-        folder: other data, or `digits`; None: those of the study.
-        sets: changes `task.key=value`.
-        init: what the training starts from.
+    """The task of an export with the data of another `folder` and with changes `sets` (`task.key=value`).
 
     Raises:
         UserError, SpecError: faults that can be found without reading images.

@@ -29,9 +29,9 @@ from nas.exports.files import (
 from nas.exports.folder import file_names, summary, write_folder
 from nas.exports.folder_lock import lock_folder
 from nas.exports.graphs import WRITERS
+from nas.exports.loader import read_weights
 from nas.exports.loop import train_to_end
 from nas.exports.task import changed_task, takes_backbone, without_unused_levels
-from nas.exports.weights import BACKBONE_PREFIX, read_weights
 from nas.exports.writer import check_formats, check_head, model_files
 from nas.models import HeadedModel, build_with_head
 from nas.models.cost import static_costs
@@ -135,8 +135,7 @@ def _settings(task: TaskSpec, init: Init, seed: int, source: str, given: str | N
 def _begun(request: TrainingRequest, output: Path) -> Checkpoint | ExportConfig | None:
     """The result or the checkpoint of the same training in `output`; None if there is nothing yet.
 
-    Raises:
-        UserError: the folder holds something else, or a training with other settings.
+    Raises UserError if the folder holds something else, or a training with other settings.
     """
     names = file_names(output)
     begun: Checkpoint | ExportConfig | None
@@ -213,7 +212,7 @@ def _prepared_task(request: TrainingRequest, begun: Checkpoint | None, say: Say)
         state = unpacked(request.given)
     backbone = None
     if state is not None:
-        backbone = packed({name: x for name, x in state.items() if name.startswith(BACKBONE_PREFIX)})
+        backbone = packed({name: x for name, x in state.items() if name.startswith("backbone.")})
     task = tasks.load(spec, say, backbone, known=config.classes)
     assert isinstance(task, SupervisedTask)
     classes = task.dataset.classes

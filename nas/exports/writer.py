@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.errors import UserError
+import torch
+
+from nas.errors import StoreError, UserError
 from nas.exports.card import study_card
 from nas.exports.config import ExportConfig
-from nas.exports.deployed import Deployed
 from nas.exports.files import CARD, CONFIG, DEFAULT_FORMATS, DRAWING, FORMATS, PYTHON, WEIGHTS
 from nas.exports.folder import check_folder, summary, write_folder
-from nas.exports.graphs import WRITERS
+from nas.exports.graphs import WRITERS, Deployed
 from nas.exports.python import python
-from nas.exports.weights import join_weights
-from nas.models import build_with_head, graph_fault
+from nas.models import build, build_with_head, graph_fault
 from nas.models.cost import target_fault
 from nas.models.pyramid import head_and_size
 from nas.necks.architecture import Architecture
@@ -24,7 +24,7 @@ from nas.necks.drawing import svg
 from nas.storage import Store, open_store
 from nas.storage.results import Result, TrialFacts, result, study_record, trial_facts
 from nas.studies.records import Key
-from nas.tasks.weights import unpacked
+from nas.tasks.weights import packed, unpacked
 
 
 def export(
@@ -154,4 +154,22 @@ def _weights(store: Store, key: Key, facts: TrialFacts, architecture: Architectu
             f"the weights of trial {facts.trial} of study {facts.study!r} were not kept (keep: {kept}): launch a study "
             "with `keep: all`, or export with `--format config`"
         )
-    return join_weights(architecture, own, store.get_artifact(f"task/{key.task}", "backbone"))
+    return _joined(architecture, own, store.get_artifact(f"task/{key.task}", "backbone"))
+
+
+def _joined(architecture: Architecture, own: bytes, shared: bytes | None) -> bytes:
+    """The model's whole state: the trial's own tensors, and the shared backbone without the levels it does not use."""
+    given = (unpacked(shared) if shared is not None else {}) | unpacked(own)
+    with torch.device("meta"):
+        needed = build(architecture).state_dict()
+    faults = [f"{name} is missing" for name in needed if name not in given]
+    faults += [f"{name} is unknown" for name in given if name not in needed and not name.startswith("backbone.")]
+    faults += [
+        f"{name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in needed.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    if faults:
+        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        raise StoreError(f"the stored weights do not fit {architecture.digest}: {faults[0]}{more}")
+    return packed({name: given[name] for name in needed})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nas.errors import NASError
-from nas.exports.deployed import Deployed, check_close
+from nas.exports.graphs import Deployed, check_close
 from tests.exports.studies import SIZE, WINNER, measured
 
 

@@ -10,8 +10,7 @@ from torch import nn
 from torchvision.ops import nms
 
 from nas.errors import NASError, UserError
-from nas.exports.deployed import Deployed
-from nas.exports.graphs import onnx, onnx_nms, pt2
+from nas.exports.graphs import Deployed, onnx, onnx_nms, pt2
 from nas.models import build_with_head
 from nas.necks.architecture import HeadSpec
 from nas.necks.spec import ConvSpec, NeckSpec

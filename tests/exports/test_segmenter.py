@@ -13,9 +13,8 @@ import nas
 from nas.errors import UserError
 from nas.exports import export_study, predict
 from nas.exports.config import read_config
-from nas.exports.deployed import Deployed
 from nas.exports.draw import class_map, overlay
-from nas.exports.graphs import onnx, onnx_nms, pt2
+from nas.exports.graphs import Deployed, onnx, onnx_nms, pt2
 from nas.models import Segmenter, build_with_head
 from nas.necks.topologies import fpn
 from nas.tasks.data.letterbox import decode

@@ -44,15 +44,7 @@ def source(neck: NeckSpec, channels: Mapping[int, int], title: str = "A neck", u
 
 
 class _Writer:
-    """The code of a neck.
-
-    Attributes:
-        maps: variable names of the maps.
-        layers: expressions of the layers by attribute name.
-        names: attribute name of each layer with weights, by its name in the built neck.
-        sized: levels that maps are resampled to.
-        body: lines of `forward` after its first ones.
-    """
+    """The code of a neck, collected node by node."""
 
     def __init__(self, spec: NeckSpec, channels: Mapping[int, int]) -> None:
         self.spec = spec
@@ -61,11 +53,11 @@ class _Writer:
         self.constructors = Constructors(lambda: Neck(spec, channels))
         self.model = self.constructors.model
         self.places = {module: name for name, module in self.model.named_modules()}
-        self.layers: dict[str, Expression] = {}
-        self.names: dict[str, str] = {}
-        self.laterals: dict[str, str] = {}
-        self.sized: set[int] = set()
-        self.body: list[str] = []
+        self.layers: dict[str, Expression] = {}  # by attribute name
+        self.names: dict[str, str] = {}  # attribute names by the names in the built neck
+        self.laterals: dict[str, str] = {}  # attribute names by the keys of shared projections
+        self.sized: set[int] = set()  # levels that maps are resampled to
+        self.body: list[str] = []  # lines of `forward`
         for i, node in enumerate(spec.nodes):
             self._node(self.maps[len(spec.inputs) + i], node, self.model.nodes[i])
         if spec.merge is not None:
