@@ -44,8 +44,8 @@ _HOMES = {
         "nas.tasks.data.given": ("image_data",),
     }.items()
     for name in names
-} | {"Study": "nas.studies.spec"}
-"""Name -> the module that it is imported from."""
+} | {"Study": "nas.studies.spec:StudySpec"}
+"""Name -> the module that it is imported from, and its name there if that is another."""
 
 __all__ = [
     "BackboneTask",
@@ -78,7 +78,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), "StudySpec" if name == "Study" else name)
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:
