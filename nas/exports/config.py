@@ -77,8 +77,13 @@ class TrainingRecord(Value):
     source: str
     given: str | None
     before: Metrics
-    images: tuple[int, int]
-    seconds: float
+    images: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+
+    def settings(self, task: TaskSpec) -> dict[str, Any]:
+        """All that determines the result of a training on `task`, except the content of data and backbone."""
+        facts = {"init": self.init, "seed": self.seed, "architecture": self.source, "weights": self.given}
+        return facts | {"task": task.model_dump(mode="json")}
 
 
 class ExportConfig(Value):

@@ -35,7 +35,6 @@ from nas.exports.task import changed_task, takes_backbone, without_unused_levels
 from nas.exports.writer import check_formats, check_head, model_files
 from nas.models import HeadedModel, build_with_head
 from nas.models.cost import static_costs
-from nas.necks.architecture import Architecture
 from nas.studies.metrics import Metrics, finite
 from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec
@@ -88,7 +87,9 @@ def train(
     task = changed_task(directory, config, data, sets, init)
     check_head(task.head_kind, formats)
     given = read_weights(directory, config) if takes_backbone(config, task, init) else None
-    request = TrainingRequest(directory, config, task, init, seed, given)
+    given_hash = config.weights if given is not None else None
+    record = TrainingRecord(init=init, seed=seed, source=config.digest, given=given_hash, before=config.metrics)
+    request = TrainingRequest(directory, config, task, record, given)
     _begun(request, output)  # refuse a wrong folder before one is created and locked
     with lock_folder(output, say):
         begun = _begun(request, output)
@@ -114,22 +115,12 @@ class TrainingRequest:
     directory: Path
     config: ExportConfig
     task: TaskSpec
-    init: Init
-    seed: int
+    record: TrainingRecord
     given: bytes | None
 
     @property
-    def given_hash(self) -> str | None:
-        return self.config.weights if self.given is not None else None
-
-    @property
     def settings(self) -> dict[str, Any]:
-        """All that determines the result, except the content of data and backbone."""
-        return _settings(self.task, self.init, self.seed, self.config.digest, self.given_hash)
-
-
-def _settings(task: TaskSpec, init: Init, seed: int, source: str, given: str | None) -> dict[str, Any]:
-    return {"task": task.model_dump(mode="json"), "init": init, "seed": seed, "architecture": source, "weights": given}
+        return self.record.settings(self.task)
 
 
 def _begun(request: TrainingRequest, output: Path) -> Checkpoint | ExportConfig | None:
@@ -144,7 +135,7 @@ def _begun(request: TrainingRequest, output: Path) -> Checkpoint | ExportConfig 
         record, task = begun.trained, begun.task
         if record is None or task is None or output.resolve() == request.directory.resolve():
             raise UserError(f"{output} holds an export: give a new or empty folder")
-        settings = _settings(task, record.init, record.seed, record.source, record.given)
+        settings = record.settings(task)
         ignored: Sequence[str] = ("task.cache_bytes",)  # a result is not checked against the data of other places
     elif (begun := read_checkpoint(output)) is not None:
         settings, ignored = begun.settings, PLACES
@@ -173,26 +164,21 @@ def _train(
         )
     architecture = task.architecture(source.architecture.neck)
     if any(f in WRITERS for f in formats):
-        _check_exportable(architecture, formats)
+        # Write the formats once before the training, so that a failure is not found after it.
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model_files(architecture, packed(build_with_head(architecture).state_dict()), formats)
     task = task.filled(say)
     with torch.random.fork_rng():
-        torch.manual_seed(request.seed)
+        torch.manual_seed(request.record.seed)
         model = task.build(architecture)
-        if request.init == "weights":
+        if request.record.init == "weights":
             assert request.given is not None
             model.load_state_dict(unpacked(request.given))
-        curve = train_to_end(task, model, request.seed, request.settings, output, begun, say)
+        curve = train_to_end(task, model, request.record.seed, request.settings, output, begun, say)
         metrics, details = _measured(task, model, curve)
         state = packed(model.state_dict())
-    record = TrainingRecord(
-        init=request.init,
-        seed=request.seed,
-        source=source.digest,
-        given=request.given_hash,
-        before=source.metrics,
-        images=(len(task.dataset.train), len(task.dataset.val)),
-        seconds=curve[-1].seconds,
-    )
+    images = len(task.dataset.train), len(task.dataset.val)
     result = ExportConfig.create(
         architecture,
         **source.model_dump(include={"study", "trial", "baseline", "params", "search_space"}),
@@ -200,7 +186,7 @@ def _train(
         weights=hashlib.sha256(state).hexdigest(),
         details=details,
         task=request.task,
-        trained=record,
+        trained=request.record.model_copy(update={"images": images, "seconds": curve[-1].seconds}),
     )
     return result, state
 
@@ -223,7 +209,7 @@ def _prepared_task(request: TrainingRequest, begun: Checkpoint | None, say: Say)
         )
     architecture = task.architecture(config.architecture.neck)
     static_costs(architecture)  # raises if the neck does not fit another backbone
-    if request.init == "weights":
+    if request.record.init == "weights":
         old, new = (a.model_dump(mode="json", exclude={"image_size"}) for a in (config.architecture, architecture))
         if differing := differences(old, new):
             raise UserError(
@@ -233,13 +219,6 @@ def _prepared_task(request: TrainingRequest, begun: Checkpoint | None, say: Say)
     task = tasks.settle(task, say)
     assert isinstance(task, SupervisedTask)
     return task
-
-
-def _check_exportable(architecture: Architecture, formats: Sequence[str]) -> None:
-    """Write the formats once before the training, so that a failure is not found after it."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model_files(architecture, packed(build_with_head(architecture).state_dict()), formats)
 
 
 def _measured(
