@@ -9,13 +9,12 @@ from nas.errors import UserError
 from nas.exports.checkpoint import (
     Checkpoint,
     differences,
-    random_states,
     read_checkpoint,
-    set_random_states,
     write_curve,
 )
 from nas.exports.train import PLACES
 from nas.studies.records import Progress
+from nas.tasks.continuation import random_states, set_random_states
 
 
 def checkpoint() -> Checkpoint:
