@@ -56,7 +56,7 @@ def test_the_table_is_on_stdout_and_progress_on_stderr(nas: Nas, asked: dict[str
 
 def test_json_is_one_object_on_stdout(nas: Nas, asked: dict[str, Any]) -> None:
     done = nas("launch", "quickstart", "--json")
-    assert set(done.json) == {"study", "state", "seconds", "trials", "best", "baselines"}
+    assert set(done.json) == {"study", "state", "seconds", "trials", "best", "baselines", "answer"}
     assert done.err == "trial 0 starts\n"
 
 
@@ -99,7 +99,7 @@ def test_a_search_that_fails_is_one_message(nas: Nas, monkeypatch: pytest.Monkey
         (["quickstart", "--workers", "many"], "workers.count: should be a valid integer or 'auto', not 'many'"),
         (["quickstart", "--executor", "spark"], "executor: unknown 'spark'; one of ray, local"),
         (["quickstart", "--set", "objectives=[mAP]"], "objectives[0].metric: unknown metric 'mAP'; one of ap"),
-        (["quickstart", "--set", "baselines=[pan]"], "unknown preset 'pan'; one of fpn"),
+        (["quickstart", "--set", "baselines=[pan]"], "baselines[0]: unknown 'pan'; one of fpn"),
         (["quickstart", "--set", "space.width={low: 64, high: 32}"], "space.width: an empty range"),
         (["quickstart", "--set", "search_space=pyramidd"], "there is no search space 'pyramidd'"),
         (["quickstart", "--set", "task.backbone.checkpoint=no.safetensors"], "no.safetensors"),
