@@ -66,9 +66,9 @@ parameters under `space`. `nas schema space` prints the JSON Schema.
 
 def verbs() -> str:
     """Every verb of the command line, from its parser."""
-    parser = cli._parser()
+    parser = cli.build_parser()
     (choices,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    overview = [f"| [`nas {name}`](#nas-{name}) | {verb.HELP} |" for name, verb in cli.VERBS.items()]
+    overview = [f"| [`nas {name}`](#nas-{name}) | {verb.help} |" for name, verb in cli.VERBS.items()]
     sections = [_verb(name, own) for name, own in choices.choices.items()]
     return f"""# Verbs of the command line
 

@@ -29,32 +29,23 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "BackboneTask": "nas.studies.spec",
-    "Budget": "nas.studies.spec",
-    "DataSpec": "nas.studies.spec",
-    "FinishedTrial": "nas.search",
-    "Metric": "nas.studies.metrics",
-    "Objective": "nas.studies.spec",
-    "Result": "nas.storage.results",
-    "Space": "nas.search_space",
-    "Study": "nas.studies.spec:StudySpec",
-    "Task": "nas.tasks.base",
-    "TaskSpec": "nas.studies.spec",
-    "Workers": "nas.studies.spec",
-    "build": "nas.models",
-    "build_neck": "nas.models",
-    "confirm": "nas.search",
-    "evaluate": "nas.exports",
-    "export": "nas.exports",
-    "image_data": "nas.tasks.data.given",
-    "launch": "nas.search",
-    "load": "nas.exports",
-    "predict": "nas.exports",
-    "preset": "nas.necks.presets",
-    "register": "nas.plugins",
-    "train": "nas.exports",
-}
-"""Name -> the module it comes from, and its name there where that is another."""
+    name: module
+    for module, names in {
+        "nas.exports": ("evaluate", "export", "load", "predict", "train"),
+        "nas.models": ("build", "build_neck"),
+        "nas.necks.presets": ("preset",),
+        "nas.plugins": ("register",),
+        "nas.search": ("FinishedTrial", "confirm", "launch"),
+        "nas.search_space": ("Space",),
+        "nas.storage.results": ("Result",),
+        "nas.studies.metrics": ("Metric",),
+        "nas.studies.spec": ("BackboneTask", "Budget", "DataSpec", "Objective", "TaskSpec", "Workers"),
+        "nas.tasks.base": ("Task",),
+        "nas.tasks.data.given": ("image_data",),
+    }.items()
+    for name in names
+} | {"Study": "nas.studies.spec:StudySpec"}
+"""Name -> the module that it is imported from, and its name there if that is another."""
 
 __all__ = [
     "BackboneTask",

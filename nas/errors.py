@@ -13,7 +13,7 @@ class NASError(Exception):
 
 
 class UserError(NASError):
-    """The words or the file are wrong (exit status 2); nothing was written."""
+    """The command or the file is wrong (exit status 2); nothing was written."""
 
     exit_status = 2
 

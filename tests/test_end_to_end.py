@@ -12,7 +12,7 @@ from PIL import Image
 
 import nas
 from nas.cli import main
-from nas.exports.deployed import Deployed
+from nas.exports.graphs import Deployed
 from nas.models import Segmenter
 from nas.models.detector import Detector
 from nas.studies.spec import DataSpec

@@ -50,7 +50,7 @@ import json, sys
 from pathlib import Path
 import torch
 import nas
-from nas.exports.deployed import Deployed
+from nas.exports.graphs import Deployed
 from nas.models.pretrained import pretrained_state
 from tests.exports.code.written import imported
 

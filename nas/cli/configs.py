@@ -6,27 +6,27 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from nas.cli import options
+from nas.cli.parser import IMAGE_SIZE
 from nas.errors import UserError
-
-if TYPE_CHECKING:
-    from nas.necks.architecture import Architecture
-    from nas.necks.spec import NeckSpec
-    from nas.studies.metrics import Metrics
-
-HELP = "an export, a file of an architecture or neck, a preset, or a trial as STUDY:NUMBER"
-
-IMAGE_SIZE = 640
-"""Pixels, where nothing says more: the usual size of COCO's detectors."""
-
-_PLAIN = "plain"
+from nas.necks.architecture import Architecture, BackboneSpec
+from nas.necks.presets import preset
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import TOPOLOGIES
+from nas.studies.catalog import load_yaml, read
+from nas.studies.metrics import Metrics
 
 
 class Config(NamedTuple):
-    """What CONFIG means. `architecture` is None for a neck alone; `whole`: its backbone was chosen, not supplied by a
-    preset; `metrics` are those of a trial.
+    """What CONFIG means.
+
+    Attributes:
+        label: CONFIG as the user wrote it.
+        neck: the neck.
+        architecture: None for a neck alone.
+        whole: whether the backbone was chosen, not supplied by a preset.
+        metrics: those of a trial.
     """
 
     label: str
@@ -36,33 +36,18 @@ class Config(NamedTuple):
     metrics: Metrics = {}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options with which a neck becomes a model that has a cost."""
-    parser.add_argument("--image-size", metavar="PIXELS", type=_pixels, help=f"side of images (default: {IMAGE_SIZE})")
-    parser.add_argument("--backbone", metavar="NAME", help="timm backbone under a preset or neck (default: plain)")
-    add_source(parser)
-    options.add_json(parser)
+def find_config(word: str, sets: Sequence[str], storage: str) -> Config:
+    """What CONFIG means.
 
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """The options that say what CONFIG means."""
-    options.add_storage(parser)
-    options.add_set(parser, "an option of the preset, such as width=64; may be repeated", "OPTION=VALUE")
-
-
-def config_of(word: str, sets: Sequence[str], storage: str) -> Config:
-    """What CONFIG means: an export (its folder or config.yaml), a YAML or JSON file of an architecture or a neck, a
-    preset's name with its options in `sets` (`width=64`), or `STUDY:NUMBER`, a trial in `storage`.
+    Args:
+        word: an export (its folder or config.yaml), a file of an architecture or a neck, a preset, or `STUDY:NUMBER`.
+        sets: options of a preset, such as `width=64`.
+        storage: URL of the study database.
 
     Raises:
-        UserError: there is no such file, preset or trial, or an option does not fit.
-        SpecError: what is wrong in the file.
+        UserError: there is no such file, preset or trial, or an option is wrong.
+        SpecError: faults of the file.
     """
-    from nas.necks.architecture import Architecture
-    from nas.necks.spec import NeckSpec
-    from nas.necks.topologies import TOPOLOGIES
-    from nas.studies.catalog import load_yaml, read
-
     path = Path(word)
     if path.is_dir():
         path /= "config.yaml"
@@ -75,7 +60,7 @@ def config_of(word: str, sets: Sequence[str], storage: str) -> Config:
     if trial:
         return _trial(word, trial[1], int(trial[2]), storage)
     if not path.is_file():
-        raise UserError(f"{word} is neither a file nor an export nor a preset; presets are {', '.join(TOPOLOGIES)}")
+        raise UserError(f"{word} is not a file, an export or a preset; presets are {', '.join(TOPOLOGIES)}")
     data: Any = load_yaml(read(path), str(path))
     if isinstance(data, Mapping) and isinstance(data.get("architecture"), Mapping):
         data = data["architecture"]
@@ -85,50 +70,47 @@ def config_of(word: str, sets: Sequence[str], storage: str) -> Config:
     return Config(word, NeckSpec.parse(data, str(path)))
 
 
-def model_of(config: Config, args: argparse.Namespace, other: Config | None = None) -> Architecture:
-    """The model whose cost is told: the architecture itself; a preset or neck on `--backbone`, else as part of the
-    `other` one that it is compared with, else on the plain backbone.
+def build_model(config: Config, args: argparse.Namespace, other: Config | None = None) -> Architecture:
+    """The model whose costs are computed.
+
+    An architecture is taken as it is. A preset or a neck gets `--backbone`, otherwise the rest of the `other`
+    architecture that it is compared with, otherwise the plain backbone.
 
     Raises:
-        SpecError, UserError: the neck does not fit there.
+        SpecError, UserError: the neck does not fit.
     """
-    from nas.necks.architecture import Architecture, BackboneSpec
-
     neck, own = config.neck, config.architecture
-    beside = other.architecture if other is not None and other.whole else None
+    frame = other.architecture if other is not None and other.whole else None
     if own is not None and config.whole:
         if args.backbone is not None and (other is None or other.whole):
-            raise UserError(f"--backbone is for presets and necks, and {config.label} has a backbone of its own")
+            raise UserError(f"--backbone is for presets and necks, and {config.label} has its own backbone")
         model = own
     elif args.backbone is not None:
         model = Architecture(backbone=BackboneSpec(name=args.backbone, levels=neck.inputs), neck=neck)
-    elif beside is not None:
-        backbone = beside.backbone.model_copy(update={"levels": neck.inputs})
-        model = beside.model_copy(update={"backbone": backbone, "neck": neck})
+    elif frame is not None:
+        backbone = frame.backbone.model_copy(update={"levels": neck.inputs})
+        model = frame.model_copy(update={"backbone": backbone, "neck": neck})
     else:
-        model = own or Architecture(backbone=BackboneSpec(name=_PLAIN, levels=neck.inputs), neck=neck)
-    size = args.image_size or model.image_size or (beside.image_size if beside is not None else None) or IMAGE_SIZE
+        model = own or Architecture(backbone=BackboneSpec(name="plain", levels=neck.inputs), neck=neck)
+    size = args.image_size or model.image_size or (frame.image_size if frame is not None else None) or IMAGE_SIZE
     return model.model_copy(update={"image_size": size})
 
 
 def _preset(name: str, sets: Sequence[str]) -> Architecture:
-    from nas.necks.presets import preset
-    from nas.studies.catalog import load_yaml
-
-    options: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for change in sets:
         key, equals, text = change.partition("=")
         if not equals or not key.isidentifier() or key == "name":
             raise UserError(f"--set {change}: should be OPTION=VALUE, such as width=64")
-        options[key] = load_yaml(text, f"--set {change}")
-    whole = [key for key in ("levels", "finest", "in_channels", "width") if type(options.get(key, 0)) is not int]
-    if whole:
-        raise UserError(f"--set {whole[0]}: should be a whole number, not {options[whole[0]]!r}")
-    return preset(name, **options)
+        given[key] = load_yaml(text, f"--set {change}")
+    for key in ("levels", "finest", "in_channels", "width"):
+        if type(given.get(key, 0)) is not int:
+            raise UserError(f"--set {key}: should be a whole number, not {given[key]!r}")
+    return preset(name, **given)
 
 
 def _trial(word: str, study: str, number: int, storage: str) -> Config:
-    from nas.necks.architecture import Architecture
+    # Imported only now: other configs need no database.
     from nas.storage import open_store
     from nas.storage.results import trial_facts
 
@@ -138,9 +120,3 @@ def _trial(word: str, study: str, number: int, storage: str) -> Config:
         raise UserError(f"trial {number} of {study!r} has no architecture yet: it is {facts.state}")
     found = Architecture.parse(facts.architecture)
     return Config(word, found.neck, found, whole=True, metrics=facts.values)
-
-
-def _pixels(text: str) -> int:
-    if not text.isdecimal() or not 16 <= int(text) <= 8192:
-        raise argparse.ArgumentTypeError(f"should be between 16 and 8192 pixels, not {text}")
-    return int(text)

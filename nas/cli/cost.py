@@ -1,66 +1,48 @@
-"""nas cost: what a model costs, as a whole, by level and by node."""
+"""nas cost: shows what a model costs, as a whole, by level and by node."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import Any
 
-from nas.cli import configs, options
+import torch
+
+from nas.cli.configs import build_model, find_config
+from nas.cli.output import show
 from nas.errors import UserError
-
-if TYPE_CHECKING:
-    from nas.models.cost import Cost, Part
-    from nas.necks.architecture import Architecture
-
-HELP = "show what a model costs: parameters, multiply-accumulates, memory, latency; by level and by node"
-EXAMPLE = "nas cost bifpn --set width=64 --backbone tf_efficientnet_lite0 --image-size 512"
-
-TARGETS = ("torch-cpu", "torch-cuda", "onnxruntime")
+from nas.executors.evaluate import REFERENCE_WIDTH, machine
+from nas.models import build
+from nas.models.cost import RUNS, Cost, cost, latency
+from nas.models.measurement_lock import MeasurementLock
+from nas.necks.architecture import Architecture
+from nas.necks.canonical import digest
+from nas.necks.describe import summary
+from nas.necks.topologies import fpn
+from nas.studies.metrics import format_metric
+from nas.text import table
 
 _COLUMNS = 100
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help=configs.HELP)
-    about = f"time it too, batch 1, one thread; {', '.join(TARGETS)}"
-    parser.add_argument("--latency", metavar="TARGET", choices=TARGETS, help=about)
-    configs.add_arguments(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    from nas.models.cost import cost
-    from nas.necks.canonical import digest
-
-    config = configs.config_of(args.config, args.sets, args.storage)
-    model = configs.model_of(config, args)
+    config = find_config(args.config, args.sets, args.storage)
+    model = build_model(config, args)
     found = cost(model)
     timed = _latency(model, args.latency) if args.latency is not None else {}
-    if args.json:
-        facts = {"config": config.label, "digest": model.digest, "neck": digest(model.neck)}
-        options.print_json(facts | found.metrics | timed | {"levels": _levels(found)} | found.model_dump(mode="json"))
-    else:
-        print(*_lines(config.label, model, found, timed), sep="\n")
+    facts = {"config": config.label, "digest": model.digest, "neck": digest(model.neck)}
+    data = facts | found.metrics | timed | {"levels": _levels(found)} | found.model_dump(mode="json")
+    show(args, data, _lines(config.label, model, found, timed))
     return 0
 
 
 def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
-    """Measured alone on the machine, beside an FPN on the same backbone."""
-    from contextlib import closing
-
-    import torch
-
-    from nas.executors.evaluate import REFERENCE_WIDTH, machine
-    from nas.models import build
-    from nas.models.cost import RUNS, latency
-    from nas.models.measurement_lock import MeasurementLock
-    from nas.necks.topologies import fpn
-
+    """Latencies of the model and of a reference: an FPN on the same backbone."""
     device = "cuda" if target == "torch-cuda" else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("this machine has no GPU that torch can use: take --latency torch-cpu")
-    levels = architecture.backbone.levels
-    reference = architecture.model_copy(update={"neck": fpn(levels, REFERENCE_WIDTH)})
+    neck = fpn(architecture.backbone.levels, REFERENCE_WIDTH)
+    reference = architecture.model_copy(update={"neck": neck})
     model, beside = (build(each).to(device) for each in (architecture, reference))
     with closing(MeasurementLock()) as lock:
         found = latency(model, beside, target=target.partition("-")[0], quiet=lock.exclusive())
@@ -75,73 +57,57 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
 
 
 def _levels(found: Cost) -> list[dict[str, int]]:
-    """The neck's costs by level."""
-    levels = sorted({part.level for part in found.neck if part.level is not None})
-    at = {level: [part for part in found.neck if part.level == level] for level in levels}
+    """Costs of the neck by level."""
+    levels: dict[int, list[Any]] = {}
+    for part in found.neck:
+        if part.level is not None:
+            levels.setdefault(part.level, []).append(part)
     return [
         {"level": level, "params": sum(p.params for p in parts), "macs": sum(p.macs for p in parts)}
-        for level, parts in at.items()
+        for level, parts in sorted(levels.items())
     ]
 
 
 def _lines(label: str, model: Architecture, found: Cost, timed: dict[str, Any]) -> list[str]:
-    from nas.necks.describe import summary
-    from nas.studies.metrics import format_metric
-    from nas.text import table
+    def cells(params: float | None, macs: float | None) -> list[str]:
+        return [format_metric("params", params), format_metric("macs", macs)]
+
+    def shares(params: int, macs: int) -> list[str]:
+        return [*cells(params, macs), f"{100 * macs / found.macs:.1f} %" if found.macs else "-"]
 
     size, metrics = found.image_size, found.metrics
-    lines = [f"{label}: {summary(model.neck)}", f"on {model.backbone.name}, image {size} x {size} px", ""]
-    lines.append(
-        table(
-            [
-                ["", "params", "macs"],
-                ["whole", format_metric("params", metrics["params"]), format_metric("macs", metrics["macs"])],
-                ["neck", format_metric("params", metrics["neck_params"]), format_metric("macs", metrics["neck_macs"])],
-            ]
-        )
-    )
-    where = "in the backbone" if found.backbone_bytes >= found.rest_bytes else "behind the backbone"
-    memory = format_metric("activation_bytes", found.activation_bytes)
-    rest = format_metric("activation_bytes", found.rest_bytes)
-    lines += ["", f"activation memory  {memory}, at its fullest {where}; while neck and head run {rest}"]
+    peak = "in the backbone" if found.backbone_bytes >= found.rest_bytes else "behind the backbone"
+    memory, rest = (format_metric("activation_bytes", n) for n in (found.activation_bytes, found.rest_bytes))
+    whole = [
+        ["", "params", "macs"],
+        ["whole", *cells(metrics["params"], metrics["macs"])],
+        ["neck", *cells(metrics["neck_params"], metrics["neck_macs"])],
+    ]
+    lines = [
+        f"{label}: {summary(model.neck)}",
+        f"on {model.backbone.name}, image {size} x {size} px",
+        "",
+        table(whole),
+        "",
+        f"activation memory  {memory}, at its peak {peak}; {rest} while neck and head run",
+    ]
     if timed:
         beside = f"{timed['reference']} beside it {timed['reference_ms']:.2f} ms"
         lines += [f"latency            {timed['latency_ms']:.2f} ms on {timed['target']}; {beside}"]
-        lines += [f"                   one thread of {timed['processor']}" if timed["target"] != "torch-cuda" else ""]
-    levels = [[f"P{row['level']}", *_cells(row["params"], row["macs"], found)] for row in _levels(found)]
+        if timed["target"] != "torch-cuda":
+            lines.append(f"                   one thread of {timed['processor']}")
+    levels = [[f"P{row['level']}", *shares(row["params"], row["macs"])] for row in _levels(found)]
     if levels:
         lines += ["", table([["neck by level", "params", "macs", "share"], *levels])]
-    lines += ["", *_parts(found)]
-    return lines
-
-
-def _parts(found: Cost) -> list[str]:
-    """A line a part; what it is made of stands last, shortened where the line would be too long."""
-    from nas.text import table
-
-    head = ["part", "size", "params", "macs", "share"]
-    rows = [[part.name, _size(part), *_cells(part.params, part.macs, found)] for part in found.parts]
-    figures = table([head, *rows]).splitlines()
+    rows = [["part", "size", "params", "macs", "share"]]
+    for part in found.parts:
+        shape = "x".join(map(str, part.shape)) if part.shape is not None else "-"
+        rows.append([part.name, shape, *shares(part.params, part.macs)])
+    figures = table(rows).splitlines()
     width = max(map(len, figures))
     made = ["made of", *(part.made for part in found.parts)]
-    room = _COLUMNS - width - 2
-    return [f"{line:<{width}}  {_shortened(words, room)}" for line, words in zip(figures, made, strict=True)]
+    return [*lines, "", *(_shortened(f"{f:<{width}}  {m}") for f, m in zip(figures, made, strict=True))]
 
 
-def _size(part: Part) -> str:
-    return "x".join(map(str, part.shape)) if part.shape is not None else "-"
-
-
-def _cells(params: int, macs: int, found: Cost) -> Sequence[str]:
-    """Parameters, multiply-accumulates, and their share of the whole model's."""
-    from nas.studies.metrics import format_metric
-
-    return (
-        format_metric("params", params),
-        format_metric("macs", macs),
-        f"{100 * macs / found.macs:.1f} %" if found.macs else "-",
-    )
-
-
-def _shortened(words: str, width: int) -> str:
-    return words if len(words) <= width else words[: width - 3] + "..."
+def _shortened(line: str) -> str:
+    return line if len(line) <= _COLUMNS else line[: _COLUMNS - 3] + "..."

@@ -1,129 +1,99 @@
-"""nas data: what a folder of images holds, and the pyramid that the sizes of its objects suggest."""
+"""nas data: shows what a folder of images holds, and which pyramid the sizes of its objects suggest."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nas.cli import options
-
-if TYPE_CHECKING:
-    from nas.tasks.data.mask_summary import MaskSummary
-    from nas.tasks.data.summary import Figures, Summary
-
-HELP = "summarize a folder of annotated images, and propose levels and anchors"
-EXAMPLE = "nas data FOLDER --image-size 320"
+from nas.cli.output import say, show
+from nas.studies.spec import TaskSpec
+from nas.tasks.data import DATA, MASKS
+from nas.tasks.data.faults import way_out
+from nas.tasks.data.mask_summary import MaskSummary, summarise_masks
+from nas.tasks.data.summary import Figures, Summary, kinds_of, summarise
+from nas.text import table
+from nas.yaml12 import dump_yaml
 
 _BAR = 50
 _CLASSES = 20
 _PLACES = 20
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="a folder of voc, coco, yolo or masks data, or a data.yaml")
-    parser.add_argument("--kind", help="how to read it (default: guessed from its layout)")
-    parser.add_argument(
-        "--classes", metavar="A,B,...", help="names of the classes (default: those that the data names)"
-    )
-    parser.add_argument(
-        "--image-size", metavar="PIXELS", type=int, help="side of the letterboxed images (default: 160)"
-    )
-    options.add_json(parser)
-
-
 def run(args: argparse.Namespace) -> int:
-    from nas.studies.spec import TaskSpec
-    from nas.tasks.data import DATA, MASKS
-    from nas.tasks.data.mask_summary import summarise_masks
-    from nas.tasks.data.summary import kinds_of, summarise
-
     classes = tuple(args.classes.split(",")) if args.classes is not None else None
     masks = {kind: MASKS[kind] for kind in MASKS if kind not in DATA}
     kind, *others = (args.kind,) if args.kind is not None else kinds_of(args.folder, classes, masks | dict(DATA))
     if others:
-        options.say(f"{args.folder} is read as {kind}; --kind {' or '.join(others)} would fit its layout too")
+        say(f"{args.folder} is read as {kind}; its layout also fits --kind {' or '.join(others)}")
     source = {"kind": kind, "root": args.folder, "classes": classes}
     size = {} if args.image_size is None else {"image_size": args.image_size}
     task = TaskSpec.parse({"kind": "segmentation" if kind in masks else "detection", "data": source} | size)
     found: Summary | MaskSummary
     if kind in masks:
         found = summarise_masks(task.data, task.image_size)
-        what, proposal = (_mask_parts(found), _mask_classes(found)), [_levels(found)]
+        contents, proposal = [_mask_parts(found), _mask_classes(found)], [_mask_levels(found)]
     else:
         found = summarise(task.data, task.image_size)
-        what, proposal = (_parts(found), _classes(found)), [_pyramid(found), _anchors(found)]
-    if args.json:
-        options.print_json(found.model_dump(mode="json") | {"study": found.study})
-        return 0
-    faults = [_faults(found)] if found.faults else []
-    print(f"{found.root}: {found.kind}; train and val: {found.split}")
-    for note in found.notes:
-        print(f"note: {note}")
-    for block in (*what, _sizes(found), *faults, *proposal, _study(found.study)):
-        print("", *block, sep="\n")
+        contents, proposal = [_parts(found), _classes(found)], [_pyramid(found), _anchors(found)]
+    blocks = [*contents, _sizes(found), *([_faults(found)] if found.faults else []), *proposal, _study(found.study)]
+    head = [f"{found.root}: {found.kind}; train and val: {found.split}", *(f"note: {note}" for note in found.notes)]
+    lines = [*head, *(line for block in blocks for line in ("", *block))]
+    show(args, found.model_dump(mode="json") | {"study": found.study}, lines)
     return 0
 
 
-def _parts(found: Summary) -> list[str]:
-    from nas.text import table
-
+def _parts(found: Summary) -> Iterator[str]:
     rows = [["", "images", "without objects", "objects", "crowd or difficult"]]
     for name, part in (("train", found.train), ("val", found.val)):
         rows.append([name, *(f"{n:,}" for n in (part.images, part.empty, part.boxes, part.crowd))])
-    return table(rows).splitlines()
+    yield table(rows)
 
 
-def _classes(found: Summary) -> list[str]:
-    from nas.text import table
-
-    rows = [["class", "train", "val"]]
-    rows += [[c.name[:60], f"{c.train:,}", f"{c.val:,}"] for c in found.classes[:_CLASSES]]
-    more = len(found.classes) - _CLASSES
-    return table(rows).splitlines() + ([f"and {more} classes more, see --json"] if more > 0 else [])
+def _classes(found: Summary) -> Iterator[str]:
+    rows = [[c.name[:60], f"{c.train:,}", f"{c.val:,}"] for c in found.classes]
+    yield from _class_table(["class", "train", "val"], rows)
 
 
-def _mask_parts(found: MaskSummary) -> list[str]:
-    from nas.text import table
-
+def _mask_parts(found: MaskSummary) -> Iterator[str]:
     rows = [["", "images", "without objects", "objects", "void pixels"]]
     for name, part in (("train", found.train), ("val", found.val)):
         rows.append([name, f"{part.images:,}", f"{part.empty:,}", f"{part.objects:,}", _percent(part.void)])
-    return table(rows).splitlines()
+    yield table(rows)
 
 
-def _mask_classes(found: MaskSummary) -> list[str]:
-    """Shares of the pixels that are not void, and connected objects."""
-    from nas.text import table
-
+def _mask_classes(found: MaskSummary) -> Iterator[str]:
+    """Shares of the pixels that are not void, and numbers of connected objects."""
     background, *classes = found.classes
-    rows = [["class", "pixels in train", "in val", "objects in train", "in val"]]
-    rows.append([background.name, _percent(background.train), _percent(background.val), "", ""])
-    rows += [
-        [c.name[:60], _percent(c.train), _percent(c.val), f"{c.train_objects:,}", f"{c.val_objects:,}"]
-        for c in classes[:_CLASSES]
+    head = ["class", "pixels in train", "in val", "objects in train", "in val"]
+    rows = [
+        [c.name[:60], _percent(c.train), _percent(c.val), f"{c.train_objects:,}", f"{c.val_objects:,}"] for c in classes
     ]
-    more = len(classes) - _CLASSES
-    return table(rows).splitlines() + ([f"and {more} classes more, see --json"] if more > 0 else [])
+    yield from _class_table(
+        head, rows, first=[background.name, _percent(background.train), _percent(background.val), "", ""]
+    )
 
 
-def _sizes(found: Figures) -> list[str]:
-    from nas.text import table
+def _class_table(head: list[str], rows: list[list[str]], first: list[str] | None = None) -> Iterator[str]:
+    yield table([head, *([first] if first is not None else []), *rows[:_CLASSES]])
+    if len(rows) > _CLASSES:
+        yield f"and {len(rows) - _CLASSES} more classes, see --json"
 
+
+def _sizes(found: Figures) -> Iterator[str]:
     width, height = found.median_size
     most, total = max(b.boxes for b in found.bins), sum(b.boxes for b in found.bins)
-    rows = [
-        [f"{_pixels(b.low)} to {_pixels(b.high)}", f"{b.boxes:,}", _percent(b.boxes / total), _bar(b.boxes / most)]
-        for b in found.bins
-    ]
     at = f"at {found.image_size} x {found.image_size} (the median image has {width} x {height})"
-    return [f"sqrt(area) of the objects, in pixels {at}:", *table(rows).splitlines()]
+    yield f"sqrt(area) of the objects, in pixels {at}:"
+    rows = []
+    for b in found.bins:
+        bar = "#" * (max(1, round(_BAR * b.boxes / most)) if b.boxes else 0)
+        rows.append([f"{_pixels(b.low)} to {_pixels(b.high)}", f"{b.boxes:,}", _percent(b.boxes / total), bar])
+    yield table(rows)
 
 
 def _faults(found: Figures) -> Iterator[str]:
     """Every kind of fault with its count, and the first places."""
-    from nas.tasks.data.faults import way_out
-
     left = _PLACES
     yield f"{sum(found.faults.values()):,} faults, left out or repaired:"
     for kind, count in found.faults.items():
@@ -136,16 +106,14 @@ def _faults(found: Figures) -> Iterator[str]:
 
 
 def _pyramid(found: Summary) -> Iterator[str]:
-    from nas.text import table
-
     pyramid = found.pyramid
     yield f"proposed: {pyramid.levels} levels from P{pyramid.finest}, head_scale {pyramid.head_scale:g}"
     rows = [["level", "long side in pixels", "share", "at head_scale 1"]]
     for k, (share, published) in enumerate(zip(pyramid.shares, found.published.shares, strict=True)):
         low, high = pyramid.side_range(pyramid.finest + k)
         rows.append([f"P{pyramid.finest + k}", f"{low:.0f} to {high:.0f}", _percent(share), _percent(published)])
-    yield from table(rows).splitlines()
-    yield f"{_percent(pyramid.covered)} of the training objects lie in these ranges; the outer levels take the rest"
+    yield table(rows)
+    yield f"{_percent(pyramid.covered)} of the training objects are in these ranges; the outer levels take the rest"
     if pyramid.smaller > 0.1:
         yield f"{_percent(pyramid.smaller)} are smaller: they need larger images (--image-size)"
 
@@ -156,32 +124,24 @@ def _anchors(found: Summary) -> Iterator[str]:
     yield from ("  " + ", ".join(sizes[k : k + 6]) for k in range(0, len(sizes), 6))
 
 
-def _levels(found: MaskSummary) -> Iterator[str]:
+def _mask_levels(found: MaskSummary) -> Iterator[str]:
     levels = found.levels
-    coarsest = levels.finest + levels.levels - 1
     yield f"proposed: {levels.levels} levels from P{levels.finest}"
     yield f"{_percent(levels.drawn)} of the training objects are 2 cells wide or more on P{levels.finest}"
-    yield f"{_percent(levels.seen)} are no longer than 4 cells of P{coarsest}"
+    yield f"{_percent(levels.seen)} are no longer than 4 cells of P{levels.finest + levels.levels - 1}"
     if levels.drawn < 0.9:
         yield "the others need larger images (--image-size)"
 
 
 def _study(study: dict[str, Any]) -> Iterator[str]:
-    from nas.yaml12 import dump_yaml
-
     yield "# a study to start from: arithmetic on sizes, which only training can confirm"
     yield dump_yaml(study).rstrip()
 
 
 def _pixels(size: float) -> str:
-    """Two digits: steps of a square root of two are not told apart by one."""
+    """A size in two digits: one does not distinguish steps of a square root of two."""
     return f"{size:.0f}" if size > 9.5 else f"{size:.1f}".removesuffix(".0")
 
 
 def _percent(share: float) -> str:
     return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
-
-
-def _bar(share: float) -> str:
-    """At least one mark where there is anything."""
-    return "#" * (max(1, round(_BAR * share)) if share else 0)

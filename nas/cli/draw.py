@@ -1,27 +1,16 @@
-"""nas draw: a neck as a picture."""
+"""nas draw: draws a neck."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from nas.cli import configs
+from nas.cli.configs import find_config
 from nas.errors import UserError
-
-HELP = "draw a neck as SVG"
-EXAMPLE = "nas draw bifpn --set width=64 -o bifpn.svg"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help=configs.HELP)
-    parser.add_argument("-o", "--output", metavar="FILE.svg", type=Path, help="file to write (default: stdout)")
-    configs.add_source(parser)
+from nas.necks.drawing import svg
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.necks.drawing import svg
-
-    text = svg(configs.config_of(args.config, args.sets, args.storage).neck)
+    text = svg(find_config(args.config, args.sets, args.storage).neck)
     if args.output is None:
         print(text, end="")
         return 0

@@ -1,41 +1,18 @@
-"""nas export: a trained architecture as files that can be used elsewhere."""
+"""nas export: writes a trained architecture as files that can be used elsewhere."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from nas.cli import options
-
-HELP = "export a trained architecture: its config, weights, code, ONNX"
-EXAMPLE = "nas export quickstart -o exports/quickstart"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    options.add_study(parser)
-    parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder to write")
-    parser.add_argument(
-        "--trial", metavar="N", type=int, help="number of the trial (default: the best by the first objective)"
-    )
-    parser.add_argument(
-        "--format",
-        metavar="A,B",
-        help="what to write: config, weights, python, onnx, onnx-nms, pt2 (default: config, weights, and the study's)",
-    )
-    options.add_json(parser)
+from nas.cli.output import show, split
+from nas.cli.studies import study_name
+from nas.exports import export_study
+from nas.storage import open_store
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.exports import export_study
-    from nas.storage import open_store
-
-    formats = [word.strip() for word in args.format.split(",")] if args.format is not None else None
     with open_store(args.storage, create=False) as store:
-        name = options.study_name(store, args)
-        written = export_study(store, name, args.output, args.trial, formats)
-    if args.json:
-        options.print_json(written)
-    else:
-        print(f"trial {written['trial']} of {written['study']}, written to {written['directory']}:")
-        print(*(f"  {file}" for file in written["files"]), sep="\n")
+        written = export_study(store, study_name(store, args), args.output, args.trial, split(args.format))
+    title = f"trial {written['trial']} of {written['study']}, written to {written['directory']}:"
+    show(args, written, [title, *(f"  {file}" for file in written["files"])])
     return 0

@@ -1,32 +1,20 @@
-"""nas ls: the studies of a database."""
+"""nas ls: lists the studies of a database."""
 
 from __future__ import annotations
 
 import argparse
 
-from nas.cli import options
-
-HELP = "list the studies of a database"
-EXAMPLE = "nas ls --storage sqlite:///nas.db"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    options.add_storage(parser)
-    options.add_json(parser)
+from nas.cli.output import show
+from nas.storage import open_store
+from nas.storage.results import result
+from nas.studies.metrics import format_metric
+from nas.text import duration, table
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.storage import open_store
-    from nas.storage.results import result
-    from nas.studies.metrics import format_metric
-    from nas.text import duration, table
-
     with open_store(args.storage, create=False) as store:
         records = store.studies()
         results = [result(store, record.name) for record in records]
-    if args.json:
-        options.print_json({"studies": [found.to_json() for found in results]})
-        return 0
     rows = [["study", "state", "trials", "best", "time", "launched"]]
     for record, found in zip(records, results, strict=True):
         first = record.spec.objectives[0].metric
@@ -34,5 +22,6 @@ def run(args: argparse.Namespace) -> int:
         trained = found.trials.complete + found.trials.pruned
         launched = f"{record.created:%Y-%m-%d %H:%M}"
         rows.append([record.name, found.state, str(trained), best, duration(found.seconds), launched])
-    print(table(rows) if records else "no studies yet")
+    data = {"studies": [found.to_json() for found in results]}
+    show(args, data, [table(rows) if records else "no studies yet"])
     return 0

@@ -1,81 +1,47 @@
-"""nas show: what a study has found, or one of its trials."""
+"""nas show: shows what a study has found, or one of its trials."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from nas.cli import options
-
-if TYPE_CHECKING:
-    from nas.storage import Store
-    from nas.storage.results import TrialFacts
-    from nas.studies.spec import StudySpec
-
-HELP = "show what a study has found, or the facts of one trial"
-EXAMPLE = "nas show quickstart 7"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    options.add_study(parser)
-    parser.add_argument("trial", metavar="TRIAL", nargs="?", type=int, help="number of a trial")
-    options.add_json(parser)
+from nas.cli.output import show
+from nas.cli.studies import study_name
+from nas.cli.tables import result_lines
+from nas.necks.architecture import Architecture
+from nas.necks.describe import describe
+from nas.storage import Store, open_store
+from nas.storage.results import TrialFacts, result, study_record, trial_facts
+from nas.studies.metrics import format_metric
+from nas.studies.verdict import facts, standing
+from nas.text import table
 
 
 def run(args: argparse.Namespace) -> int:
-    from nas.storage import open_store
-
     with open_store(args.storage, create=False) as store:
-        name = options.study_name(store, args)
+        name = study_name(store, args)
         if args.trial is None:
-            _show_study(store, name, args.json)
+            _show_study(args, store, name)
         else:
-            _show_trial(store, name, args.trial, args.json)
+            facts = trial_facts(store, name, args.trial)
+            show(args, facts.model_dump(mode="json"), _trial_lines(facts))
     return 0
 
 
-def _show_study(store: Store, name: str, as_json: bool) -> None:
-    from nas.cli.tables import result_lines
-    from nas.storage.results import result, study_record
-    from nas.studies.verdict import facts, standing
-
+def _show_study(args: argparse.Namespace, store: Store, name: str) -> None:
     found, record = result(store, name), study_record(store, name)
-    if as_json:
-        told = record.model_dump(mode="json", include={"created", "provenance"})
-        told |= {"spec": record.spec.to_dict(), "proxy": facts(found.proxy, _as_begun(record.spec))}
-        options.print_json(found.to_json() | told)
-    else:
-        print(*result_lines(found), sep="\n")
-        print("\n" + standing(found.proxy, record.proxy))
-        proven = facts(found.proxy, _as_begun(record.spec))
-        if proven is not None:
-            print(proven["verdict"])
-
-
-def _as_begun(spec: StudySpec) -> StudySpec:
-    """A study that was launched goes by what it began with, whatever a later certificate says."""
-    objectives = tuple(objective.model_copy(update={"fallback": None}) for objective in spec.objectives)
-    return spec.model_copy(update={"objectives": objectives})
-
-
-def _show_trial(store: Store, name: str, number: int, as_json: bool) -> None:
-    from nas.storage.results import trial_facts
-
-    facts = trial_facts(store, name, number)
-    if as_json:
-        options.print_json(facts.model_dump(mode="json"))
-    else:
-        print(*_trial_lines(facts), sep="\n")
+    # A launched study keeps the objective it began with, whatever a later certificate says.
+    objectives = tuple(objective.model_copy(update={"fallback": None}) for objective in record.spec.objectives)
+    proxy = facts(found.proxy, record.spec.model_copy(update={"objectives": objectives}))
+    data = found.to_json() | record.model_dump(mode="json", include={"created", "provenance"})
+    data |= {"spec": record.spec.to_dict(), "proxy": proxy}
+    lines = [*result_lines(found), "", standing(found.proxy, record.proxy)]
+    show(args, data, [*lines, *([proxy["verdict"]] if proxy is not None else [])])
 
 
 def _trial_lines(facts: TrialFacts) -> list[str]:
-    from nas.necks.architecture import Architecture
-    from nas.necks.describe import describe
-    from nas.studies.metrics import format_metric
-    from nas.text import table
-
-    title = f"trial {facts.trial} of {facts.study}: {facts.state}"
-    lines = [title + (f", baseline {facts.name}" if facts.name else "")]
+    lines = [
+        f"trial {facts.trial} of {facts.study}: {facts.state}" + (f", baseline {facts.name}" if facts.name else "")
+    ]
     if facts.error is not None:
         lines.append(facts.error)
     if facts.duplicate_of is not None:

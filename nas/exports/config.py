@@ -1,4 +1,4 @@
-"""config.yaml: everything that must be known to use an export, and where it comes from."""
+"""config.yaml: how to use an export, and where it comes from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from nas import __version__
 from nas.errors import UserError
+from nas.exports.files import CONFIG
 from nas.geometry import PAD
 from nas.models.heads import HEADS
 from nas.models.pixels import PixelHead
@@ -25,36 +26,28 @@ from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
 from nas.value import Value
 
-CONFIG = "config.yaml"
-
-CURVE = "curve.csv"
-"""Of a model that `nas train` made: its learning curve, a line an epoch."""
-
-STUDY = "study.md"
-"""Of such a model too: the card of the study that found its architecture."""
-
 HEADER = "# An exported model of pyramid-nas: nas.load(DIR), nas predict DIR IMAGE...\n"
-"""First line of every config.yaml, by which a folder is known as an export."""
+"""The first line of every config.yaml, which marks a folder as an export."""
 
 _HEADERS = (HEADER, HEADER.replace("model", "detector"))
-"""That of this version and of earlier ones."""
+"""The header of this version, and that of earlier ones."""
 
 SCORE_THRESHOLD = 0.5
-"""Boxes below this score are not shown in use. Average precision is measured down to `Detector.threshold`, far too low
-for a picture; this is a default to be set for one's own data, not a calibration."""
+"""Default lowest score of a box that `nas predict` returns, not calibrated: set it for your data. Average precision
+is measured down to `Detector.threshold`, which is far too low for a picture."""
 
 _PACKAGES = ("torch", "torchvision", "timm")
 
 
 class Normalisation(Value):
-    """A channel x in [0, 1] becomes (x - mean) / std. The model does it itself."""
+    """The model computes (x - mean) / std for each channel x in [0, 1]."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 class Letterbox(Value):
-    """The long side is brought to `size` pixels, and the rest of the square filled with the grey `padding`."""
+    """The long side is resized to `size` pixels, and the square is filled with the grey `padding`."""
 
     size: int
     placement: Literal["top-left"] = "top-left"
@@ -63,15 +56,20 @@ class Letterbox(Value):
 
 
 Init = Literal["backbone", "weights"]
-"""What a training starts from: the backbone's weights alone, or those of the whole model."""
+"""What `nas train` starts from: the backbone's weights alone, or all weights of the export."""
 
 
-class Trained(Value):
-    """How `nas train` made an export out of another.
+class TrainingRecord(Value):
+    """How `nas train` made this export from another one, its source.
 
-    `init` and `seed` are as they were asked for. `source` is the digest of the export that it began with, `given` the
-    SHA-256 of the weights that were taken from it, if any. `before` are the metrics that were measured there, `images`
-    the numbers of training and validation images, `seconds` what the training took.
+    Attributes:
+        init: what the training started from.
+        seed: of the training.
+        source: digest of the source's architecture.
+        given: SHA-256 of the source's weights; None if none of them were used.
+        before: metrics of the source.
+        images: numbers of training and validation images.
+        seconds: duration of the training.
     """
 
     init: Init
@@ -79,16 +77,25 @@ class Trained(Value):
     source: str
     given: str | None
     before: Metrics
-    images: tuple[int, int]
-    seconds: float
+    images: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+
+    def settings(self, task: TaskSpec) -> dict[str, Any]:
+        """All that determines the result of a training on `task`, except the content of data and backbone."""
+        facts = {"init": self.init, "seed": self.seed, "architecture": self.source, "weights": self.given}
+        return facts | {"task": task.model_dump(mode="json")}
 
 
 class ExportConfig(Value):
-    """The content of config.yaml. `weights` is the SHA-256 of weights.safetensors; None where they are not exported.
-    `score_threshold` is None where there are no boxes. `task` is the full training that the study's proxy stands for,
-    or the one that `trained` tells of; None in exports from before it was written.
+    """The content of config.yaml.
 
-    `digest`, `classes`, `normalisation` and `letterbox` repeat the architecture's, for readers.
+    `digest`, `classes`, `normalisation` and `letterbox` repeat facts of the architecture for readers.
+
+    Attributes:
+        score_threshold: lowest score of a box that `nas predict` returns; None for a model without boxes.
+        weights: SHA-256 of weights.safetensors; None if they were not exported.
+        task: the full training of the study, or what `nas train` ran; None in exports of old versions.
+        trained: how `nas train` made it; None for an export of a study.
     """
 
     export: Literal[1] = 1
@@ -109,16 +116,16 @@ class ExportConfig(Value):
     machine: str
     date: datetime
     task: TaskSpec | None = None
-    trained: Trained | None = None
+    trained: TrainingRecord | None = None
     architecture: Architecture
 
     @classmethod
-    def of(cls, architecture: Architecture, **facts: Any) -> Self:
-        """The config of an architecture, exported here and now by this software."""
-        if not _gives_boxes(architecture):
+    def create(cls, architecture: Architecture, **facts: Any) -> Self:
+        """The config of an architecture that is exported now, on this machine."""
+        if not _finds_boxes(architecture):
             facts = {"score_threshold": None} | facts
         return cls(
-            **_repeated(architecture),
+            **_repeated_facts(architecture),
             **facts,
             architecture=architecture,
             versions={"pyramid-nas": __version__} | {name: version(name) for name in _PACKAGES} | packages(),
@@ -128,13 +135,13 @@ class ExportConfig(Value):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        other = [key for key, value in _repeated(self.architecture).items() if getattr(self, key) != value]
+        other = [key for key, value in _repeated_facts(self.architecture).items() if getattr(self, key) != value]
         if other:
-            raise ValueError(f"{', '.join(other)} and the architecture differ: the file was changed, export it again")
+            raise ValueError(f"{', '.join(other)} and the architecture differ: the file was edited; export it again")
         return self
 
     def to_yaml(self) -> str:
-        """The file: the neck drawn in comments, a line a node, then the data with the nodes in the same order."""
+        """The text of the file: comments that draw the neck, a line a node, then the data."""
         neck = self.architecture.neck
         drawn = "".join(f"# {line}\n" for line in [summary(neck), *node_table(neck).splitlines()])
         data = self.model_dump(mode="json", exclude={"architecture"})
@@ -142,33 +149,28 @@ class ExportConfig(Value):
 
 
 def read_config(directory: Path) -> ExportConfig:
-    """The config of an export.
-
-    Raises:
-        UserError: the folder is no export.
-        SpecError: its config.yaml is damaged; with every fault.
-    """
+    """The config of an export. Raises UserError if there is none, SpecError if it is damaged."""
     path = directory / CONFIG
     if not path.is_file():
         raise UserError(f"{directory} is no export: it has no {CONFIG}; `nas export STUDY -o DIR` makes one")
     data = load_yaml(read(path), str(path))
     if not isinstance(data, Mapping) or "export" not in data:
-        raise UserError(f"{path} is not of an export: it has no key `export`")
+        raise UserError(f"{path} is not the config of an export: it has no key `export`")
     return ExportConfig.parse(data, str(path))
 
 
 def is_export(directory: Path) -> bool:
-    """Whether an earlier export lies here, whole or damaged."""
+    """Whether the folder holds an export, which may be damaged."""
     path = directory / CONFIG
     return path.is_file() and path.read_bytes().startswith(tuple(header.encode() for header in _HEADERS))
 
 
-def _gives_boxes(architecture: Architecture) -> bool:
+def _finds_boxes(architecture: Architecture) -> bool:
     kind = None if architecture.head is None else HEADS.get(architecture.head.kind)
     return kind is None or not issubclass(kind, PixelHead)
 
 
-def _repeated(architecture: Architecture) -> dict[str, Any]:
+def _repeated_facts(architecture: Architecture) -> dict[str, Any]:
     head, size = head_and_size(architecture)
     backbone = architecture.backbone
     channels = backbone.in_channels

@@ -1,4 +1,4 @@
-"""evaluate: an exported model measured on a folder of images, by the metrics of its task."""
+"""evaluate: an exported model measured on annotated images, by the metrics of its task."""
 
 from __future__ import annotations
 
@@ -9,44 +9,41 @@ from typing import Any
 
 from nas.errors import UserError
 from nas.exports.config import read_config
-from nas.exports.loader import loaded
+from nas.exports.loader import load_model
+from nas.exports.task import DIGITS, data_kind
 from nas.models import HeadedModel, Segmenter
 from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Frame
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.data.occurrence import absent
-from nas.tasks.data.summary import kinds_of
 from nas.tasks.detection import DetectionTask
 from nas.tasks.device import resolved
 from nas.tasks.segmentation import SegmentationTask
 from nas.tasks.supervised import SupervisedTask
 
-DIGITS = "digits"
-"""Stands for the embedded data, which have no folder."""
-
 
 def evaluate(directory: str | Path, folder: str, kind: str | None = None, split: str = "val") -> dict[str, Any]:
-    """Measure the model of an export on the images of `folder`, or on the embedded `digits`.
+    """Measure an exported model on the images of a folder.
 
-    Images are decoded afresh and pass through the model in float32. A study whose features were cached in float16
-    measured a little differently.
+    Images are decoded and pass through the model in float32. The study's metrics differ slightly if it cached features
+    in float16.
 
     Args:
         directory: the export.
-        folder: data with the classes of the export.
-        kind: a data kind; None: guessed from the folder's layout.
+        folder: data with the classes of the export, or `digits` for the embedded data.
+        kind: kind of the data; None: guessed from the folder's layout.
         split: `val` or `train`.
 
     Returns:
-        `metrics`, and what they are of: `images`, `kind`, `split`, `faults`, `notes`; `absent`, the export's classes
-        without an object there, over which no metric is taken; `unknown`, the data's classes that the export lacks.
+        A dict with `metrics`, `images` (their number), `kind`, `split`, `faults` and `notes` of the data, `absent`
+        (classes of the export without an object in the data, which no metric counts) and `unknown` (classes of the
+        data that the export lacks).
 
     Raises:
-        UserError, SpecError: no export, or data that cannot be used.
+        UserError, SpecError: there is no export, or the data cannot be used.
     """
-    config = read_config(Path(directory))
-    model = loaded(Path(directory), config)
+    model = load_model(Path(directory), read_config(Path(directory)))
     task = _task(model, folder, kind, split)
     with closing(MeasurementLock()) as lock:
         metrics = task.session(model.to(task.device)).measure(lock)
@@ -64,26 +61,21 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
 
 
 def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> SupervisedTask[Any]:
-    """The task whose validation images are to be measured."""
-    architecture = model.architecture
-    segments = isinstance(model, Segmenter)
-    of: type[SupervisedTask[Any]] = SegmentationTask if segments else DetectionTask
-    if kind is None:
-        guessed = "masks" if segments else None
-        kind = DIGITS if folder == DIGITS else guessed or kinds_of(folder, model.classes)[0]
+    """The task of a model, with `split` as its validation images."""
+    name = "segmentation" if isinstance(model, Segmenter) else "detection"
+    task: type[SupervisedTask[Any]] = SegmentationTask if name == "segmentation" else DetectionTask
+    if name == "segmentation" and split == "train":
+        raise UserError("a segmenter is measured on validation images: use --split val")
+    kind = kind or data_kind(name, folder, model.classes)
     source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes}
-    spec = TaskSpec.parse(
-        {"kind": "segmentation" if segments else "detection", "data": source, "image_size": model.image_size}
-    )
-    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, of.kinds, model.classes)
+    spec = TaskSpec.parse({"kind": name, "data": source, "image_size": model.image_size})
+    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, task.kinds, model.classes)
     if split == "train":
-        if segments:
-            raise UserError("a segmenter is measured on validation images: --split val")
         dataset = replace(dataset, val=dataset.train)
-    return of(
+    return task(
         spec=spec,
         dataset=dataset,
-        backbone=architecture.backbone,
+        backbone=model.architecture.backbone,
         state={},
         tuned=frozenset(),
         cold=False,
@@ -97,5 +89,5 @@ def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> Supe
         fingerprint="",
         elsewhere=frozenset(),
         frame=Frame(channels=model.backbone.channels, image_size=spec.image_size),
-        available=frozenset(of.metrics_of(dataset.val)),
+        available=frozenset(task.metrics_of(dataset.val)),
     )

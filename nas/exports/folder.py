@@ -1,42 +1,56 @@
-"""An export's folder: written whole or not at all."""
+"""The folder of an export, which is written as a whole."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from nas.errors import UserError
-from nas.exports.config import CONFIG, is_export
+from nas.exports.config import ExportConfig, is_export
+from nas.exports.files import ALL_FILES, CONFIG
+
+
+def file_names(directory: Path) -> set[str]:
+    """Names of what is in a folder, which may be missing. Raises UserError if it cannot be read."""
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory} is a file: give a folder")
+    try:
+        return {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+    except OSError as error:
+        raise UserError(f"{directory} cannot be read: {error.strerror}") from None
+
+
+def summary(directory: Path, config: ExportConfig) -> dict[str, Any]:
+    """What `export` and `train` return about an export."""
+    return {
+        "study": config.study,
+        "trial": config.trial,
+        "digest": config.digest,
+        "metrics": config.metrics,
+        "directory": str(directory),
+        "files": sorted(file_names(directory).intersection(ALL_FILES)),
+    }
 
 
 def check_folder(directory: Path) -> None:
-    """Whether an export may be written there.
+    """Raise UserError unless `directory` is missing, empty or an export."""
+    if file_names(directory) and not is_export(directory):
+        raise UserError(f"{directory} holds something other than an export: give a new or empty folder")
+
+
+def write_folder(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files` to `directory`. Files of an earlier export are replaced or removed, all others stay.
+
+    A new folder appears as a whole. In an existing one the config is written last. It holds the hash of the weights,
+    so that `load` refuses what a crash left half-written.
 
     Raises:
-        UserError: it is a file, or a folder with something else in it.
+        UserError: the folder cannot be written.
     """
-    try:
-        if directory.is_dir() and any(directory.iterdir()) and not is_export(directory):
-            raise UserError(f"{directory} holds something other than an export: give a new or empty folder")
-    except OSError as error:
-        raise UserError(f"{directory} cannot be read: {error.strerror}") from None
-    if directory.exists() and not directory.is_dir():
-        raise UserError(f"{directory} is a file: give a folder")
-
-
-def write_folder(directory: Path, files: Mapping[str, bytes], known: Collection[str]) -> None:
-    """Put `files` there; those of an earlier export (`known` names) are replaced or removed, others left alone.
-
-    A new folder appears at once. In an old one the config comes last, and it tells the hash of its weights: whatever
-    a crash leaves behind is either an export or refused by `load`.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    # The real path: `.` has no name for a sibling.
-    directory = directory.resolve()
+    directory = directory.resolve()  # `.` has no name for a sibling
     temporary = directory.with_name(f".{directory.name}.{uuid4().hex}")
     try:
         temporary.mkdir(parents=True)
@@ -48,7 +62,7 @@ def write_folder(directory: Path, files: Mapping[str, bytes], known: Collection[
                 return
             for name in sorted(files, key=lambda name: name == CONFIG):
                 (temporary / name).replace(directory / name)
-            for name in set(known) - set(files):
+            for name in set(ALL_FILES) - set(files):
                 (directory / name).unlink(missing_ok=True)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

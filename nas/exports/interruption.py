@@ -1,48 +1,47 @@
-"""Interruption: Ctrl-C and SIGTERM let a training end where it can be taken up again."""
+"""interruptible: lets Ctrl-C and SIGTERM stop a training between two steps."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from nas.tasks.base import Say
+
 
 class Interrupted(KeyboardInterrupt):
-    """A training was left between two steps."""
-
-
-class Interruption:
-    """Called before every step: raises Interrupted once a signal has come. A second signal does not wait for that."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-        self.asked = False
-
-    def __call__(self) -> None:
-        if self.asked:
-            raise Interrupted
-
-    def signalled(self, number: int, frame: FrameType | None) -> None:
-        """A handler of signals."""
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        self.say("stopping after this step; once more: at once, and back to the last checkpoint")
+    """A training was stopped between two steps."""
 
 
 @contextmanager
-def interruptible(say: Callable[[str], None]) -> Iterator[Interruption]:
-    """Inside, SIGINT and SIGTERM ask the interruption. Only a main thread hears of signals."""
-    interruption = Interruption(say)
-    before = {}
+def interruptible(say: Say) -> Iterator[Callable[[], None]]:
+    """Defer SIGINT and SIGTERM to the end of a step. A second signal interrupts at once.
+
+    Outside the main thread, signals are left as they are.
+
+    Returns:
+        A function to be called between steps, which raises Interrupted if a signal has come.
+    """
+    stopping = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if stopping:
+            raise KeyboardInterrupt
+        stopping = True
+        say("stopping after this step; interrupt again to stop at once and lose what follows the last checkpoint")
+
+    def check() -> None:
+        if stopping:
+            raise Interrupted
+
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, interruption.signalled)
-    except ValueError:  # not the main thread: its owner decides about signals
-        pass
-    try:
-        yield interruption
+        yield check
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nas.errors import UserError
-from nas.exports.config import read_config
-from nas.exports.draw import drawn
-from nas.exports.loader import loaded
-from nas.exports.segment import indexed, overlay, segmented
-from nas.models import Detector, Segmenter
+from nas.exports.config import ExportConfig, read_config
+from nas.exports.draw import Pixels, class_map, draw_boxes, overlay
+from nas.exports.loader import load_model
+from nas.models import Detector, HeadedModel, Segmenter
+from nas.models.segmenter import BACKGROUND
 from nas.tasks.cache import to_tensor
 from nas.tasks.data.colours import rgb
-from nas.tasks.data.letterbox import decode, threads, unletterbox
+from nas.tasks.data.letterbox import Decoded, decode, threads, unletterbox
 from nas.tasks.data.picture import opened
 
 
@@ -29,127 +29,129 @@ def predict(
     threshold: float | None = None,
     draw: str | Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Detect objects in image files, or tell the class of every pixel; prepared just as the training images were.
+    """Detect objects in image files, or classify their pixels. Images are prepared as in training.
 
     Args:
         directory: an export with weights.
         images: image files.
-        threshold: the least score of a box; None: the export's `score_threshold` (0.5 as written; average precision
-            is measured from 0.05 on, which shows many wrong boxes). A segmenter has none.
-        draw: a folder, made if need be, that gets each image as `<stem>-boxes.png` with its boxes drawn; or its class
-            map as `<stem>-classes.png` (a palette PNG of class indices, 0 the background) and `<stem>-overlay.png`.
+        threshold: lowest score of a box; None: the export's `score_threshold` (0.5 unless you change it). Average
+            precision is measured from 0.05 on, which shows many wrong boxes. A segmenter has none.
+        draw: a folder for pictures, made if it is missing: `<stem>-boxes.png` with the boxes of an image. From a
+            segmenter `<stem>-classes.png` (a palette PNG of class indices, 0 the background) and `<stem>-overlay.png`.
 
     Returns:
-        One an image: `image`, `width`, `height` and `boxes`, best first, each `box` [x0, y0, x1, y1] in pixels of the
-        picture upright, as its orientation tag says and viewers show it, `score` and `class`. From a segmenter
-        `classes` in their place: those that occur, each `class`, `label`, `pixels` and `share`.
+        For each image a dict with `image`, `width`, `height` and `boxes`, best first. A box has `box` [x0, y0, x1, y1]
+        in pixels, `score` and `class`. Pixels are those of the upright picture, as viewers show it. A segmenter returns
+        `classes` instead of `boxes`: the classes that occur, each with `class`, `label`, `pixels` and `share`.
 
     Raises:
-        UserError: the export cannot be used, or images cannot be read: all of them are named. Nothing was written.
+        UserError: the export cannot be used, or some images cannot be read. Nothing was written.
     """
     directory = Path(directory)
     config = read_config(directory)
-    if threshold is not None and config.score_threshold is None:
-        raise UserError("a threshold is for boxes, and this export gives class maps: leave it out")
-    if threshold is None:
-        threshold = config.score_threshold
-    if threshold is not None and not 0 <= threshold < 1:
-        raise UserError(f"the threshold must be at least 0 and below 1, not {threshold}")
-    if draw is not None and Path(draw).exists() and not Path(draw).is_dir():
-        raise UserError(f"{draw} is a file: give a folder for the pictures")
-    model = loaded(directory, config)
+    threshold = _threshold(config, threshold)
+    folder = None if draw is None else Path(draw)
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: give a folder for the pictures")
+    model = load_model(directory, config)
+    if isinstance(model, Detector):
+        assert threshold is not None
+        model.threshold = threshold
     paths = [Path(image) for image in images]
     _check(paths, config.letterbox.size)
-    if isinstance(model, Segmenter):
-        return _segment(model, paths, None if draw is None else Path(draw))
-    assert isinstance(model, Detector)
-    assert threshold is not None
-    model.threshold = threshold
-    results = [_predicted(model, path) for path in paths]
-    if draw is not None:
-        _draw(results, Path(draw), config.classes)
-    return results
-
-
-def _predicted(model: Detector, path: Path) -> dict[str, Any]:
-    image = decode(path.read_bytes(), model.image_size)
-    with torch.inference_mode():
-        found = model.detect(model.raw(to_tensor(image.pixels[None], torch.device("cpu"))))[0]
-    limits = np.array([image.width, image.height] * 2)
-    boxes = np.minimum(unletterbox(found.boxes.double().numpy(), image.scale), limits)
-    return {
-        "image": str(path),
-        "width": image.width,
-        "height": image.height,
-        "boxes": [
-            {
-                "box": [round(float(side), 3) for side in box],
-                "score": round(float(score), 6),
-                "class": model.classes[int(label)],
-            }
-            for box, score, label in zip(boxes, found.scores, found.labels, strict=True)
-        ],
-    }
-
-
-def _segment(model: Segmenter, paths: Sequence[Path], draw: Path | None) -> list[dict[str, Any]]:
     results = []
     taken = {path.resolve() for path in paths}
     for path in paths:
-        result, labels = segmented(model, path)
+        result, labels = _predict(model, path)
         results.append(result)
-        if draw is not None:
-            pictures = {"classes": indexed(labels, model.classes)}
-            pictures["overlay"] = overlay(_pixels(result), labels, model.classes)
-            for what, picture in pictures.items():
-                _save(picture, draw, path, what, taken)
+        if folder is not None:
+            for kind, picture in _pictures(path, result, labels, config.classes).items():
+                _save(picture, folder, f"{path.stem}-{kind}", taken)
     return results
 
 
+def _threshold(config: ExportConfig, asked: float | None) -> float | None:
+    if config.score_threshold is None:
+        if asked is not None:
+            raise UserError("a threshold is for boxes, and this export returns class maps: leave it out")
+        return None
+    threshold = config.score_threshold if asked is None else asked
+    if not 0 <= threshold < 1:
+        raise UserError(f"the threshold must be at least 0 and below 1, not {threshold}")
+    return threshold
+
+
 def _check(paths: Sequence[Path], size: int) -> None:
-    """Decode every image once, so that all that cannot be are told together and before any work.
+    """Decode every image once, so that all unreadable ones are reported together, before any work."""
 
-    Raises:
-        UserError: which, and why.
-    """
-
-    def fault(path: Path) -> str | None:
+    def fault(path: Path) -> str:
         try:
             decode(path.read_bytes(), size)
         except OSError as error:
             return f"{path}: {error.strerror or error}"
-        return None
+        return ""
 
     with threads() as pool:
-        faults = [f for f in pool.map(fault, paths) if f is not None]
+        faults = list(filter(None, pool.map(fault, paths)))
     if faults:
         raise UserError("; ".join(faults) if len(faults) == 1 else f"{len(faults)} images:\n  " + "\n  ".join(faults))
 
 
-def _draw(results: Sequence[dict[str, Any]], folder: Path, classes: Sequence[str]) -> None:
-    taken = {Path(result["image"]).resolve() for result in results}
-    for result in results:
-        _save(drawn(_pixels(result), result["boxes"], classes), folder, Path(result["image"]), "boxes", taken)
+def _predict(model: HeadedModel, path: Path) -> tuple[dict[str, Any], Pixels | None]:
+    """What `predict` returns for an image, and from a segmenter the class map [H, W]."""
+    image = decode(path.read_bytes(), model.image_size)
+    result = {"image": str(path), "width": image.width, "height": image.height}
+    with torch.inference_mode():
+        outputs = model.raw(to_tensor(image.pixels[None], torch.device("cpu")))
+        if isinstance(model, Segmenter):
+            labels = model.classify(outputs[0], image.height, image.width).to(torch.uint8).numpy()
+            return result | {"classes": _shares(labels, (BACKGROUND, *model.classes))}, labels
+        assert isinstance(model, Detector)
+        return result | {"boxes": _boxes(model, outputs, image)}, None
 
 
-def _save(picture: Image.Image, folder: Path, image: Path, what: str, taken: set[Path]) -> None:
-    """Write a picture of an image under a name of its own, which is then taken."""
+def _boxes(model: Detector, outputs: Any, image: Decoded) -> list[dict[str, Any]]:
+    found = model.detect(outputs)[0]
+    boxes = unletterbox(found.boxes.double().numpy(), image.scale)
+    boxes = np.minimum(boxes, np.array([image.width, image.height] * 2))
+    return [
+        {
+            "box": [round(float(side), 3) for side in box],
+            "score": round(float(score), 6),
+            "class": model.classes[int(label)],
+        }
+        for box, score, label in zip(boxes, found.scores, found.labels, strict=True)
+    ]
+
+
+def _shares(labels: NDArray[np.uint8], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The classes that occur in a class map, with their pixels."""
+    counts = np.bincount(labels.ravel(), minlength=len(names))
+    return [
+        {"class": name, "label": k, "pixels": int(count), "share": round(float(count / labels.size), 6)}
+        for k, (name, count) in enumerate(zip(names, counts, strict=True))
+        if count
+    ]
+
+
+def _pictures(
+    path: Path, result: dict[str, Any], labels: NDArray[np.uint8] | None, classes: Sequence[str]
+) -> dict[str, Image.Image]:
+    """Pictures of a result by kind, at the size of the image and upright."""
+    with opened(path.read_bytes(), max(result["width"], result["height"])) as picture:
+        pixels = np.asarray(rgb(picture.image)[0])
+    if labels is None:
+        return {"boxes": draw_boxes(pixels, result["boxes"], classes)}
+    return {"classes": class_map(labels, classes), "overlay": overlay(pixels, labels, classes)}
+
+
+def _save(picture: Image.Image, folder: Path, stem: str, taken: set[Path]) -> None:
+    """Save a picture under a name that neither an image nor another picture has, and add it to `taken`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target = _unused(folder.resolve(), image.stem, what, taken)
+        names = (f"{stem}{'' if n == 1 else f'-{n}'}.png" for n in range(1, len(taken) + 2))
+        target = next(path for name in names if (path := folder.resolve() / name) not in taken)
         taken.add(target)
         picture.save(target)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
-
-
-def _unused(folder: Path, stem: str, what: str, taken: set[Path]) -> Path:
-    """A name that is neither another picture's nor an image's own."""
-    names = (f"{stem}-{what}{'' if n == 1 else f'-{n}'}.png" for n in range(1, len(taken) + 2))
-    return next(folder / name for name in names if folder / name not in taken)
-
-
-def _pixels(result: dict[str, Any]) -> NDArray[np.uint8]:
-    """The image at its own size, the same way up as the letterboxed one."""
-    with opened(Path(result["image"]).read_bytes(), max(result["width"], result["height"])) as picture:
-        return np.asarray(rgb(picture.image)[0])

@@ -1,4 +1,4 @@
-"""model.py: the neck of an export as Python that needs only torch, and how its backbone is put before it."""
+"""model.py: the neck of an export as Python that needs only torch, and how to run its backbone."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from nas.models.backbone import BODIES, Backbone, channels
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import digest
 
-PYTHON = "model.py"
-
 
 def python(architecture: Architecture) -> bytes:
-    """The file.
+    """The content of model.py.
 
     Raises:
-        NASError: an operator cannot be written out.
+        NASError: an operator cannot be written as code.
     """
     neck = architecture.neck
-    return source(neck, channels(architecture.backbone), f"Neck {digest(neck)}", _with_backbone(architecture)).encode()
+    return source(neck, channels(architecture.backbone), f"Neck {digest(neck)}", _backbone_usage(architecture)).encode()
 
 
-def _with_backbone(architecture: Architecture) -> str:
-    """Lines of the docstring; none for a backbone that is not timm's."""
+def _backbone_usage(architecture: Architecture) -> str:
+    """Lines of the docstring that run a backbone of timm; none for other backbones."""
     spec = architecture.backbone
     if spec.name in BODIES:
         return ""
@@ -39,9 +37,12 @@ def _with_backbone(architecture: Architecture) -> str:
     options["out_indices"] = repr(tuple(body.feature_info.out_indices))
     if spec.in_channels != 3:
         options["in_chans"] = str(spec.in_channels)
-    lines = ["The backbone it was trained with is timm's:", ""]
-    lines += laid_out("body = ", call("timm.create_model", f'"{spec.name}"', **options), 4)
-    lines += ['    body.load_state_dict(part(read("weights.safetensors"), "backbone.body."))']
+    lines = [
+        "It was trained with a backbone of timm:",
+        "",
+        *laid_out("body = ", call("timm.create_model", f'"{spec.name}"', **options), 4),
+        '    body.load_state_dict(part(read("weights.safetensors"), "backbone.body."))',
+    ]
     if spec.mean is not None and spec.std is not None:
         lines += [
             f"    mean = torch.tensor({list(spec.mean)})[:, None, None]",

@@ -1,22 +1,22 @@
-"""export_study: a trial of a study as a folder that can be used without the study."""
+"""export: a trial of a study as a folder that can be used without the study."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.errors import UserError
-from nas.exports.card import CARD, DRAWING, card
-from nas.exports.config import CONFIG, CURVE, STUDY, ExportConfig
-from nas.exports.deployed import Deployed
-from nas.exports.folder import check_folder, write_folder
-from nas.exports.onnx import ONNX, ONNX_NMS, onnx, onnx_nms
-from nas.exports.pt2 import PT2, pt2
-from nas.exports.python import PYTHON, python
-from nas.exports.weights import WEIGHTS, merged
-from nas.models import build_with_head, graph_fault
+import torch
+
+from nas.errors import StoreError, UserError
+from nas.exports.card import study_card
+from nas.exports.config import ExportConfig
+from nas.exports.files import CARD, CONFIG, DEFAULT_FORMATS, DRAWING, FORMATS, PYTHON, WEIGHTS
+from nas.exports.folder import check_folder, summary, write_folder
+from nas.exports.graphs import WRITERS, Deployed
+from nas.exports.python import python
+from nas.models import build, build_with_head, graph_fault
 from nas.models.cost import target_fault
 from nas.models.pyramid import head_and_size
 from nas.necks.architecture import Architecture
@@ -24,22 +24,7 @@ from nas.necks.drawing import svg
 from nas.storage import Store, open_store
 from nas.storage.results import Result, TrialFacts, result, study_record, trial_facts
 from nas.studies.records import Key
-from nas.tasks.weights import unpacked
-
-MODELS: dict[str, tuple[str, Callable[[Deployed], bytes]]] = {
-    "onnx": (ONNX, onnx),
-    "onnx-nms": (ONNX_NMS, onnx_nms),
-    "pt2": (PT2, pt2),
-}
-"""Formats that hold the whole model, weights and all: the file and who makes it."""
-
-FORMATS = {"config": CONFIG, "weights": WEIGHTS, "python": PYTHON} | {name: file for name, (file, _) in MODELS.items()}
-"""What an export may consist of, and the file each is; config, card and drawing are always there."""
-
-DEFAULT = ("config", "weights")
-
-KNOWN = (*FORMATS.values(), CURVE, STUDY)
-"""Files that another export in the same folder replaces or removes."""
+from nas.tasks.weights import packed, unpacked
 
 
 def export(
@@ -50,70 +35,52 @@ def export(
     formats: Sequence[str] | None = None,
     storage: str = "sqlite:///nas.db",
 ) -> dict[str, Any]:
-    """Write a trial of a study as a folder that can be used without it; an earlier export there is replaced.
+    """Write a trial as a folder that can be used without the study.
 
     Args:
-        study: its name, or what `nas.launch` gave.
-        directory: a new or empty folder, or an earlier export.
-        trial: its number; None: the best feasible one by the first objective, baselines included.
-        formats: of config, weights, python, onnx, onnx-nms, pt2; None: config, weights, and what the study asks for.
+        study: name of the study, or the result of `nas.launch`.
+        directory: a new or empty folder, or an earlier export, which is replaced.
+        trial: number of the trial; None: the best feasible one by the first objective, baselines included.
+        formats: any of config, weights, python, onnx, onnx-nms, pt2; None: config, weights, and the study's `export`.
         storage: URL of the study database.
 
     Returns:
-        `study`, `trial`, `digest`, `metrics`, `directory` and `files`.
+        A dict with `study`, `trial`, `digest`, `metrics`, `directory` and `files`.
 
     Raises:
-        UserError: no such study, trial or format, or a folder that holds something else. Nothing was written.
+        UserError: the study, trial or format does not exist, the trial was not trained to the end, its weights were not
+            kept, or the folder holds something else. Nothing was written.
+        StoreError: the stored weights are damaged.
 
     Example:
         >>> import nas
         >>> nas.export("quickstart", "exports/quickstart", formats=["config", "weights", "onnx"])  # doctest: +SKIP
     """
-    name = study if isinstance(study, str) else study.study
     with open_store(storage, create=False) as store:
-        return export_study(store, name, directory, trial, formats)
+        return export_study(store, study if isinstance(study, str) else study.study, directory, trial, formats)
 
 
 def export_study(
-    store: Store,
-    name: str,
-    directory: str | Path,
-    trial: int | None = None,
-    formats: Sequence[str] | None = None,
+    store: Store, name: str, directory: str | Path, trial: int | None = None, formats: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Write a trial to `directory`; an earlier export there is replaced.
-
-    Args:
-        store: the study database.
-        name: the study.
-        directory: a new or empty folder, or an earlier export.
-        trial: its number; None: the best feasible one by the first objective, baselines included.
-        formats: names of FORMATS; None: config, weights, and what the study asks for (`export`).
-
-    Returns:
-        `study`, `trial`, `digest`, `metrics`, `directory` and `files`.
-
-    Raises:
-        UserError: no such study, trial or format, a trial that was not trained to its end, weights that were not
-            kept, or a folder that holds something else. Nothing was written.
-        StoreError: the weights kept are damaged.
-    """
+    """`export` from an open study database."""
     directory = Path(directory)
     check_folder(directory)
     record = study_record(store, name)
     spec = record.spec
-    formats = formats if formats is not None else (*DEFAULT, *spec.export)
+    formats = formats if formats is not None else (*DEFAULT_FORMATS, *spec.export)
     check_formats(formats)
-    facts = trained(store, name, trial)
+    facts = _exported_trial(store, name, trial)
     # Canonical, so that `neck.nodes.3` among the weights is node 3 of the config.
     architecture = Architecture.parse(facts.architecture).canonical()
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
     check_head(head_and_size(architecture)[0].kind, formats)
-    needed = {"weights", *MODELS}.intersection(formats)
-    state = _weights(store, key, facts, architecture, spec.keep) if needed else None
+    state = None
+    if {"weights", *WRITERS}.intersection(formats):
+        state = _weights(store, key, facts, architecture, spec.keep)
     weights = state if "weights" in formats else None
     evaluation = store.evaluation(key)
-    config = ExportConfig.of(
+    config = ExportConfig.create(
         architecture,
         study=name,
         trial=facts.trial,
@@ -126,77 +93,56 @@ def export_study(
         task=spec.full_task,
     )
     files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
-    files |= made(architecture, state, formats)
-    files[CARD] = card(config, record, result(store, name), list(files)).encode()
-    write_folder(directory, files, KNOWN)
-    return {
-        "study": name,
-        "trial": facts.trial,
-        "digest": config.digest,
-        "metrics": config.metrics,
-        "directory": str(directory),
-        "files": sorted(files),
-    }
+    files |= model_files(architecture, state, formats)
+    files[CARD] = study_card(config, record, result(store, name), list(files)).encode()
+    write_folder(directory, files)
+    return summary(directory, config)
 
 
-def made(architecture: Architecture, state: bytes | None, formats: Sequence[str]) -> dict[str, bytes]:
-    """The files of `formats` that are made of an architecture and its weights, and the drawing.
-
-    Raises:
-        NASError: a file would not give what the model gives.
-    """
-    files = {PYTHON: python(architecture)} if "python" in formats else {}
-    whole = [f for f in MODELS if f in formats]
-    if state is not None and whole:
+def model_files(architecture: Architecture, state: bytes | None, formats: Sequence[str]) -> dict[str, bytes]:
+    """The drawing and the files of `formats` that follow from an architecture and its weights, by name."""
+    files = {DRAWING: svg(architecture.neck).encode()}
+    if "python" in formats:
+        files[PYTHON] = python(architecture)
+    graphs = [f for f in WRITERS if f in formats]
+    if state is not None and graphs:
         model = build_with_head(architecture)
         model.load_state_dict(unpacked(state))
         deployed = Deployed(model)
-        files |= {MODELS[f][0]: MODELS[f][1](deployed) for f in whole}
-    return files | {DRAWING: svg(architecture.neck).encode()}
+        files |= {FORMATS[f]: WRITERS[f](deployed) for f in graphs}
+    return files
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Whether this process can write all of `formats`.
-
-    Raises:
-        UserError: which it cannot.
-    """
+    """Raise UserError if a format is unknown, or a package that writes it is missing."""
     unknown = [f for f in formats if f not in FORMATS]
     if unknown:
-        raise UserError(f"unknown format {', '.join(unknown)}; there are {', '.join(FORMATS)}")
+        raise UserError(f"unknown format {', '.join(unknown)}; one of {', '.join(FORMATS)}")
     missing = target_fault("onnxruntime") if any(f.startswith("onnx") for f in formats) else None
     if missing is not None:
         raise UserError(missing)
 
 
 def check_head(kind: str, formats: Sequence[str]) -> None:
-    """Whether a model with a head of this kind can be written down in all of `formats`.
-
-    Raises:
-        UserError: a model with this head cannot be exported as a graph.
-    """
-    graphs = [f for f in MODELS if f in formats]
+    """Raise UserError if models with a head of this kind cannot be written in one of `formats`."""
+    graphs = [f for f in WRITERS if f in formats]
     fault = graph_fault(kind) if graphs else None
     if fault is not None:
         raise UserError(f"{', '.join(graphs)}: {fault} in the study, or leave them out of the formats")
 
 
-def trained(store: Store, name: str, trial: int | None) -> TrialFacts:
-    """The trial to export: for a duplicate the one it duplicates.
-
-    Raises:
-        UserError: there is none, or it was not trained to its end.
-    """
-    if trial is None:
-        found = result(store, name).best
-        if not found:
+def _exported_trial(store: Store, name: str, number: int | None) -> TrialFacts:
+    """The trial to export, or the one it duplicates; None: the best."""
+    if number is None:
+        best = result(store, name).best
+        if not best:
             raise UserError(f"study {name!r} has no feasible finished trial yet; `--trial N` exports any finished one")
-        trial = found[0].trial
-    facts = trial_facts(store, name, trial)
+        number = best[0].trial
+    facts = trial_facts(store, name, number)
     if facts.duplicate_of is not None:
         facts = trial_facts(store, name, facts.duplicate_of)
     if facts.state != "complete":
-        raise UserError(f"trial {trial} of study {name!r} is {facts.state}; one trained to its end can be exported")
+        raise UserError(f"trial {number} of study {name!r} is {facts.state}: only completed trials can be exported")
     return facts
 
 
@@ -208,4 +154,22 @@ def _weights(store: Store, key: Key, facts: TrialFacts, architecture: Architectu
             f"the weights of trial {facts.trial} of study {facts.study!r} were not kept (keep: {kept}): launch a study "
             "with `keep: all`, or export with `--format config`"
         )
-    return merged(architecture, own, store.get_artifact(f"task/{key.task}", "backbone"))
+    return _joined(architecture, own, store.get_artifact(f"task/{key.task}", "backbone"))
+
+
+def _joined(architecture: Architecture, own: bytes, shared: bytes | None) -> bytes:
+    """The model's whole state: the trial's own tensors, and the shared backbone without the levels it does not use."""
+    given = (unpacked(shared) if shared is not None else {}) | unpacked(own)
+    with torch.device("meta"):
+        needed = build(architecture).state_dict()
+    faults = [f"{name} is missing" for name in needed if name not in given]
+    faults += [f"{name} is unknown" for name in given if name not in needed and not name.startswith("backbone.")]
+    faults += [
+        f"{name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in needed.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    if faults:
+        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        raise StoreError(f"the stored weights do not fit {architecture.digest}: {faults[0]}{more}")
+    return packed({name: given[name] for name in needed})

@@ -117,11 +117,9 @@ def confirm(
         raise UserError(f"there is no study {request.spec.name!r} in the database to confirm: launch it first")
     if known.state not in ("done", "exhausted"):
         raise UserError(f"study {known.name!r} is {known.state}: launch it to its end first, then confirm it")
-    asked = request.spec.model_dump() | {"finalists": {"top": top, "seeds": seeds}}
-    spec = StudySpec.parse(asked, request.file.where)
-    changed = replace(request, spec=spec, file=replace(request.file, study=spec))
-    with request.file.locating():
-        return _launched(changed, storage, artifacts, say)
+    settings = {"finalists": {"top": top, "seeds": seeds}, "budget": known.spec.budget}
+    spec = StudySpec.parse(request.spec.model_dump() | settings, request.file.where)
+    return launch(replace(request.file, study=spec), storage=storage, artifacts=artifacts, say=say)
 
 
 def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:

@@ -1,4 +1,4 @@
-"""Optuna's dashboard on a study database, read-only unless told otherwise: it knows no users and no passwords."""
+"""Optuna's dashboard on a study database. It has no authentication, and so is read-only by default."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
     from nas.storage import Store
 
-# None of the dashboard's GET routes writes, and it reads with GET alone (0.21; its POSTs for language models are off).
+# No GET route of the dashboard writes (0.21).
 SAFE = ("GET", "HEAD", "OPTIONS")
 
-REFUSAL = "This dashboard is read-only; `nas dashboard --write` lets visitors change and delete studies."
+READ_ONLY = "This dashboard is read-only; `nas dashboard --write` lets visitors change and delete studies."
 
-DRAWN = "The pictures here are drawn from the study; files cannot be attached to it, nor pictures taken away."
+NO_FILES = "The pictures are drawn from the study: files can be neither attached nor removed."
 
 _GRACE = 2
-"""Seconds that answers under way get when the server ends."""
+"""Seconds that open requests get when the server ends."""
 
 
-class Refusing:
-    """ASGI middleware: 405 to every method that may change something, below `path`, as JSON whose `reason` the
-    dashboard shows.
+class ReadOnly:
+    """ASGI middleware that answers 405 to methods that may change something below `path`.
+
+    The dashboard shows the `reason`.
     """
 
     def __init__(self, app: ASGIApp, reason: str, path: str = "/") -> None:
@@ -50,20 +51,13 @@ class Refusing:
 
 
 class Drawings:
-    """Optuna's artifact store as far as it is read: the drawing of the architecture whose digest is asked for.
-
-    Nothing is stored, for a drawing is a function of what the database holds.
-    """
+    """Optuna's artifact store for reading. An artifact is the drawing of an architecture, made on demand."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """The SVG.
-
-        Raises:
-            ArtifactNotFound: there is no such architecture.
-        """
+        """The SVG of the architecture with that digest, or ArtifactNotFound."""
         from optuna.artifacts.exceptions import ArtifactNotFound
 
         architecture = self.store.architecture(artifact_id)
@@ -72,11 +66,11 @@ class Drawings:
         return BytesIO(svg(architecture.neck).encode())
 
     def remove(self, artifact_id: str) -> None:
-        """Nothing, when a whole study is deleted: the architecture stays in the database."""
+        """Called when a study is deleted; there is nothing to remove."""
 
 
 def app(store: Store, write: bool = False) -> ASGIApp:
-    """The dashboard as an ASGI application; it asks for absolute paths, and so must be mounted at `/`.
+    """The dashboard as an ASGI application. It uses absolute paths, and so must be mounted at `/`.
 
     Raises:
         StoreError: the database lacks Optuna's tables.
@@ -85,14 +79,14 @@ def app(store: Store, write: bool = False) -> ASGIApp:
     from a2wsgi import WSGIMiddleware
 
     dashboard = cast("ASGIApp", WSGIMiddleware(optuna_dashboard.wsgi(store.optuna, artifact_store=Drawings(store))))
-    return Refusing(dashboard, DRAWN, "/api/artifacts") if write else Refusing(dashboard, REFUSAL)
+    return ReadOnly(dashboard, NO_FILES, "/api/artifacts") if write else ReadOnly(dashboard, READ_ONLY)
 
 
 def serve(url: str, host: str = "127.0.0.1", port: int = 8080, write: bool = False) -> None:
-    """Serve the dashboard until Ctrl-C; the address is told on stderr. Port 0 takes any that is free.
+    """Serve the dashboard until Ctrl-C, and print its address on stderr. Port 0 takes any free port.
 
     Raises:
-        StoreError: there is no such database; none is made.
+        StoreError: there is no such database.
         UserError: the address cannot be listened on.
     """
     import uvicorn
@@ -101,27 +95,26 @@ def serve(url: str, host: str = "127.0.0.1", port: int = 8080, write: bool = Fal
 
     if write:
         check_writable(url)
-    with open_store(url, create=False) as store:
-        application = app(store, write)
-        with _listen(host, port) as listening:
-            if write and not _is_loopback(host):
-                _say(f"warning: whoever reaches {host} can change and delete studies: there is no authentication")
-            mode = "changes allowed" if write else "read-only"
-            _say(f"dashboard: {_address(listening)} ({mode}); Ctrl-C ends it")
-            config = uvicorn.Config(
-                application,
-                lifespan="off",
-                ws="none",
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=_GRACE,
-            )
-            # Optuna warns the server of every importance that rests on few trials, at each visit.
-            warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
-            try:
-                uvicorn.Server(config).run(sockets=[listening])
-            except KeyboardInterrupt:
-                return  # the usual way to end it
+    with open_store(url, create=False) as store, _listen(host, port) as listening:
+        # Optuna warns at each visit if importances rest on few trials.
+        warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
+        config = uvicorn.Config(
+            app(store, write),
+            lifespan="off",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        if write and not _is_loopback(host):
+            _say(f"warning: there is no authentication: whoever reaches {host} can change and delete studies")
+        name, number = listening.getsockname()[:2]
+        address = f"http://[{name}]:{number}/" if ":" in name else f"http://{name}:{number}/"
+        _say(f"dashboard: {address} ({'changes allowed' if write else 'read-only'}); Ctrl-C ends it")
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:
+            return  # the usual end
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -132,12 +125,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
-        raise UserError(f"cannot listen on {host}, port {port}: {reason}; choose others by --host and --port") from None
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        raise UserError(f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -90,10 +90,10 @@ def test_a_latency_beside_a_reference(target: str, nas: Nas) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nope"], "nope is neither a file nor an export nor a preset; presets are fpn"),
+        (["nope"], "nope is not a file, an export or a preset; presets are fpn"),
         (["fpn", "--backbone", "nonet"], "backbone 'nonet'"),
-        (["fpn", "--image-size", "8"], "argument --image-size: should be between 16 and 8192 pixels, not 8"),
-        (["fpn", "--image-size", "big"], "argument --image-size: should be between 16 and 8192 pixels, not big"),
+        (["fpn", "--image-size", "8"], "argument --image-size: should be a whole number from 16 to 8192, not 8"),
+        (["fpn", "--image-size", "big"], "argument --image-size: should be a whole number from 16 to 8192, not big"),
         (["fpn", "--latency", "tpu"], "argument --latency: invalid choice: 'tpu'"),
         (["whole.json", "--backbone", "plain"], "--backbone is for presets and necks"),
         (["whole.json", "--set", "width=8"], "--set changes a preset, and whole.json is a file"),

@@ -10,7 +10,7 @@ from tests.cli.conftest import Nas
 from tests.cli.test_ls import UNUSABLE
 
 
-def test_it_is_on_loopback_and_read_only_unless_told_otherwise(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_on_loopback_and_read_only_by_default(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[object] = []
     monkeypatch.setattr("nas.service.dashboard.serve", lambda *words: served.append(words))
     assert nas("dashboard").status == 0
@@ -21,8 +21,8 @@ def test_it_is_on_loopback_and_read_only_unless_told_otherwise(nas: Nas, monkeyp
 def test_a_port_that_is_taken(refused: Callable[..., str], storage: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = refused("dashboard", "--storage", storage, "--port", str(port))
-    assert told.startswith(f"cannot listen on 127.0.0.1, port {port}")
+        reported = refused("dashboard", "--storage", storage, "--port", str(port))
+    assert reported.startswith(f"cannot listen on 127.0.0.1, port {port}")
 
 
 @UNUSABLE

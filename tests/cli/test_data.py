@@ -41,7 +41,7 @@ def test_what_was_done_to_images_is_noted_and_no_fault(cases: Path, nas: Nas) ->
     assert not any("faults" in line for line in lines)
 
 
-def test_images_of_another_size_are_told_with_the_way_out(folder: Path, nas: Nas) -> None:
+def test_images_of_another_size_are_reported(folder: Path, nas: Nas) -> None:
     path = folder / "Annotations/a.xml"
     path.write_text(
         path.read_text().replace("<object>", "<size><width>32</width><height>24</height></size><object>", 1)
@@ -68,21 +68,21 @@ def test_how_the_data_was_read_is_printed(folder: Path, nas: Nas) -> None:
 
 
 def test_json_holds_the_summary(folder: Path, nas: Nas) -> None:
-    told = nas("data", folder, "--json").json
+    shown = nas("data", folder, "--json").json
     found = summarise(DataSpec(kind="voc", root=str(folder)), 160)
-    assert told == found.model_dump(mode="json") | {"study": found.study}
+    assert shown == found.model_dump(mode="json") | {"study": found.study}
 
 
-def test_a_kind_can_be_said_and_another_that_fits_is_told(tmp_path: Path, folder: Path, nas: Nas) -> None:
+def test_a_kind_can_be_given_and_another_that_fits_is_reported(tmp_path: Path, folder: Path, nas: Nas) -> None:
     write_image(folder / "images" / "a.png")
     (folder / "labels").mkdir()
     (folder / "labels" / "a.txt").write_text("0 .5 .5 .5 .5")
     (folder / "classes.txt").write_text("cat\n")
-    assert nas("data", folder).err == f"{folder} is read as voc; --kind yolo would fit its layout too\n"
+    assert nas("data", folder).err == f"{folder} is read as voc; its layout also fits --kind yolo\n"
     assert nas("data", folder, "--kind", "voc").err == ""
 
 
-def test_the_help_tells_the_default_of_a_task(nas: Nas, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_shows_the_default_of_a_task(nas: Nas, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         nas("data", "--help")
     assert HELP_SIZE in " ".join(capsys.readouterr().out.split())
@@ -107,7 +107,7 @@ def test_many_faults_and_classes_are_cut_short(tmp_path: Path, nas: Nas) -> None
     bad = voc_object("cat", (9, 9, 9, 9))
     root = write_voc(tmp_path / "many", {"a": [*objects, *[bad] * 30], "b": objects[:1]}, val=["b"])
     out = nas("data", root).out
-    assert "\nand 3 classes more, see --json\n" in out
+    assert "\nand 3 more classes, see --json\n" in out
     assert "\n  30 x degenerate box\n" in out
     assert out.count("object ") < data._PLACES
 
@@ -119,7 +119,7 @@ def stripes(tmp_path: Path) -> Path:
     return tmp_path / "stripes"
 
 
-def test_a_folder_of_masks_is_told_by_its_pixels(stripes: Path, nas: Nas) -> None:
+def test_a_folder_of_masks_is_summarized_by_its_pixels(stripes: Path, nas: Nas) -> None:
     done = nas("data", stripes, "--image-size", "64")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()

@@ -62,7 +62,7 @@ def test_the_same_neck_elsewhere_costs_something_else(nas: Nas) -> None:
 
 
 def test_a_preset_stands_where_the_other_stands(nas: Nas) -> None:
-    """So that the numbers tell of the necks, and not of two backbones."""
+    """So that the numbers compare the necks, and not two backbones."""
     backbone = BackboneSpec(levels=(2, 3, 4, 5), widths=(4, 8, 16, 24, 32))
     given = Architecture(backbone=backbone, neck=fpn((2, 3, 4, 5), 16), head=HeadSpec(classes=("a",)), image_size=96)
     Path("own.json").write_text(json.dumps(given.to_dict()))
@@ -100,7 +100,7 @@ def test_two_trials_have_their_metrics_beside(nas: Nas, storage: str) -> None:
     ("words", "message"),
     [
         (["fpn"], "the following arguments are required: B"),
-        (["fpn", "nope"], "nope is neither a file nor an export nor a preset"),
+        (["fpn", "nope"], "nope is not a file, an export or a preset"),
         (["a.json", "a.json", "--set", "width=8"], "--set changes a preset, and neither a.json nor a.json is one"),
     ],
 )

@@ -31,7 +31,7 @@ def test_a_file(data: object, nas: Nas) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nope"], "nope is neither a file nor an export nor a preset; presets are fpn"),
+        (["nope"], "nope is not a file, an export or a preset; presets are fpn"),
         (["fpn", "--set", "width"], "--set width: should be OPTION=VALUE"),
         (["fpn", "--set", "width=wide"], "--set width: should be a whole number, not 'wide'"),
         (["fpn", "--set", "colour=red"], "fpn: has no option 'colour'"),

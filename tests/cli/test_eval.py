@@ -7,15 +7,15 @@ import pytest
 
 from nas.exports import export_study
 from tests.cli.conftest import Nas
-from tests.exports.studies import CLASSES, WINNER, Made, measured
+from tests.exports.studies import CLASSES, WINNER, StoredStudy, measured
 from tests.tasks.data.folders import voc_object, write_voc
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[str, str]:
     """An export and data for it."""
-    made = Made(tmp_path)
-    made.tell(measured(WINNER), {"ap": 0.4})
+    made = StoredStudy(tmp_path)
+    made.add(measured(WINNER), {"ap": 0.4})
     export_study(made.store, "pets", tmp_path / "export")
     made.store.close()
     objects = [voc_object(name, (4, 6, 30, 40)) for name in CLASSES]

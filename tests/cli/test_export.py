@@ -8,15 +8,15 @@ import pytest
 from tests.cli.conftest import Nas
 from tests.cli.test_ls import UNUSABLE
 from tests.exports.code.written import imported
-from tests.exports.studies import RIVAL, WINNER, Made, measured
+from tests.exports.studies import RIVAL, WINNER, StoredStudy, measured
 
 
 @pytest.fixture
 def pets(tmp_path: Path) -> str:
     """URL of a study with weights; trial 1 is the best."""
-    made = Made(tmp_path)
-    made.tell(measured(RIVAL), {"ap": 0.3}, baseline="panet")
-    made.tell(measured(WINNER), {"ap": 0.4})
+    made = StoredStudy(tmp_path)
+    made.add(measured(RIVAL), {"ap": 0.3}, baseline="panet")
+    made.add(measured(WINNER), {"ap": 0.4})
     made.store.close()
     return f"sqlite:///{tmp_path}/nas.db"
 
@@ -49,7 +49,7 @@ def test_code_that_loads_what_lies_beside_it(nas: Nas, pets: str) -> None:
     assert len(imported(Path("it/model.py").resolve()).load().state_dict()) > 0
 
 
-def test_onnx_without_its_packages_is_told_with_the_command(
+def test_onnx_without_its_packages_is_refused_with_the_command(
     refused: Callable[..., str], pets: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: None)

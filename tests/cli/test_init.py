@@ -54,7 +54,7 @@ def test_the_help_of_a_verb_has_its_example_on_one_line(
 
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_the_words_of_an_example_are_understood(verb: str) -> None:
-    args = cli._parser().parse_args(cli.VERBS[verb].EXAMPLE.split()[1:])
+    args = cli.build_parser().parse_args(cli.VERBS[verb].example.split()[1:])
     assert args.verb == verb
 
 
@@ -83,18 +83,18 @@ def test_wrong_words_are_one_message(words: list[str], message: str, nas: Nas) -
 
 
 def test_work_that_failed_is_one_message(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.VERBS["ls"], "run", ended(NASError("five trials failed in a row")))
+    monkeypatch.setattr("nas.cli.ls.run", ended(NASError("five trials failed in a row")))
     done = nas("ls")
     assert (done.status, done.out, done.err) == (1, "", "nas: five trials failed in a row\n")
 
 
 def test_an_interrupt_has_its_own_status(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.VERBS["ls"], "run", ended(KeyboardInterrupt))
+    monkeypatch.setattr("nas.cli.ls.run", ended(KeyboardInterrupt))
     assert nas("ls").status == 130
 
 
 def test_a_bug_shows_its_traceback_only_when_asked(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.VERBS["ls"], "run", ended(ZeroDivisionError("by zero")))
+    monkeypatch.setattr("nas.cli.ls.run", ended(ZeroDivisionError("by zero")))
     done = nas("ls")
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith("nas: a bug of this program: ZeroDivisionError: by zero\n")

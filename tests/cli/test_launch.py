@@ -1,4 +1,4 @@
-"""What launch makes of its words and of what the search gives back; the search itself is tested with `nas.search`."""
+"""The arguments and output of nas launch. The search itself is tested with `nas.search`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fabricated import TEXT
 
 @pytest.fixture
 def asked(storage: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the search was asked for. It says a line and gives back the fabricated study, in the state `state`."""
+    """The arguments of a search that reports a line and returns the fabricated study in the state `state`."""
     given: dict[str, Any] = {"state": "done"}
 
     def launch(file: StudyFile, *, say: Callable[[str], None], **rest: Any) -> Any:
@@ -56,7 +56,7 @@ def test_the_table_is_on_stdout_and_progress_on_stderr(nas: Nas, asked: dict[str
 
 def test_json_is_one_object_on_stdout(nas: Nas, asked: dict[str, Any]) -> None:
     done = nas("launch", "quickstart", "--json")
-    assert set(done.json) == {"study", "state", "seconds", "trials", "best", "baselines"}
+    assert set(done.json) == {"study", "state", "seconds", "trials", "best", "baselines", "answer"}
     assert done.err == "trial 0 starts\n"
 
 
@@ -99,7 +99,7 @@ def test_a_search_that_fails_is_one_message(nas: Nas, monkeypatch: pytest.Monkey
         (["quickstart", "--workers", "many"], "workers.count: should be a valid integer or 'auto', not 'many'"),
         (["quickstart", "--executor", "spark"], "executor: unknown 'spark'; one of ray, local"),
         (["quickstart", "--set", "objectives=[mAP]"], "objectives[0].metric: unknown metric 'mAP'; one of ap"),
-        (["quickstart", "--set", "baselines=[pan]"], "unknown preset 'pan'; one of fpn"),
+        (["quickstart", "--set", "baselines=[pan]"], "baselines[0]: unknown 'pan'; one of fpn"),
         (["quickstart", "--set", "space.width={low: 64, high: 32}"], "space.width: an empty range"),
         (["quickstart", "--set", "search_space=pyramidd"], "there is no search space 'pyramidd'"),
         (["quickstart", "--set", "task.backbone.checkpoint=no.safetensors"], "no.safetensors"),
@@ -111,15 +111,15 @@ def test_what_cannot_be_launched(words: list[str], message: str, refused: Callab
 
 
 def test_an_unknown_name_in_a_database(refused: Callable[..., str], storage: str) -> None:
-    told = refused("launch", "cell", "--storage", storage)
-    assert told.startswith("there is no study 'cell': not a file")
-    assert told.endswith(f"nor is there one of that name in {storage}")
+    reported = refused("launch", "cell", "--storage", storage)
+    assert reported.startswith("there is no study 'cell': not a file")
+    assert reported.endswith(f"nor is there one of that name in {storage}")
 
 
 @UNUSABLE
 def test_a_name_in_a_database_that_cannot_be_read(
     made: Callable[[Path], str], message: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
-    told = refused("launch", "cells", "--storage", made(tmp_path))
+    reported = refused("launch", "cells", "--storage", made(tmp_path))
     # A missing database is the usual case: then only the files count.
-    assert (message if message != "there is no such database" else "there is no study 'cells'") in told
+    assert (message if message != "there is no such database" else "there is no study 'cells'") in reported

@@ -13,7 +13,7 @@ from nas.files import stem_of
 from nas.storage import open_store
 from tests.cli.conftest import Nas
 from tests.cli.test_launch import asked
-from tests.exports.studies import WINNER, Made, measured
+from tests.exports.studies import WINNER, StoredStudy, measured
 from tests.fabricated import Fabric
 
 __all__ = ["asked"]
@@ -40,8 +40,8 @@ def test_a_study_of_that_name_is_shown_and_listed(nas: Nas, named: str, storage:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_export_of_its_trial_goes_where_was_asked(nas: Nas, name: str, tmp_path: Path) -> None:
-    made = Made(tmp_path, name=name)
-    made.tell(measured(WINNER), {"ap": 0.4})
+    made = StoredStudy(tmp_path, name=name)
+    made.add(measured(WINNER), {"ap": 0.4})
     made.store.close()
     done = nas("export", name, "--storage", f"sqlite:///{tmp_path}/nas.db", "-o", "out", "--format", "config")
     assert done.status == 0, done.err

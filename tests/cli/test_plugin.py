@@ -29,18 +29,18 @@ def _restored() -> Iterator[None]:
 
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_every_verb_takes_it(verb: str) -> None:
-    words = [*cli.VERBS[verb].EXAMPLE.split()[1:], "--plugin", "a.py", "--plugin", "b.py"]
-    assert cli._parser().parse_args(words).plugins == ["a.py", "b.py"]
+    words = [*cli.VERBS[verb].example.split()[1:], "--plugin", "a.py", "--plugin", "b.py"]
+    assert cli.build_parser().parse_args(words).plugins == ["a.py", "b.py"]
 
 
 def test_a_study_with_a_metric_of_a_file(tmp_path: Path, nas: Nas, refused: Callable[..., str]) -> None:
     study, plugin = tmp_path / "own.yaml", tmp_path / "depth.py"
     study.write_text(STUDY)
     plugin.write_text(DEPTH)
-    told = refused("validate", study)
-    assert "objectives[1].metric: unknown metric 'depth'; one of ap," in told
-    assert "(line 5)" in told
-    assert "constraints: depth cannot be bounded" in told
+    reported = refused("validate", study)
+    assert "objectives[1].metric: unknown metric 'depth'; one of ap," in reported
+    assert "(line 5)" in reported
+    assert "constraints: depth cannot be bounded" in reported
     assert nas("validate", study, "--plugin", plugin).status == 0
 
 
@@ -51,5 +51,5 @@ def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path, refused: Calla
 def test_a_study_that_names_code_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
     study = tmp_path / "own.yaml"
     study.write_text(STUDY + "plugins: [depth.py]\n")
-    told = refused("validate", study)
-    assert "plugins: a study names no code: whoever launches it gives --plugin FILE.py" in told
+    reported = refused("validate", study)
+    assert "plugins: a study names no code: whoever launches it gives --plugin FILE.py" in reported

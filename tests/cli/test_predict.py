@@ -8,13 +8,13 @@ from PIL import Image
 
 from nas.exports import export_study
 from tests.cli.conftest import Nas
-from tests.exports.studies import WINNER, Made, measured
+from tests.exports.studies import WINNER, StoredStudy, measured
 
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Path:
-    made = Made(tmp_path)
-    made.tell(measured(WINNER), {"ap": 0.4})
+    made = StoredStudy(tmp_path)
+    made.add(measured(WINNER), {"ap": 0.4})
     export_study(made.store, "pets", tmp_path / "best")
     made.store.close()
     Image.new("RGB", (80, 60), (90, 160, 30)).save(tmp_path / "grass.png")

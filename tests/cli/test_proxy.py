@@ -1,4 +1,4 @@
-"""What nas proxy makes of its words; the certificate itself is tested with `nas.proxy`."""
+"""The arguments and output of nas proxy. The certificate itself is tested with `nas.proxy`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.proxy.samples import certificate, forecast, trained
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What was asked for; a line is said and a certificate given back."""
+    """The arguments of a proxy evaluation that reports a line and returns a certificate."""
     given: dict[str, Any] = {}
 
     def certify(spec: Any, *, say: Callable[[str], None], **rest: Any) -> Any:
@@ -52,11 +52,11 @@ def test_the_runs_the_figures_and_the_verdict(nas: Nas, asked: dict[str, Any]) -
 
 
 def test_json_has_the_figures_and_the_runs(nas: Nas, asked: dict[str, Any]) -> None:
-    told = nas("proxy", "quickstart", "--json").json
+    shown = nas("proxy", "quickstart", "--json").json
     figures = ("tau", "low", "high", "tau_top", "regret", "noise", "spread", "cost_ratio", "necks", "seeds", "verdict")
-    assert set(figures) <= set(told)
-    assert told["certified"] is True
-    assert told["compared"][0]["full"] == [0.4, 0.41]
+    assert set(figures) <= set(shown)
+    assert shown["certified"] is True
+    assert shown["compared"][0]["full"] == [0.4, 0.41]
 
 
 OUTLOOK = Outlook(
@@ -67,7 +67,7 @@ OUTLOOK = Outlook(
 )
 
 
-def test_a_dry_run_tells_what_there_is_to_train(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_reports_what_is_to_be_trained(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.proxy.outlook", lambda spec, **rest: OUTLOOK)
     lines = nas("proxy", "quickstart", "--dry-run").out.splitlines()
     assert lines[1].split() == ["fpn", "3.11", "M"]
@@ -91,24 +91,24 @@ def test_a_study_in_the_database(nas: Nas, asked: dict[str, Any], storage: str) 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--necks", "3"], "--necks 3: it takes at least 8"),
-        (["--seeds", "0"], "--seeds 0: it takes at least 1"),
+        (["--necks", "3"], "--necks 3: it must be at least 8"),
+        (["--seeds", "0"], "--seeds 0: it must be at least 1"),
         (["--threshold", "2"], "--threshold 2.0: tau is at most 1"),
         (["--threshold", "nan"], "--threshold nan: tau is at most 1"),
-        (["-o", "mine.yaml"], "-o names the study file that --search writes: give --search too, or leave it out"),
+        (["-o", "mine.yaml"], "-o names the study file that --search writes: add --search, or leave it out"),
         (["--necks", "many"], "invalid int value: 'many'"),
         (["--set", "full.epoch=3"], "full.epoch: unknown key; did you mean epochs?"),
         (["--set", "full.data.kind=voc"], "full.data: is the same in both trainings: set it in task"),
     ],
 )
-def test_wrong_words_end_with_a_sentence(nas: Nas, asked: dict[str, Any], words: list[str], sentence: str) -> None:
+def test_wrong_arguments_end_with_a_sentence(nas: Nas, asked: dict[str, Any], words: list[str], sentence: str) -> None:
     done = nas("proxy", "quickstart", *words)
     assert done.status == 2
     assert sentence in done.err
     assert not asked
 
 
-def test_show_tells_what_the_proxy_is_worth(nas: Nas, storage: str) -> None:
+def test_show_reports_how_reliable_the_proxy_is(nas: Nas, storage: str) -> None:
     assert nas("show", "cells", "--storage", storage).out.splitlines()[-1].startswith("proxy: not certified")
     with open_store(storage, create=False) as store:
         study = store.study("cells")
@@ -116,16 +116,16 @@ def test_show_tells_what_the_proxy_is_worth(nas: Nas, storage: str) -> None:
         proxy = Trained(task=study.spec.task, fingerprint=study.task)
         full = Trained(task=study.spec.full_task, fingerprint=study.task)
         store.keep_certificate(certificate(proxy=proxy, full=full))
-    told = nas("show", "cells", "--storage", storage).out.splitlines()
-    assert told[-2].startswith("proxy: certified by ap (tau 0.80")
-    assert told[-1].startswith("Trust this proxy: it orders necks much as the full training does")
+    lines = nas("show", "cells", "--storage", storage).out.splitlines()
+    assert lines[-2].startswith("proxy: certified by ap (tau 0.80")
+    assert lines[-1].startswith("Trust this proxy: it orders necks much as the full training does")
     shown = nas("show", "cells", "--storage", storage, "--json").json
     assert (shown["proxy"]["tau"], shown["proxy"]["certified"]) == (0.8, True)
 
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Certificates that a search gives back: of 4 epochs, which is not enough, and of 8."""
+    """Certificates that a search returns: of 4 epochs, which is not enough, and of 8."""
     given = [
         certificate(tau=0.3, proxy=trained(4)),
         certificate(proxy=trained(8)),
@@ -138,7 +138,7 @@ def test_a_search_writes_a_shipped_study_to_the_working_folder(nas: Nas, searche
     done = nas("proxy", "quickstart", "--search")
     assert done.status == 0, done.err
     assert done.out.splitlines()[-2].startswith("quickstart.yaml: task.epochs is 8 now")
-    assert "`nas proxy quickstart.yaml` judges it anew" in done.out.splitlines()[-1]
+    assert "`nas proxy quickstart.yaml` judges the proxy with fresh seeds" in done.out.splitlines()[-1]
     assert nas("validate", "./quickstart.yaml").status == 0
     assert "  epochs: 8\n" in Path("quickstart.yaml").read_text()
     again = nas("proxy", "quickstart", "--search")
@@ -147,9 +147,9 @@ def test_a_search_writes_a_shipped_study_to_the_working_folder(nas: Nas, searche
 
 def test_a_search_changes_a_file_of_ones_own(nas: Nas, searched: list[Any]) -> None:
     Path("mine.yaml").write_text(TEXT)
-    told = nas("proxy", "mine.yaml", "--search", "--json").json
-    assert (told["chosen"]["tau"], told["chosen"]["certified"]) == (0.8, True)
-    assert [(c["epochs"], c["setting"], c["certified"]) for c in told["proxies"]] == [(4, "", False), (8, "", True)]
+    shown = nas("proxy", "mine.yaml", "--search", "--json").json
+    assert (shown["chosen"]["tau"], shown["chosen"]["certified"]) == (0.8, True)
+    assert [(c["epochs"], c["setting"], c["certified"]) for c in shown["proxies"]] == [(4, "", False), (8, "", True)]
     assert "epochs: 8" in Path("mine.yaml").read_text()
 
 
@@ -163,12 +163,12 @@ def test_a_search_that_finds_another_setting_says_so(nas: Nas, searched: list[An
     assert "batch_size: 4" in Path("mine.yaml").read_text()
 
 
-def test_a_forecast_that_would_do_at_less_is_told(nas: Nas, searched: list[Any]) -> None:
+def test_a_cheaper_forecast_is_reported(nas: Nas, searched: list[Any]) -> None:
     Path("mine.yaml").write_text(TEXT)
     searched[0] = certificate(tau=0.3, proxy=trained(4), forecast=forecast(tau=0.7, low=0.4, high=0.9))
     sentence = (
-        "ap_full would do at less, with 4 epochs (tau 0.70, 0.40 to 0.90, 0.100 of the full cost): put it in the place "
-        "of ap in objectives and ask again: the runs are in the database."
+        "ap_full is certified at a lower cost, with 4 epochs (tau 0.70, 0.40 to 0.90, 0.100 of the full cost): replace "
+        "ap by it in objectives and run this again. All runs are in the database."
     )
     assert nas("proxy", "mine.yaml", "--search").out.splitlines()[-1] == sentence
     searched.pop()

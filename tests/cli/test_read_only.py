@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from nas.service.dashboard import app
 from nas.storage import open_store
 from tests.cli.conftest import Nas
-from tests.exports.studies import WINNER, Made, measured
+from tests.exports.studies import WINNER, StoredStudy, measured
 from tests.storage.test_read_only import mount
 
 
@@ -53,8 +53,8 @@ def test_verbs_read_it(words: list[str], nas: Nas, archived: str) -> None:
 def test_an_export_takes_the_weights_from_it(nas: Nas, tmp_path: Path) -> None:
     folder = tmp_path / "archived"
     folder.mkdir()
-    made = Made(folder)
-    made.tell(measured(WINNER), {"ap": 0.4})
+    made = StoredStudy(folder)
+    made.add(measured(WINNER), {"ap": 0.4})
     made.store.close()
     with mounted(folder) as url:
         done = nas("export", "pets", "-o", "out", "--storage", url)
@@ -73,6 +73,6 @@ def test_the_dashboard_reads_it(archived: str) -> None:
     "words", [["launch", "cells"], ["launch", "quickstart"], ["proxy", "cells"], ["dashboard", "--write"]], ids=" ".join
 )
 def test_verbs_that_write_say_so(words: list[str], refused: Callable[..., str], archived: str) -> None:
-    told = refused(*words, "--storage", archived)
-    assert "cannot be written; copy the database to a folder that can" in told
-    assert "\n" not in told
+    reported = refused(*words, "--storage", archived)
+    assert "cannot be written; copy the database to a folder that can" in reported
+    assert "\n" not in reported

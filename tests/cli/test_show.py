@@ -29,7 +29,7 @@ def test_a_study_as_a_table(nas: Nas, storage: str) -> None:
 def test_json_adds_where_the_study_comes_from(nas: Nas, storage: str) -> None:
     shown = nas("show", "cells", "--storage", storage, "--json").json
     assert set(shown) == {
-        *("study", "state", "seconds", "trials", "best", "baselines"),
+        *("study", "state", "seconds", "trials", "best", "baselines", "answer"),
         *("created", "provenance", "spec", "proxy"),
     }
     assert shown["spec"]["task"]["data"] == {"kind": "digits"}

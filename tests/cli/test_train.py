@@ -7,7 +7,7 @@ import pytest
 
 from nas.exports import export_study
 from tests.cli.conftest import Nas
-from tests.exports.studies import SIZE, WINNER, Made, measured
+from tests.exports.studies import SIZE, WINNER, StoredStudy, measured
 from tests.exports.trained import export_of_digits
 
 
@@ -15,8 +15,8 @@ from tests.exports.trained import export_of_digits
 def export(tmp_path: Path) -> Path:
     """A detector of cats, dogs and owls, of a study on digits."""
     task = {"kind": "detection", "data": {"kind": "digits"}, "backbone": {"name": "plain"}, "image_size": SIZE}
-    made = Made(tmp_path, task=task)
-    made.tell(measured(WINNER), {"ap": 0.4})
+    made = StoredStudy(tmp_path, task=task)
+    made.add(measured(WINNER), {"ap": 0.4})
     export_study(made.store, "pets", tmp_path / "export")
     made.store.close()
     return tmp_path / "export"
@@ -45,7 +45,7 @@ def test_the_result_as_json_and_as_lines(nas: Nas, tmp_path: Path) -> None:
         ),
         (["--epochs", "many"], "task.epochs: should be a valid integer"),
         (["--data", "nowhere"], "nowhere"),
-        (["--set", "seed=3"], "a training has the keys of a task alone"),
+        (["--set", "seed=3"], "nas train takes keys of the task alone"),
         (["--set", "task.epoch=3"], "task.epoch: unknown key; did you mean epochs?"),
         (["--set", "task.backbone.levels=[3]", "--set", "task.kind=pose"], "task.kind: unknown 'pose'"),
         (["--format", "pickle"], "unknown format pickle"),
@@ -66,8 +66,8 @@ def test_what_cannot_be(words: list[str], message: str, export: Path, refused: C
 def test_classes_that_are_not_the_exports(nas: Nas, export: Path) -> None:
     done = nas("train", export, "-o", "out")
     assert done.status == 2
-    told = "7, 8, 9, and the export cat, dog, owl: choose them by --set task.data.classes=[...]"
-    assert done.err.splitlines()[-1].endswith(told)
+    reported = "7, 8, 9, and the export cat, dog, owl: choose some with --set task.data.classes=[...]"
+    assert done.err.splitlines()[-1].endswith(reported)
     assert not Path("out").exists()
 
 

@@ -57,10 +57,10 @@ def test_a_sound_study_and_a_sound_space(nas: Nas) -> None:
 
 @pytest.mark.slow
 def test_a_large_space_is_estimated(nas: Nas) -> None:
-    told = nas("validate", "merging_cells", "--json").json
-    assert told["exact"] is False
-    assert told["error"] > 0
-    assert 1e6 < told["necks"] - 4 * told["error"] < told["encodings"]
+    reported = nas("validate", "merging_cells", "--json").json
+    assert reported["exact"] is False
+    assert reported["error"] > 0
+    assert 1e6 < reported["necks"] - 4 * reported["error"] < reported["encodings"]
     assert " necks (standard error " in nas("validate", "merging_cells").out
 
 
@@ -95,11 +95,11 @@ PLACES = {
 
 def test_all_faults_of_all_floors_at_once_each_with_its_place(nas: Nas, refused: Callable[..., str]) -> None:
     Path("faulty.yaml").write_text(FAULTY)
-    told = refused("validate", "faulty.yaml")
-    assert told.startswith(f"{Path('faulty.yaml')}: {len(PLACES)} faults\n")
+    reported = refused("validate", "faulty.yaml")
+    assert reported.startswith(f"{Path('faulty.yaml')}: {len(PLACES)} faults\n")
     faults = {f["path"]: f["message"] for f in nas("validate", "faulty.yaml", "--json").json["faults"]}
     assert {path: int(m.rpartition("(line ")[2].rstrip(")")) for path, m in faults.items()} == PLACES
-    assert all(f"\n  {path}: {message}" in told for path, message in faults.items())
+    assert all(f"\n  {path}: {message}" in reported for path, message in faults.items())
 
 
 def test_a_faulty_study_is_not_launched(refused: Callable[..., str]) -> None:
@@ -128,11 +128,11 @@ def test_faults_as_json_keep_the_exit_status(nas: Nas) -> None:
 def test_a_faulty_space(change: str, message: str, refused: Callable[..., str]) -> None:
     written = SPACE.replace("  conv: [plain]\n", "" if message == "is missing" else f"  {change}\n")
     Path("space.yaml").write_text(written)
-    told = refused("validate", "space.yaml")
+    reported = refused("validate", "space.yaml")
     place = "parameters.convs" if "convs" in change else "parameters.conv"
-    assert told.startswith("space.yaml: ")
-    assert f"{place}: " in told
-    assert message in told
+    assert reported.startswith("space.yaml: ")
+    assert f"{place}: " in reported
+    assert message in reported
 
 
 def test_all_faults_of_a_space_at_once(nas: Nas) -> None:
@@ -141,13 +141,13 @@ def test_all_faults_of_a_space_at_once(nas: Nas) -> None:
     assert [f["path"].removeprefix("parameters.") for f in faults] == ["finest", "levels", "fusion", "conv"]
 
 
-def test_a_study_tells_what_is_wrong_in_its_space_file(refused: Callable[..., str]) -> None:
+def test_a_study_reports_the_faults_of_its_space_file(refused: Callable[..., str]) -> None:
     Path("space.yaml").write_text(SPACE.replace("plain", "plane"))
     Path("mine.yaml").write_text(f"search_space: space.yaml\n{TEXT}")
-    told = refused("validate", "mine.yaml")
-    assert told.startswith("mine.yaml: search_space: ")
-    assert "'plane' is not one of plain, separable" in told
-    assert told.endswith("(line 1)")
+    reported = refused("validate", "mine.yaml")
+    assert reported.startswith("mine.yaml: search_space: ")
+    assert "'plane' is not one of plain, separable" in reported
+    assert reported.endswith("(line 1)")
 
 
 @pytest.mark.parametrize(

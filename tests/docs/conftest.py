@@ -14,7 +14,7 @@ from nas.models import Detector
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.necks.topologies import fpn
 from nas.storage import open_store
-from tests.exports.studies import Made
+from tests.exports.studies import StoredStudy
 from tests.fabricated import Fabric
 from tests.tasks.data.folders import voc_object, write_image, write_voc
 
@@ -46,10 +46,10 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             fabric.close("done")
     shutil.copy(folder / "nas.db", folder / "quickstart.db")
     (folder / "made").mkdir()
-    made = Made(folder / "made")
+    made = StoredStudy(folder / "made")
     head = HeadSpec(classes=CLASSES)
     architecture = Architecture(backbone=BackboneSpec(levels=LEVELS), neck=fpn(LEVELS, 8), head=head, image_size=64)
-    made.tell(Detector(architecture).eval(), {"ap": 0.4, "params": 5e4}, whole=True)
+    made.add(Detector(architecture).eval(), {"ap": 0.4, "params": 5e4}, whole=True)
     for name in STUDIES:
         export_study(made.store, "pets", folder / "exports" / name)
     made.store.close()

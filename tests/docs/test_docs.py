@@ -104,7 +104,7 @@ def test_consoles_hold_commands() -> None:
 def test_a_command_is_understood(command: str, working: Path, capsys: pytest.CaptureFixture[str]) -> None:
     word, *arguments = shlex.split(command.partition(" > ")[0], comments=True)
     if word == "nas":
-        args = cli._parser().parse_args(arguments)
+        args = cli.build_parser().parse_args(arguments)
         if args.verb == "validate" and not Path(args.file).is_file():
             write_study(working)
         if args.verb in RUN:

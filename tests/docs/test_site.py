@@ -47,7 +47,7 @@ def test_every_parameter_of_a_template_is_explained() -> None:
 
 def test_every_verb_and_option_is_explained() -> None:
     words = named("verbs")
-    (choices,) = (a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (choices,) = (a for a in cli.build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     options = {o for own in choices.choices.values() for a in own._actions for o in a.option_strings}
     assert options - {"-h", "--help"} <= {word for words_ in words for word in words_.split(", ")}
     assert {f"nas {verb}" for verb in cli.VERBS} <= words

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 
 from nas.exports import export_study
-from tests.exports.studies import RIVAL, WINNER, Made, measured
+from tests.exports.studies import RIVAL, WINNER, StoredStudy, measured
 
 
 @pytest.fixture
-def pets(tmp_path: Path) -> Iterator[Made]:
+def pets(tmp_path: Path) -> Iterator[StoredStudy]:
     """Trial 0 is a baseline, trial 1 the best."""
-    made = Made(tmp_path)
-    made.tell(measured(RIVAL), {"ap": 0.3, "params": 9e4}, baseline="panet")
-    made.tell(measured(WINNER), {"ap": 0.4, "params": 5e4})
+    made = StoredStudy(tmp_path)
+    made.add(measured(RIVAL), {"ap": 0.3, "params": 9e4}, baseline="panet")
+    made.add(measured(WINNER), {"ap": 0.4, "params": 5e4})
     yield made
     made.store.close()
 
 
 @pytest.fixture
-def exported(pets: Made, tmp_path: Path) -> Path:
+def exported(pets: StoredStudy, tmp_path: Path) -> Path:
     """The best trial of `pets`."""
     export_study(pets.store, "pets", tmp_path / "best")
     return tmp_path / "best"

@@ -55,8 +55,8 @@ def measured(architecture: Architecture, seed: int = 0) -> Detector:
     return model.to(memory_format=torch.channels_last).eval()
 
 
-class Made:
-    """A store with study `pets`, or of another `name`; `tell` adds trials."""
+class StoredStudy:
+    """A store with study `pets`, or of another `name`; `add` adds trials."""
 
     def __init__(self, folder: Path, **spec: Any) -> None:
         task = {"kind": "detection", "data": {"kind": "digits"}, "image_size": SIZE}
@@ -70,7 +70,7 @@ class Made:
             f"task/{TASK}", "backbone", packed({f"backbone.{k}": v for k, v in shared_backbone().state_dict().items()})
         )
 
-    def tell(
+    def add(
         self,
         model: Detector,
         metrics: Mapping[str, float],
@@ -91,8 +91,8 @@ class Made:
                 metrics=dict(metrics), seconds=1.0, details={"device": "cpu"}, weights=packed(weights) if keep else None
             )
             self.store.record(Evaluation(key=key, architecture=architecture, state="complete", measurement=measurement))
-        told = {"digest": key.digest, "metrics": dict(metrics), "feasible": True} | attributes
-        for name, value in told.items():
+        reported = {"digest": key.digest, "metrics": dict(metrics), "feasible": True} | attributes
+        for name, value in reported.items():
             trial.set_user_attr(name, value)
         values = [metrics[o.metric] for o in self.spec.objectives] if state is TrialState.COMPLETE else None
         self.study.tell(trial, values, state=state)

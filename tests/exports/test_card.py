@@ -8,22 +8,22 @@ from nas.necks.describe import describe
 from nas.necks.drawing import svg
 from nas.studies.catalog import load_yaml
 from nas.studies.spec import StudySpec
-from tests.exports.studies import RIVAL, WINNER, Made, measured
+from tests.exports.studies import RIVAL, WINNER, StoredStudy, measured
 
 
-def exported(made: Made, folder: Path, **options: object) -> str:
+def exported(made: StoredStudy, folder: Path, **options: object) -> str:
     export_study(made.store, "pets", folder, **options)  # type: ignore[arg-type]
     return (folder / "README.md").read_text()
 
 
-def made(tmp_path: Path) -> Made:
-    study = Made(tmp_path)
-    study.tell(measured(RIVAL), {"ap": 0.3, "params": 9e4}, baseline="panet")
-    study.tell(measured(WINNER), {"ap": 0.4, "params": 5e4})
+def made(tmp_path: Path) -> StoredStudy:
+    study = StoredStudy(tmp_path)
+    study.add(measured(RIVAL), {"ap": 0.3, "params": 9e4}, baseline="panet")
+    study.add(measured(WINNER), {"ap": 0.4, "params": 5e4})
     return study
 
 
-def test_the_card_tells_what_was_searched_and_found(tmp_path: Path) -> None:
+def test_the_card_shows_what_was_searched_and_found(tmp_path: Path) -> None:
     study = made(tmp_path)
     text = exported(study, tmp_path / "out")
     assert text.startswith("# pets: trial 1\n\n![The neck](drawing.svg)\n")

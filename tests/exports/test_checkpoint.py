@@ -9,18 +9,24 @@ from nas.errors import UserError
 from nas.exports.checkpoint import (
     Checkpoint,
     differences,
-    random_states,
     read_checkpoint,
-    set_random_states,
     write_curve,
 )
+from nas.exports.train import PLACES
 from nas.studies.records import Progress
+from nas.tasks.continuation import random_states, set_random_states
 
 
 def checkpoint() -> Checkpoint:
-    told = Progress(epoch=1, epochs=2, seconds=1.5, metrics={"loss": 0.5, "ap": None})
+    progress = Progress(epoch=1, epochs=2, seconds=1.5, metrics={"loss": 0.5, "ap": None})
     return Checkpoint(
-        {"seed": 0}, "abc", {"w": torch.rand(2)}, {"epoch": 1, "losses": [0.5]}, random_states(), [told.model_dump()], 1
+        {"seed": 0},
+        "abc",
+        {"w": torch.rand(2)},
+        {"epoch": 1, "losses": [0.5]},
+        random_states(),
+        [progress.model_dump()],
+        1,
     )
 
 
@@ -38,7 +44,7 @@ def test_what_was_saved_is_read(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_damaged_one_is_told_with_the_way_out(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     checkpoint().save(tmp_path)
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:100])
@@ -46,7 +52,7 @@ def test_a_damaged_one_is_told_with_the_way_out(tmp_path: Path) -> None:
         read_checkpoint(tmp_path)
 
 
-def test_a_full_disk_is_said_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -78,7 +84,7 @@ def test_the_curve_has_a_line_an_epoch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hello world\nhello\n", b"\x80\x02}", bytes(100)])
-def test_what_is_no_checkpoint_is_said_in_a_sentence(content: bytes, tmp_path: Path) -> None:
+def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(content)
     with pytest.raises(UserError, match="damaged or of another version"):
         read_checkpoint(tmp_path)
@@ -87,5 +93,5 @@ def test_what_is_no_checkpoint_is_said_in_a_sentence(content: bytes, tmp_path: P
 def test_places_may_change_and_settings_may_not() -> None:
     then = {"task": {"lr": 0.1, "data": {"root": "/a", "kind": "voc"}, "cache_bytes": 1.0}, "seed": 0}
     now = {"task": {"lr": 0.2, "data": {"root": "/b", "kind": "voc"}, "cache_bytes": 2.0}, "seed": 0}
-    assert differences(then, now) == ["task.lr 0.1 (now 0.2)"]
+    assert differences(then, now, PLACES) == ["task.lr 0.1 (now 0.2)"]
     assert differences(then, then) == []

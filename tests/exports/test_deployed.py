@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nas.errors import NASError
-from nas.exports.deployed import Deployed, compared
+from nas.exports.graphs import Deployed, check_close
 from tests.exports.studies import SIZE, WINNER, measured
 
 
@@ -34,6 +34,6 @@ def test_the_measured_model_is_left_as_it_is() -> None:
 @pytest.mark.parametrize("other", [torch.tensor([1.0, 2e3 + 1]), torch.tensor([1.0, float("nan")]), torch.ones(3)])
 def test_what_differs_is_refused(other: torch.Tensor) -> None:
     expected = torch.tensor([1.0, 2e3])
-    compared("it", ("y",), (expected + torch.tensor([5e-5, 0.1]),), (expected,))
-    with pytest.raises(NASError, match="it was not written: its y are off torch's by"):
-        compared("it", ("y",), (other,), (expected,))
+    check_close("it", "y", expected + torch.tensor([5e-5, 0.1]), expected)
+    with pytest.raises(NASError, match="it was not written: its y differ from torch's by"):
+        check_close("it", "y", other, expected)

@@ -8,7 +8,6 @@ from nas.errors import UserError
 from nas.exports.config import HEADER, is_export
 from nas.exports.folder import check_folder, write_folder
 
-KNOWN = ("config.yaml", "weights.safetensors")
 OLD = {"config.yaml": f"{HEADER}old".encode(), "weights.safetensors": b"old"}
 NEW = {"weights.safetensors": b"new", "config.yaml": f"{HEADER}new".encode()}
 
@@ -18,7 +17,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_new_folder_and_its_parents_are_made(tmp_path: Path) -> None:
-    write_folder(tmp_path / "a/b", NEW, KNOWN)
+    write_folder(tmp_path / "a/b", NEW)
     assert content(tmp_path / "a/b") == NEW
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
 
@@ -26,20 +25,20 @@ def test_a_new_folder_and_its_parents_are_made(tmp_path: Path) -> None:
 def test_the_working_folder_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    write_folder(Path(), NEW, KNOWN)
+    write_folder(Path(), NEW)
     assert content(tmp_path / "here") == NEW
 
 
 def test_an_earlier_export_is_replaced_and_other_files_stay(tmp_path: Path) -> None:
-    write_folder(tmp_path / "out", OLD, KNOWN)
+    write_folder(tmp_path / "out", OLD)
     (tmp_path / "out/notes.txt").write_text("mine")
     check_folder(tmp_path / "out")
-    write_folder(tmp_path / "out", {"config.yaml": NEW["config.yaml"]}, KNOWN)
+    write_folder(tmp_path / "out", {"config.yaml": NEW["config.yaml"]})
     assert content(tmp_path / "out") == {"config.yaml": NEW["config.yaml"], "notes.txt": b"mine"}
 
 
 def test_the_config_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_folder(tmp_path / "out", OLD, KNOWN)
+    write_folder(tmp_path / "out", OLD)
     replaced = []
     replace = Path.replace
 
@@ -51,7 +50,7 @@ def test_the_config_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Path, "replace", crash_at_the_config)
     with pytest.raises(KeyboardInterrupt):
-        write_folder(tmp_path / "out", NEW, KNOWN)
+        write_folder(tmp_path / "out", NEW)
     assert replaced == ["weights.safetensors"]
     assert content(tmp_path / "out") == OLD | {"weights.safetensors": b"new"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -67,10 +66,10 @@ def test_what_is_not_an_export_is_left_alone(tmp_path: Path) -> None:
         check_folder(tmp_path / "photos/config.yaml")
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file/out cannot be written: Not a directory"):
-        write_folder(tmp_path / "file/out", NEW, KNOWN)
+        write_folder(tmp_path / "file/out", NEW)
 
 
 def test_an_export_of_an_earlier_version_is_known(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from nas.exports import export_study, load
 from nas.necks.topologies import bifpn
 from nas.studies.spec import TaskSpec
 from nas.tasks import prepare
-from tests.exports.studies import CLASSES, SIZE, TASK, WINNER, Made, measured
+from tests.exports.studies import CLASSES, SIZE, TASK, WINNER, StoredStudy, measured
 
 
 def test_the_loaded_detector_has_the_outputs_of_the_measured_one(exported: Path) -> None:
@@ -33,7 +33,7 @@ def test_it_is_a_detector_ready_for_use(exported: Path) -> None:
     assert found.keys() == {"boxes", "scores", "labels"}
 
 
-def test_no_export_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_an_export_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no export: it has no config\.yaml; `nas export STUDY -o DIR` makes one"):
         load(tmp_path / "nowhere")
     (tmp_path / "config.yaml").write_text("a: 1\n")
@@ -41,13 +41,13 @@ def test_no_export_is_told(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_missing_weights_are_told(exported: Path) -> None:
+def test_missing_weights_are_reported(exported: Path) -> None:
     (exported / "weights.safetensors").unlink()
     with pytest.raises(UserError, match=r"weights\.safetensors cannot be read: No such file"):
         load(exported)
 
 
-def test_damaged_weights_are_told(exported: Path) -> None:
+def test_damaged_weights_are_reported(exported: Path) -> None:
     data = bytearray((exported / "weights.safetensors").read_bytes())
     data[-1] ^= 1
     (exported / "weights.safetensors").write_bytes(data)
@@ -67,7 +67,7 @@ def test_damaged_weights_are_told(exported: Path) -> None:
         ("study: pets", "study: !!python/name:os.system pets", "is not allowed here"),
     ],
 )
-def test_a_damaged_config_is_told(exported: Path, old: str, new: str, message: str) -> None:
+def test_a_damaged_config_is_refused(exported: Path, old: str, new: str, message: str) -> None:
     path = exported / "config.yaml"
     text = path.read_text()
     assert old in text
@@ -90,9 +90,9 @@ def test_a_trained_detector_on_a_frozen_pretrained_backbone_comes_back(tmp_path:
     model = task.build(task.architecture(bifpn((3, 4), 8, repeats=1)))
     for _ in task.train(model, seed=0, epochs=1):
         pass
-    made = Made(tmp_path)
+    made = StoredStudy(tmp_path)
     made.store.put_artifact(f"task/{TASK}", "backbone", task.shared()["backbone"])
-    made.tell(model, {"ap": 0.1})
+    made.add(model, {"ap": 0.1})
     export_study(made.store, "pets", tmp_path / "out")
     made.store.close()
     images = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))

@@ -53,12 +53,12 @@ def test_a_threshold_out_of_range_is_refused(exported: Path, photo: Path, thresh
         predict(exported, [photo], threshold=threshold)
 
 
-def test_all_faulty_images_are_told_and_nothing_is_written(exported: Path, photo: Path, tmp_path: Path) -> None:
+def test_all_faulty_images_are_reported_and_nothing_is_written(exported: Path, photo: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.png"
     text.write_text("not pixels")
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as caught:
         predict(exported, [photo, tmp_path / "missing.jpg", text, tmp_path], draw=tmp_path / "drawn")
-    lines = str(told.value).splitlines()
+    lines = str(caught.value).splitlines()
     assert lines[0] == "3 images:"
     assert lines[1] == f"  {tmp_path / 'missing.jpg'}: No such file or directory"
     assert "text.png: not a readable image" in lines[2]
@@ -86,9 +86,7 @@ def test_a_photo_on_its_side_is_answered_and_drawn_upright(exported: Path, tmp_p
     assert np.array_equal(*drawn)
 
 
-def test_an_image_of_too_many_pixels_is_told_with_the_way_out(
-    exported: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_of_too_many_pixels_is_refused(exported: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.tasks.data.picture.MAX_PIXELS", 5000)
     with pytest.raises(UserError, match=r"photo\.jpg: 150 x 90 are .* million are read: make it smaller"):
         predict(exported, [photo])
@@ -107,6 +105,6 @@ def test_no_picture_takes_the_place_of_another_or_of_an_image(exported: Path, ph
     assert names == {"photo-boxes.png", "photo-boxes-2.png", "photo-boxes-3.png", "photo-boxes-boxes.png"}
 
 
-def test_a_file_in_the_place_of_the_pictures_is_told(exported: Path, photo: Path) -> None:
+def test_a_file_in_place_of_the_pictures_is_refused(exported: Path, photo: Path) -> None:
     with pytest.raises(UserError, match="is a file: give a folder for the pictures"):
         predict(exported, [photo], draw=photo)

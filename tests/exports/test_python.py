@@ -12,11 +12,11 @@ from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.topologies import fpn
 from nas.tasks.weights import packed
 from tests.exports.code.written import imported
-from tests.exports.studies import Made
+from tests.exports.studies import StoredStudy
 from tests.models.maps import randomised
 
 
-def test_an_exported_neck_gives_what_nas_load_gives(pets: Made, tmp_path: Path) -> None:
+def test_an_exported_neck_gives_what_nas_load_gives(pets: StoredStudy, tmp_path: Path) -> None:
     export_study(pets.store, "pets", tmp_path / "out", formats=["config", "weights", "python"])
     model, neck = load(tmp_path / "out"), imported(tmp_path / "out/model.py").load()
     with torch.no_grad():
@@ -38,7 +38,7 @@ def test_the_lines_for_a_backbone_of_timm_work_as_they_stand(tmp_path: Path, mon
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         expected = model(images)
-    lines = (module.__doc__ or "").split("The backbone it was trained with is timm's:\n\n")[1].splitlines()
+    lines = (module.__doc__ or "").split("It was trained with a backbone of timm:\n\n")[1].splitlines()
     names = vars(module) | {"timm": pytest.importorskip("timm"), "neck": module.load(), "images": images}
     with torch.no_grad():
         exec("\n".join(line.removeprefix("    ") for line in lines), names)

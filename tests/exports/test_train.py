@@ -41,7 +41,7 @@ def done(export: Path) -> Path:
 
 @pytest.fixture
 def terminated(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has this process terminated after some steps of training."""
+    """Terminates this process after some steps of training."""
 
     def at(count: int) -> None:
         steps = []
@@ -109,7 +109,7 @@ def test_the_result_is_an_export_with_its_curve_and_where_it_comes_from(export: 
 
 
 @pytest.mark.slow
-def test_a_result_is_not_told_for_other_data(export: Path, done: Path, tmp_path: Path) -> None:
+def test_a_result_is_not_reported_for_other_data(export: Path, done: Path, tmp_path: Path) -> None:
     shutil.copytree(done, tmp_path / "out")
     config = read_config(done)
     assert config.task is not None
@@ -121,25 +121,25 @@ def test_a_result_is_not_told_for_other_data(export: Path, done: Path, tmp_path:
 
 @pytest.mark.slow
 def test_a_model_is_not_made_into_one_of_another_task(export: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"task.kind: is detection in the export, and stays so"):
+    with pytest.raises(SpecError, match=r"task.kind: is detection in the export, which cannot be changed"):
         train(export, tmp_path / "out", sets=["task.kind=segmentation"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [STEPS + 2, 2 * STEPS])
-def test_one_that_was_terminated_goes_on_bit_for_bit(
+def test_a_terminated_training_continues_bit_for_bit(
     step: int, export: Path, done: Path, tmp_path: Path, terminated: Callable[[int], None]
 ) -> None:
     lines: list[str] = []
     terminated(step)
     with pytest.raises(Interrupted):
         train(export, tmp_path / "out", say=lines.append)
-    assert "the same command goes on" in lines[-1]
+    assert "the same command continues" in lines[-1]
     assert {"checkpoint.pt", "curve.csv"} == {path.name for path in (tmp_path / "out").iterdir()}
     with pytest.raises(UserError, match=r"begun with other settings: seed 0 \(now 1\), task.lr 0.005 \(now 0.01\)"):
         train(export, tmp_path / "out", seed=1, sets=["task.lr=0.01"])
     train(export, tmp_path / "out", say=lines.append)
-    assert any(line.startswith("going on from") for line in lines)
+    assert any(line.startswith("continuing from") for line in lines)
     assert same_weights(done, tmp_path / "out")
     assert curve(done) == curve(tmp_path / "out")
     assert quality(read_config(done)) == quality(read_config(tmp_path / "out"))
@@ -147,7 +147,7 @@ def test_one_that_was_terminated_goes_on_bit_for_bit(
 
 
 @pytest.mark.slow
-def test_a_segmenter_with_a_tuned_backbone_goes_on_bit_for_bit(
+def test_a_segmenter_with_a_tuned_backbone_continues_bit_for_bit(
     tmp_path: Path, terminated: Callable[[int], None]
 ) -> None:
     backbone = {"tune": "full", "checkpoint": tiny.checkpoint(tmp_path)}
@@ -178,7 +178,7 @@ def test_weights_are_fine_tuned_at_another_size_and_length_and_the_result_is_tra
 
 
 @pytest.mark.slow
-def test_a_finished_one_is_told_again_and_gets_what_formats_it_lacks(export: Path, done: Path, tmp_path: Path) -> None:
+def test_a_finished_training_is_reported_and_gets_missing_formats(export: Path, done: Path, tmp_path: Path) -> None:
     out = shutil.copytree(done, tmp_path / "out")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     report = train(export, out)
@@ -215,7 +215,7 @@ def test_a_folder_with_something_else_is_left_alone(what: str, export: Path, tmp
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_an_export_of_old_is_told_the_way_out(export: Path, tmp_path: Path) -> None:
+def test_an_old_export_is_refused(export: Path, tmp_path: Path) -> None:
     old = shutil.copytree(export, tmp_path / "old")
     text = (old / CONFIG).read_text()
     start, end = text.index("\ntask:"), text.index("\ntrained:")

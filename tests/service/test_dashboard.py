@@ -21,7 +21,7 @@ from nas.errors import StoreError, UserError
 from nas.necks.drawing import svg
 from nas.search.notes import study_note, trial_note
 from nas.search.optuna_adapter import link_drawing, save_study_note, save_trial_note
-from nas.service.dashboard import DRAWN, REFUSAL, app, serve
+from nas.service.dashboard import NO_FILES, READ_ONLY, app, serve
 from nas.storage import open_store
 from nas.studies.records import Key
 from tests.fabricated import Fabric, architecture, fabricate, spec
@@ -90,7 +90,7 @@ def test_every_route_that_changes_something_is_refused(client: TestClient) -> No
     assert ("DELETE", "/api/studies/1") in routes
     for method, path in routes:
         answer = client.request(method, path)
-        assert (answer.status_code, answer.json()) == (405, {"reason": REFUSAL}), (method, path)
+        assert (answer.status_code, answer.json()) == (405, {"reason": READ_ONLY}), (method, path)
         assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
@@ -122,23 +122,23 @@ def test_changes_are_possible_where_they_are_asked_for(url: str) -> None:
 def test_files_cannot_be_attached_even_then(url: str) -> None:
     with open_store(url, create=False) as store:
         refused = TestClient(app(store, write=True)).post("/api/artifacts/1/1", json={"file": "data:,x"})
-        assert (refused.status_code, refused.json()) == (405, {"reason": DRAWN})
+        assert (refused.status_code, refused.json()) == (405, {"reason": NO_FILES})
 
 
-def test_a_missing_database_is_told_and_not_made(tmp_path: Path) -> None:
+def test_a_missing_database_is_refused_and_not_created(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no such database"):
         serve(f"sqlite:///{tmp_path}/nas.db", port=0)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_port_in_use_is_told(url: str) -> None:
+def test_a_port_in_use_is_refused(url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1, port {port}: another program listens there"):
             serve(url, port=port)
 
 
-def test_an_address_that_cannot_be_is_told(url: str) -> None:
+def test_an_impossible_address_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="cannot listen on port 70000: ports are 0 to 65535"):
         serve(url, port=70000)
     with pytest.raises(UserError, match=r"cannot listen on no\.such\.host\.invalid, port 0: "):
@@ -161,7 +161,7 @@ class Served:
         raise AssertionError("\n".join(self.said))
 
     def interrupt(self) -> tuple[int, str]:
-        """As Ctrl-C does: the exit status and what is said at the end."""
+        """Interrupt it as Ctrl-C does; returns the exit status and the rest of stderr."""
         self.process.send_signal(signal.SIGINT)
         try:
             _, rest = self.process.communicate(timeout=30)
@@ -183,10 +183,12 @@ def test_it_serves_until_it_is_interrupted(url: str) -> None:
     assert ended == (0, "")
 
 
-def test_changes_by_anybody_are_warned_of(url: str) -> None:
+def test_a_dashboard_that_anybody_can_change_warns(url: str) -> None:
     served = Served(url, host="0.0.0.0", write=True)
     served.interrupt()
-    assert served.said[0].startswith("warning: whoever reaches 0.0.0.0 can change and delete studies")
+    assert served.said[0].startswith(
+        "warning: there is no authentication: whoever reaches 0.0.0.0 can change and delete studies"
+    )
 
 
 @pytest.mark.slow

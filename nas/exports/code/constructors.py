@@ -1,4 +1,4 @@
-"""How the modules of a model were constructed: the calls that would make them again."""
+"""Constructors: the calls that construct the modules of a model, as expressions."""
 
 from __future__ import annotations
 
@@ -14,48 +14,49 @@ import torch
 from torch import nn
 
 from nas.errors import NASError
-from nas.exports.code.layout import Call, Expression, call, listed
+from nas.exports.code.layout import Expression, call, listed
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
-_ONE_AT_A_TIME = threading.Lock()
-"""Classes belong to the whole process: of two exports at a time the one would restore what the other noted with."""
+_LOCK = threading.Lock()
+"""Only one thread at a time may patch classes."""
 
 
 class Constructors:
-    """The calls behind `build()`. It is called twice, on the meta device: to see which classes there are, and to see
-    what each is called with.
+    """The constructor calls of the model that `build` returns.
+
+    `build` is called twice, on the meta device: first to find the classes, then to record their arguments.
+
+    Attributes:
+        model: the model.
+        operators: classes that are not torch's, by name, of the expressions so far.
     """
 
     def __init__(self, build: Callable[[], nn.Module]) -> None:
-        self._made: dict[nn.Module, Arguments] = {}
+        self._calls: dict[nn.Module, Arguments] = {}
         with torch.device("meta"):
             classes = {type(module) for module in build().modules()}
-            with _noted(classes, self._made):
-                self.model = build()
+            with _recorded(classes, self._calls):
+                self.model: Any = build()
         self.operators: dict[str, type[nn.Module]] = {}
 
     def expression(self, module: nn.Module) -> Expression:
-        """The call that makes `module`; `operators` learns the classes that are not torch's."""
+        """The call that constructs `module`."""
         if isinstance(module, nn.Sequential):
-            return self._sequence(module)
+            parts = {name: self.expression(part) for name, part in module.named_children()}
+            if list(parts) == [str(i) for i in range(len(parts))]:
+                return call("nn.Sequential", *parts.values())
+            return call("block", **parts)
         kind = type(module)
-        if getattr(nn, kind.__name__, None) is kind:
-            name = f"nn.{kind.__name__}"
-        else:
-            name = kind.__name__
-            if self.operators.setdefault(name, kind) is not kind:
-                raise NASError(f"two operators are called {name}: a model.py cannot hold both")
-        args, named = self._made[module]
+        name = kind.__name__
+        if getattr(nn, name, None) is kind:
+            name = f"nn.{name}"
+        elif self.operators.setdefault(name, kind) is not kind:
+            raise NASError(f"two operators are called {name}: a model.py cannot hold both")
+        args, named = self._calls[module]
         defaults = inspect.signature(kind).parameters
         named = {key: value for key, value in named.items() if key not in defaults or value != defaults[key].default}
         return call(name, *map(self._value, args), **{key: self._value(value) for key, value in named.items()})
-
-    def _sequence(self, module: nn.Sequential) -> Call:
-        parts = {name: self.expression(part) for name, part in module.named_children()}
-        if list(parts) == [str(i) for i in range(len(parts))]:
-            return call("nn.Sequential", *parts.values())
-        return call("block", **parts)
 
     def _value(self, value: Any) -> Expression:
         if isinstance(value, nn.Module):
@@ -70,18 +71,18 @@ class Constructors:
 
 
 @contextmanager
-def _noted(classes: set[type[nn.Module]], made: dict[nn.Module, Arguments]) -> Iterator[None]:
-    """While it lasts, instances of `classes` put down what they are constructed with."""
-    with _ONE_AT_A_TIME, ExitStack() as stack:
+def _recorded(classes: set[type[nn.Module]], calls: dict[nn.Module, Arguments]) -> Iterator[None]:
+    """Record the arguments of all instances of `classes` that are constructed in the block."""
+
+    def recording(plain: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(plain)
+        def init(self: nn.Module, *args: Any, **named: Any) -> None:
+            calls.setdefault(self, (args, named))  # a subclass calls first, then its base
+            plain(self, *args, **named)
+
+        return init
+
+    with _LOCK, ExitStack() as stack:
         for kind in classes:
-            stack.enter_context(patch.object(kind, "__init__", _noting(kind.__init__, made)))
+            stack.enter_context(patch.object(kind, "__init__", recording(kind.__init__)))
         yield
-
-
-def _noting(plain: Callable[..., None], made: dict[nn.Module, Arguments]) -> Callable[..., None]:
-    @functools.wraps(plain)
-    def init(self: nn.Module, *args: Any, **named: Any) -> None:
-        made.setdefault(self, (args, named))  # a subclass calls first, then its base
-        plain(self, *args, **named)
-
-    return init

@@ -1,11 +1,11 @@
-"""The source text of classes, with all that they need of their modules: functions, constants, imports."""
+"""Definitions: the source of classes, with the functions, constants and imports that they need."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import resolve_name
 from types import ModuleType
@@ -16,24 +16,24 @@ Statement = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 
 
 class Definitions:
-    """Definitions collected from modules, in an order in which they can be executed.
+    """Definitions copied from modules, in an order in which they can be executed.
 
-    What a module imports of its own package or of this one is followed to where it is defined; all else is imported.
+    Names that a module imports from its own package or from this one are copied too. All others are imported.
     """
 
     def __init__(self) -> None:
-        self._texts: dict[str, tuple[str, str]] = {}
+        self._copied: dict[str, tuple[str, str]] = {}
         self.imports: set[str] = set()
 
     @property
     def texts(self) -> list[str]:
-        return [text for _, text in self._texts.values()]
+        return [text for _, text in self._copied.values()]
 
     def require(self, name: str, module: ModuleType) -> None:
-        """Collect what `module` calls `name`, after all that it needs.
+        """Copy what `module` calls `name`, after all that it needs.
 
         Raises:
-            NASError: another module has defined the same name.
+            NASError: the name was copied from another module.
         """
         statements, imports = _top_level(module)
         if name in imports:
@@ -42,29 +42,24 @@ class Definitions:
                 self.require(name, importlib.import_module(origin))
             else:
                 self.imports.add(line)
-            return
-        if name not in statements:
-            return  # a built-in name
-        known = self._texts.get(name)
-        if known is not None:
-            if known[0] != module.__name__:
-                raise NASError(f"{known[0]} and {module.__name__} both define {name}: a model.py cannot hold both")
-            return
-        statement = statements[name]
-        for other in _names(statement):
-            if other != name:
-                self.require(other, module)
-        self._texts[name] = (module.__name__, _text(statement, inspect.getsource(module)))
-
-
-def _names(statement: Statement) -> Iterable[str]:
-    """Names that a definition may take from its module, in the order of the text."""
-    return dict.fromkeys(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
+        elif name in self._copied and name in statements:
+            known = self._copied[name][0]
+            if known != module.__name__:
+                raise NASError(f"{known} and {module.__name__} both define {name}: a model.py cannot hold both")
+        elif name in statements:  # otherwise it is built in
+            statement = statements[name]
+            for other in dict.fromkeys(node.id for node in ast.walk(statement) if isinstance(node, ast.Name)):
+                if other != name:
+                    self.require(other, module)
+            decorators = statement.decorator_list if isinstance(statement, ast.ClassDef | ast.FunctionDef) else []
+            first = min([statement.lineno, *(d.lineno for d in decorators)])
+            lines = inspect.getsource(module).splitlines()[first - 1 : statement.end_lineno]
+            self._copied[name] = module.__name__, "\n".join(lines)
 
 
 @cache
 def _top_level(module: ModuleType) -> tuple[dict[str, Statement], dict[str, tuple[str, str]]]:
-    """Definitions of a module by name; and imports by name, each as a line and the module it is from."""
+    """The definitions of a module by name, and its imports by name: each a line and the module it imports from."""
     statements: dict[str, Statement] = {}
     imports: dict[str, tuple[str, str]] = {}
     for statement in ast.parse(inspect.getsource(module)).body:
@@ -73,7 +68,8 @@ def _top_level(module: ModuleType) -> tuple[dict[str, Statement], dict[str, tupl
         elif isinstance(statement, ast.ClassDef | ast.FunctionDef):
             statements[statement.name] = statement
         elif isinstance(statement, ast.Assign | ast.AnnAssign):
-            statements |= dict.fromkeys(_targets(statement), statement)
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            statements |= {target.id: statement for target in targets if isinstance(target, ast.Name)}
     return statements, imports
 
 
@@ -86,14 +82,3 @@ def _imported(statement: ast.Import | ast.ImportFrom, package: str | None) -> It
         else:
             origin = resolve_name("." * statement.level + (statement.module or ""), package)
             yield name, (f"from {origin} import {alias.name}{renamed}", origin)
-
-
-def _targets(statement: ast.Assign | ast.AnnAssign) -> list[str]:
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-def _text(statement: Statement, source: str) -> str:
-    decorators = statement.decorator_list if isinstance(statement, ast.ClassDef | ast.FunctionDef) else []
-    first = min([statement.lineno, *(d.lineno for d in decorators)])
-    return "\n".join(source.splitlines()[first - 1 : statement.end_lineno])

@@ -1,4 +1,4 @@
-"""Python expressions as values, and their layout in lines of 120 columns as `ruff format` would lay them out."""
+"""Python expressions as values, and their layout in lines of 120 columns as by `ruff format`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ WIDTH = 120
 
 @dataclass(frozen=True)
 class Call:
-    """`name(items)`; with brackets and no name, a list."""
+    """`name(items)`, or a list: square brackets without a name. Each item has a prefix, such as `key=`."""
 
     name: str
     items: tuple[tuple[str, Expression], ...]
-    brackets: str = "()"
+    brackets: tuple[str, str] = ("(", ")")
 
 
 Expression = str | Call
@@ -26,28 +26,29 @@ def call(name: str, *items: Expression, **named: Expression) -> Call:
 
 
 def listed(items: Sequence[Expression]) -> Call:
-    return Call("", tuple(("", item) for item in items), "[]")
+    return Call("", tuple(("", item) for item in items), ("[", "]"))
 
 
 def flat(expression: Expression) -> str:
-    """On one line."""
+    """The expression on one line."""
     if isinstance(expression, str):
         return expression
-    items = ", ".join(key + flat(item) for key, item in expression.items)
-    return f"{expression.name}{expression.brackets[0]}{items}{expression.brackets[1]}"
+    start, end = expression.brackets
+    return f"{expression.name}{start}{', '.join(key + flat(item) for key, item in expression.items)}{end}"
 
 
 def laid_out(prefix: str, expression: Expression, indent: int, suffix: str = "") -> list[str]:
-    """Lines of `prefix expression suffix`: on one line, else the items on the next, else a line an item."""
+    """The expression on one line, otherwise all its items on the next line, otherwise an item a line."""
     margin = " " * indent
     line = f"{margin}{prefix}{flat(expression)}{suffix}"
     if len(line) <= WIDTH or isinstance(expression, str) or not expression.items:
         return [line]
-    start, end = expression.brackets[0], expression.brackets[1]
+    start, end = expression.brackets
     items = f"{margin}    {', '.join(key + flat(item) for key, item in expression.items)}"
-    if len(items) <= WIDTH:
-        # A lone item that could be broken further stays whole here too: its brackets are not shared.
-        body = [items] if start == "(" else [f"{margin}    {key}{flat(item)}," for key, item in expression.items]
-    else:
+    if len(items) > WIDTH:
         body = [line for key, item in expression.items for line in laid_out(key, item, indent + 4, ",")]
+    elif start == "(":
+        body = [items]
+    else:  # a list has an item a line
+        body = [f"{margin}    {key}{flat(item)}," for key, item in expression.items]
     return [f"{margin}{prefix}{expression.name}{start}", *body, f"{margin}{end}{suffix}"]

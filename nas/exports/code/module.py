@@ -1,15 +1,17 @@
 """source: a neck as the text of a Python module, `model.py`.
 
-The modules that `nas.models` builds are written out by the calls that constructed them, and the classes behind those
-calls by their own source, so that there is one truth. What is written here is the naming and the `forward`.
+The layers are written as the calls that constructed them when `nas.models` built the neck, and the classes behind those
+calls are copied from their own source (see decisions: model-py-from-the-built-model). Only names and the `forward` are
+written here.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
+from typing import Any
 
 from torch import nn
 
@@ -22,51 +24,53 @@ from nas.models import blocks
 from nas.models.neck import Neck
 from nas.necks.canonical import canonical
 from nas.necks.describe import map_names, node_table, summary
-from nas.necks.spec import EdgeSpec, NeckSpec, NodeSpec
+from nas.necks.spec import EdgeSpec, MergeSpec, NeckSpec, NodeSpec
 
 
 def source(neck: NeckSpec, channels: Mapping[int, int], title: str = "A neck", usage: str = "") -> str:
     """The text of `model.py`.
 
     Args:
-        neck: what to write.
+        neck: the neck.
         channels: the backbone's channels by level.
-        title: what the file is, for its first line.
-        usage: further lines of its docstring.
+        title: start of the docstring.
+        usage: end of the docstring.
 
     Raises:
         SpecError: the neck does not fit the channels.
-        NASError: an operator cannot be written out.
+        NASError: an operator cannot be written as code.
     """
     return _Writer(canonical(neck), channels).text(title, usage)
 
 
 class _Writer:
-    """The layers of a neck under their names, and its `forward`."""
+    """The code of a neck, collected node by node."""
 
     def __init__(self, spec: NeckSpec, channels: Mapping[int, int]) -> None:
         self.spec = spec
         self.channels = channels
         self.maps = [name.lower().replace(".", "_") for name in map_names(spec)]
-        self.made = Constructors(lambda: Neck(spec, channels))
-        self.layers: dict[str, Expression] = {}
-        self.names: dict[str, str] = {}
-        self.sized: set[int] = set()
-        self.laterals: dict[str, str] = {}
-        model = self.made.model
-        assert isinstance(model, Neck)
-        self.model = model
-        self.body = [line for i in range(len(spec.nodes)) for line in self._node(i)]
-        self.body += self._merge() if spec.merge is not None else []
+        self.constructors = Constructors(lambda: Neck(spec, channels))
+        self.model = self.constructors.model
+        self.places = {module: name for name, module in self.model.named_modules()}
+        self.layers: dict[str, Expression] = {}  # by attribute name
+        self.names: dict[str, str] = {}  # attribute names by the names in the built neck
+        self.laterals: dict[str, str] = {}  # attribute names by the keys of shared projections
+        self.sized: set[int] = set()  # levels that maps are resampled to
+        self.body: list[str] = []  # lines of `forward`
+        for i, node in enumerate(spec.nodes):
+            self._node(self.maps[len(spec.inputs) + i], node, self.model.nodes[i])
+        if spec.merge is not None:
+            self._merge(spec.merge)
 
     def text(self, title: str, usage: str) -> str:
         definitions = Definitions()
-        for name, kind in sorted(self.made.operators.items()):
+        for name, kind in sorted(self.constructors.operators.items()):
             definitions.require(name, sys.modules[kind.__module__])
-        blocked = any("block(" in flat(layer) for layer in self.layers.values())
-        if blocked:
+        has_blocks = any("block(" in flat(layer) for layer in self.layers.values())
+        if has_blocks:
             definitions.require("init_convolutions", blocks)
-        parts = [*definitions.texts, *([BLOCK] if blocked else []), self._class(), self._names(), LOAD]
+        parts = [*definitions.texts, *([BLOCK] if has_blocks else []), self._class(), self._names(), LOAD]
         head = f"{_docstring(self.spec, title, usage)}\n\n{sorted_imports({*IMPORTS, *definitions.imports})}"
         gap = "\n\n\n" if parts[0].startswith(("class ", "def ", "@")) else "\n\n"  # as isort has it
         return head + gap + "\n\n\n".join(parts) + "\n"
@@ -74,27 +78,27 @@ class _Writer:
     def _class(self) -> str:
         spec = self.spec
         inputs = [f"{name} {_shape(self.channels[x], x)}" for name, x in zip(self.maps, spec.inputs, strict=False)]
+        unpacked = ", ".join(self.maps[: len(inputs)]) if len(inputs) > 1 else f"({self.maps[0]},)"
+        arguments = ["self", "maps: Mapping[str, Tensor] | Sequence[Tensor]"]
+        about = []
+        if min(self.sized, default=spec.inputs[0]) < spec.inputs[0]:
+            arguments.append("image: tuple[int, int] | None = None")
+            about = ['        """`image` is its height and width; without it both are assumed to be even."""']
+        returned = "OrderedDict[str, Tensor]" if spec.merge is None else "Tensor"
         lines = [
             "class Neck(nn.Module):",
-            '    """The backbone\'s maps, fine to coarse, become the pyramid\'s.',
+            '    """Computes the pyramid from the backbone\'s maps, fine to coarse.',
             "",
-            *(f"    {line}" for line in wrap(f"Takes {', '.join(inputs)}; H and W are the image's.", WIDTH - 4)),
+            *(f"    {line}" for line in wrap(f"It takes {', '.join(inputs)}. H and W are the image's.", WIDTH - 4)),
             '    """',
             "",
             "    def __init__(self) -> None:",
             "        super().__init__()",
             *(line for name, layer in self.layers.items() for line in laid_out(f"self.{name} = ", layer, 8)),
             "",
-        ]
-        given = ", ".join(self.maps[: len(spec.inputs)]) if len(spec.inputs) > 1 else f"({self.maps[0]},)"
-        below = any(level < spec.inputs[0] for level in self.sized)
-        taken = ["self", "maps: Mapping[str, Tensor] | Sequence[Tensor]"]
-        taken += ["image: tuple[int, int] | None = None"] if below else []
-        gives = "OrderedDict[str, Tensor]" if spec.merge is None else "Tensor"
-        lines += [
-            *laid_out("def ", call("forward", *taken), 4, f" -> {gives}:"),
-            *(['        """`image` is its height and width; without it they are taken for even."""'] if below else []),
-            f"        {given} = maps.values() if isinstance(maps, Mapping) else maps",
+            *laid_out("def ", call("forward", *arguments), 4, f" -> {returned}:"),
+            *about,
+            f"        {unpacked} = maps.values() if isinstance(maps, Mapping) else maps",
             *(f"        {line}" for line in self._sizes()),
             *self.body,
         ]
@@ -104,154 +108,113 @@ class _Writer:
         return "\n".join(lines)
 
     def _sizes(self) -> Iterator[str]:
-        """The height and width that maps are brought to, by level."""
-        inputs = self.spec.inputs
-        finest = inputs[0]
-        needed = set(self.sized)
-        if any(level < finest for level in needed):
+        """Lines that compute the height and width of the levels that maps are resampled to."""
+        inputs = dict(zip(self.spec.inputs, self.maps, strict=False))
+        finest = min(inputs)
+        if min(self.sized, default=finest) < finest:
             scale = 2**finest
             yield "if image is None:"
-            yield f"    image = {scale} * {self.maps[0]}.shape[-2], {scale} * {self.maps[0]}.shape[-1]"
-        needed |= set(range(inputs[-1] + 1, max(needed, default=0)))
-        for level in sorted(needed):
+            yield f"    image = {scale} * {inputs[finest]}.shape[-2], {scale} * {inputs[finest]}.shape[-1]"
+        for level in sorted(self.sized):
             if level in inputs:
-                yield f"size{level} = {self.maps[inputs.index(level)]}.shape[-2:]"
-                continue
-            if level < finest:
-                base, steps = "image", level
+                yield f"size{level} = {inputs[level]}.shape[-2:]"
+            elif level == 0:
+                yield "size0 = image"
             else:
-                below = max(x for x in (*inputs, *range(inputs[-1] + 1, level)) if x < level)
-                steps = level - below
-                base = f"size{below}" if below in needed else f"{self.maps[inputs.index(below)]}.shape[-2:]"
-            factor = 2**steps
-            if factor == 1:
-                yield f"size{level} = {base}"
-            elif ".shape" in base:
-                map_ = base.split(".")[0]
-                yield f"size{level} = -(-{map_}.shape[-2] // {factor}), -(-{map_}.shape[-1] // {factor})"
-            else:
-                yield f"size{level} = -(-{base}[0] // {factor}), -(-{base}[1] // {factor})"
+                below = max((x for x in inputs if x < level), default=0)
+                h, w = (f"{inputs[below]}.shape[{i}]" if below in inputs else f"image[{i}]" for i in (-2, -1))
+                factor = 2 ** (level - below)
+                yield f"size{level} = -(-{h} // {factor}), -(-{w} // {factor})"
 
-    def _node(self, index: int) -> Iterator[str]:
-        spec, node, built = self.spec, self.spec.nodes[index], self.model.nodes[index]
-        name = self.maps[len(spec.inputs) + index]
-        yield f"        # {name}: {_shape(node.width, node.level)}"
-        edges: list[Expression] = []
-        for k, edge in enumerate(node.inputs):
-            lines, expression = self._edge(node, edge, built.get_submodule(f"edges.{k}"), index, k, name)
-            yield from lines
-            edges.append(expression)
-        place = f"nodes.{index}"
-        fuse = node.fuse if len(edges) > 1 else "add"
-        fused = None
+    def _node(self, name: str, node: NodeSpec, module: Any) -> None:
+        self.body.append(f"        # {name}: {_shape(node.width, node.level)}")
+        inputs = [self._edge(name, node, *pair) for pair in zip(node.inputs, module.edges, strict=True)]
+        fuse = node.fuse if len(inputs) > 1 else "add"
         if fuse not in _INLINE:
-            fused = self._layer(f"fuse_{name}", fuse, built.get_submodule("fuse"), f"{place}.fuse")
-        block = None
-        if node.block is not None:
-            block = self._layer(f"block_{name}", f"block_{name}", built.get_submodule("block"), f"{place}.block")
-        yield from _assigned(name, fuse, edges, fused, block)
+            inputs = [call(f"self.{self._layer(f'fuse_{name}', module.fuse, shared=fuse)}", listed(inputs))]
+        block = self._layer(f"block_{name}", module.block) if node.block is not None else None
+        self.body += _assigned(name, _fused(fuse, inputs), block)
 
-    def _edge(
-        self, node: NodeSpec, edge: EdgeSpec, built: nn.Module, index: int, k: int, target: str
-    ) -> tuple[list[str], Expression]:
-        spec, source = self.spec, self.maps[edge.source]
-        lines: list[str] = []
+    def _edge(self, name: str, node: NodeSpec, edge: EdgeSpec, module: Any) -> Expression:
+        source = self.maps[edge.source]
         x: Expression = source
-        way = f"{source}_{target}"
-        place = f"nodes.{index}.edges.{k}"
-        key = getattr(built, "key", None)
-        if key is not None:
-            if key not in self.laterals:
-                self.laterals[key] = self._layer(
-                    f"lateral_{source}", "", self.model.shared[key], f"shared.{key}", always=True
-                )
-                lines = [f"        {self.laterals[key]} = self.{self.laterals[key]}({source})"]
-            x = self.laterals[key]
+        if module.key is not None:
+            if module.key not in self.laterals:
+                lateral = self._layer(f"lateral_{source}", self.model.shared[module.key])
+                self.laterals[module.key] = lateral
+                self.body.append(f"        {lateral} = self.{lateral}({source})")
+            x = self.laterals[module.key]
         elif edge.project is not None:
-            x = call(f"self.{self._layer(f'project_{way}', '', built.get_submodule('project'), f'{place}.project')}", x)
-        steps = spec.level_of(edge.source) - node.level
-        if steps:
-            word = edge.up if steps > 0 else edge.down
-            x = self._resampled(x, word, way, built.get_submodule("resample"), f"{place}.resample", node.level)
-        return lines, x
+            x = call(f"self.{self._layer(f'project_{source}_{name}', module.project)}", x)
+        return self._resampled(x, edge.source, name, node.level, edge, module.resample)
 
-    def _resampled(self, x: Expression, word: str, way: str, module: nn.Module, place: str, level: int) -> Expression:
+    def _resampled(
+        self, x: Expression, source: int, target: str, level: int, spec: EdgeSpec | MergeSpec, module: nn.Module
+    ) -> Expression:
+        steps = self.spec.level_of(source) - level
+        if steps == 0:
+            return x
         self.sized.add(level)
-        return call(f"self.{self._layer(f'{word}_{way}', word, module, place)}", x, f"size{level}")
+        operator = spec.up if steps > 0 else spec.down
+        return call(
+            f"self.{self._layer(f'{operator}_{self.maps[source]}_{target}', module, operator)}", x, f"size{level}"
+        )
 
-    def _merge(self) -> list[str]:
-        spec, merge, built = self.spec, self.spec.merge, self.model.merge
-        assert merge is not None
-        assert built is not None
-        lines = [f"        # y: {_shape(merge.width, merge.level)}"]
-        maps: list[Expression] = []
-        for k, i in enumerate(spec.outputs):
-            steps = spec.level_of(i) - merge.level
-            x: Expression = self.maps[i]
-            if steps:
-                word = merge.up if steps > 0 else merge.down
-                module = built.get_submodule(f"resample.{k}")
-                x = self._resampled(x, word, f"{self.maps[i]}_y", module, f"merge.resample.{k}", merge.level)
-            maps.append(x)
-        block = None
-        if merge.block is not None:
-            block = self._layer("block_y", "", built.get_submodule("block"), "merge.block")
+    def _merge(self, merge: MergeSpec) -> None:
+        module = self.model.merge
+        self.body.append(f"        # y: {_shape(merge.width, merge.level)}")
+        maps = [
+            self._resampled(self.maps[i], i, "y", merge.level, merge, resample)
+            for i, resample in zip(self.spec.outputs, module.resample, strict=True)
+        ]
+        block = self._layer("block_y", module.block) if merge.block is not None else None
         fuse = "concat" if merge.kind == "concat" and len(maps) > 1 else "add"
-        return [*lines, *_assigned("y", fuse, maps, None, block, last="return ")]
+        self.body += _assigned("y", _fused(fuse, maps), block, last="return ")
 
-    def _layer(self, name: str, shared: str, module: nn.Module, place: str, always: bool = False) -> str:
-        """Name of a layer; those without weights, made alike, are one, called by its word `shared`."""
-        expression = self.made.expression(module)
+    def _layer(self, name: str, module: nn.Module, shared: str = "") -> str:
+        """Attribute name of a layer. Equal layers without weights are one, called `shared`."""
+        expression = self.constructors.expression(module)
         stateless = not [*module.parameters(), *module.buffers()]
-        if stateless and shared and not always:
-            name = shared
-        name = re.sub(r"\W", "_", name)  # an entry point may be called `my-fusion`
+        name = re.sub(r"\W", "_", shared if stateless and shared else name)  # an entry point may be called `my-fusion`
         candidate, k = name, 1
         while candidate in self.layers and not (stateless and self.layers[candidate] == expression):
             k += 1
             candidate = f"{name}_{k}"
         self.layers[candidate] = expression
         if module.state_dict():
-            self.names[place] = candidate
+            self.names[self.places[module]] = candidate
         return candidate
 
     def _names(self) -> str:
         items = [f'    "{theirs}": "{ours}",' for theirs, ours in self.names.items()]
-        body = ["NAMES = {", *items, "}"] if items else ["NAMES: dict[str, str] = {}"]
-        return "\n".join(
-            [*body, '"""Layers by their names among the exported weights, where `neck.` stands before them."""']
-        )
+        lines = ["NAMES = {", *items, "}"] if items else ["NAMES: dict[str, str] = {}"]
+        return "\n".join([*lines, '"""Names of the layers among the exported weights, after `neck.`, and here."""'])
 
 
 _INLINE = ("add", "concat")
+"""Fusions that are written as expressions."""
 
 
-def _assigned(
-    name: str, fuse: str, xs: list[Expression], fused: str | None, block: str | None, last: str | None = None
-) -> Iterator[str]:
-    """`name = block(fuse(xs))`, on one line if it fits; `last` is what the last statement starts with instead."""
+def _fused(fuse: str, inputs: Sequence[Expression]) -> Sequence[Expression]:
+    """Terms whose sum is the fused map."""
+    return [call("torch.cat", listed(inputs), "1")] if fuse == "concat" else inputs
+
+
+def _assigned(name: str, terms: Sequence[Expression], block: str | None, last: str = "") -> list[str]:
+    """Lines of `name = block(sum of terms)`: one if it fits. `last` replaces the start of the last statement."""
     last = last or f"{name} = "
-    first = f"{name} = " if block is not None else last
-    y: Expression
-    if fused is not None:
-        y = call(f"self.{fused}", listed(xs))
-    elif fuse == "concat":
-        y = call("torch.cat", listed(xs), "1")
+    total: Expression = terms[0] if len(terms) == 1 else " + ".join(map(flat, terms))
+    line = f"        {last}{flat(total if block is None else call(f'self.{block}', total))}"
+    if len(line) <= WIDTH:
+        return [line]
+    first = last if block is None else f"{name} = "
+    if len(terms) > 1 and len(f"        {first}{total}") > WIDTH:
+        lines = laid_out(f"{name} = ", terms[0], 8)
+        for k, term in enumerate(terms[1:], 2):
+            lines += laid_out(f"{first if k == len(terms) else f'{name} = '}{name} + ", term, 8)
     else:
-        y = " + ".join(map(flat, xs))
-    whole = y if block is None else call(f"self.{block}", y)
-    if len(line := f"        {last}{flat(whole)}") <= WIDTH:
-        yield line
-        return
-    if isinstance(y, str) and len(f"        {first}{y}") > WIDTH:
-        yield from laid_out(f"{name} = ", xs[0], 8)
-        for x in xs[1:-1]:
-            yield from laid_out(f"{name} = {name} + ", x, 8)
-        yield from laid_out(f"{first}{name} + ", xs[-1], 8)
-    else:
-        yield from laid_out(first, y, 8)
-    if block is not None:
-        yield f"        {last}self.{block}({name})"
+        lines = laid_out(first, total, 8)
+    return lines if block is None else [*lines, f"        {last}self.{block}({name})"]
 
 
 def _shape(width: int, level: int) -> str:
@@ -259,17 +222,18 @@ def _shape(width: int, level: int) -> str:
 
 
 def _docstring(spec: NeckSpec, title: str, usage: str) -> str:
-    drawn = [
-        part for line in node_table(spec).splitlines() for part in wrap(line, WIDTH - 4, subsequent_indent=" " * 8)
+    table = [
+        f"    {part}"
+        for line in node_table(spec).splitlines()
+        for part in wrap(line, WIDTH - 4, subsequent_indent=" " * 8)
     ]
     lines = [
-        f'"""{title}: a feature pyramid in torch alone.',
+        f'"""{title}: a feature pyramid that needs only torch.',
         "",
         *wrap(summary(spec), WIDTH),
         "",
-        *(f"    {line}" for line in drawn),
-        *([""] if drawn else []),
-        "`Neck()` has fresh weights, `load()` those of `weights.safetensors` beside this file:",
+        *([*table, ""] if table else []),
+        "`Neck()` has new weights, `load()` reads those of `weights.safetensors` beside this file:",
         "",
         "    from model import load",
         "",

@@ -1,4 +1,4 @@
-"""What every model.py has, whatever its neck."""
+"""Text that every model.py has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IMPORTS = (
 
 BLOCK = '''\
 def block(**layers: nn.Module) -> nn.Sequential:
-    """The layers one after the other, under their names."""
+    """The named layers in sequence."""
     module = nn.Sequential(OrderedDict(layers))
     init_convolutions(module)
     return module'''
@@ -24,7 +24,7 @@ TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16
 
 
 def load(path: str | Path = WEIGHTS) -> Neck:
-    """The neck with the exported weights, in eval mode."""
+    """Load the neck with the exported weights, in eval mode."""
     tensors = read(path)
     neck = Neck()
     state = {}
@@ -35,12 +35,12 @@ def load(path: str | Path = WEIGHTS) -> Neck:
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with `prefix`, without it."""
+    """The tensors whose names start with `prefix`, which is removed."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file: the length of a header, the header in JSON, then the numbers."""
+    """Read a safetensors file: the length of the header, the header in JSON, then the numbers."""
     data = bytearray(Path(path).read_bytes())
     start = 8 + int.from_bytes(data[:8], "little")
     tensors = {}

@@ -44,7 +44,7 @@ def test_nothing_is_left_behind() -> None:
     assert torch.empty(1).device.type == "cpu"
 
 
-def test_what_has_no_text_is_said() -> None:
+def test_a_value_without_text_is_refused() -> None:
     made = Constructors(lambda: Scaled(8, object()))
     with pytest.raises(NASError, match=r"cannot be written into a model\.py"):
         made.expression(made.model)

@@ -13,14 +13,12 @@ import nas
 from nas.errors import UserError
 from nas.exports import export_study, predict
 from nas.exports.config import read_config
-from nas.exports.deployed import Deployed
-from nas.exports.onnx import onnx, onnx_nms
-from nas.exports.pt2 import pt2
-from nas.exports.segment import indexed, overlay
+from nas.exports.draw import class_map, overlay
+from nas.exports.graphs import Deployed, onnx, onnx_nms, pt2
 from nas.models import Segmenter, build_with_head
 from nas.necks.topologies import fpn
 from nas.tasks.data.letterbox import decode
-from tests.exports.studies import CLASSES, SIZE, Made, around, shared_backbone
+from tests.exports.studies import CLASSES, SIZE, StoredStudy, around, shared_backbone
 from tests.tasks.data.test_picture import stored
 
 
@@ -39,9 +37,9 @@ def model() -> Segmenter:
 @pytest.fixture
 def exported(model: Segmenter, tmp_path: Path) -> Path:
     task = {"kind": "segmentation", "data": {"kind": "digits"}, "image_size": SIZE}
-    made = Made(tmp_path, task=task)
+    made = StoredStudy(tmp_path, task=task)
     assert made.spec.objectives[0].metric == "miou"
-    made.tell(model, {"miou": 0.4, "accuracy": 0.9})
+    made.add(model, {"miou": 0.4, "accuracy": 0.9})
     export_study(made.store, "pets", tmp_path / "best")
     made.store.close()
     return tmp_path / "best"
@@ -79,7 +77,7 @@ def test_what_is_loaded_is_what_was_measured(exported: Path, model: Segmenter) -
     assert "class maps (H, W)" in (exported / "README.md").read_text()
 
 
-def test_class_maps_are_told_and_drawn(exported: Path, photo: Path, model: Segmenter, tmp_path: Path) -> None:
+def test_class_maps_are_returned_and_drawn(exported: Path, photo: Path, model: Segmenter, tmp_path: Path) -> None:
     [found] = predict(exported, [photo], draw=tmp_path / "drawn")
     assert (found["image"], found["width"], found["height"]) == (str(photo), 150, 90)
     drawn = Image.open(tmp_path / "drawn" / "photo-classes.png")
@@ -102,13 +100,13 @@ def test_class_maps_are_told_and_drawn(exported: Path, photo: Path, model: Segme
 
 
 def test_a_threshold_is_refused(exported: Path, photo: Path) -> None:
-    with pytest.raises(UserError, match="a threshold is for boxes, and this export gives class maps: leave it out"):
+    with pytest.raises(UserError, match="a threshold is for boxes, and this export returns class maps: leave it out"):
         predict(exported, [photo], threshold=0.5)
 
 
 def test_pictures_by_hand() -> None:
     labels = np.array([[0, 1], [2, 0]], np.uint8)
-    picture = indexed(labels, CLASSES)
+    picture = class_map(labels, CLASSES)
     assert np.array_equal(np.asarray(picture), labels)
     colours = np.asarray(picture.convert("RGB"))
     assert colours[0, 0].tolist() == [0, 0, 0]
@@ -121,11 +119,11 @@ def test_pictures_by_hand() -> None:
 
 @pytest.mark.slow
 def test_it_is_written_for_onnxruntime_and_as_pt2(model: Segmenter) -> None:
-    """Both compare what they wrote with the model before they give it."""
+    """Both compare what they wrote with the model before they return it."""
     deployed = Deployed(model)
     assert deployed.names == ("logits",)
     assert deployed.expected(deployed.example(2))[0].shape == (2, 1 + len(CLASSES), SIZE, SIZE)
     assert len(onnx(deployed)) > 1000
     assert len(pt2(deployed)) > 1000
-    with pytest.raises(UserError, match="onnx-nms is for models that give boxes"):
+    with pytest.raises(UserError, match="onnx-nms is for models that find boxes"):
         onnx_nms(deployed)

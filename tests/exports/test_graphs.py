@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ from torch import nn
 from torchvision.ops import nms
 
 from nas.errors import NASError, UserError
-from nas.exports.deployed import Deployed
-from nas.exports.onnx import onnx, onnx_nms
+from nas.exports.graphs import Deployed, onnx, onnx_nms, pt2
 from nas.models import build_with_head
+from nas.necks.architecture import HeadSpec
 from nas.necks.spec import ConvSpec, NeckSpec
 from nas.necks.topologies import pyramid
 from nas.studies.catalog import read_space
 from tests.exports.code.necks import TOGETHER, using
-from tests.exports.studies import SIZE, WINNER, around, measured
+from tests.exports.studies import CLASSES, SIZE, WINNER, around, measured
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 
@@ -57,7 +58,7 @@ def test_post_processing_keeps_the_boxes_that_torchvision_keeps(deployed: Deploy
 
 def test_a_difference_is_an_error(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployed, "expected", lambda images: tuple(x + 1 for x in deployed(images)))
-    with pytest.raises(NASError, match=r"model.onnx was not written: its boxes are off torch's by 1\.0e\+00"):
+    with pytest.raises(NASError, match=r"model.onnx was not written: its boxes differ from torch's by 1\.0e\+00"):
         onnx(deployed)
 
 
@@ -65,7 +66,7 @@ def test_boxes_are_needed_to_suppress_some() -> None:
     class Logits(nn.Module):
         names = ("logits",)
 
-    with pytest.raises(UserError, match="take onnx"):
+    with pytest.raises(UserError, match="use the format onnx"):
         onnx_nms(Logits())  # type: ignore[arg-type]
 
 
@@ -98,3 +99,25 @@ def test_a_retinanet_is_deployed_alike(deployed: Deployed) -> None:
     other = Deployed(build_with_head(given.model_copy(update={"head": head})))
     assert other.names == ("boxes", "scores")
     assert onnx_nms(other)  # compared with torch's numbers before it is given out
+
+
+def test_the_program_gives_the_same_for_any_batch(deployed: Deployed) -> None:
+    program = torch.export.load(BytesIO(pt2(deployed))).module()
+    for batch in (1, 5):
+        images = deployed.example(batch)
+        for found, expected in zip(program(images), deployed.expected(images), strict=True):
+            torch.testing.assert_close(found, expected)
+
+
+def test_a_segmenter_gives_logits() -> None:
+    head = HeadSpec(kind="panoptic_fpn", classes=CLASSES)
+    deployed = Deployed(build_with_head(WINNER.model_copy(update={"head": head})))
+    assert deployed.names == ("logits",)
+    [found] = torch.export.load(BytesIO(pt2(deployed))).module()(deployed.example(1))
+    assert found.shape == (1, 1 + len(CLASSES), SIZE, SIZE)
+
+
+def test_a_different_program_is_an_error(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployed, "expected", lambda images: tuple(x + 1 for x in deployed(images)))
+    with pytest.raises(NASError, match=r"model.pt2 was not written"):
+        pt2(deployed)
