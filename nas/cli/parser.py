@@ -230,7 +230,7 @@ def _dashboard(parser: ArgumentParser) -> None:
 def _export(parser: ArgumentParser) -> None:
     _add_study(parser)
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder to write")
-    about = "number of the trial (default: the best by the first objective)"
+    about = "number of the trial (default: the winner of the finalists, else the best)"
     parser.add_argument("--trial", metavar="N", type=int, help=about)
     about = "what to write: config, weights, python, onnx, onnx-nms, pt2 (default: config, weights, and the study's)"
     parser.add_argument("--format", metavar="A,B", help=about)

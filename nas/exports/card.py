@@ -11,6 +11,7 @@ from nas.files import stem_of
 from nas.necks.describe import describe
 from nas.storage import StudyRecord
 from nas.storage.results import Result
+from nas.studies.answer import Answer
 from nas.studies.catalog import dump_yaml
 from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.spec import StudySpec, TaskSpec
@@ -37,9 +38,7 @@ def study_card(config: ExportConfig, record: StudyRecord, result: Result, files:
         "## What was searched",
         _bullets(_search(spec, record, result)),
         "## What was found",
-        _metrics_table(rows),
-        f"Each was trained once, for {spec.task.epochs} epochs on the same task: a difference may be the noise of the "
-        "seed. Arrows show which way is better.",
+        *(_found_once(rows, spec) if result.answer is None else _answer(result.answer, config)),
         standing(result.proxy, record.proxy),
         *_usage(config, files),
         "## Data and weights",
@@ -50,6 +49,32 @@ def study_card(config: ExportConfig, record: StudyRecord, result: Result, files:
         f"changes by `--set`. Then run `nas export {study} --trial {config.trial} -o DIR`.",
         f"~~~yaml\n{dump_yaml(spec.to_dict()).rstrip()}\n~~~",
     )
+
+
+def _found_once(rows: Mapping[str, Metrics], spec: StudySpec) -> list[str]:
+    """What the trials of a study without finalists show."""
+    remark = (
+        f"Each was trained once, for {spec.task.epochs} epochs on the same task: a difference may be the noise of the "
+        "seed. Arrows show which way is better."
+    )
+    return [_metrics_table(rows), remark]
+
+
+def _answer(answer: Answer, config: ExportConfig) -> list[str]:
+    """The finalists as a table, the verdict, and the metrics of the weights."""
+    lines = [["", f"{answer.metric} ({answer.split})", "95 %", "each seed", "params", "latency_ms"], ["---"] * 6]
+    for f in answer.finalists:
+        name = "**this one**" if f.trial == config.trial else f.label
+        bounds = " to ".join(format_metric(answer.metric, bound) for bound in (f.low, f.high))
+        scores = ", ".join(format_metric(answer.metric, score) for score in f.scores)
+        costs = [format_metric(cost, f.values.get(cost)) for cost in ("params", "latency_ms")]
+        lines.append([name, format_metric(answer.metric, f.mean), bounds, scores, *costs])
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    full = next((f for f in answer.finalists if f.trial == config.trial), None)
+    if full is None:
+        return [answer.sentence, table]
+    weights = f"The weights are those of its full training of {full.epochs} epochs with seed {full.seeds[0]}:"
+    return [answer.sentence, table, weights, _metrics_table({"**this one**": config.metrics})]
 
 
 def training_card(config: ExportConfig, files: Sequence[str]) -> str:

@@ -71,30 +71,39 @@ def export_study(
     formats = formats if formats is not None else (*DEFAULT_FORMATS, *spec.export)
     check_formats(formats)
     facts = _exported_trial(store, name, trial)
+    found = result(store, name)
     # Canonical, so that `neck.nodes.3` among the weights is node 3 of the config.
     architecture = Architecture.parse(facts.architecture).canonical()
     key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
+    finalists = found.answer.finalists if found.answer is not None else ()
+    full = next((f for f in finalists if f.trial == facts.trial), None)
+    if full is not None:  # its weights are those of a full training
+        key = key.model_copy(update={"seed": full.seeds[0], "epochs": full.epochs})
     check_head(head_and_size(architecture)[0].kind, formats)
     state = None
     if {"weights", *WRITERS}.intersection(formats):
         state = _weights(store, key, facts, architecture, spec.keep)
     weights = state if "weights" in formats else None
     evaluation = store.evaluation(key)
+    metrics, details = facts.values, evaluation.measurement.details if evaluation is not None else {}
+    if full is not None and evaluation is not None:
+        metrics = metrics | evaluation.measurement.metrics
+        details = details | {"training": {"seed": key.seed, "epochs": key.epochs, "of_seeds": list(full.seeds)}}
     config = ExportConfig.create(
         architecture,
         study=name,
         trial=facts.trial,
         baseline=facts.name,
-        metrics=facts.values,
+        metrics=metrics,
         params=facts.params,
         search_space={"name": spec.space_name, "space": spec.space},
         weights=hashlib.sha256(weights).hexdigest() if weights is not None else None,
-        details=evaluation.measurement.details if evaluation is not None else {},
+        details=details,
         task=spec.full_task,
     )
     files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
     files |= model_files(architecture, state, formats)
-    files[CARD] = study_card(config, record, result(store, name), list(files)).encode()
+    files[CARD] = study_card(config, record, found, list(files)).encode()
     write_folder(directory, files)
     return summary(directory, config)
 
@@ -132,9 +141,12 @@ def check_head(kind: str, formats: Sequence[str]) -> None:
 
 
 def _exported_trial(store: Store, name: str, number: int | None) -> TrialFacts:
-    """The trial to export, or the one it duplicates; None: the best."""
+    """The trial to export, or the one it duplicates; None: the winner of the finalists, else the best."""
     if number is None:
-        best = result(store, name).best
+        found = result(store, name)
+        if found.answer is not None:
+            return trial_facts(store, name, found.answer.winner.trial)
+        best = found.best
         if not best:
             raise UserError(f"study {name!r} has no feasible finished trial yet; `--trial N` exports any finished one")
         number = best[0].trial

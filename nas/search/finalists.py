@@ -92,7 +92,7 @@ def runs(finalists: Sequence[Candidate], setup: Setup, seeds: int) -> list[Final
             f"{c.label}, full training {k + 1} of {seeds}",
             setup.key(c.architecture).model_copy(update={"seed": first + k, "epochs": epochs}),
             c.architecture,
-            keep_weights=True,
+            keep_weights=k == 0,
             judge=True,
             costs=c.costs,
         )
@@ -142,7 +142,7 @@ def answer(
     affordable = [c for c in trials if first is None or _no_dearer(c, first, limits)]
     best = max(affordable or trials, key=lambda c: sign * choosing[c.digest].mean)
     noise = gains.seed_noise(judging.values())
-    found = {c.digest: _finalist(c, judging[c.digest], noise) for c in there}
+    found = {c.digest: _finalist(c, by_digest[c.digest], judging[c.digest], noise) for c in there}
     winner = found[best.digest]
     over = []
     for baseline in baselines:
@@ -227,13 +227,15 @@ def outcomes_of(split: Split) -> str:
     return f"outcomes-{split}"
 
 
-def _finalist(candidate: Candidate, scores: Scores, noise: gains.SeedNoise) -> Finalist:
+def _finalist(candidate: Candidate, keys: Sequence[Key], scores: Scores, noise: gains.SeedNoise) -> Finalist:
     estimate = gains.level(scores, noise)
     return Finalist(
         trial=candidate.trial,
         name=candidate.name,
         digest=candidate.digest,
         scores=tuple(float(v) for v in scores.values),
+        seeds=tuple(key.seed for key in keys),
+        epochs=keys[0].epochs,
         mean=scores.mean,
         low=estimate.low,
         high=estimate.high,

@@ -107,9 +107,14 @@ class Promotion:
 
     @property
     def epochs(self) -> Epochs:
-        """Epochs of trials and promotions."""
-        full = self.setup.spec.full_task.epochs
-        return Epochs(spent=self.ladder.spent, of_full=full * len(self.ladder.reached[0]))
+        """Epochs of trials and promotions, those of earlier launches too."""
+        spent = 0
+        for digest in self.candidates:
+            there = (
+                e for k, e in enumerate(self.ladder.epochs) if self.store.evaluation(self._key(digest, k)) is not None
+            )
+            spent += max(there, default=self.ladder.epochs[0])
+        return Epochs(spent=spent, of_full=self.setup.spec.full_task.epochs * len(self.candidates))
 
     def tidy(self) -> None:
         """Delete the states of trainings that will not go on, and of the worst beyond the study's bound on bytes."""

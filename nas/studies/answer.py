@@ -46,6 +46,8 @@ class Finalist(Value):
         trial: the number of its trial.
         name: of a baseline, its name.
         scores: the metric of each training.
+        seeds: its seed.
+        epochs: its length. The weights of the first training are kept.
         mean: their mean.
         low, high: the interval of 95 % of the mean, for other seeds and other images; None where it cannot be told.
         values: the costs of the model, such as `params`, `macs` and `latency_ms`.
@@ -55,6 +57,8 @@ class Finalist(Value):
     name: str | None
     digest: str
     scores: tuple[float, ...]
+    seeds: tuple[int, ...]
+    epochs: int
     mean: float
     low: float | None
     high: float | None
