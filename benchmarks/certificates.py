@@ -36,11 +36,11 @@ from nas.files import write_whole
 from nas.necks.operators import NORMS
 from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
-from nas.proxy.evidence import late_score, points
-from nas.proxy.forecasting import from_the_others, longest
+from nas.proxy.evidence import curve_points, late_score
+from nas.proxy.forecasting import leave_one_out, max_steps
 from nas.storage import Store, open_store
 from nas.studies import catalog
-from nas.studies.certificate import Certificate, Proxy, Trained, fitting, trained_objective
+from nas.studies.certificate import Certificate, FingerprintedTask, Proxy, best_certificate, trained_objective
 from nas.studies.metrics import FORECASTS
 from nas.studies.records import Evaluation
 
@@ -84,7 +84,7 @@ def ship(store: Store, proxies: list[tuple[str, int]]) -> None:
         spec, _ = catalog.read_study(name)
         space = catalog.read_space(spec.search_space).narrowed(spec.space).to_dict()
         for task, epochs in proxies:
-            found = fitting(store.certificates(task, epochs), Proxy(spec=spec, space=space, task=task))
+            found = best_certificate(store.certificates(task, epochs), Proxy(spec=spec, space=space, task=task))
             if found is None or epochs != spec.task.epochs or found.space != space:
                 continue
             data = rounded(found.model_dump(mode="json"))  # with the defaults, which may be others one day
@@ -128,7 +128,7 @@ def short_runs(found: Certificate) -> list[list[Evaluation]]:
     return _runs(found, found.proxy)
 
 
-def _runs(found: Certificate, trained: Trained) -> list[list[Evaluation]]:
+def _runs(found: Certificate, trained: FingerprintedTask) -> list[list[Evaluation]]:
     by_neck: dict[str, list[Evaluation]] = {}
     for run in sorted(read(FOLDER / f"{trained.fingerprint}.jsonl"), key=lambda run: run.key.seed):
         if run.key.epochs == trained.task.epochs:
@@ -143,7 +143,7 @@ def finest(rows: Sequence[Sequence[Evaluation]]) -> list[int]:
 
 def curves(rows: Sequence[Sequence[Evaluation]], metric: str) -> tuple[list[int], NDArray[np.float64]]:
     """The epochs at which runs were measured, and their scores [necks, seeds, epochs]."""
-    found = [[points(run, metric) for run in row] for row in rows]
+    found = [[curve_points(run, metric) for run in row] for row in rows]
     epochs = [epoch for epoch, _, _ in found[0][0]]
     return epochs, np.array([[[score for _, score, _ in curve] for curve in row] for row in found])
 
@@ -166,8 +166,8 @@ def by_starts_and_fresh_seeds(found: Certificate, objective: str) -> dict[str, R
         told[name] = repeats(last, ends, paired=paired)
         if law is not None:
             truth = np.stack([own for _, own in told[name]], 1)
-            before, limit = scores[..., epochs.index(law.epochs[0])], longest(law.epochs, found.full.task.epochs)
-            told[name] = list(zip(from_the_others(before, last, truth, limit)[1].T, truth.T, strict=True))
+            before, limit = scores[..., epochs.index(law.epochs[0])], max_steps(law.epochs, found.full.task.epochs)
+            told[name] = list(zip(leave_one_out(before, last, truth, limit)[1].T, truth.T, strict=True))
     return told
 
 

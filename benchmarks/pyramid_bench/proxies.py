@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from nas.proxy import ranking
 from nas.proxy.compare import compare, ending, repeats
-from nas.proxy.evidence import where_late
-from nas.proxy.forecasting import from_the_others, longest
+from nas.proxy.evidence import late_value
+from nas.proxy.forecasting import leave_one_out, max_steps
 from nas.studies.records import Evaluation
 
 Floats = NDArray[np.float64]
@@ -165,7 +165,7 @@ def from_curves(b: Bench) -> Iterator[Judged]:
                 yield b.judged(f"{now}: {name}", cost, np.stack([law(points, start[:, s], full) for s in seeds], 1))
             truth = np.stack([own for _, own in repeats(b.full, b.full, paired=b.paired)], 1)
             two = (int(b.epochs[k - 1]), int(epochs))
-            _, law_of_two = from_the_others(start[:, :, -2], start[:, :, -1], truth, longest(two, full))
+            _, law_of_two = leave_one_out(start[:, :, -2], start[:, :, -1], truth, max_steps(two, full))
             yield b.judged(f"{now}: ap_full", cost, law_of_two, (len(b.digests) - 1) * len(b.seeds))
         yield b.judged(f"{now}: loss", cost, -b.loss[:, :, k])
         curves = [start[:, s] for s in seeds]
@@ -258,7 +258,7 @@ def settings(names: Sequence[str]) -> Iterator[str]:
     compared: dict[str, list[tuple[Floats, Floats, Floats]]] = {}
     for name in names:
         judged = [j for j in from_variants(Bench(name)) if not j.learnt]
-        last = {j.setting or j.name: j for j in judged if j.setting is None or j.cost <= TENTH}  # of each the longest
+        last = {j.setting or j.name: j for j in judged if j.setting is None or j.cost <= TENTH}  # of each the max_steps
         for setting, j in last.items():
             figures = compare(j.scores, j.full, paired=j.paired, finest=j.finest.tolist())
             within = "-" if figures.tau_within is None else f"{figures.tau_within:.2f}"
@@ -357,7 +357,7 @@ def judge(name: str) -> None:
 
 def _end(b: Bench) -> str:
     """Whether the full runs are at their end: see `nas.studies.certificate.Certificate`."""
-    late = [[where_late(b.epochs.tolist(), curve.tolist()) for curve in row] for row in b.scores]
+    late = [[late_value(b.epochs.tolist(), curve.tolist()) for curve in row] for row in b.scores]
     e = ending(np.array(late, np.float64), b.full)
     changed = "changed the order" if e.reordered else "no change of the order can be seen"
     taus = f"tau with the end of another seed {e.tau_late:.2f} where it begins, {e.tau_full:.2f} at its end"

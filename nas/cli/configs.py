@@ -61,7 +61,8 @@ def config_of(word: str, sets: Sequence[str], storage: str) -> Config:
     from nas.necks.architecture import Architecture
     from nas.necks.spec import NeckSpec
     from nas.necks.topologies import TOPOLOGIES
-    from nas.studies.catalog import load_yaml, read
+    from nas.studies.catalog import read
+    from nas.yaml12 import load_yaml
 
     path = Path(word)
     if path.is_dir():
@@ -113,7 +114,7 @@ def model_of(config: Config, args: argparse.Namespace, other: Config | None = No
 
 def _preset(name: str, sets: Sequence[str]) -> Architecture:
     from nas.necks.presets import preset
-    from nas.studies.catalog import load_yaml
+    from nas.yaml12 import load_yaml
 
     options: dict[str, Any] = {}
     for change in sets:

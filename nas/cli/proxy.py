@@ -119,10 +119,10 @@ def _searched(
 ) -> dict[str, Any]:
     """What was tried and chosen, as data."""
     from nas.proxy.settings import difference
-    from nas.studies.verdict import facts
+    from nas.studies.verdict import proxy_facts
 
     tried = [
-        {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (facts(c, spec) or {})
+        {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (proxy_facts(c, spec) or {})
         for c in found
     ]
     best = _told(chosen, spec) if chosen is not None else None
@@ -155,14 +155,14 @@ def _tell_search(
 def _tell_forecast(found: Sequence[Certificate], chosen: Certificate | None) -> None:
     """Say so if the forecast of the score would do at a lower cost than what was chosen."""
     from nas.proxy.settings import difference
-    from nas.studies.forecast import NAMES
+    from nas.studies.forecast import FORECAST_NAMES
 
     for certificate in found:  # the cheapest first
         if certificate is chosen:
             return
         law = certificate.forecast
-        if law is not None and certificate.certifies(NAMES[law.metric]):
-            name, task = NAMES[law.metric], certificate.proxy.task
+        if law is not None and certificate.certifies(FORECAST_NAMES[law.metric]):
+            name, task = FORECAST_NAMES[law.metric], certificate.proxy.task
             settings = ", ".join(filter(None, [f"{task.epochs} epochs", difference(task, certificate.full.task)]))
             figures = (
                 f"tau {law.tau:.2f}, {law.low:.2f} to {law.high:.2f}, {certificate.cost_ratio:.3f} of the full cost"
@@ -210,6 +210,6 @@ def _target(args: argparse.Namespace, file: StudyFile) -> Path:
 
 def _told(certificate: Certificate, spec: StudySpec) -> dict[str, object]:
     """All of it, and whether it certifies what the study goes by."""
-    from nas.studies.verdict import facts
+    from nas.studies.verdict import proxy_facts
 
-    return certificate.model_dump(mode="json") | (facts(certificate, spec) or {})
+    return certificate.model_dump(mode="json") | (proxy_facts(certificate, spec) or {})

@@ -37,17 +37,17 @@ def run(args: argparse.Namespace) -> int:
 def _show_study(store: Store, name: str, as_json: bool) -> None:
     from nas.cli.tables import result_lines
     from nas.storage.results import result, study_record
-    from nas.studies.verdict import facts, standing
+    from nas.studies.verdict import proxy_facts, proxy_line
 
     found, record = result(store, name), study_record(store, name)
     if as_json:
         told = record.model_dump(mode="json", include={"created", "provenance"})
-        told |= {"spec": record.spec.to_dict(), "proxy": facts(found.proxy, _as_begun(record.spec))}
+        told |= {"spec": record.spec.to_dict(), "proxy": proxy_facts(found.proxy, _as_begun(record.spec))}
         options.print_json(found.to_json() | told)
     else:
         print(*result_lines(found), sep="\n")
-        print("\n" + standing(found.proxy, record.proxy))
-        proven = facts(found.proxy, _as_begun(record.spec))
+        print("\n" + proxy_line(found.proxy, record.proxy))
+        proven = proxy_facts(found.proxy, _as_begun(record.spec))
         if proven is not None:
             print(proven["verdict"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nas.storage.results import Found, Result, best_of
 from nas.studies.certificate import Certificate
-from nas.studies.forecast import NAMES
+from nas.studies.forecast import FORECAST_NAMES
 from nas.studies.metrics import FORECASTS, format_metric
 from nas.studies.spec import Objective
 from nas.text import duration, table
@@ -58,9 +58,9 @@ def certificate_lines(found: Certificate) -> list[str]:
     ]
     if found.forecast is not None:
         f = found.forecast
-        figures.append([f"{NAMES[f.metric]}: tau", f"{f.tau:.2f}  ({f.low:.2f} to {f.high:.2f})"])
-        figures.append([f"{NAMES[f.metric]}: tau within a finest level", _tau(f.tau_within)])
-        figures.append([f"{NAMES[f.metric]}: regret", format_metric(f.metric, f.regret)])
+        figures.append([f"{FORECAST_NAMES[f.metric]}: tau", f"{f.tau:.2f}  ({f.low:.2f} to {f.high:.2f})"])
+        figures.append([f"{FORECAST_NAMES[f.metric]}: tau within a finest level", _tau(f.tau_within)])
+        figures.append([f"{FORECAST_NAMES[f.metric]}: regret", format_metric(f.metric, f.regret)])
     lines = [table(rows), "", table(figures), "", found.verdict]
     if found.failed:
         lines[-2:-2] = ["", *(f"left out: {name}, {reason}" for name, reason in found.failed.items())]
@@ -91,7 +91,7 @@ def proxies_table(found: Sequence[Certificate]) -> str:
         figures += [f"{c.regret:.3f}", f"{c.cost_ratio:.3f}"]
         setting = difference(c.proxy.task, c.full.task) or "as the full training"
         forecast = _tau(c.forecast.tau if c.forecast is not None else None)
-        forecasts = c.forecast is not None and c.certifies(NAMES[c.forecast.metric])
+        forecasts = c.forecast is not None and c.certifies(FORECAST_NAMES[c.forecast.metric])
         words = ["certified" if certified else "" for certified in (c.certified, forecasts)]
         rows.append([str(c.proxy.task.epochs), *figures, words[0], forecast, words[1], setting])
     return table(rows)

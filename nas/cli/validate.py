@@ -67,7 +67,8 @@ def _check_study(file: str, sets: list[str]) -> None:
 
 def _is_space(word: str) -> bool:
     """A search space has `parameters` at its top; a shipped one goes by its name."""
-    from nas.studies.catalog import find, load_yaml, names, read
+    from nas.studies.catalog import find, names, read
+    from nas.yaml12 import load_yaml
 
     if not Path(word).is_file():
         return Path(word).stem in names("search_spaces") and Path(word).stem not in names("studies")

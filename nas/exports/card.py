@@ -10,10 +10,10 @@ from nas.files import stem_of
 from nas.necks.describe import describe
 from nas.storage import StudyRecord
 from nas.storage.results import Result
-from nas.studies.catalog import dump_yaml
 from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.spec import StudySpec, TaskSpec
-from nas.studies.verdict import standing
+from nas.studies.verdict import proxy_line
+from nas.yaml12 import dump_yaml
 
 CARD = "README.md"
 DRAWING = "drawing.svg"
@@ -47,7 +47,7 @@ def card(config: ExportConfig, record: StudyRecord, found: Result, files: Sequen
         _table(config, found),
         f"All were trained for {spec.task.epochs} epochs on the same task, each once: a difference may be the noise of "
         "the seed. Arrows say which way is better.",
-        standing(found.proxy, record.proxy),
+        proxy_line(found.proxy, record.proxy),
         "## How to use it",
         bullets([f"`{name}`: {about}" for name, about in FILES.items() if name in files]),
         use(config, files),

@@ -104,7 +104,8 @@ def _taus(a: Floats, b: Floats, counts: Floats) -> Floats:
     """
     both, first, second = (np.sum(counts @ pairs * counts, axis=1) for pairs in (a * b, a * a, b * b))
     scale = np.sqrt(first * second)
-    return np.divide(both, scale, out=np.zeros_like(scale), where=scale > 0)
+    taus: Floats = np.divide(both, scale, out=np.zeros_like(scale), where=scale > 0)
+    return taus
 
 
 def _order(x: ArrayLike) -> Floats:

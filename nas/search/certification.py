@@ -10,7 +10,7 @@ from nas.errors import Fault, MissingDatabase, SpecError
 from nas.search.setup import Setup
 from nas.storage import Store, StudyRecord, open_store
 from nas.studies import catalog
-from nas.studies.certificate import Certificate, covers, fitting, goes_by
+from nas.studies.certificate import Certificate, best_certificate, covers, supported_objective
 from nas.studies.metrics import FORECASTS
 from nas.studies.spec import StudySpec
 
@@ -22,7 +22,7 @@ def as_begun(known: StudyRecord, spec: StudySpec, say: Say) -> StudySpec:
     begun = {o.metric: o for o in known.spec.objectives}
     objectives = []
     for asked in spec.objectives:
-        objective = asked.fallen_back if asked.metric not in begun and asked.fallback in begun else asked
+        objective = asked.without_forecast if asked.metric not in begun and asked.fallback in begun else asked
         if objective.metric != asked.metric:
             say(f"objective: {objective.metric}, by which the study began; under another --name {asked.metric} may be")
         fallback = begun[objective.metric].fallback if objective.metric in begun else objective.fallback
@@ -68,10 +68,10 @@ def _with_fallbacks(spec: StudySpec, certificate: Certificate | None, say: Say) 
     """The spec with the fallback of each forecast that no certificate proves, or that a pruner would cut short."""
     objectives = []
     for asked in spec.objectives:
-        objective = goes_by(asked, certificate)
+        objective = supported_objective(asked, certificate)
         why = f"no certificate of this proxy on this search space proves {asked.metric}"
         if objective.metric in FORECASTS and spec.pruner.kind != "none":
-            objective = asked.fallen_back
+            objective = asked.without_forecast
             why = f"{spec.pruner.kind} cuts the curve short that {asked.metric} is told from"
         if objective.metric != asked.metric:
             say(f"objective: {objective.metric}; {why}")
@@ -84,7 +84,7 @@ def _certificate(setup: Setup, storage: str) -> Certificate | None:
     stored: list[Certificate] = []
     with suppress(MissingDatabase), open_store(storage, create=False) as store:
         stored = _stored(store, setup)
-    return fitting([*_shipped(setup), *stored], setup.proxy)
+    return best_certificate([*_shipped(setup), *stored], setup.proxy)
 
 
 def _stored(store: Store, setup: Setup) -> list[Certificate]:
@@ -101,5 +101,5 @@ def _shipped(setup: Setup) -> list[Certificate]:
 def adopt(store: Store, setup: Setup) -> None:
     """Take a shipped certificate that was chosen into the database, unless that has a better one by now."""
     chosen, stored = setup.certificate, _stored(store, setup)
-    if chosen is not None and chosen not in stored and fitting([chosen, *stored], setup.proxy) == chosen:
+    if chosen is not None and chosen not in stored and best_certificate([chosen, *stored], setup.proxy) == chosen:
         store.keep_certificate(chosen, setup.task.fingerprint)

@@ -26,7 +26,7 @@ from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, 
 from nas.storage.attributes import attributes
 from nas.storage.results import Result, result
 from nas.studies.spec import StudySpec
-from nas.studies.verdict import standing
+from nas.studies.verdict import proxy_line
 
 Say = Callable[[str], None]
 
@@ -101,7 +101,7 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
         store.update_spec(name, setup.spec)
         _share(store, setup)
         adopt(store, setup)
-        say(standing(setup.certificate, setup.proxy))
+        say(proxy_line(setup.certificate, setup.proxy))
         return _drive(store, setup, executor, lease, say)
 
 

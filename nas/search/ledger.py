@@ -140,7 +140,7 @@ class Ledger:
     def metrics(self, evaluation: Evaluation) -> Metrics:
         """What was measured, and the forecasts that its curve gives."""
         measured = evaluation.measurement.metrics
-        return measured | self.forecast.of(evaluation.curve) if self.forecast is not None else measured
+        return measured | self.forecast.predict(evaluation.curve) if self.forecast is not None else measured
 
     def values(self, metrics: Metrics) -> list[float] | None:
         """The objectives' values; None unless each is a finite number."""

@@ -29,7 +29,7 @@ from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import state_of
-from nas.studies.metrics import structural
+from nas.studies.metrics import measure_architecture
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
@@ -253,7 +253,7 @@ class Loop:
             # Recorded before there was such a cost, which needs no training.
             metrics = self.setup.costs(evaluation.architecture) | metrics
         # Other code may have computed those recorded under the names of the user's metrics.
-        metrics = metrics | structural(evaluation.architecture, self.spec.metrics_needed)
+        metrics = metrics | measure_architecture(self.spec.metrics_needed, evaluation.architecture)
         measurement = evaluation.measurement.model_copy(update={"metrics": metrics})
         evaluation = evaluation.model_copy(update={"measurement": measurement})
         if evaluation.state == "complete":

@@ -22,10 +22,10 @@ from nas.search_space import Choice, SearchSpace
 from nas.studies import catalog
 from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
-from nas.studies.metrics import FORECASTS, Metrics, identities, metric_of, structural, trained_of
+from nas.studies.metrics import FORECASTS, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
 from nas.studies.spec import RESUMABLE, StudySpec
-from nas.studies.verdict import facts, standing
+from nas.studies.verdict import proxy_facts, proxy_line
 from nas.tasks.base import Task
 from nas.value import flat
 
@@ -56,7 +56,7 @@ class Setup:
     @cached_property
     def fingerprint(self) -> str:
         """What keys of evaluations name: the task, and the code of the user's metrics that are measured at its end."""
-        own = identities(trained_of(self.spec.metrics_needed))
+        own = identities(model_metrics(self.spec.metrics_needed))
         if not own:
             return self.task.fingerprint
         return hashlib.sha256(f"{self.task.fingerprint} {sorted(own.items())}".encode()).hexdigest()[:16]
@@ -75,7 +75,7 @@ class Setup:
     @property
     def validates(self) -> bool:
         """Whether metrics of the user need the validation data on the workers."""
-        return bool(trained_of(self.spec.metrics_needed))
+        return bool(model_metrics(self.spec.metrics_needed))
 
     def key(self, architecture: Architecture) -> Key:
         """The key of the evaluation of a trial."""
@@ -84,7 +84,7 @@ class Setup:
 
     def costs(self, architecture: Architecture) -> Metrics:
         """Costs of a whole model that need no machine: ours and the user's."""
-        return static_costs(architecture) | structural(architecture, self.spec.metrics_needed)
+        return static_costs(architecture) | measure_architecture(self.spec.metrics_needed, architecture)
 
     def neck_costs(self, neck: NeckSpec) -> Metrics:
         """Those costs of the whole model around a neck."""
@@ -99,7 +99,7 @@ class Setup:
             lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs; {place}")
         objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
         bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
-        lines.append(standing(self.certificate, self.proxy))
+        lines.append(proxy_line(self.certificate, self.proxy))
         budget = self.spec.budget
         lines.append(f"objectives: {objectives}; constraints: {bounds or 'none'}")
         lines.append(f"budget: {budget.trials or 'any number of'} trials, {budget.seconds or 'no limit of'} seconds")
@@ -113,7 +113,7 @@ class Setup:
             "frame": self.task.frame.model_dump(mode="json"),
             "space": self.space.to_dict(),
             "baselines": {name: self.neck_costs(neck) for name, neck in self.baselines.items()},
-            "proxy": facts(self.certificate, self.spec),
+            "proxy": proxy_facts(self.certificate, self.spec),
             "spec": self.spec.to_dict(),
         }
 

@@ -13,7 +13,7 @@ from nas.storage import Store
 from nas.storage.results import Result, result, trained
 from nas.studies.certificate import Certificate
 from nas.studies.metrics import FORECASTS, Metrics, metric_of
-from nas.studies.verdict import standing
+from nas.studies.verdict import proxy_line
 
 
 def summarize(store: Store, study: optuna.Study) -> None:
@@ -21,7 +21,7 @@ def summarize(store: Store, study: optuna.Study) -> None:
     record, found = store.study(study.study_name), result(store, study.study_name)
     assert record is not None
     objectives = record.spec.objectives
-    save_study_note(study, study_note(record.spec, _rows(found), [standing(found.proxy, record.proxy)]))
+    save_study_note(study, study_note(record.spec, _rows(found), [proxy_line(found.proxy, record.proxy)]))
     quality = next((o.metric for o in objectives if metric_of(o.metric).from_training), objectives[0].metric)
     cost = next((o.metric for o in objectives if not metric_of(o.metric).from_training), "params")
     save_figure(study, trade_off(trained(store, study.study_name), quality, cost), "nas-trade-off")

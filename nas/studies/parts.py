@@ -52,7 +52,7 @@ class Objective(Value):
         return self.metric in FORECASTS and self.fallback is None
 
     @property
-    def fallen_back(self) -> Objective:
+    def without_forecast(self) -> Objective:
         """What is left of it where no certificate proves the forecast."""
         return self.model_copy(update={"metric": self.metrics[-1], "fallback": None})
 

@@ -129,7 +129,7 @@ class TaskSpec(Value):
     @model_validator(mode="after")
     def _has_mosaics(self) -> Self:
         if self.mosaic and not self.mosaics:
-            others = self.views - self.views_as_they_are
+            others = self.views - self.plain_views
             message = f"{self.mosaic:g} of the {others} views that may be mosaics is none: raise it, or views"
             raise Faulty([Fault("mosaic", message)])
         return self
@@ -140,11 +140,11 @@ class TaskSpec(Value):
         return HEADS.get(self.kind, self.head) if self.head == type(self).model_fields["head"].default else self.head
 
     @property
-    def views_as_they_are(self) -> int:
+    def plain_views(self) -> int:
         """How many of the views, the first ones, are images as they are, or mirrored: the whole of them."""
         return min(self.views, 2 if self.flip else 1)
 
     @property
     def mosaics(self) -> int:
         """How many of the views, the last ones, are mosaics."""
-        return round(self.mosaic * (self.views - self.views_as_they_are))
+        return round(self.mosaic * (self.views - self.plain_views))

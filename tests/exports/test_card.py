@@ -6,8 +6,8 @@ from nas.exports import export_study
 from nas.exports.config import read_config
 from nas.necks.describe import describe
 from nas.necks.drawing import svg
-from nas.studies.catalog import load_yaml
 from nas.studies.spec import StudySpec
+from nas.yaml12 import load_yaml
 from tests.exports.studies import RIVAL, WINNER, Made, measured
 
 

@@ -14,8 +14,8 @@ from nas.exports.writer import MODELS
 from nas.models import build_neck
 from nas.necks.canonical import canonical
 from nas.necks.describe import node_table, summary
-from nas.studies.catalog import load_yaml
 from nas.studies.spec import GRAPHS, Format
+from nas.yaml12 import load_yaml
 from tests.exports.studies import CLASSES, RIVAL, SIZE, WINNER, Made, around, measured
 
 
