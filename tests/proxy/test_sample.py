@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,14 +19,20 @@ def size(neck: NeckSpec) -> float:
     return float(sum(node.width**2 for node in neck.nodes))
 
 
-def chosen(count: int, seed: int = 0, **space: Any) -> list[SampledNeck]:
+def sample(count: int, seed: int = 0, **space: Any) -> list[SampledNeck]:
     return stratified_sample(read_space("pyramid").narrowed(space), FRAME, size, count, seed)
+
+
+@cache
+def chosen(count: int, seed: int = 0) -> list[SampledNeck]:
+    """The sample of the whole space, drawn once for all tests."""
+    return sample(count, seed)
 
 
 def test_necks_are_distinct_and_repeat_for_the_same_seed() -> None:
     necks = chosen(24)
     assert len({item.digest for item in necks}) == len(necks) == 24
-    assert [item.digest for item in chosen(24)] == [item.digest for item in necks]
+    assert [item.digest for item in sample(24)] == [item.digest for item in necks]
     assert {item.digest for item in chosen(24, seed=1)} != {item.digest for item in necks}
     assert all(item.digest == digest(item.neck) and item.cost == size(item.neck) for item in necks)
 
@@ -69,5 +76,5 @@ def test_few_that_meet_a_constraint_are_looked_for_longer() -> None:
 def test_a_small_space_is_taken_whole() -> None:
     fixed = {"levels": 2, "topology": "top_down", "upsample": "nearest", "widths": "shared", "width": 16, "repeats": 1}
     fixed |= {"norm": "none", "act": "none"}
-    necks = chosen(24, finest=[2, 3], fusion=["add", "concat"], conv="plain", **fixed)
+    necks = sample(24, finest=[2, 3], fusion=["add", "concat"], conv="plain", **fixed)
     assert len(necks) == 4
