@@ -1,7 +1,7 @@
 """The JSON Schemas (2020-12) of study and search space files, made from the values that read them.
 
-A schema knows keys, types, short forms and the names in our own tables. Only `nas validate` finds what depends on data or
-on several keys at once. The shipped files name the committed copies (see decisions: schema-by-relative-path).
+A schema knows keys, types, short forms and the names in our own tables. Only `nas validate` finds what depends on data
+or on several keys at once. The shipped files name the committed copies (see decisions: schema-by-relative-path).
 """
 
 from __future__ import annotations
