@@ -12,9 +12,9 @@
 named by its fingerprint. Other data, weights, settings or another evaluator make another task.
 `ship` writes the best certificate of each shipped study, as it is in the repository, to `studies/certificates/`.
 `report` prints figures of the shipped certificates' runs that the certificates do not contain: how well one seed's full
-run ranks the other's, how well the proxy ranks by the starts of the full runs, by short runs with fresh seeds and by all
-of these, the mean curve, the gain at its end, the agreement of the seeds' shortest runs, and the shortest and the full
-score of every neck.
+run ranks the other's, how well the proxy ranks by the starts of the full runs, by short runs with fresh seeds and by
+all of these, the mean curve, the gain at its end, the agreement of the seeds' shortest runs, and the shortest and the
+full score of every neck.
 """
 
 from __future__ import annotations

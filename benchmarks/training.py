@@ -4,8 +4,8 @@
     python benchmarks/training.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
 One thread and one process run the ways in turn for several rounds. Each row has the median and its ratio to the
-reference. The reference is the loop of torchvision's references/detection/engine.py around torchvision's own FCOS: the study's
-backbone, an FPN, one convolution a head tower. Its images are decoded in memory beforehand.
+reference. The reference is the loop of torchvision's references/detection/engine.py around torchvision's own FCOS: the
+study's backbone, an FPN, one convolution a head tower. Its images are decoded in memory beforehand.
 """
 
 from __future__ import annotations

@@ -40,11 +40,12 @@ def main() -> None:
     processor = str(about["processor"])
     text = f"""# Every named neck, and every shipped space
 
-Written by `python docs/pyramids.py` ({processor}, one thread, {date.today():%Y-%m-%d}). Each neck has {WIDTH} channels and
-takes P3 to P5 of {BACKBONE}, for images of {SIZE} x {SIZE} pixels and without a head. Necks for other levels take
-those, necks that are published with two further levels have them, and the seed has stride-2 convolutions of its own instead of the
-backbone. `params` and `macs` are the neck's own. `whole macs` and `latency` include the backbone. The latency is the median of 30
-passes, in turn with those of an FPN of the same width; `against fpn` is the ratio of the two.
+Written by `python docs/pyramids.py` ({processor}, one thread, {date.today():%Y-%m-%d}).
+Each neck has {WIDTH} channels and takes P3 to P5 of {BACKBONE}, for images of {SIZE} x {SIZE} pixels
+and without a head. Necks for other levels take those, necks that are published with two further levels have them, and the seed has stride-2
+convolutions of its own instead of the backbone. `params` and `macs` are the neck's own. `whole macs` and `latency`
+include the backbone. The latency is the median of 30 passes, in turn with those of an FPN of the same width, and
+`against fpn` is the ratio of the two.
 
 | neck | options | levels | params | macs | whole macs | latency | against fpn | source |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -56,7 +57,7 @@ passes, in turn with those of an FPN of the same width; `against fpn` is the rat
 ## How many necks the spaces hold
 
 Distinct canonical necks, on a backbone with its levels up to P5 and images large enough for all
-(`nas validate SPACE --json`): counted if a space has few enough, otherwise an unbiased estimate with its standard error.
+(`nas validate SPACE --json`): counted if a space has few enough, otherwise estimated without bias, with an error.
 
 | space | encodings | distinct necks | standard error |
 | --- | --- | --- | --- |
