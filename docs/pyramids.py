@@ -42,10 +42,10 @@ def main() -> None:
 
 Written by `python docs/pyramids.py` ({processor}, one thread, {date.today():%Y-%m-%d}).
 Each neck has {WIDTH} channels and takes P3 to P5 of {BACKBONE}, for images of {SIZE} x {SIZE} pixels
-and without a head. Necks for other levels take those, necks that are published with two further levels have them, and the seed has stride-2
-convolutions of its own instead of the backbone. `params` and `macs` are the neck's own. `whole macs` and `latency`
-include the backbone. The latency is the median of 30 passes, in turn with those of an FPN of the same width, and
-`against fpn` is the ratio of the two.
+and without a head. Necks for other levels take those, necks that are published with two further levels have them,
+and the seed has stride-2 convolutions of its own instead of the backbone. `params` and `macs` are the neck's own.
+`whole macs` and `latency` include the backbone. The latency is the median of 30 passes, in turn with those of an FPN
+of the same width, and `against fpn` is the ratio of the two.
 
 | neck | options | levels | params | macs | whole macs | latency | against fpn | source |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
