@@ -4,7 +4,7 @@
     python benchmarks/augmentation.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
 One process, one run after the other. A row's gain is over the first, in standard deviations pooled over the rows. Runs
-are resumed from --keep, a JSON file; stopped, it tells the rows that are whole.
+are resumed from --keep, a JSON file. An interrupt prints the finished rows.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "half of the others mosaics": {"mosaic": 0.5},
     "all others mosaics": {"mosaic": 1},
 }
-"""What is done to the views beyond the first: keys of the task."""
+"""Name of a row -> the keys of the task that differ, all about the zoomed views."""
 
 
 def scores(spec: TaskSpec, width: int, seeds: int, metric: str, keep: Path) -> list[float]:
-    """The metric after the task's epochs, a number a seed; `keep` is read before and written after each."""
+    """The metric after the task's epochs, a number a seed. Each run is read from `keep`, or written to it."""
     task = prepare(spec, lambda line: None)
     architecture = task.architecture(fpn(task.frame.levels, width))
     found = []

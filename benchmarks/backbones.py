@@ -1,9 +1,9 @@
-"""One small member of every timm family that gives features: does it build as a backbone? (docs/backbones.md)
+"""Which timm families work as backbones? Tries one small member of each that returns features (docs/backbones.md).
 
     python benchmarks/backbones.py [NAME ...] > backbones.csv
 
-Without names the smallest member of each of timm's modules, by parameters, is found on the meta device (about half an
-hour); every line comes from random weights and a forward pass on a CPU.
+Without names, the member with the fewest parameters of each of timm's modules is found on the meta device (about half
+an hour). Each line is the result of random weights and a forward pass on a CPU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nas.models.backbone import Backbone, channels_of, check_maps
 from nas.necks.architecture import BackboneSpec
 
 SIZES = (64, 128, 224, 256)
-"""Images to try, in pixels: the first that a model takes decides."""
+"""Sides of images to try, in pixels. The first that the model accepts decides."""
 
 
 def smallest() -> list[str]:
@@ -36,7 +36,7 @@ def smallest() -> list[str]:
 
 
 def verdict(name: str) -> tuple[str, str]:
-    """Levels with their channels, and the images whose maps fit them, or the sentence of the refusal."""
+    """Levels with their channels, and the size of images that worked or the message of the refusal."""
     try:
         channels = channels_of(name)
     except UserError as error:
@@ -47,7 +47,7 @@ def verdict(name: str) -> tuple[str, str]:
         try:
             check_maps(spec, size)
         except UserError as error:
-            said = str(error)
+            refusal = str(error)
             continue
         with torch.no_grad():
             maps = Backbone(spec).eval()(torch.rand(1, 3, size, size))
@@ -55,7 +55,7 @@ def verdict(name: str) -> tuple[str, str]:
             side = -(-size // 2**level)
             assert x.shape == (1, channels[level], side, side), (name, level, tuple(x.shape))
         return levels, f"builds, tried with {size} pixels"
-    return levels, said
+    return levels, refusal
 
 
 def main() -> None:

@@ -1,21 +1,20 @@
-"""The runs behind the shipped studies' certificates, kept beside the code: hours of training that nobody repeats.
+"""Stores the runs behind the shipped studies' certificates beside the code, so that nobody has to repeat them.
 
-    python benchmarks/certificates.py give --storage sqlite:///certificates.db
+    python benchmarks/certificates.py load --storage sqlite:///certificates.db
     nas proxy studies/bccd.yaml --search --necks 17 --storage sqlite:///certificates.db --set ...
     nas proxy studies/bccd.yaml --necks 17 --storage sqlite:///certificates.db --set ...
     python benchmarks/certificates.py keep --storage sqlite:///certificates.db
     python benchmarks/certificates.py ship --storage sqlite:///certificates.db
-    python benchmarks/certificates.py tell
+    python benchmarks/certificates.py report
 
-`give` puts what `certificates/` holds into a database, and `nas proxy` trains only what is missing there; `keep` writes
-what it has trained: full runs, and short ones of the shipped proxies. One file a task, by its fingerprint: other data,
-weights, settings or evaluator make another one.
-`ship` writes the certificate of each shipped study that counts for it, as it stands in the repository, to
-`studies/certificates/`.
-`tell` prints of each shipped certificate's runs what the certificate does not hold: how well one seed's full run ranks
-for the other's, how well the proxy ranks by the starts of the full runs, by short runs with fresh seeds, and by all of
-these, the mean curve, what its end gained, how well the seeds' shortest runs agree, and every neck's way from the
-shortest to the full score.
+`load` puts the runs in `certificates/` into a database, so that `nas proxy` trains only what is missing there.
+`keep` writes the runs of a database: full runs, and short ones of the shipped proxies. Each task has a file of its own,
+named by its fingerprint. Other data, weights, settings or another evaluator make another task.
+`ship` writes the best certificate of each shipped study, as it is in the repository, to `studies/certificates/`.
+`report` prints figures of the shipped certificates' runs that the certificates do not contain: how well one seed's full
+run ranks the other's, how well the proxy ranks by the starts of the full runs, by short runs with fresh seeds and by
+all of these, the mean curve, the gain at its end, the agreement of the seeds' shortest runs, and the shortest and the
+full score of every neck.
 """
 
 from __future__ import annotations
@@ -36,22 +35,22 @@ from nas.files import write_whole
 from nas.necks.operators import NORMS
 from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
-from nas.proxy.evidence import late_score, points
-from nas.proxy.forecasting import from_the_others, longest
+from nas.proxy.evidence import curve_points, late_score
+from nas.proxy.forecasting import leave_one_out, max_steps
 from nas.storage import Store, open_store
 from nas.studies import catalog
-from nas.studies.certificate import Certificate, Proxy, Trained, fitting, trained_objective
+from nas.studies.certificate import Certificate, FingerprintedTask, Proxy, best_certificate, trained_objective
 from nas.studies.metrics import FORECASTS
 from nas.studies.records import Evaluation
 
 FOLDER = Path(__file__).parent / "certificates"
 
 SHORTEST = 40
-"""Epochs from which a run counts as full; of shorter ones those of the shipped proxies are kept."""
+"""Runs of at least so many epochs count as full. Of the shorter ones, those of the shipped proxies are kept."""
 
 
 def keep(store: Store, tasks: list[str]) -> None:
-    """Write each task's full runs, and those of a shipped proxy: those of before and those of the store."""
+    """Write each task's full runs and its runs of a shipped proxy, those of the file and those of the store."""
     FOLDER.mkdir(exist_ok=True)
     shipped = {(c.proxy.fingerprint, c.proxy.task.epochs) for c in catalog.certificates().values()}
     for task in tasks:
@@ -66,7 +65,7 @@ def keep(store: Store, tasks: list[str]) -> None:
 
 
 def line(evaluation: Evaluation) -> str:
-    """A run as JSON, its curve where it was validated, in five digits."""
+    """A run as JSON, with the validated points of its curve, in five digits."""
     validated = tuple(point for point in evaluation.curve if point.metrics.keys() - {"loss"})
     data = evaluation.model_copy(update={"curve": validated}).to_dict()
     details = data["measurement"].pop("details", {})
@@ -75,8 +74,9 @@ def line(evaluation: Evaluation) -> str:
 
 
 def ship(store: Store, proxies: list[tuple[str, int]]) -> None:
-    """Write the newest certificates of the shipped studies, without the places where files lay; `proxies` are the tasks
-    and epochs of all, those with the newest last.
+    """Write the certificates of the shipped studies without the paths of their files.
+
+    `proxies` are the tasks and epochs of all certificates, those with the newest last.
     """
     folder = catalog.folder("studies") / "certificates"
     folder.mkdir(exist_ok=True)
@@ -84,7 +84,7 @@ def ship(store: Store, proxies: list[tuple[str, int]]) -> None:
         spec, _ = catalog.read_study(name)
         space = catalog.read_space(spec.search_space).narrowed(spec.space).to_dict()
         for task, epochs in proxies:
-            found = fitting(store.certificates(task, epochs), Proxy(spec=spec, space=space, task=task))
+            found = best_certificate(store.certificates(task, epochs), Proxy(spec=spec, space=space, task=task))
             if found is None or epochs != spec.task.epochs or found.space != space:
                 continue
             data = rounded(found.model_dump(mode="json"))  # with the defaults, which may be others one day
@@ -103,8 +103,8 @@ def rounded(data: Any) -> Any:
     return round(data, 5) if isinstance(data, float) else data
 
 
-def give(store: Store) -> None:
-    """Record what the files hold and the store does not."""
+def load(store: Store) -> None:
+    """Record the runs that the store does not have."""
     for file in sorted(FOLDER.glob("*.jsonl")):
         there = {e.key for e in store.evaluations(file.stem) if e.state == "complete"}
         missing = [e for e in read(file) if e.key not in there]
@@ -114,21 +114,21 @@ def give(store: Store) -> None:
 
 
 def read(file: Path) -> list[Evaluation]:
-    """The runs of a file, none where there is none."""
+    """The runs of a file; none if there is no file."""
     return [Evaluation.model_validate_json(run) for run in file.read_text().splitlines()] if file.is_file() else []
 
 
 def full_runs(found: Certificate) -> list[list[Evaluation]]:
-    """The full runs of a shipped certificate: of each neck, in its order, one a seed."""
+    """The full runs of a shipped certificate, one a seed, for each of its necks."""
     return _runs(found, found.full)
 
 
 def short_runs(found: Certificate) -> list[list[Evaluation]]:
-    """Those of its proxy with seeds of their own, likewise."""
+    """The runs of its proxy that have seeds of their own, in the same order."""
     return _runs(found, found.proxy)
 
 
-def _runs(found: Certificate, trained: Trained) -> list[list[Evaluation]]:
+def _runs(found: Certificate, trained: FingerprintedTask) -> list[list[Evaluation]]:
     by_neck: dict[str, list[Evaluation]] = {}
     for run in sorted(read(FOLDER / f"{trained.fingerprint}.jsonl"), key=lambda run: run.key.seed):
         if run.key.epochs == trained.task.epochs:
@@ -143,35 +143,37 @@ def finest(rows: Sequence[Sequence[Evaluation]]) -> list[int]:
 
 def curves(rows: Sequence[Sequence[Evaluation]], metric: str) -> tuple[list[int], NDArray[np.float64]]:
     """The epochs at which runs were measured, and their scores [necks, seeds, epochs]."""
-    found = [[points(run, metric) for run in row] for row in rows]
+    found = [[curve_points(run, metric) for run in row] for row in rows]
     epochs = [epoch for epoch, _, _ in found[0][0]]
     return epochs, np.array([[[score for _, score, _ in curve] for curve in row] for row in found])
 
 
 Repeats = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""A proxy's scores of the necks, and the truth that they are judged by."""
+"""For each seed, a proxy's scores of the necks, and the truth that judges them."""
 
 
 def by_starts_and_fresh_seeds(found: Certificate, objective: str) -> dict[str, Repeats]:
-    """What a shipped proxy, by the study's objective, says in the starts of the full runs, each judged by the end of
-    the other seeds, and in short runs with fresh seeds, each judged by the mean of all ends.
+    """Scores of a shipped proxy by the study's objective, and their truths.
+
+    The starts of the full runs are judged by the ends of the other seeds, short runs with fresh seeds by the mean of
+    all ends.
     """
     law = found.forecast if objective in FORECASTS else None
     full = curves(full_runs(found), found.metric)
     short = curves(short_runs(found), found.metric)
     ends = full[1][..., -1]
-    told: dict[str, Repeats] = {}
+    judged: dict[str, Repeats] = {}
     for name, (epochs, scores), paired in (("starts", full, True), ("fresh seeds", short, False)):
         last = scores[..., epochs.index(found.proxy.task.epochs)]
-        told[name] = repeats(last, ends, paired=paired)
+        judged[name] = repeats(last, ends, paired=paired)
         if law is not None:
-            truth = np.stack([own for _, own in told[name]], 1)
-            before, limit = scores[..., epochs.index(law.epochs[0])], longest(law.epochs, found.full.task.epochs)
-            told[name] = list(zip(from_the_others(before, last, truth, limit)[1].T, truth.T, strict=True))
-    return told
+            truth = np.stack([own for _, own in judged[name]], 1)
+            before, limit = scores[..., epochs.index(law.epochs[0])], max_steps(law.epochs, found.full.task.epochs)
+            judged[name] = list(zip(leave_one_out(before, last, truth, limit)[1].T, truth.T, strict=True))
+    return judged
 
 
-def tell() -> None:
+def report() -> None:
     for name, found in catalog.certificates().items():
         rows = full_runs(found)
         epochs, scores = curves(rows, found.metric)
@@ -198,23 +200,23 @@ def tell() -> None:
         print(f"{name}: seeds agree after {epochs[0]} epochs with tau {ranking.tau(first[:, 0], first[:, 1]):.2f}")
         for i in np.argsort(first.mean(1)):
             neck = rows[i][0].architecture.neck
-            dressed = any(f'"norm":"{norm}"' in neck.model_dump_json() for norm in NORMS if norm != "none")
+            normed = any(f'"norm":"{norm}"' in neck.model_dump_json() for norm in NORMS if norm != "none")
             way = f"{first[i].mean():.3f} to {last[i].mean():.3f}"
-            print(f"  {way}: {found.compared[i].name}; {len(neck.nodes)} nodes, {'norm' if dressed else 'no norm'}")
+            print(f"  {way}: {found.compared[i].name}; {len(neck.nodes)} nodes, {'norm' if normed else 'no norm'}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["give", "keep", "ship", "tell"])
+    parser.add_argument("what", choices=["load", "keep", "ship", "report"])
     parser.add_argument("--storage", default="sqlite:///certificates.db")
     options = parser.parse_args()
-    if options.what == "tell":
-        tell()
+    if options.what == "report":
+        report()
         return
     try:
-        with open_store(options.storage, create=options.what == "give") as store:
-            if options.what == "give":
-                give(store)
+        with open_store(options.storage, create=options.what == "load") as store:
+            if options.what == "load":
+                load(store)
                 return
             engine = sqlalchemy.create_engine(options.storage)
             with engine.connect() as connection:

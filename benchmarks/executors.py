@@ -1,4 +1,4 @@
-"""Trials a second that each executor moves when a trial does nothing: the price of transport.
+"""Overhead of each executor: trials a second when a trial does nothing.
 
 Run it by `python benchmarks/executors.py`.
 """
@@ -41,7 +41,7 @@ def weighty(context: Any, job: Job) -> Iterator[Progress | Measurement]:
 
 
 def run(executor: Executor, trials: int) -> float:
-    """Seconds for `trials` trials, every slot refilled as soon as it is free."""
+    """Seconds for `trials` trials, with every slot refilled as soon as it is free."""
     waiting = (Job(id=str(i), architecture=ARCHITECTURE, seed=0, epochs=EPOCHS) for i in range(trials))
     start = time.perf_counter()
     while True:

@@ -6,8 +6,8 @@
 
 Each neck is trained with several seeds under the study's own task, and as often five times longer; mean, standard
 deviation over the seeds and cost go into one table. Runs are resumed from --keep, a JSON file. At a constant rate the
-short runs are the starts of the long ones with the same seeds, so that the two columns are no proof of one another:
-that is what `nas proxy` is for.
+short runs are the starts of the long ones with the same seeds, so that one column does not validate the other: use
+`nas proxy` for that.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SINGLE = 4
 
 
 def necks(task: Task, width: int) -> dict[str, NeckSpec]:
-    """The five necks on all levels of the task's backbone, alike but for what is compared."""
+    """The five necks on all levels of the task's backbone; they differ only in what is compared."""
     levels = task.frame.levels
     widths = dict.fromkeys(levels, width)
     return {
@@ -51,11 +51,11 @@ def necks(task: Task, width: int) -> dict[str, NeckSpec]:
 
 
 Runs = dict[str, tuple[float, float]]
-"""Run -> its quality, by the metric of the study's first objective, and its seconds."""
+"""Name of a run -> its score and its seconds."""
 
 
 def run_all(task: Task, jobs: list[Job], metric: str, keep: Path) -> Runs:
-    """Run the jobs that `keep` does not hold, on Ray, one a core; keep each as it ends."""
+    """The runs of `jobs`. Those that `keep` does not have run on Ray, one a core, and are written to it."""
     runs: Runs = {name: (quality, s) for name, (quality, s) in _read(keep).get(task.fingerprint, {}).items()}
     todo = [job for job in jobs if job.id not in runs]
     if not todo:
@@ -84,9 +84,9 @@ def _read(keep: Path) -> dict[str, Runs]:
 
 
 def table(names: dict[str, str], lengths: list[int], seeds: int, metric: str, runs: Runs) -> list[str]:
-    """Rows of mean quality (standard deviation) and seconds, a column a length, and what FPN has over no fusion.
+    """Rows of mean score (standard deviation) and seconds, a column a length, and the gain of FPN over no fusion.
 
-    `names` are the necks with the names of their runs.
+    `names` maps necks to the names of their runs.
     """
     head = "".join(f" {e} epochs: {metric} (sd) | seconds |" for e in lengths)
     lines = [f"| neck |{head}", "| --- |" + " --- | --- |" * len(lengths)]
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("study", nargs="?", default="quickstart")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--longer", type=int, default=5, help="the long runs' length, in that of the study's")
+    parser.add_argument("--longer", type=int, default=5, help="length of the long runs, as a multiple of the study's")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--keep", type=Path, default=Path("proxy_sanity.json"))
     options = parser.parse_args()
@@ -132,7 +132,7 @@ def main() -> None:
         sys.exit("no objective depends on the training")
     metric = objective.metric
     if metric not in task.available:
-        sys.exit(f"the objective is {metric}, and the validation data cannot give it")
+        sys.exit(f"the validation data cannot give the objective, {metric}: choose another with --set objectives=[...]")
     runs = run_all(task, jobs, metric, options.keep)
     where = f"{platform.machine()}, {platform.node()}, {date.today():%Y-%m-%d}"
     print(f"{options.study}: width {options.width}, {options.seeds} seeds, {where}\n")

@@ -3,9 +3,9 @@
     python benchmarks/training.py                     # the embedded data
     python benchmarks/training.py bccd --set task.data.root=FOLDER --set task.backbone.checkpoint=FILE
 
-One thread, one process, the ways in turn, several rounds; the median of each and its ratio to the reference. The
-reference is the loop of torchvision's references/detection/engine.py around torchvision's own FCOS: the study's
-backbone, an FPN, one convolution a head tower; its images lie decoded in memory, so that nothing is read or decoded.
+One thread and one process run the ways in turn for several rounds. Each row has the median and its ratio to the
+reference. The reference is the loop of torchvision's references/detection/engine.py around torchvision's own FCOS: the
+study's backbone, an FPN, one convolution a head tower. Its images are decoded in memory beforehand.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from nas.studies.metrics import format_metric
 HERE = Path(__file__).parent
 IMAGES = HERE / "images" / "necks"
 BACKBONE, SIZE, WIDTH = "tf_efficientnet_lite0", 320, 64
-"""What the necks stand on, the side of its images in pixels, and their channels."""
+"""The necks' backbone, the side of its images in pixels, and the necks' channels."""
 
 LEVELS = (3, 4, 5)
 FINER = {"seed_fpn": (1, 2, 3), "unet": (1, 2, 3, 4, 5), "upernet": (2, 3, 4, 5), "semantic_fpn": (2, 3, 4, 5)}
@@ -40,11 +40,12 @@ def main() -> None:
     processor = str(about["processor"])
     text = f"""# Every named neck, and every shipped space
 
-Written by `python docs/pyramids.py` ({processor}, one thread, {date.today():%Y-%m-%d}). Each neck stands on
-{BACKBONE}, with {WIDTH} channels, images of {SIZE} x {SIZE} pixels and no head: from P3 to P5 unless it is
-meant for others, with two further levels where it is published with them, and the seed on its own stride-2
-convolutions. `params` and `macs` are the neck's own; `whole macs` adds the backbone's; the latency is the whole's, the
-median of 30 passes in turn with those of an FPN of the same width, to which it stands as `against fpn` says.
+Written by `python docs/pyramids.py` ({processor}, one thread, {date.today():%Y-%m-%d}).
+Each neck has {WIDTH} channels and takes P3 to P5 of {BACKBONE}, for images of {SIZE} x {SIZE} pixels
+and without a head. Necks for other levels take those, necks that are published with two further levels have them,
+and the seed has stride-2 convolutions of its own instead of the backbone. `params` and `macs` are the neck's own.
+`whole macs` and `latency` include the backbone. The latency is the median of 30 passes, in turn with those of an FPN
+of the same width, and `against fpn` is the ratio of the two.
 
 | neck | options | levels | params | macs | whole macs | latency | against fpn | source |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -56,7 +57,7 @@ median of 30 passes in turn with those of an FPN of the same width, to which it 
 ## How many necks the spaces hold
 
 Distinct canonical necks, on a backbone with its levels up to P5 and images large enough for all
-(`nas validate SPACE --json`): counted where a space has few enough, else an unbiased estimate with its standard error.
+(`nas validate SPACE --json`): counted if a space has few enough, otherwise estimated without bias, with an error.
 
 | space | encodings | distinct necks | standard error |
 | --- | --- | --- | --- |
@@ -74,12 +75,12 @@ def row(name: str) -> str:
     whole = on_seed(neck) if name == "seed_fpn" else on_backbone(neck)
     costs = static_costs(whole)
     timed = latency(build(whole), build(on_backbone(fpn(LEVELS, WIDTH))))
-    told = ", ".join(f"{key} {value}" for key, value in options.items() if key != "width") or "-"
+    shown = ", ".join(f"{key} {value}" for key, value in options.items() if key != "width") or "-"
     outputs = " to ".join(f"P{level}" for level in sorted({neck.output_levels[0], neck.output_levels[-1]}))
     outputs = outputs if neck.merge is None else "one map"
     cells = [
         f"`{name}`",
-        told,
+        shown,
         outputs,
         *(format_metric(metric, costs[metric]) for metric in ("neck_params", "neck_macs", "macs")),
         f"{timed.model:.1f} ms",
@@ -94,13 +95,13 @@ def on_backbone(neck: NeckSpec) -> Architecture:
 
 
 def on_seed(neck: NeckSpec) -> Architecture:
-    """The seed's bottom-up path: stride-2 convolutions of one width, for its laterals are identities."""
+    """The seed's bottom-up path: stride-2 convolutions of one width, because its laterals are identities."""
     widths = (WIDTH,) * neck.inputs[-1]
     return Architecture(backbone=BackboneSpec(levels=neck.inputs, widths=widths), neck=neck, image_size=SIZE)
 
 
 def source(topology: Callable[..., NeckSpec]) -> str:
-    """What the docstring says behind `Source:`."""
+    """The text behind `Source:` in the docstring."""
     found = re.search(r"Source:\s*(.*?)(?:\n\s*\n|\Z)", inspect.getdoc(topology) or "", re.DOTALL)
     return " ".join(found[1].split()) if found else "this project's seed"
 

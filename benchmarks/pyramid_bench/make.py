@@ -26,7 +26,7 @@ from nas.executors.evaluate import evaluate, machine
 from nas.executors.ray import RayExecutor
 from nas.models.cost import total_parameters
 from nas.proxy.runs import Runs
-from nas.proxy.spread import Spread, spread
+from nas.proxy.sample import SampledNeck, stratified_sample
 from nas.search.dispatcher import Run
 from nas.search.setup import set_up
 from nas.storage import open_store
@@ -47,7 +47,9 @@ def main() -> None:
     spec, _ = read_study(str(table.HERE / f"{options.name}.yaml"), options.sets)
     setup = set_up(spec.model_copy(update={"task": spec.full_task}), say)
     task, frame = setup.task, setup.task.frame
-    necks = spread(setup.space, frame, lambda neck: total_parameters(task.architecture(neck)), options.necks, spec.seed)
+    necks = stratified_sample(
+        setup.space, frame, lambda neck: total_parameters(task.architecture(neck)), options.necks, spec.seed
+    )
     about_before, necks_before, there = table.read(options.name)
     here = machine(task.device)
     made = {"processor": here["processor"], "torch": here["versions"]["torch"], "date": f"{date.today():%Y-%m-%d}"}
@@ -77,17 +79,17 @@ def main() -> None:
             rows = necks_before | _rows(task, necks, evaluations.values())
             table.write(options.name, about, rows.values(), evaluations.values())
 
-        runs.carry_out([_run(task, neck, s, about) for s in range(options.seeds) for neck in necks], options.name)
+        runs.complete([_run(task, neck, s, about) for s in range(options.seeds) for neck in necks], options.name)
         write()
 
 
-def _run(task: Task, neck: Spread, seed: int, about: dict[str, Any]) -> Run:
+def _run(task: Task, neck: SampledNeck, seed: int, about: dict[str, Any]) -> Run:
     architecture = task.architecture(neck.neck)
     key = Key(digest=architecture.digest, task=task.fingerprint, seed=seed, epochs=about["epochs"])
     return Run(" ".join(map(str, neck.params.values())), key, architecture)
 
 
-def _rows(task: Task, necks: list[Spread], evaluations: Iterable[Evaluation]) -> dict[str, table.Neck]:
+def _rows(task: Task, necks: list[SampledNeck], evaluations: Iterable[Evaluation]) -> dict[str, table.Neck]:
     """What is known of the spread necks, by digest."""
     by_digest = {evaluation.key.digest: evaluation for evaluation in evaluations}
     rows = {}

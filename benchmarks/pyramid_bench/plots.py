@@ -34,8 +34,8 @@ from proxies import Bench
 
 from nas.proxy import ranking
 from nas.proxy.compare import repeats
-from nas.proxy.evidence import LATE, late_score, points
-from nas.proxy.forecasting import from_the_others, longest
+from nas.proxy.evidence import LATE, curve_points, late_score
+from nas.proxy.forecasting import leave_one_out, max_steps
 from nas.studies import catalog
 from nas.studies.certificate import trained_objective
 from nas.studies.metrics import FORECASTS
@@ -96,8 +96,8 @@ def of_certificates() -> Iterator[Panel]:
         yield Panel(f"{name}, {found.metric} after {epochs[k]} epochs: tau {found.tau:.2f}", last, truth, finest)
         law, asked = found.forecast, trained_objective(catalog.read_study(name)[0])
         if law is not None and asked is not None and asked.metric in FORECASTS:
-            limit = longest(law.epochs, epochs[-1])
-            forecasts, _ = from_the_others(scores[..., k - 1], last, truth, limit)
+            limit = max_steps(law.epochs, epochs[-1])
+            forecasts, _ = leave_one_out(scores[..., k - 1], last, truth, limit)
             yield Panel(f"{name}, {asked.metric} after {epochs[k]}: tau {law.tau:.2f}", forecasts, truth, finest)
 
 
@@ -148,7 +148,7 @@ def convergence() -> go.Figure:
     found = list(full_runs())
     drawn = make_subplots(2, 3, subplot_titles=[_gained(f) for f in found], vertical_spacing=0.18)
     for at, full in enumerate(found):
-        curves = [points(run, full.metric) for run in full.runs]
+        curves = [curve_points(run, full.metric) for run in full.runs]
         epochs = [epoch for epoch, _, _ in curves[0]]
         values = np.array([[value for _, value, _ in curve] for curve in curves])
         low, high = np.quantile(values - values[:, -1:], (0.1, 0.9), axis=0)

@@ -1,15 +1,20 @@
-"""Judge every proxy that was tried, on the bench, in a table: the more it costs, the lower.
+"""Tables of every proxy that was tried on the bench, from the cheapest to the most expensive.
 
     python benchmarks/pyramid_bench/proxies.py bccd nuclei digits
 
-What is ranked by is one seed's; the truth is the mean of the full runs of other seeds, and with a single full seed
-the run's own end, an upper bound for what is read off its curve. `within` is tau over the pairs of necks with the same
-finest level: over the whole space that level alone gives much of tau. `of 3` is the regret if the best three by the
-proxy were trained in full and the best of them taken; both regrets are means over the ways to break a tie. `cost` is
-what every new neck costs, in parts of a full training; `learnt from` counts the full runs that had to be there before.
-`lead`, of short runs under other settings, is the interval of what tau is above that of the bench's own setting at the
-length that costs no more, on the same necks: where zero is within it, the two are not told apart. `--settings` has
-these short runs alone, of each setting the longest at no more than a tenth of the cost, all data sets side by side.
+Scores are of one seed. The truth is the mean of the full runs of the other seeds. With a single full seed it is the
+run's own end, so that figures from its curve are upper bounds. The columns:
+
+- `cost`: the cost of every new neck, as a share of a full training.
+- `full runs`: the full runs that the proxy had to learn from.
+- `within`: tau over the pairs of necks with the same finest level, because that level alone gives much of tau.
+- `regret of 3`: the regret after training the proxy's best three in full and taking the best of them. Both regrets are
+  means over the ways to break a tie.
+- `lead`: for short runs under other settings, the interval of tau less that of the bench's own setting, on the same
+  necks and at the length that costs no more. If zero is within it, the two cannot be distinguished.
+
+`--settings` prints these short runs alone: for each setting the longest at a tenth of the cost or less, with all data
+sets side by side.
 """
 
 from __future__ import annotations
@@ -31,14 +36,14 @@ from numpy.typing import NDArray
 
 from nas.proxy import ranking
 from nas.proxy.compare import compare, ending, repeats
-from nas.proxy.evidence import where_late
-from nas.proxy.forecasting import from_the_others, longest
+from nas.proxy.evidence import late_value
+from nas.proxy.forecasting import leave_one_out, max_steps
 from nas.studies.records import Evaluation
 
 Floats = NDArray[np.float64]
 METRIC = "ap"
 WINNER = "batch of 4"
-"""The setting whose scores predictors are tried on too."""
+"""The setting on whose scores predictors are tried too."""
 
 SAME = "the same, Gaussian process"
 
@@ -48,10 +53,10 @@ OWN = "as the full run"
 LENGTHS = (4, 6, 8, 11, 16)
 
 ABOUT = 1.05
-"""Ratio of costs that are held for equal: other settings' are ratios measured on one machine (`variants.py --time`)."""
+"""Costs up to this ratio count as equal: other settings' are measured on one machine (`variants.py --time`)."""
 
 TENTH = 0.1
-"""Part of the cost of a full training that `--settings` allows."""
+"""Largest cost for `--settings`, as a share of a full training."""
 
 
 class Judged(NamedTuple):
@@ -165,7 +170,7 @@ def from_curves(b: Bench) -> Iterator[Judged]:
                 yield b.judged(f"{now}: {name}", cost, np.stack([law(points, start[:, s], full) for s in seeds], 1))
             truth = np.stack([own for _, own in repeats(b.full, b.full, paired=b.paired)], 1)
             two = (int(b.epochs[k - 1]), int(epochs))
-            _, law_of_two = from_the_others(start[:, :, -2], start[:, :, -1], truth, longest(two, full))
+            _, law_of_two = leave_one_out(start[:, :, -2], start[:, :, -1], truth, max_steps(two, full))
             yield b.judged(f"{now}: ap_full", cost, law_of_two, (len(b.digests) - 1) * len(b.seeds))
         yield b.judged(f"{now}: loss", cost, -b.loss[:, :, k])
         curves = [start[:, s] for s in seeds]
@@ -258,7 +263,7 @@ def settings(names: Sequence[str]) -> Iterator[str]:
     compared: dict[str, list[tuple[Floats, Floats, Floats]]] = {}
     for name in names:
         judged = [j for j in from_variants(Bench(name)) if not j.learnt]
-        last = {j.setting or j.name: j for j in judged if j.setting is None or j.cost <= TENTH}  # of each the longest
+        last = {j.setting or j.name: j for j in judged if j.setting is None or j.cost <= TENTH}  # of each the max_steps
         for setting, j in last.items():
             figures = compare(j.scores, j.full, paired=j.paired, finest=j.finest.tolist())
             within = "-" if figures.tau_within is None else f"{figures.tau_within:.2f}"
@@ -299,7 +304,7 @@ def _mean_lead(compared: Sequence[tuple[Floats, Floats, Floats]], count: int) ->
     return f"{lead([np.arange(n) for n in sizes]):+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-COLUMNS = ("proxy", "cost", "learnt from", "tau", "interval", "top quarter", "within", "regret", "of 3", "lead")
+COLUMNS = ("proxy", "cost", "full runs", "tau", "interval", "top quarter", "within", "regret", "regret of 3", "lead")
 HEAD = f"| {' | '.join(COLUMNS)} |\n|{len(COLUMNS) * ' --- |'}"
 
 
@@ -356,10 +361,10 @@ def judge(name: str) -> None:
 
 
 def _end(b: Bench) -> str:
-    """Whether the full runs are at their end: see `nas.studies.certificate.Certificate`."""
-    late = [[where_late(b.epochs.tolist(), curve.tolist()) for curve in row] for row in b.scores]
+    """A sentence on whether the full runs are at their end (see `nas.studies.certificate.Certificate`)."""
+    late = [[late_value(b.epochs.tolist(), curve.tolist()) for curve in row] for row in b.scores]
     e = ending(np.array(late, np.float64), b.full)
-    changed = "changed the order" if e.reordered else "no change of the order can be seen"
+    changed = "changed the order" if e.reordered else "did not visibly change the order"
     taus = f"tau with the end of another seed {e.tau_late:.2f} where it begins, {e.tau_full:.2f} at its end"
     return f"The last 29 % of the full runs gained {e.gain:.4f} and {changed}: {taus}."
 

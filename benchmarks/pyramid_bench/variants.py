@@ -192,7 +192,7 @@ def train(options: argparse.Namespace, name: str, architectures: Sequence[Archit
 
     with open_store(options.storage, create=True) as store, RayExecutor(evaluate, task, Workers()) as executor:
         runs = Runs(store, lambda: executor, platform.node(), say, keep)
-        runs.carry_out(list(wanted.values()), f"{options.name}, {name}")
+        runs.complete(list(wanted.values()), f"{options.name}, {name}")
         keep()  # those that the database had
 
 

@@ -14,8 +14,9 @@ from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.presets import preset
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import TOPOLOGIES
-from nas.studies.catalog import load_yaml, read
+from nas.studies.catalog import read
 from nas.studies.metrics import Metrics
+from nas.yaml12 import load_yaml
 
 
 class Config(NamedTuple):

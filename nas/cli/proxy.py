@@ -15,9 +15,9 @@ from nas.files import stem_of, write_whole
 from nas.search.request import refuse
 from nas.studies.catalog import StudyFile, folder
 from nas.studies.certificate import LOW, MINIMUM, NECKS, SEEDS, THRESHOLD, Certificate, first_certified
-from nas.studies.forecast import NAMES
+from nas.studies.forecast import FORECAST_NAMES
 from nas.studies.spec import StudySpec
-from nas.studies.verdict import facts
+from nas.studies.verdict import proxy_facts
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,7 +71,7 @@ def _search(args: argparse.Namespace, file: StudyFile, spec: StudySpec) -> int:
     if chosen is not None:
         _write(target, file, chosen, spec)
     tried = [
-        {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (facts(c, spec) or {})
+        {"epochs": c.proxy.task.epochs, "setting": difference(c.proxy.task, c.full.task)} | (proxy_facts(c, spec) or {})
         for c in found
     ]
     data = {"chosen": _data(chosen, spec), "file": str(target)} if chosen else {"chosen": None, "file": None}
@@ -104,13 +104,13 @@ def _search_lines(
         if certificate is chosen:
             return
         law, task = certificate.forecast, certificate.proxy.task
-        if law is not None and certificate.certifies(NAMES[law.metric]):
+        if law is not None and certificate.certifies(FORECAST_NAMES[law.metric]):
             settings = ", ".join(filter(None, [f"{task.epochs} epochs", difference(task, certificate.full.task)]))
             cost = f"{certificate.cost_ratio:.3f} of the full cost"
+            tau = f"tau {law.tau:.2f}, {law.low:.2f} to {law.high:.2f}"
             yield (
-                f"{NAMES[law.metric]} is certified at a lower cost, with {settings} (tau {law.tau:.2f}, {law.low:.2f} "
-                f"to {law.high:.2f}, {cost}): replace {law.metric} by it in objectives and run this again. All runs "
-                "are in the database."
+                f"{FORECAST_NAMES[law.metric]} is certified at a lower cost, with {settings} ({tau}, {cost}): replace "
+                f"{law.metric} by it in objectives and run this again. All runs are in the database."
             )
             return
 
@@ -159,4 +159,4 @@ def _arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 def _data(certificate: Certificate, spec: StudySpec) -> dict[str, object]:
     """A certificate, and whether it certifies the objective of the study."""
-    return certificate.model_dump(mode="json") | (facts(certificate, spec) or {})
+    return certificate.model_dump(mode="json") | (proxy_facts(certificate, spec) or {})

@@ -12,7 +12,7 @@ from nas.necks.describe import describe
 from nas.storage import Store, open_store
 from nas.storage.results import TrialFacts, result, study_record, trial_facts
 from nas.studies.metrics import format_metric
-from nas.studies.verdict import facts, standing
+from nas.studies.verdict import proxy_facts, proxy_line
 from nas.text import table
 
 
@@ -31,10 +31,10 @@ def _show_study(args: argparse.Namespace, store: Store, name: str) -> None:
     found, record = result(store, name), study_record(store, name)
     # A launched study keeps the objective it began with, whatever a later certificate says.
     objectives = tuple(objective.model_copy(update={"fallback": None}) for objective in record.spec.objectives)
-    proxy = facts(found.proxy, record.spec.model_copy(update={"objectives": objectives}))
+    proxy = proxy_facts(found.proxy, record.spec.model_copy(update={"objectives": objectives}))
     data = found.to_json() | record.model_dump(mode="json", include={"created", "provenance"})
     data |= {"spec": record.spec.to_dict(), "proxy": proxy}
-    lines = [*result_lines(found), "", standing(found.proxy, record.proxy)]
+    lines = [*result_lines(found), "", proxy_line(found.proxy, record.proxy)]
     show(args, data, [*lines, *([proxy["verdict"]] if proxy is not None else [])])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nas.storage.results import Found, Result, best_of
 from nas.studies.answer import Answer
 from nas.studies.certificate import Certificate
-from nas.studies.forecast import NAMES
+from nas.studies.forecast import FORECAST_NAMES
 from nas.studies.metrics import FORECASTS, Metrics, format_metric
 from nas.studies.spec import Objective
 from nas.text import duration, table
@@ -81,7 +81,7 @@ def certificate_lines(found: Certificate) -> list[str]:
         "necks, seeds": f"{found.necks}, {found.seeds}",
     }
     if found.forecast is not None:
-        f, name = found.forecast, NAMES[found.forecast.metric]
+        f, name = found.forecast, FORECAST_NAMES[found.forecast.metric]
         figures[f"{name}: tau"] = _tau_interval(f.tau, f.low, f.high)
         figures[f"{name}: tau within a finest level"] = _tau(f.tau_within)
         figures[f"{name}: regret"] = format_metric(f.metric, f.regret)
@@ -115,7 +115,7 @@ def proxies_table(found: Sequence[Certificate]) -> str:
         figures += [f"{c.regret:.3f}", f"{c.cost_ratio:.3f}", "certified" if c.certified else ""]
         forecast = ["-", ""]
         if c.forecast is not None:
-            forecast = [_tau(c.forecast.tau), "certified" if c.certifies(NAMES[c.forecast.metric]) else ""]
+            forecast = [_tau(c.forecast.tau), "certified" if c.certifies(FORECAST_NAMES[c.forecast.metric]) else ""]
         setting = difference(c.proxy.task, c.full.task) or "as the full training"
         rows.append([str(c.proxy.task.epochs), *figures, *forecast, setting])
     return table(rows)

@@ -9,7 +9,8 @@ from typing import Any
 from nas.cli.output import print_json, show
 from nas.errors import SpecError, UserError
 from nas.search_space import count, nominal_frame
-from nas.studies.catalog import find, load_yaml, names, open_study, read, read_space
+from nas.studies.catalog import find, names, open_study, read, read_space
+from nas.yaml12 import load_yaml
 
 
 def run(args: argparse.Namespace) -> int:

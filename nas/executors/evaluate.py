@@ -19,7 +19,7 @@ from nas.models.measurement_lock import MeasurementLock
 from nas.models.pyramid import HeadedModel, Pyramid
 from nas.necks.architecture import Architecture
 from nas.necks.topologies import fpn
-from nas.studies.metrics import Metrics, finite, trained
+from nas.studies.metrics import Metrics, finite, measure_model
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from nas.tasks.device import Device, here
@@ -69,7 +69,7 @@ def _user_metrics(task: Task, model: nn.Module, job: Job) -> Metrics:
     model.eval()
     try:
         with torch.inference_mode():
-            return trained(job.metrics, model, task.validation, here(task.device))
+            return measure_model(job.metrics, model, task.validation, here(task.device))
     except UserError as error:
         raise TrialFailed(str(error)) from error
 

@@ -12,10 +12,10 @@ from nas.necks.describe import describe
 from nas.storage import StudyRecord
 from nas.storage.results import Result
 from nas.studies.answer import Answer
-from nas.studies.catalog import dump_yaml
 from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.spec import StudySpec, TaskSpec
-from nas.studies.verdict import standing
+from nas.studies.verdict import proxy_line
+from nas.yaml12 import dump_yaml
 
 _INITS = {
     "backbone": "neck and head at random, the backbone with the weights that the study starts with",
@@ -39,7 +39,7 @@ def study_card(config: ExportConfig, record: StudyRecord, result: Result, files:
         _bullets(_search(spec, record, result)),
         "## What was found",
         *(_found_once(rows, spec) if result.answer is None else _answer(result.answer, config)),
-        standing(result.proxy, record.proxy),
+        proxy_line(result.proxy, record.proxy),
         *_usage(config, files),
         "## Data and weights",
         _bullets([_data(spec.task), _backbone(spec.task), *trained]),

@@ -21,10 +21,11 @@ from nas.models.pyramid import head_and_size
 from nas.necks.architecture import Architecture
 from nas.necks.describe import node_table, summary
 from nas.plugins import packages
-from nas.studies.catalog import dump_yaml, load_yaml, read
+from nas.studies.catalog import read
 from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
 from nas.value import Value
+from nas.yaml12 import dump_yaml, load_yaml
 
 HEADER = "# An exported model of pyramid-nas: nas.load(DIR), nas predict DIR IMAGE...\n"
 """The first line of every config.yaml, which marks a folder as an export."""

@@ -108,7 +108,7 @@ def parse_neck(source: NeckSpec | Architecture | Mapping[str, Any] | str | Path)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    from nas.studies.catalog import load_yaml
+    from nas.yaml12 import load_yaml
 
     if not path.is_file():
         raise UserError(f"no file {path}")

@@ -1,4 +1,4 @@
-"""compare: the figures of a certificate, from scores alone."""
+"""The figures of a certificate, from scores alone. `nas.studies.certificate.Certificate` explains each."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas.proxy import ranking
-
-Floats = NDArray[np.float64]
+from nas.proxy.ranking import Floats
 
 
 class Comparison(NamedTuple):
-    """See `nas.studies.certificate.Certificate`."""
+    """How well a proxy ranks."""
 
     tau: float
     low: float
@@ -29,30 +27,32 @@ class Comparison(NamedTuple):
 
 
 def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] | None = None) -> Comparison:
-    """How well `proxy` scores [necks, seeds] rank what `full` scores [necks, seeds] rank; more is better in both.
+    """How well the proxy's scores [necks, seeds] rank the full scores [necks, seeds]; higher is better in both.
 
-    `finest` are the necks' finest levels, for `tau_within`, `tau_finest` and `over_finest`.
-
-    `paired`: column k of the proxy is judged by the full scores of the other columns. So it must be where column k of
-    both is of one run, at an early point and at its end, for a run knows its own luck.
+    Args:
+        paired: column k of the proxy is judged by the other columns of `full`. Required where column k of both is
+            one run, at an early point and at its end: otherwise the run's luck counts as agreement.
+        finest: the necks' finest levels, for `tau_within`, `tau_finest` and `over_finest`.
 
     Raises:
         ValueError: paired scores of a single seed.
     """
     pairs = repeats(proxy, full, paired=paired)
-    tops = [top for top in (ranking.top(score, truth) for score, truth in pairs) if top is not None]
-    groups = np.arange(len(full)) if finest is None else np.asarray(finest)
-    leads = ranking.lead([(score, -groups, truth) for score, truth in pairs]) if finest is not None else None
-    inside = [tau for tau in (ranking.within(score, truth, groups) for score, truth in pairs) if tau is not None]
+    tau_within = tau_finest = over_finest = None
+    if finest is not None:
+        levels = np.asarray(finest)
+        tau_within = _mean([ranking.within(score, truth, levels) for score, truth in pairs])
+        tau_finest = _mean([ranking.tau(-levels, truth) for _, truth in pairs])
+        over_finest = ranking.lead([(score, -levels, truth) for score, truth in pairs]).low
     low, high = ranking.interval(pairs)
     return Comparison(
-        tau=float(np.mean([ranking.tau(score, truth) for score, truth in pairs])),
+        tau=_mean_tau(pairs),
         low=low,
         high=high,
-        tau_top=float(np.mean(tops)) if tops else None,
-        tau_within=float(np.mean(inside)) if inside else None,
-        tau_finest=None if finest is None else float(np.mean([ranking.tau(-groups, truth) for _, truth in pairs])),
-        over_finest=None if leads is None else leads.low,
+        tau_top=_mean([ranking.top(score, truth) for score, truth in pairs]),
+        tau_within=tau_within,
+        tau_finest=tau_finest,
+        over_finest=over_finest,
         regret=float(np.mean([ranking.regret(score, truth) for score, truth in pairs])),
         noise=ranking.noise(full),
         spread=float(full.mean(1).std(ddof=1)),
@@ -60,7 +60,7 @@ def compare(proxy: Floats, full: Floats, *, paired: bool, finest: Sequence[int] 
 
 
 class Ending(NamedTuple):
-    """See `nas.studies.certificate.Certificate`."""
+    """Whether the full training is at its end."""
 
     gain: float | None = None
     converged: bool | None = None
@@ -70,30 +70,26 @@ class Ending(NamedTuple):
 
 
 def ending(late: Floats | None, full: Floats) -> Ending:
-    """Whether the full training is at its end, from `full` scores [necks, seeds] and those of the same runs where their
-    last part began, None where that is not known; more is better in both.
+    """Whether the full training is at its end; higher scores are better.
+
+    Args:
+        late: scores [necks, seeds] of the full runs where their last part began; None if unknown.
+        full: their scores [necks, seeds] at the end.
     """
+    gain = None if late is None else float(np.mean(full - late))
     noise = ranking.noise(full)
-    whole = repeats(full, full, paired=True) if noise is not None else []
-    tau_full = float(np.mean([ranking.tau(score, truth) for score, truth in whole])) if whole else None
-    if late is None:
-        return Ending(tau_full=tau_full)
-    gain = float(np.mean(full - late))
     if noise is None:
         return Ending(gain)
+    whole = repeats(full, full, paired=True)
+    if late is None or gain is None:
+        return Ending(tau_full=_mean_tau(whole))
     early = repeats(late, full, paired=True)
     ahead = ranking.lead([(end, begun, truth) for (end, truth), (begun, _) in zip(whole, early, strict=True)])
-    return Ending(
-        gain=gain,
-        converged=gain <= noise,
-        tau_full=tau_full,
-        tau_late=float(np.mean([ranking.tau(score, truth) for score, truth in early])),
-        reordered=ahead.low > 0,
-    )
+    return Ending(gain, gain <= noise, _mean_tau(whole), _mean_tau(early), ahead.low > 0)
 
 
 def repeats(proxy: Floats, full: Floats, *, paired: bool) -> list[tuple[Floats, Floats]]:
-    """Each repeat of the proxy's scores with the truth that it is judged by; see `compare`.
+    """The proxy's scores of each seed, with the truth that judges them; see `compare`.
 
     Raises:
         ValueError: paired scores of a single seed.
@@ -102,3 +98,13 @@ def repeats(proxy: Floats, full: Floats, *, paired: bool) -> list[tuple[Floats, 
     if paired and seeds < 2:
         raise ValueError("paired scores need a second seed")
     return [(proxy[:, k], np.delete(full, k, 1).mean(1) if paired else full.mean(1)) for k in range(seeds)]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean of the values that are known."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _mean_tau(pairs: Sequence[tuple[Floats, Floats]]) -> float:
+    return float(np.mean([ranking.tau(score, truth) for score, truth in pairs]))

@@ -1,4 +1,4 @@
-"""learn: the law of a forecast, fitted to the curves and full scores of a certificate's necks."""
+"""The law of a forecast, fitted to the curves and full scores of a certificate's necks."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas.proxy import ranking
 from nas.proxy.compare import compare, repeats
+from nas.proxy.ranking import Floats
 from nas.studies.forecast import Forecast
-
-Floats = NDArray[np.float64]
 
 
 def learn(
@@ -26,44 +24,41 @@ def learn(
     paired: bool,
     finest: Sequence[int] | None = None,
 ) -> Forecast:
-    """The law for scores [necks, seeds] `before` and `last`, at `epochs` of the proxy, and `full`; more is better.
+    """The law of a metric of which higher is better.
 
-    Each score is to tell the truth that `compare` judges it by. What the law is worth is told by forecasts of each neck
-    from the others alone. `steps` lies between none and a straight line over log(epoch) to `full_epochs`.
+    It is evaluated on forecasts of each neck from all others. Each score forecasts the truth that judges it.
+
+    Args:
+        before, last: the proxy's scores [necks, seeds] at both `epochs`.
+        full: the full scores [necks, seeds] after `full_epochs`.
+        paired, finest: as in `compare`.
     """
     judged = repeats(last, full, paired=paired)
     truth = np.stack([own for _, own in judged], 1)
-    limit = longest(epochs, full_epochs)
-    forecasts, ranked = from_the_others(before, last, truth, limit)
+    limit = max_steps(epochs, full_epochs)
+    forecasts, ranked = leave_one_out(before, last, truth, limit)
     gain, steps = _fit(before, last, truth, limit)
-    figures = compare(ranked, full, paired=paired, finest=finest)
+    figures = compare(ranked, full, paired=paired, finest=finest)._asdict()
     return Forecast(
         metric=metric,
         epochs=epochs,
         gain=gain,
         steps=steps,
         error=float(np.sqrt(np.mean((forecasts - truth) ** 2))),
-        tau=figures.tau,
-        low=figures.low,
-        high=figures.high,
-        tau_top=figures.tau_top,
-        tau_within=figures.tau_within,
-        over_finest=figures.over_finest,
-        regret=figures.regret,
         ahead=ranking.lead([(ranked[:, k], score, own) for k, (score, own) in enumerate(judged)]).low,
+        **{name: value for name, value in figures.items() if name in Forecast.model_fields},
     )
 
 
-def longest(epochs: tuple[int, int], full_epochs: int) -> float:
-    """Steps that a straight line over log(epoch) has yet to go."""
+def max_steps(epochs: tuple[int, int], full_epochs: int) -> float:
+    """The `steps` of a straight line over log(epoch) from the last of `epochs` to `full_epochs`."""
     return max(0.0, math.log(full_epochs / epochs[1]) / math.log(epochs[1] / epochs[0]))
 
 
-def from_the_others(before: Floats, last: Floats, truth: Floats, limit: float) -> tuple[Floats, Floats]:
-    """Of each neck, by the law that the others teach: its forecast, and what it is ranked by [necks, seeds].
+def leave_one_out(before: Floats, last: Floats, truth: Floats, limit: float) -> tuple[Floats, Floats]:
+    """Forecasts of each neck by the law of the others, and the scores that rank them, both [necks, seeds].
 
-    The better a neck, the lower is the others' mean, so that such forecasts alone would rank the wrong way round where
-    nothing is known. Ranks take the `steps` of the others, and one mean for all.
+    Ranks use the others' `steps`, and one mean for all (see decisions: one-mean-for-left-out-forecasts).
     """
     rise = last - before
     forecasts, ranked = np.empty_like(last), np.empty_like(last)
@@ -76,9 +71,9 @@ def from_the_others(before: Floats, last: Floats, truth: Floats, limit: float) -
 
 
 def _fit(before: Floats, last: Floats, truth: Floats, limit: float) -> tuple[float, float]:
-    """`gain` and `steps` by least squares."""
+    """`gain`, and `steps` from 0 to `limit`, by least squares."""
     rise, left = last - before, truth - last
-    spread = float(np.sum((rise - rise.mean()) ** 2))
-    slope = float(np.sum((rise - rise.mean()) * (left - left.mean()))) / spread if spread else 0.0
+    squares = float(np.sum((rise - rise.mean()) ** 2))
+    slope = float(np.sum((rise - rise.mean()) * (left - left.mean()))) / squares if squares else 0.0
     steps = min(max(0.0, slope), limit)
     return float(left.mean() - steps * rise.mean()), steps

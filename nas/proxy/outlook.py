@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 from nas.errors import MissingDatabase
 from nas.models.cost import total_parameters
 from nas.proxy.plan import Half, make_plan
-from nas.storage import Store, known_study, open_store
+from nas.storage import known_study, open_store
 from nas.studies.certificate import NECKS, SEEDS
+from nas.studies.records import Evaluation
 from nas.studies.spec import StudySpec
+from nas.tasks.base import Say
 from nas.value import Value
-
-Say = Callable[[str], None]
 
 
 class Workload(Value):
-    """One half of a certificate: its runs, those that the database has, and seconds of training in the others.
+    """The runs of one half of a certificate.
 
-    `left` is told from the recorded runs of the same task, by their seconds an epoch; None where there are none.
+    Attributes:
+        recorded: how many of them the database has.
+        left: seconds of training in the others, by the recorded seconds an epoch; None if nothing is recorded.
     """
 
     epochs: int
@@ -30,7 +31,7 @@ class Workload(Value):
 
 
 class Outlook(Value):
-    """The necks by name with the parameters of the whole model, how many seeds each gets, and both trainings."""
+    """What a certificate would train. `necks` maps names to the parameters of the whole model."""
 
     necks: dict[str, int]
     seeds: int
@@ -41,32 +42,30 @@ class Outlook(Value):
 def outlook(
     spec: StudySpec, *, storage: str, necks: int = NECKS, seeds: int = SEEDS, say: Say = lambda line: None
 ) -> Outlook:
-    """What `certify` would do; nothing is trained, and nothing written.
+    """What `certify` would train; nothing is trained or written.
 
     Raises:
-        UserError: what `certify` would refuse.
+        UserError: `certify` would refuse the study.
     """
     plan = make_plan(spec, known_study(storage, spec.name), necks, seeds, say)
-    with ExitStack() as stack:
-        store: Store | None = None
-        with suppress(MissingDatabase):  # then there are no runs
-            store = stack.enter_context(open_store(storage, create=False))
-        return Outlook(
-            necks={name: total_parameters(row[0].architecture) for name, row in plan.full.rows.items()},
-            seeds=seeds,
-            proxy=_workload(plan.proxy, store),
-            full=_workload(plan.full, store),
-        )
+    return Outlook(
+        necks={name: total_parameters(row[0].architecture) for name, row in plan.full.rows.items()},
+        seeds=seeds,
+        proxy=_workload(plan.proxy, storage),
+        full=_workload(plan.full, storage),
+    )
 
 
-def _workload(half: Half, store: Store | None) -> Workload:
-    known = [e for e in store.evaluations(half.task.fingerprint) if e.state == "complete"] if store is not None else []
-    recorded = {e.key for e in known}
-    missing = sum(run.key not in recorded for run in half.runs)
+def _workload(half: Half, storage: str) -> Workload:
+    known: list[Evaluation] = []
+    with suppress(MissingDatabase), open_store(storage, create=False) as store:
+        known = [e for e in store.evaluations(half.task.fingerprint) if e.state == "complete"]
+    recorded = sum(run.key in {e.key for e in known} for run in half.runs)
+    missing = len(half.runs) - recorded
     pace = statistics.median(e.measurement.seconds / e.key.epochs for e in known) if known else None
     return Workload(
         epochs=half.spec.epochs,
         runs=len(half.runs),
-        recorded=len(half.runs) - missing,
+        recorded=recorded,
         left=pace * missing * half.spec.epochs if pace is not None else None,
     )

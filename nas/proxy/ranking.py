@@ -14,11 +14,11 @@ REPLICATES = 2_000
 """Bootstrap samples behind an interval."""
 
 LEVEL = 0.95
-"""Part of them that lies within it."""
+"""Share of them that lies within it."""
 
 
 def tau(x: ArrayLike, y: ArrayLike) -> float:
-    """Kendall's tau-b between two scores of the same things; 0 where one of them does not tell any two apart."""
+    """Kendall's tau-b between two scores of the same things; 0 where one of the scores is the same for all."""
     return _tau(_order(x), _order(y))
 
 
@@ -30,19 +30,19 @@ class Interval(NamedTuple):
 
 
 def interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], seed: int = 0) -> Interval:
-    """Bounds of tau between a score and the truth, from resampling what is ranked.
+    """Bounds of tau between a score and the truth, by resampling the things.
 
-    `pairs` are repeats of score and truth; each replicate takes one of them, as a search does.
+    `pairs` are repeats of score and truth; each replicate uses one of them, as a search does.
     """
-    return _bootstrap(pairs, _tau, seed)
+    return _bootstrap(pairs, _taus, seed)
 
 
 def lead(triples: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], seed: int = 0) -> Interval:
-    """Bounds of what tau between a score and the truth is above that of another score; see `interval`.
+    """Bounds of the difference between the taus of two scores with the truth; see `interval`.
 
-    `triples` are repeats of the score, the other and the truth.
+    `triples` are repeats of the score, the other score and the truth.
     """
-    return _bootstrap(triples, lambda score, other, truth: _tau(score, truth) - _tau(other, truth), seed)
+    return _bootstrap(triples, lambda x, other, truth, n: _taus(x, truth, n) - _taus(other, truth, n), seed)
 
 
 def top(scores: ArrayLike, truth: ArrayLike, part: float = 0.25) -> float | None:
@@ -56,9 +56,9 @@ def top(scores: ArrayLike, truth: ArrayLike, part: float = 0.25) -> float | None
 
 
 def within(scores: ArrayLike, truth: ArrayLike, groups: ArrayLike) -> float | None:
-    """tau over the pairs of one group alone; None if there are none.
+    """tau over the pairs within one group; None if there are no such pairs.
 
-    Groups that are easily told apart give a high tau over all, whatever is known of the things in them.
+    Groups that are easy to tell apart give a high tau over all pairs, even if nothing within a group is ranked.
     """
     of = np.asarray(groups)
     same = of[:, None] == of[None, :]
@@ -68,9 +68,7 @@ def within(scores: ArrayLike, truth: ArrayLike, groups: ArrayLike) -> float | No
 
 
 def regret(scores: ArrayLike, truth: ArrayLike) -> float:
-    """What is lost of the truth by taking what has the best score, one of those that share it by chance; in the truth's
-    units.
-    """
+    """The best truth less that of the thing with the best score; among equal scores, less their mean."""
     x, y = np.asarray(scores, np.float64), np.asarray(truth, np.float64)
     return float(y.max() - y[x == x.max()].mean())
 
@@ -81,23 +79,33 @@ def noise(repeats: ArrayLike) -> float | None:
     return float(np.sqrt(rows.var(axis=1, ddof=1).mean())) if rows.shape[1] > 1 else None
 
 
-def _bootstrap(repeats: Sequence[Sequence[ArrayLike]], statistic: Callable[..., float], seed: int) -> Interval:
-    """Bounds of a statistic of orders, from resampling what is ordered; every repeat gives as many replicates."""
+def _bootstrap(repeats: Sequence[Sequence[ArrayLike]], statistic: Callable[..., Floats], seed: int) -> Interval:
+    """Bounds of a statistic of orders and counts, as in `_taus`; every repeat gives as many replicates."""
     rng = np.random.default_rng(seed)
     found = []
-    for orders in [[_order(values) for values in repeat] for repeat in repeats]:
-        count = len(orders[0])
-        for _ in range(REPLICATES // len(repeats)):
-            pick = np.ix_(*2 * [rng.integers(count, size=count)])
-            found.append(statistic(*(order[pick] for order in orders)))
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    for repeat in repeats:
+        orders = [_order(values) for values in repeat]
+        things = np.arange(len(orders[0]))
+        drawn = rng.integers(len(things), size=(REPLICATES // len(repeats), len(things)))
+        counts = np.sum(drawn[:, :, None] == things, axis=1, dtype=np.float64)
+        found.append(statistic(*orders, counts))
+    low, high = np.quantile(np.concatenate(found), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
 
 def _tau(a: Floats, b: Floats) -> float:
-    """tau-b from the orders of two scores."""
-    scale = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
-    return float(np.sum(a * b)) / scale if scale > 0 else 0.0
+    return float(_taus(a, b, np.ones((1, len(a))))[0])
+
+
+def _taus(a: Floats, b: Floats, counts: Floats) -> Floats:
+    """tau-b from the orders [n, n] of two scores, for each of several samples.
+
+    `counts` [samples, n] are how often a sample has each thing. All sums are of whole numbers, and so exact.
+    """
+    both, first, second = (np.sum(counts @ pairs * counts, axis=1) for pairs in (a * b, a * a, b * b))
+    scale = np.sqrt(first * second)
+    taus: Floats = np.divide(both, scale, out=np.zeros_like(scale), where=scale > 0)
+    return taus
 
 
 def _order(x: ArrayLike) -> Floats:

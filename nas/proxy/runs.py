@@ -1,4 +1,4 @@
-"""Runs: many evaluations of one task, each recorded as it ends; what is recorded is not run again."""
+"""Runs: many evaluations of one task, each recorded as it ends. Recorded ones are not run again."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from nas.executors import Executor, Failure
 from nas.search.dispatcher import FAILURES, Dispatcher, Run
 from nas.storage import Store
 from nas.studies.records import Evaluation, Key
+from nas.tasks.base import Say
 from nas.text import duration
-
-Say = Callable[[str], None]
 
 EVERY_SECONDS = 30.0
 """Seconds between two lines of progress."""
 
 
 class Runs:
-    """Carries runs out.
+    """Completes runs on an executor.
+
+    Args:
+        store, start, machine, target: as in `Dispatcher`.
+        say: called with the progress, a line at a time.
+        on_record: called after every recorded run.
 
     Attributes:
-        found: the evaluations, by their key.
-        failed: name of a neck -> why one of its runs failed; its other runs are not started.
+        found: the evaluations by their keys.
+        failed: name of a neck -> why one of its runs failed. Its other runs are not started.
     """
 
     def __init__(
@@ -35,16 +39,6 @@ class Runs:
         on_record: Callable[[], None] = lambda: None,
         target: str = "torch",
     ) -> None:
-        """Start nothing yet.
-
-        Args:
-            store: where evaluations are recorded.
-            start: gives the executor; called once, when there is a run to train.
-            machine: the machine whose recorded latencies hold for the workers; None: for theirs none does.
-            say: called with the progress, a line at a time.
-            on_record: called after every run that was recorded.
-            target: what latencies are measured on.
-        """
         self.store = store
         self.say = say
         self.on_record = on_record
@@ -52,29 +46,24 @@ class Runs:
         self.failed: dict[str, str] = {}
         self._dispatcher: Dispatcher[Run] = Dispatcher(store, start, machine=machine, target=target)
 
-    def carry_out(self, runs: Sequence[Run], what: str) -> None:
-        """Evaluate the runs in their order, as many at a time as there are workers.
+    def complete(self, runs: Sequence[Run], what: str) -> None:
+        """Evaluate the runs in their order, on all workers at a time.
 
         Raises:
             NASError: five in a row failed.
         """
-        todo = []
-        for run in runs:
-            evaluation = self.store.evaluation(run.key)
-            if evaluation is not None and evaluation.state == "complete":
-                self.found[run.key] = evaluation
-            else:
-                todo.append(run)
-        if recorded := len(runs) - len(todo):
-            self.say(f"{what}: {recorded} of {len(runs)} runs are in the database already")
+        known = {run.key: e for run in runs if (e := self.store.evaluation(run.key)) and e.state == "complete"}
+        self.found |= known
+        if known:
+            self.say(f"{what}: {len(known)} of {len(runs)} runs are in the database already")
         try:
-            self._work(todo, len(runs), what)
+            self._train([run for run in runs if run.key not in known], len(runs), what)
         finally:
             self._dispatcher.cancel()
             self._dispatcher.release()
         self.say(f"{what}: {sum(run.key in self.found for run in runs)} of {len(runs)} runs done")
 
-    def _work(self, todo: list[Run], total: int, what: str) -> None:
+    def _train(self, todo: list[Run], total: int, what: str) -> None:
         dispatcher, count = self._dispatcher, len(todo)
         began = reported = time.monotonic()
         while todo or dispatcher.running:
@@ -84,7 +73,12 @@ class Runs:
                 run.costs = dispatcher.known_costs(run.architecture)
                 dispatcher.submit(run)
             for run, event in dispatcher.events(1.0):
-                self._handle(run, event)
+                if isinstance(event, Evaluation):
+                    self.found[run.key] = event
+                    self.on_record()
+                elif isinstance(event, Failure):
+                    self.failed[run.name] = event.message
+                    self.say(f"{run.name} failed: {event.message}")
             if dispatcher.failing:
                 raise NASError(f"{FAILURES} runs in a row failed, the last one because {dispatcher.errors[-1]}")
             done, now = count - len(todo) - len(dispatcher.running), time.monotonic()
@@ -92,12 +86,3 @@ class Runs:
                 left = (now - began) / done * (count - done)
                 self.say(f"{what}: {total - count + done} of {total} runs, about {duration(left)} left")
                 reported = now
-
-    def _handle(self, run: Run, event: object) -> None:
-        match event:
-            case Evaluation():
-                self.found[run.key] = event
-                self.on_record()
-            case Failure():
-                self.failed[run.name] = event.message
-                self.say(f"{run.name} failed: {event.message}")

@@ -9,7 +9,7 @@ from nas.errors import Fault, MissingDatabase, SpecError
 from nas.search.setup import Setup
 from nas.storage import Store, StudyRecord, open_store
 from nas.studies import catalog
-from nas.studies.certificate import Certificate, covers, fitting, goes_by
+from nas.studies.certificate import Certificate, best_certificate, covers, supported_objective
 from nas.studies.metrics import FORECASTS
 from nas.studies.spec import Objective, StudySpec
 from nas.text import Say
@@ -20,7 +20,7 @@ def with_first_objectives(known: StudyRecord, spec: StudySpec, say: Say) -> Stud
     first = {o.metric: o for o in known.spec.objectives}
     objectives = []
     for asked in spec.objectives:
-        objective = asked.fallen_back if asked.metric not in first and asked.fallback in first else asked
+        objective = asked.without_forecast if asked.metric not in first and asked.fallback in first else asked
         if objective.metric != asked.metric:
             say(
                 f"objective: {objective.metric}, as when the study began; to optimize {asked.metric}, launch under "
@@ -44,7 +44,7 @@ def with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say:
     stored: list[Certificate] = []
     with suppress(MissingDatabase), open_store(storage, create=False) as store:
         stored = _stored(store, setup)
-    certificate = fitting([*_shipped(setup), *stored], setup.proxy)
+    certificate = best_certificate([*_shipped(setup), *stored], setup.proxy)
     if known is None:
         source = certificate if certificate is not None and covers(certificate, setup.proxy.space) else None
         objectives = tuple(_objective(asked, source, setup.spec, say) for asked in setup.spec.objectives)
@@ -57,10 +57,10 @@ def with_certificate(known: StudyRecord | None, setup: Setup, storage: str, say:
 
 def _objective(asked: Objective, certificate: Certificate | None, spec: StudySpec, say: Say) -> Objective:
     """The objective; or its fallback if no certificate supports the forecast, or a pruner would cut the curve short."""
-    objective = goes_by(asked, certificate)
+    objective = supported_objective(asked, certificate)
     reason = f"no certificate of this proxy on this search space supports {asked.metric}"
     if objective.metric in FORECASTS and spec.pruner.kind != "none":
-        objective = asked.fallen_back
+        objective = asked.without_forecast
         reason = f"{spec.pruner.kind} cuts short the curve that {asked.metric} is computed from"
     if objective.metric != asked.metric:
         say(f"objective: {objective.metric}; {reason}")
@@ -96,5 +96,5 @@ def _shipped(setup: Setup) -> list[Certificate]:
 def import_shipped_certificate(store: Store, setup: Setup) -> None:
     """Keep a shipped certificate that was chosen in the database, unless that has a better one by now."""
     chosen, stored = setup.certificate, _stored(store, setup)
-    if chosen is not None and chosen not in stored and fitting([chosen, *stored], setup.proxy) == chosen:
+    if chosen is not None and chosen not in stored and best_certificate([chosen, *stored], setup.proxy) == chosen:
         store.keep_certificate(chosen, setup.task.fingerprint)

@@ -17,7 +17,7 @@ from nas.search import pruners, samplers
 from nas.search.objects import NO_OBJECTS, Objects
 from nas.studies import catalog
 from nas.studies.certificate import trained_objective
-from nas.studies.metrics import CONSTRAINED, FORECASTS, METRICS, structural_of
+from nas.studies.metrics import CONSTRAINED, FORECASTS, METRICS, architecture_metrics
 from nas.studies.spec import GRAPHS, StudySpec
 from nas.tasks.device import fault_of_device
 from nas.tasks.training import FIRST, milestones
@@ -78,7 +78,7 @@ def _name(spec: StudySpec) -> list[Fault]:
 def _metrics(spec: StudySpec) -> list[Fault]:
     """Objectives that nothing can measure, and constraints on metrics that are unknown before the training."""
     known = [name for name in METRICS if not name.endswith("_sd")]
-    bounded = [*CONSTRAINED, *structural_of(known)]
+    bounded = [*CONSTRAINED, *architecture_metrics(known)]
     faults = [
         Fault(f"objectives[{i}].metric", f"unknown metric {o.metric!r}; one of {', '.join(known)}")
         for i, o in enumerate(spec.objectives)

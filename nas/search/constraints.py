@@ -13,7 +13,7 @@ from nas.models.pyramid import Pyramid
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.search_space import SearchSpace
-from nas.studies.metrics import Metrics, structural_of
+from nas.studies.metrics import Metrics, architecture_metrics
 from nas.tasks.base import Task
 from nas.tasks.device import here
 
@@ -46,7 +46,7 @@ def check_reachable(
     Raises:
         SpecError: no neck meets them; names the least values found.
     """
-    own = structural_of(constraints)
+    own = architecture_metrics(constraints)
     static = {name: bound for name, bound in constraints.items() if name in (*STATIC, *own)}
     if not static:
         return

@@ -15,7 +15,7 @@ from nas.executors import ATTEMPTS, Executor, Failure
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
 from nas.storage import Store
-from nas.studies.metrics import Metrics, structural, trained_of
+from nas.studies.metrics import Metrics, measure_architecture, model_metrics
 from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
 
 FAILURES = 5
@@ -127,7 +127,7 @@ class Dispatcher(Generic[R]):
         Raises:
             UserError: a metric of the user fails.
         """
-        costs = static_costs(architecture) | structural(architecture, self._metrics)
+        costs = static_costs(architecture) | measure_architecture(self._metrics, architecture)
         latency = self.store.latency(architecture.digest, self._machine, self._target) if self._machine else None
         return costs | ({"latency_ms": latency} if latency is not None else {})
 
@@ -145,7 +145,7 @@ class Dispatcher(Generic[R]):
             epochs=run.key.epochs,
             attempt=run.attempt,
             known=run.costs,
-            metrics=trained_of(self._metrics),
+            metrics=model_metrics(self._metrics),
             state=state,
             seconds=start.measurement.seconds if start is not None and state is not None else 0,
             keep_state=run.keep_state,

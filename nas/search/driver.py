@@ -27,9 +27,9 @@ from nas.search.workers import workers
 from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, open_store
 from nas.storage.attributes import attributes
 from nas.storage.results import Result, result
-from nas.studies.metrics import trained_of
+from nas.studies.metrics import model_metrics
 from nas.studies.spec import StudySpec
-from nas.studies.verdict import standing
+from nas.studies.verdict import proxy_line
 from nas.text import Say
 
 STORAGE = "sqlite:///nas.db"
@@ -135,7 +135,7 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
     known, setup = _checked(request, storage, say)
     if setup.points:
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
-    validates = bool(trained_of(setup.spec.metrics_needed))
+    validates = bool(model_metrics(setup.spec.metrics_needed))
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         workers(setup.spec, setup.task, say, validates) as executor,
@@ -146,7 +146,7 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
         store.update_spec(name, setup.spec)
         _share(store, setup)
         import_shipped_certificate(store, setup)
-        say(standing(setup.certificate, setup.proxy))
+        say(proxy_line(setup.certificate, setup.proxy))
         for line in setup.outlay_lines(store.epoch_seconds(setup.fingerprint)):
             say(line)
         return _drive(store, name, setup, executor, lease, say)

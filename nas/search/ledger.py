@@ -137,7 +137,7 @@ class Ledger:
     def metrics(self, evaluation: Evaluation) -> Metrics:
         """What was measured, and the forecasts from its curve."""
         measured = evaluation.measurement.metrics
-        return measured | self.forecast.of(evaluation.curve) if self.forecast is not None else measured
+        return measured | self.forecast.predict(evaluation.curve) if self.forecast is not None else measured
 
     def values(self, metrics: Metrics) -> list[float] | None:
         """The objectives' values; None unless each is a finite number."""

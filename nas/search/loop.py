@@ -31,7 +31,7 @@ from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import keep_answer, state_of
-from nas.studies.metrics import structural
+from nas.studies.metrics import measure_architecture
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 from nas.text import Say
 
@@ -342,7 +342,7 @@ class Loop:
             # Recorded before there was such a cost, which needs no training.
             metrics = self.setup.costs(evaluation.architecture) | metrics
         # Under the names of the user's metrics, other code may have computed the recorded values.
-        metrics = metrics | structural(evaluation.architecture, needed)
+        metrics = metrics | measure_architecture(needed, evaluation.architecture)
         return evaluation.model_copy(update={"measurement": measurement.model_copy(update={"metrics": metrics})})
 
     # Events of runs

@@ -80,7 +80,7 @@ def _file(study: Study) -> StudyFile:
         return study
     if isinstance(study, str | Path):
         return catalog.open_study(str(study))
-    return StudyFile.of(study if isinstance(study, StudySpec) else StudySpec.parse(study, "study"))
+    return StudyFile.from_study(study if isinstance(study, StudySpec) else StudySpec.parse(study, "study"))
 
 
 def _space(space: OwnSpace) -> str | dict[str, Any]:

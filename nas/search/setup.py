@@ -21,10 +21,10 @@ from nas.search_space import Choice, SearchSpace
 from nas.studies import catalog
 from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
-from nas.studies.metrics import FORECASTS, Metrics, identities, metric_of, structural, trained_of
+from nas.studies.metrics import FORECASTS, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
 from nas.studies.spec import StudySpec
-from nas.studies.verdict import facts, standing
+from nas.studies.verdict import proxy_facts, proxy_line
 from nas.tasks.base import Task
 from nas.text import Say, duration
 
@@ -54,7 +54,7 @@ class Setup:
     @cached_property
     def fingerprint(self) -> str:
         """The task part of evaluation keys: the task, and the code of the user's metrics of a trained model."""
-        own = identities(trained_of(self.spec.metrics_needed))
+        own = identities(model_metrics(self.spec.metrics_needed))
         if not own:
             return self.task.fingerprint
         return hashlib.sha256(f"{self.task.fingerprint} {sorted(own.items())}".encode()).hexdigest()[:16]
@@ -77,7 +77,7 @@ class Setup:
 
     def costs(self, architecture: Architecture) -> Metrics:
         """Costs of a whole model that need no machine: ours and the user's."""
-        return static_costs(architecture) | structural(architecture, self.spec.metrics_needed)
+        return static_costs(architecture) | measure_architecture(self.spec.metrics_needed, architecture)
 
     def neck_costs(self, neck: NeckSpec) -> Metrics:
         """These costs, of the whole model around a neck."""
@@ -96,7 +96,7 @@ class Setup:
         trials, seconds = self.spec.budget.trials or "any number of", self.spec.budget.seconds or "no limit of"
         return [
             *lines,
-            standing(self.certificate, self.proxy),
+            proxy_line(self.certificate, self.proxy),
             f"objectives: {objectives}; constraints: {bounds or 'none'}",
             f"budget: {trials} trials, {seconds} seconds",
             *self.outlay_lines(),
@@ -128,7 +128,7 @@ class Setup:
             "frame": self.task.frame.model_dump(mode="json"),
             "space": self.space.to_dict(),
             "baselines": {name: self.neck_costs(neck) for name, neck in self.baselines.items()},
-            "proxy": facts(self.certificate, self.spec),
+            "proxy": proxy_facts(self.certificate, self.spec),
             "spec": self.spec.to_dict(),
         }
 

@@ -14,7 +14,7 @@ from nas.storage import Store
 from nas.storage.results import Result, result
 from nas.studies.certificate import Certificate
 from nas.studies.metrics import FORECASTS, metric_of
-from nas.studies.verdict import standing
+from nas.studies.verdict import proxy_line
 
 
 def summarize(store: Store, study: optuna.Study) -> None:
@@ -23,7 +23,7 @@ def summarize(store: Store, study: optuna.Study) -> None:
     assert record is not None
     rows = {str(f.name): f.values for f in found.baselines}
     rows |= {f"best: trial {f.trial}": f.values for f in found.best}
-    facts = [standing(found.proxy, record.proxy)] + ([found.answer.sentence] if found.answer is not None else [])
+    facts = [proxy_line(found.proxy, record.proxy)] + ([found.answer.sentence] if found.answer is not None else [])
     save_study_note(study, study_note(record.spec, rows, facts))
     metrics = [objective.metric for objective in record.spec.objectives]
     quality = next((name for name in metrics if metric_of(name).from_training), metrics[0])

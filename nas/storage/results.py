@@ -17,7 +17,7 @@ from nas.storage.attributes import attributes
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState
 from nas.storage.store import Store
 from nas.studies.answer import Answer
-from nas.studies.certificate import Certificate, fitting
+from nas.studies.certificate import Certificate, best_certificate
 from nas.studies.metrics import Metrics, format_metric
 from nas.studies.records import Progress
 from nas.studies.spec import Objective
@@ -194,7 +194,7 @@ def result(store: Store, name: str) -> Result:
         best=tuple(best_of(candidates, record.spec.objectives)),
         baselines=tuple(f for f in found if f.name is not None),
         trained=tuple(f for f in found if state_of(trials[f.trial]) == "complete"),
-        proxy=fitting(store.certificates(record.task, record.spec.task.epochs), record.proxy),
+        proxy=best_certificate(store.certificates(record.task, record.spec.task.epochs), record.proxy),
         answer=kept_answer(store, name),
     )
 

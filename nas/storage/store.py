@@ -265,7 +265,7 @@ class Store:
             connection.execute(CERTIFICATE.insert().values(**values, made=datetime.now(UTC)))
 
     def certificates(self, task: str, epochs: int) -> list[Certificate]:
-        """All certificates of that proxy, the oldest first; `nas.studies.certificate.fitting` chooses among them.
+        """All certificates of that proxy, oldest first; `nas.studies.certificate.best_certificate` chooses among them.
 
         What another version wrote in a form that is not known proves nothing here, and is left out.
         """

@@ -1,4 +1,4 @@
-"""Study and search space files: found by name or path, read with every fault and its line."""
+"""Study and search space files: found by name or path, and read with every fault and its line."""
 
 from __future__ import annotations
 
@@ -20,32 +20,14 @@ from nas.studies.certificate import Certificate
 from nas.studies.spec import StudySpec
 from nas.yaml12 import Document, dump_yaml, load_yaml, parse
 
-__all__ = [
-    "Kind",
-    "StudyFile",
-    "certificates",
-    "change_study",
-    "dump_yaml",
-    "find",
-    "is_path",
-    "load_yaml",
-    "names",
-    "open_study",
-    "parse",
-    "read",
-    "read_space",
-    "read_study",
-]
-
 Kind = Literal["studies", "search_spaces"]
 
-_WORDS: dict[str, str] = {"studies": "study", "search_spaces": "search space"}
 PATHS = ("task.data.root", "task.backbone.checkpoint", "search_space")
 """Keys of a study that may be paths, relative to its file."""
 
 
 def folder(kind: Kind) -> Path:
-    """Where the shipped files are: in the installed package, or in the repository of an editable install."""
+    """The folder of the shipped files: in the installed package, or in the repository of an editable install."""
     package = Path(nas.__file__).parent
     installed = package / "_shipped" / kind
     return installed if installed.is_dir() else package.parent / kind
@@ -57,29 +39,30 @@ def names(kind: Kind) -> list[str]:
 
 
 def is_path(text: str) -> bool:
-    """Whether a word means a file by its path, and not something by its name."""
+    """Whether a text is the path of a file, and not the name of something."""
     return "/" in text or text.endswith((".yaml", ".yml"))
 
 
 def find(kind: Kind, name_or_path: str) -> Path:
-    """The file meant by a shipped name (`quickstart`, `studies/quickstart.yaml`) or a path.
+    """The file of a shipped name (`quickstart`, `studies/quickstart.yaml`) or of a path.
 
     Raises:
-        UserError: there is none; names those that there are.
+        UserError: there is none. The message lists the shipped names.
     """
     path = Path(os.path.expanduser(name_or_path))
     if is_path(name_or_path) and path.is_file():
         return path
-    shipped = path.name.removesuffix(".yaml")
-    if path.parent in (Path(), Path(kind)) and shipped in names(kind):
-        return folder(kind) / f"{shipped}.yaml"
-    word = _WORDS[kind]
+    shipped = names(kind)
+    stem = path.name.removesuffix(".yaml")
+    if path.parent in (Path(), Path(kind)) and stem in shipped:
+        return folder(kind) / f"{stem}.yaml"
+    what = "study" if kind == "studies" else "search space"
     if path.is_dir():
-        raise UserError(f"{name_or_path} is a folder, not a {word} file")
-    close = get_close_matches(path.stem, names(kind), n=1)
+        raise UserError(f"{name_or_path} is a folder, not a {what} file")
+    close = get_close_matches(path.stem, shipped, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    shown = ", ".join(names(kind)) or "none"
-    raise UserError(f"there is no {word} {name_or_path!r}: not a file, and shipped are {shown}{hint}")
+    known = ", ".join(shipped) or "none"
+    raise UserError(f"there is no {what} {name_or_path!r}: not a file, and shipped are {known}{hint}")
 
 
 def read(path: Path) -> str:
@@ -98,9 +81,15 @@ def read(path: Path) -> str:
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study as somebody wrote it: a file's `text` and changes to it.
+    """A study as it was written: a file with changes.
 
-    `faults` are those of its form; `study` is what the sound parts make, or None if they are too few.
+    Attributes:
+        where: the file, for messages.
+        text: its text, verbatim.
+        study: the study; with faults, what remains without the faulty values, or None if that is too little.
+        faults: the faults of its form.
+        document: its data with the changes, and the lines of its keys.
+        changes: the changes of `--set`.
     """
 
     where: str
@@ -111,13 +100,13 @@ class StudyFile:
     changes: tuple[_Change, ...]
 
     @classmethod
-    def of(cls, study: StudySpec) -> StudyFile:
+    def from_study(cls, study: StudySpec) -> StudyFile:
         """The file of a study that was made in Python."""
         data = study.to_dict()
         return cls(study.name or "study", dump_yaml(data), study, (), Document(data), ())
 
     def located(self, faults: Iterable[Fault]) -> list[Fault]:
-        """The faults, each with the line it stands on or the change it comes from."""
+        """The faults, each with its line or the change that it comes from."""
         return [Fault(f.path, f.message + _origin(f.path, self.document, self.changes)) for f in faults]
 
     @contextmanager
@@ -132,25 +121,23 @@ class StudyFile:
 
 
 def open_study(name_or_path: str, sets: Sequence[str] = ()) -> StudyFile:
-    """A study file with changes, sound or not.
+    """A study file with changes, with or without faults. The study's name defaults to the file's stem.
 
-    `sets` are changes in the form `key.path=value`, values in YAML (`objectives[0].metric=ap50`). The name defaults
-    to the file's stem. Paths in the file are relative to the file, those in `sets` to the working folder; the value
-    has them absolute.
+    Args:
+        name_or_path: as in `find`.
+        sets: changes such as `task.epochs=1` or `objectives[0].metric=ap50`; values are YAML. Paths in changes are
+            relative to the working folder, those in the file to the file.
 
     Raises:
         UserError: there is no such file, it holds no mapping, or a change does not fit.
     """
     path = find("studies", name_or_path)
-    text = read(path)
-    document = parse(text, str(path))
-    if not isinstance(document.data, dict):
-        raise SpecError(str(path), [Fault("", "is no study: it should be a mapping with at least task:")])
+    text, document = _open(path, "is no study: it should be a mapping with at least task:")
     return _changed(str(path), text, document, sets, path)
 
 
 def change_study(study: StudySpec, text: str, sets: Sequence[str]) -> StudyFile:
-    """A stored study, of file `text`, with changes as `open_study` takes them.
+    """A stored study, of file `text`, with changes as in `open_study`.
 
     Raises:
         UserError: a change does not fit.
@@ -159,16 +146,58 @@ def change_study(study: StudySpec, text: str, sets: Sequence[str]) -> StudyFile:
 
 
 def read_study(name_or_path: str, sets: Sequence[str] = ()) -> tuple[StudySpec, str]:
-    """A study file as a value, and its text verbatim; see `open_study`.
+    """A study and its file's text, verbatim; see `open_study`.
 
     Raises:
-        UserError: there is no such file, or a change is not of that form.
-        SpecError: what is wrong in it, all at once, each with its path and line, or with the change it comes from.
+        UserError: there is no such file, or a change does not fit.
+        SpecError: the study has faults; all of them, located.
     """
     file = open_study(name_or_path, sets)
     if file.study is None or file.faults:
         raise SpecError(file.where, file.faults)
     return file.study, file.text
+
+
+def read_space(given: str | Mapping[str, Any]) -> SearchSpace:
+    """A search space from its file's name or path, or from a mapping. A file's name defaults to its stem.
+
+    Raises:
+        UserError: there is no such file.
+        SpecError: the space has faults; all of them, located.
+    """
+    if not isinstance(given, str):
+        return SearchSpace.parse({"name": "own"} | dict(given), "search_space")
+    path = find("search_spaces", given)
+    _, document = _open(path, "is no search space: it should be a mapping with parameters:")
+    try:
+        return SearchSpace.parse({"name": path.stem} | document.data)
+    except SpecError as error:
+        faults = [Fault(f.path, f.message + _origin(f.path, document, ())) for f in error.faults]
+        raise SpecError(str(path), faults) from None
+
+
+def certificates() -> dict[str, Certificate]:
+    """The shipped certificates by the names of their studies."""
+    files = sorted((folder("studies") / "certificates").glob("*.json"))
+    return {file.stem: Certificate.parse(json.loads(read(file)), str(file)) for file in files}
+
+
+def make_absolute(data: Any, base: Path, keys: Iterable[str] = PATHS) -> None:
+    """Make the paths at `keys` of a study's data absolute, in place. They are relative to `base`."""
+    for key in keys:
+        *above, last = key.split(".")
+        place = _descend(data, above)
+        if place is not None and isinstance(place.get(last), str) and (key != "search_space" or is_path(place[last])):
+            place[last] = os.path.abspath(base / os.path.expanduser(place[last]))
+
+
+def _open(path: Path, fault: str) -> tuple[str, Document]:
+    """Text and document of a file; `fault` is the message if it holds no mapping."""
+    text = read(path)
+    document = parse(text, str(path))
+    if not isinstance(document.data, dict):
+        raise SpecError(str(path), [Fault("", fault)])
+    return text, document
 
 
 def _changed(where: str, text: str, document: Document, sets: Sequence[str], path: Path | None) -> StudyFile:
@@ -178,16 +207,16 @@ def _changed(where: str, text: str, document: Document, sets: Sequence[str], pat
         raise SpecError("--set", misfits)
     for key in PATHS:
         changed = any(key == c.key or key.startswith(f"{c.key}.") for c in changes)
-        make_absolute(document.data, key, Path.cwd() if changed or path is None else path.parent)
+        make_absolute(document.data, Path.cwd() if changed or path is None else path.parent, [key])
     if document.data.get("name") is None and path is not None:
         document.data["name"] = path.stem
-    study, faults = _parsed(document.data)
+    study, faults = _parse_partly(document.data)
     file = StudyFile(where, text, study, (), document, changes)
     return replace(file, faults=tuple(file.located(faults)))
 
 
-def _parsed(data: dict[str, Any]) -> tuple[StudySpec | None, tuple[Fault, ...]]:
-    """The study, or the one without its faulty values, and the faults."""
+def _parse_partly(data: dict[str, Any]) -> tuple[StudySpec | None, tuple[Fault, ...]]:
+    """The study and its faults; with faults, the study without the faulty values, or None."""
     try:
         return StudySpec.parse(data), ()
     except SpecError as error:
@@ -195,10 +224,7 @@ def _parsed(data: dict[str, Any]) -> tuple[StudySpec | None, tuple[Fault, ...]]:
     rest = deepcopy(data)
     for fault in faults:
         *above, last = fault.path.partition("[")[0].split(".")
-        place: Any = rest
-        for step in above:
-            place = place.get(step) if isinstance(place, dict) else None
-        if isinstance(place, dict):
+        if (place := _descend(rest, above)) is not None:
             place.pop(last, None)
     try:
         return StudySpec.parse(rest), faults
@@ -206,31 +232,11 @@ def _parsed(data: dict[str, Any]) -> tuple[StudySpec | None, tuple[Fault, ...]]:
         return None, faults
 
 
-def read_space(given: str | Mapping[str, Any]) -> SearchSpace:
-    """A search space file, or the same as a mapping, as a value; the name of a file's space defaults to its stem.
-
-    Raises:
-        UserError: there is no such file.
-        SpecError: what is wrong in it, with paths and lines.
-    """
-    if not isinstance(given, str):
-        return SearchSpace.parse({"name": "own"} | dict(given), "search_space")
-    name_or_path = given
-    path = find("search_spaces", name_or_path)
-    document = parse(read(path), str(path))
-    if not isinstance(document.data, dict):
-        raise SpecError(str(path), [Fault("", "is no search space: it should be a mapping with parameters:")])
-    try:
-        return SearchSpace.parse({"name": path.stem} | document.data)
-    except SpecError as error:
-        faults = [Fault(f.path, f.message + _origin(f.path, document, ())) for f in error.faults]
-        raise SpecError(str(path), faults) from None
-
-
-def certificates() -> dict[str, Certificate]:
-    """The certificates that come with the shipped studies, by study: of their tasks, data and weights, as measured."""
-    files = sorted((folder("studies") / "certificates").glob("*.json"))
-    return {file.stem: Certificate.parse(json.loads(read(file)), str(file)) for file in files}
+def _descend(data: Any, keys: Iterable[str]) -> dict[str, Any] | None:
+    """The mapping at a path of keys, if there is one."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else None
 
 
 class _Change:
@@ -245,34 +251,22 @@ class _Change:
         self.value = load_yaml(value, f"--set {text}")
 
     def apply(self, data: Any) -> Fault | None:
-        """Change `data` in place, making mappings on the way; a fault where the path does not fit the data."""
-        shown = ""
-        for k, step in enumerate(self.steps):
+        """Change `data` in place, with new mappings where needed; a fault if the path does not fit the data."""
+        place = ""
+        for step, following in zip(self.steps, [*self.steps[1:], None], strict=True):
             if isinstance(step, int) and not isinstance(data, list):
-                return Fault(self.key, f"{shown} is no list in the file; set it whole")
+                return Fault(self.key, f"{place} is no list in the file; set it whole")
             if isinstance(step, str) and not isinstance(data, dict):
-                return Fault(self.key, f"{shown} is {str(data)[:40]!r}, which has no keys")
+                return Fault(self.key, f"{place} is {str(data)[:40]!r}, which has no keys")
             if isinstance(step, int) and step >= len(data):
-                return Fault(self.key, f"{shown} has {len(data)} entries, counted from 0")
-            if k == len(self.steps) - 1:
+                return Fault(self.key, f"{place} has {len(data)} entries, counted from 0")
+            if following is None:
                 data[step] = self.value
-                return None
-            if isinstance(step, str) and data.get(step) is None and isinstance(self.steps[k + 1], str):
+            elif isinstance(step, str) and isinstance(following, str) and data.get(step) is None:
                 data[step] = {}
             data = data[step] if isinstance(step, int) else data.get(step)
-            shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
+            place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
         return None
-
-
-def make_absolute(data: Any, key: str, base: Path) -> None:
-    """Change the path at `key`, one of PATHS, in place, if there is one; it is relative to `base`."""
-    *above, last = key.split(".")
-    for step in above:
-        data = data.get(step) if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get(last), str):
-        return
-    if last != "search_space" or is_path(data[last]):
-        data[last] = os.path.abspath(base / os.path.expanduser(data[last]))
 
 
 def _origin(path: str, document: Document, changes: Sequence[_Change]) -> str:

@@ -1,4 +1,4 @@
-"""Certificate: how well a proxy ranks necks as the full training does, with the runs that say so."""
+"""Certificate: how well a proxy ranks necks as the full training does, with the runs that show it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from nas.studies.spec import Objective, StudySpec, TaskSpec
 from nas.value import Value
 
 NECKS = 24
-"""Spread necks that a certificate takes, unless told otherwise."""
+"""Default number of sampled necks."""
 
 SEEDS = 2
-"""Seeds that each is trained with."""
+"""Default number of seeds of each."""
 
 MINIMUM = 8
-"""Necks below which nothing can be said."""
+"""Fewest necks that can be compared."""
 
 THRESHOLD = 0.65
-"""Kendall's tau from which a proxy is trusted, as the best-known managed service asks."""
+"""Default of the tau from which a proxy is trusted, as in the best-known managed service."""
 
 LOW = 0.3
-"""What the lower bound of its interval must pass."""
+"""The lower bound of tau has to be above this."""
 
 
 class Compared(Value):
@@ -37,50 +37,48 @@ class Compared(Value):
     full: tuple[float, ...] = Field(min_length=1)
 
 
-class Trained(Value):
-    """A training: its task as asked for, and the fingerprint of all that can change its results but the epochs."""
+class FingerprintedTask(Value):
+    """A training: the task as the study asks for it, and the fingerprint of what can change its results but epochs."""
 
     task: TaskSpec
     fingerprint: str
 
 
 class Certificate(Value):
-    """What `necks` spread necks, each trained with `seeds` seeds under the proxy and as many in full, say of it.
+    """Figures from `necks` necks, each trained with `seeds` seeds under the proxy and as many in full.
 
-    No run is judged by itself: `nas proxy` gives the full runs other seeds, and a full score is the mean of all; in
-    those of `--search`, where a proxy's run may be the start of a full one, it is the mean of the other seeds.
+    A run is never judged by itself. `nas proxy` gives the full runs other seeds, and their mean is the full score. In
+    `--search` a proxy's run may be the start of a full one; the full score is then the mean of the other seeds.
+    Fields with a default of None are None in older certificates too.
 
     Attributes:
-        metric: what both trainings are judged by.
-        tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, averaged over the
-            proxy's seeds; with the bounds of its bootstrap interval of 95 %.
+        metric: the score that is compared.
+        tau, low, high: Kendall's tau-b between the proxy's score with one seed and the full score, averaged over seeds,
+            and the bounds of its 95 % bootstrap interval.
         tau_top: tau among the best quarter by the full score; None if that is fewer than four necks.
-        tau_within: tau over the pairs of necks that begin at the same level. None in certificates of old, or where
-            there are no such pairs.
-        tau_finest: tau of that level alone, the finer the better: what ranks necks with no training at all. None in
-            certificates of old.
-        over_finest: lower bound of what tau is above that, by the bootstrap; None in certificates of old.
-        regret: full score of the best neck less that of the proxy's pick, averaged over the proxy's seeds.
+        tau_within: tau over the pairs of necks with the same finest level; None if there are no such pairs.
+        tau_finest: tau of the finest level alone, which needs no training.
+        over_finest: lower bound of tau - tau_finest.
+        regret: full score of the best neck less that of the proxy's best neck, averaged over seeds.
         noise: standard deviation of one full score over seeds, pooled over necks; None with one seed.
         spread: standard deviation of the full scores over necks.
-        cost_ratio: seconds of the proxy's runs over those of the full ones; where the proxy is the start of the full
-            training, seconds of the starts.
-        gain: what the full scores gained, on average, over the last 29 % of their training, half an octave. None under
-            a falling rate, or where the curves do not reach back so far.
-        converged: whether that is less than the noise.
-        tau_full: tau of one full score, judged by those of the other seeds: about what a proxy can have that is judged
-            so. None with one seed, or in certificates of old.
-        tau_late: that of the same runs where the last 29 % began.
-        reordered: whether these have clearly changed the order: all of the bootstrap interval of what tau_full is above
-            tau_late is above zero.
-        judged_by: whose mean full score judges a proxy's run. All seeds' is the steadier truth, and taus by it may pass
-            `tau_full`. None in certificates of old.
+        cost_ratio: seconds of the proxy's runs over those of the full runs. If the proxy is the start of the full
+            training, the seconds are those of the starts.
+        gain: mean gain of the full scores over the last 29 % of the epochs (half an octave). None under a falling rate,
+            or where the curves do not reach back so far.
+        converged: whether the gain is within the noise.
+        tau_full: tau of one full score judged by the other seeds: about the most that a proxy judged so can reach. None
+            with one seed.
+        tau_late: tau of the same runs where the last 29 % began.
+        reordered: whether the interval of tau_full - tau_late lies above zero: the order still changed clearly.
+        judged_by: the seeds whose mean full score judges a proxy's run. A tau by all seeds may exceed `tau_full`.
+        failed: name of a neck that is left out -> the reason.
         threshold: the tau that was asked for.
-        verdict: all of it in a sentence or two.
-        failed: names of necks that are left out, each with the reason: a run failed, or collapsed.
-        proxy, full: what was compared; the epochs are part of the tasks.
-        space: the search space that the necks are from.
-        forecast: what the curves of the proxy say of the full scores, where they have two points.
+        verdict: the figures in a few sentences.
+        proxy, full: the two trainings.
+        space: the search space of the necks.
+        compared: the necks and their scores.
+        forecast: forecasts of the full score; None if the proxy's curves have one point.
     """
 
     metric: str
@@ -106,45 +104,39 @@ class Certificate(Value):
     failed: dict[str, str] = {}
     threshold: float = THRESHOLD
     verdict: str = ""
-    proxy: Trained
-    full: Trained
+    proxy: FingerprintedTask
+    full: FingerprintedTask
     space: dict[str, Any]
     compared: tuple[Compared, ...]
     forecast: Forecast | None = None
 
     @property
     def certified(self) -> bool:
-        """Whether the proxy's own scores may be trusted: tau reaches the threshold, its interval stays above LOW."""
-        return self.tau >= self.threshold and self.low > LOW
+        """Whether the proxy's own scores can be trusted."""
+        return self.certifies(self.metric)
 
-    def certifies(self, metric: str) -> bool:
-        """Whether an objective may be trusted: the score itself, or its forecast."""
-        if metric not in FORECASTS:
-            return self.certified
-        found = self.forecast
-        return found is not None and found.tau >= self.threshold and found.low > LOW
+    def figures(self, metric: str) -> Certificate | Forecast:
+        """The object with the figures of an objective: the forecast if `metric` is one and there is a law for it."""
+        return self.forecast if metric in FORECASTS and self.forecast is not None else self
 
     def interval(self, metric: str) -> tuple[float, float]:
-        """Bounds of tau: of the score, or of its forecast; as bad as can be where there is none."""
-        if metric not in FORECASTS:
-            return self.low, self.high
-        return (self.forecast.low, self.forecast.high) if self.forecast is not None else (-1.0, -1.0)
+        """Bounds of an objective's tau: of the score, or of its forecast; (-1, -1) if there is no forecast."""
+        found = self.figures(metric)
+        return (-1.0, -1.0) if metric in FORECASTS and found is self else (found.low, found.high)
 
-    @property
-    def better_forecast(self) -> Forecast | None:
-        """The forecast, if it is clear that it ranks better than the score."""
-        found = self.forecast
-        return found if found is not None and found.ahead is not None and found.ahead > 0 else None
+    def certifies(self, metric: str) -> bool:
+        """Whether an objective can be trusted: its tau reaches the threshold, and its interval stays above LOW."""
+        return self.figures(metric).tau >= self.threshold and self.interval(metric)[0] > LOW
 
 
 class Proxy(Value):
-    """A study's proxy, as certificates are asked about it.
+    """A study's proxy, for which a certificate is looked for.
 
     Attributes:
         spec: the study.
-        space: its search space, as `SearchSpace.to_dict` tells it.
+        space: its search space, from `SearchSpace.to_dict`.
         task: fingerprint of its task.
-        forecast: the law by which a study that has begun makes its forecasts.
+        forecast: the law of its forecasts, if it has begun.
     """
 
     spec: StudySpec
@@ -154,44 +146,43 @@ class Proxy(Value):
 
 
 def trained_objective(spec: StudySpec) -> Objective | None:
-    """The first objective that training decides."""
+    """The first objective that depends on the training."""
     trained = (o for o in spec.objectives if metric_of(o.metric).from_training and o.metric != "seconds")
     return next(trained, None)
 
 
 def measured_objective(spec: StudySpec) -> Objective | None:
-    """What proxy and full training are compared by: that objective, or what it is a forecast of."""
+    """The objective by which proxy and full training are compared: that one, or what it forecasts."""
     objective = trained_objective(spec)
     if objective is None or objective.metric not in FORECASTS:
         return objective
     return objective.model_copy(update={"metric": FORECASTS[objective.metric], "fallback": None})
 
 
-def goes_by(objective: Objective, certificate: Certificate | None) -> Objective:
-    """What a study goes by: a forecast if the certificate proves it, else its fallback."""
-    proven = certificate is not None and certificate.certifies(objective.metric)
-    return objective if proven else objective.fallen_back
+def supported_objective(objective: Objective, certificate: Certificate | None) -> Objective:
+    """The objective if the certificate supports it, otherwise its fallback."""
+    supported = certificate is not None and certificate.certifies(objective.metric)
+    return objective if supported else objective.without_forecast
 
 
 def first_certified(certificates: Sequence[Certificate], spec: StudySpec) -> Certificate | None:
-    """The first that certifies what the study asks for: a score, its forecast, or either."""
+    """The first certificate that certifies the study's objective or its fallback."""
     objective = trained_objective(spec)
     metrics = objective.metrics if objective is not None else ()
     return next((c for c in certificates if any(map(c.certifies, metrics))), None)
 
 
-def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | None:
-    """Of a proxy's certificates the best that the study's objective and full training are those of.
+def best_certificate(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | None:
+    """The best certificate whose objective and full training match (see decisions: which-certificate).
 
-    What taught a study the forecasts that it asks for goes before all others; then one on the study's own search space,
-    or on one that this is a part of; then one of the very task, device, precision and cache included; then the one of
-    most runs, and the newest (the last) of several (see decisions: which-certificate).
+    Args:
+        certificates: those of the proxy, oldest first.
     """
     measured, asked = measured_objective(proxy.spec), trained_objective(proxy.spec)
     if measured is None or asked is None:
         return None
-    full = _changes(proxy.spec.full_task, proxy.spec.task)
-    own = [c for c in certificates if c.metric == measured.metric and _changes(c.full.task, c.proxy.task) == full]
+    full = _full_changes(proxy.spec.full_task, proxy.spec.task)
+    own = [c for c in certificates if c.metric == measured.metric and _full_changes(c.full.task, c.proxy.task) == full]
     law = proxy.forecast if asked.metric in FORECASTS else None
 
     def rank(at: int) -> tuple[bool, bool, bool, bool, int, int]:
@@ -204,15 +195,15 @@ def fitting(certificates: Sequence[Certificate], proxy: Proxy) -> Certificate | 
 
 
 def covers(certificate: Certificate, space: Mapping[str, Any]) -> bool:
-    """Whether a search space is the certificate's own, or a part of it: what its curves forecast depends on that."""
+    """Whether a search space is the certificate's own, or a part of it."""
     known, asked = dict(certificate.space), dict(space)
     wide, narrow = known.pop("parameters", {}), asked.pop("parameters", {})
     inside = (all(value in wide[name] for value in values) for name, values in narrow.items() if name in wide)
     return known == asked and wide.keys() == narrow.keys() and all(inside)
 
 
-def _changes(full: TaskSpec, proxy: TaskSpec) -> dict[str, Any]:
-    """What a full training does otherwise than its proxy, and its epochs: with the proxy given, that tells it."""
+def _full_changes(full: TaskSpec, proxy: TaskSpec) -> dict[str, Any]:
+    """The keys in which a full training differs from its proxy, and its epochs."""
     apart = {"cache", "cache_bytes"}
     mine, others = full.model_dump(exclude=apart), proxy.model_dump(exclude=apart)
     return {key: value for key, value in mine.items() if value != others[key]} | {"epochs": full.epochs}

@@ -1,4 +1,4 @@
-"""Forecast: the full score of a neck from the start of its curve, by a law that a certificate's runs taught."""
+"""Forecast: the full score of a neck from the start of its curve, by a law that was fitted to a certificate's runs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from nas.studies.metrics import FORECASTS, Metrics
 from nas.studies.records import Progress
 from nas.value import Value
 
-NAMES = {metric: name for name, metric in FORECASTS.items()}
+FORECAST_NAMES = {metric: name for name, metric in FORECASTS.items()}
 """Measured metric -> the name of its forecast."""
 
 
 class Forecast(Value):
-    """After the full training a neck has its last score, `gain`, and `steps` times what its last step gained.
-
-    A slow starter gains more from point to point than one that is near its end. How much of that is still to come
-    depends on space and data: both numbers are fitted to a certificate's runs. Without `steps` it ranks as the score.
+    """Full score = last score + `gain` + `steps` times the last gain (see decisions: forecast-of-two-numbers).
 
     Attributes:
-        metric: what is forecast.
-        epochs: of the two points of the curve that it looks at, the last of the proxy and one half an octave before it.
+        metric: the measured metric.
+        epochs: the two points of the curve: the proxy's last, and one half an octave earlier.
         error: root mean square error, in the metric's unit, on necks that the law was not fitted to.
-        tau, low, high, tau_top, tau_within, regret: how forecasts of such necks rank; see
+        tau, low, high, tau_top, tau_within, over_finest, regret: how forecasts of such necks rank; see
             `nas.studies.certificate.Certificate`.
-        over_finest: likewise.
-        ahead: lower bound of what tau is above that of the score itself; None in certificates of old.
+        ahead: lower bound of tau less the tau of the score itself; None in older certificates.
     """
 
     metric: str
@@ -44,11 +40,11 @@ class Forecast(Value):
     regret: float
     ahead: float | None = None
 
-    def of(self, curve: Iterable[Progress]) -> Metrics:
-        """The forecast and its standard error, by their names; nothing where the curve lacks one of the points."""
+    def predict(self, curve: Iterable[Progress]) -> Metrics:
+        """The forecast and its standard error by their names; empty if the curve lacks one of the points."""
         scores = {p.epoch: p.metrics.get(self.metric) for p in curve}
         before, last = (scores.get(epoch) for epoch in self.epochs)
         if before is None or last is None:
             return {}
-        name = NAMES[self.metric]
+        name = FORECAST_NAMES[self.metric]
         return {name: last + self.gain + self.steps * (last - before), f"{name}_sd": self.error}

@@ -1,4 +1,4 @@
-"""The metrics by name: what each means, which way is better, and what a study may ask of it."""
+"""The metrics by name: what each means, which direction is better, and what a study may ask for."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Direction = Literal["maximize", "minimize"]
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric means, and for one of your own how it is computed.
+    """What a metric means, and how a metric of your own is computed.
 
     Attributes:
         about: the metric in a sentence.
-        direction: which way is better.
-        from_training: it needs a trained model; the others are properties of the architecture (and machine).
-        unit: of its values; without one it is a share, from 0 to 1.
+        direction: which direction is better.
+        from_training: whether it needs a trained model; the others depend on the architecture (and machine) alone.
+        unit: unit of its values; without one they are shares from 0 to 1.
         of_model: `f(model, validation, device) -> float`, called once at the end of a trial with the trained model in
             evaluation mode, the task's validation data (`Task.validation`, a `Split` in ours) and the torch device.
-        of_architecture: `f(architecture) -> float`, called in the launching process before the training, so that it can
-            be bounded. It should take milliseconds.
+        of_architecture: `f(architecture) -> float`, called in the launching process before the training, so that a
+            study can constrain it. It should take milliseconds.
 
     Example:
         >>> import nas
@@ -49,6 +49,8 @@ class Metric:
             object.__setattr__(self, "from_training", False)
 
 
+_MACS = "multiply-accumulates"
+
 METRICS = Table("metrics", Metric) | {
     "ap": Metric("COCO average precision, IoU .50 to .95"),
     "ap50": Metric("average precision at IoU .50"),
@@ -68,27 +70,25 @@ METRICS = Table("metrics", Metric) | {
     "miou_full": Metric("forecast of miou after the full training, by the certificate of the study's proxy"),
     "miou_full_sd": Metric("standard error of miou_full", "minimize"),
     "params": Metric("parameters of the deployed model", "minimize", False, "parameters"),
-    "macs": Metric(
-        "multiply-accumulates of the deployed model for one image", "minimize", False, "multiply-accumulates"
-    ),
+    "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False, _MACS),
     "neck_params": Metric("parameters of the neck", "minimize", False, "parameters"),
-    "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False, "MACs"),
+    "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False, _MACS),
     "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False, "bytes"),
     "latency_ms": Metric("time of one image: batch 1, one thread, fp32, median", "minimize", False, "milliseconds"),
     "seconds": Metric("time that the evaluation took", "minimize", unit="seconds"),
 }
 
 QUALITY = {"detection": "ap", "segmentation": "miou"}
-"""Task kind -> what a study of it asks for unless it says otherwise."""
+"""Task kind -> its default objective."""
 
 FORECASTS = {"ap_full": "ap", "miou_full": "miou"}
 """Forecast -> the measured metric that it is of."""
 
 CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms")
-"""Our own metrics that a study may bound; any that is `of_architecture` may be bounded too."""
+"""Our own metrics that a study can constrain, beside those with `of_architecture`."""
 
 Metrics = dict[str, float | None]
-"""By name; None where the data cannot give the metric."""
+"""Values by name; None where the data cannot give the metric."""
 
 
 def finite(metrics: Metrics) -> Metrics:
@@ -107,41 +107,41 @@ def metric_of(name: str) -> Metric:
     return METRICS[name] if name in METRICS else Metric(f"{name}, which a plugin that is not loaded here defines")
 
 
-def trained_of(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the metrics that are functions of the trained model, in alphabetical order."""
+def model_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Those metrics that are functions of the trained model, sorted."""
     return tuple(sorted(name for name in set(names) if metric_of(name).of_model is not None))
 
 
-def structural_of(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the metrics that are functions of the architecture, in alphabetical order."""
+def architecture_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Those metrics that are functions of the architecture, sorted."""
     return tuple(sorted(name for name in set(names) if metric_of(name).of_architecture is not None))
 
 
 def identities(names: Iterable[str]) -> dict[str, str]:
-    """Which code computes the metrics: name -> `nas.plugins.identity`, of those that are functions."""
+    """Name -> the code that computes it (`nas.plugins.identity`), for metrics that are functions."""
     functions = {name: metric_of(name).of_model or metric_of(name).of_architecture for name in sorted(set(names))}
     return {name: identity("metrics", name, f) for name, f in functions.items() if f is not None}
 
 
-def structural(architecture: Architecture, names: Iterable[str]) -> Metrics:
-    """The metrics of an architecture that are functions of it.
+def measure_model(names: Iterable[str], model: Any, validation: Any, device: Any) -> Metrics:
+    """The values of those metrics that are functions of the trained model.
 
     Raises:
-        UserError: a function fails, or gives no finite number.
+        UserError: a function fails, or returns no finite number.
     """
-    return {name: _number(name, metric_of(name).of_architecture, architecture) for name in structural_of(names)}
+    return {name: _call(name, metric_of(name).of_model, model, validation, device) for name in model_metrics(names)}
 
 
-def trained(names: Iterable[str], model: Any, validation: Any, device: Any) -> Metrics:
-    """The metrics of a trained model that are functions of it.
+def measure_architecture(names: Iterable[str], architecture: Architecture) -> Metrics:
+    """The values of those metrics that are functions of the architecture.
 
     Raises:
-        UserError: a function fails, or gives no finite number.
+        UserError: a function fails, or returns no finite number.
     """
-    return {name: _number(name, metric_of(name).of_model, model, validation, device) for name in trained_of(names)}
+    return {name: _call(name, metric_of(name).of_architecture, architecture) for name in architecture_metrics(names)}
 
 
-def _number(name: str, function: Callable[..., Any] | None, *args: Any) -> float:
+def _call(name: str, function: Callable[..., Any] | None, *args: Any) -> float:
     assert function is not None
     try:
         value = float(function(*args))
@@ -161,14 +161,10 @@ def format_metric(name: str, value: float | None) -> str:
     """
     if value is None:
         return "-"
-    if name == "activation_bytes":
-        number = format_metric("params", value)
-        return f"{number}B" if number[-1].isalpha() else f"{number} B"
-    if name in ("params", "macs", "neck_params", "neck_macs"):
-        for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-            if value >= unit:
-                return f"{value / unit:.2f} {letter}"
-        return f"{value:.0f}"
-    if name == "seconds":
-        return f"{value:.1f}"
-    return f"{value:.2f}" if name == "latency_ms" else f"{value:.3f}"
+    if name not in CONSTRAINED or name == "latency_ms":
+        return f"{value:.{ {'seconds': 1, 'latency_ms': 2}.get(name, 3) }f}"
+    unit = "B" if name == "activation_bytes" else ""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.2f} {letter}{unit}"
+    return f"{value:.0f} {unit}".rstrip()

@@ -1,4 +1,4 @@
-"""The parts of a study beside its task, each with its short form: objectives, sampler, baselines, budget, workers."""
+"""The parts of a study beside its task, with their short forms: objectives, sampler, baselines, budget, workers."""
 
 from __future__ import annotations
 
@@ -31,19 +31,18 @@ class Objective(Value):
         return data
 
     @model_validator(mode="after")
-    def _falls_back_on_what_is_forecast(self) -> Objective:
+    def _check_fallback(self) -> Self:
         measured = FORECASTS.get(self.metric)
-        if self.fallback is not None and measured is None:
-            raise Faulty([Fault("fallback", f"only a forecast has one, and {self.metric} is none: leave it out")])
-        if self.fallback is not None and self.fallback != measured:
-            raise Faulty(
-                [Fault("fallback", f"should be {measured}, which {self.metric} forecasts, not {self.fallback!r}")]
-            )
-        return self
+        if self.fallback in (None, measured):
+            return self
+        message = f"should be {measured}, which {self.metric} forecasts, not {self.fallback!r}"
+        if measured is None:
+            message = f"only a forecast has one, and {self.metric} is none: leave it out"
+        raise Faulty([Fault("fallback", message)])
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What a study may go by: the metric, and its fallback."""
+        """The metric, and its fallback if it has one."""
         return (self.metric,) if self.fallback is None else (self.metric, self.fallback)
 
     @property
@@ -52,9 +51,16 @@ class Objective(Value):
         return self.metric in FORECASTS and self.fallback is None
 
     @property
-    def fallen_back(self) -> Objective:
-        """What is left of it where no certificate proves the forecast."""
+    def without_forecast(self) -> Objective:
+        """The objective where no certificate supports the forecast: its fallback, if it has one."""
         return self.model_copy(update={"metric": self.metrics[-1], "fallback": None})
+
+
+def _gather_options(data: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """The mapping with all but `keys` moved into `options`, unless it has that key."""
+    if "options" in data:
+        return data
+    return {k: data[k] for k in keys if k in data} | {"options": {k: v for k, v in data.items() if k not in keys}}
 
 
 class Named(Value):
@@ -63,27 +69,25 @@ class Named(Value):
     kind: str
     """Name of the sampler or pruner."""
     options: dict[str, Any] = {}
-    """Arguments of Optuna's class. They may stand beside `kind` as well."""
+    """Arguments of Optuna's class. They can also stand beside `kind`."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, data: Any) -> Any:
         if isinstance(data, str):
             return {"kind": data}
-        if isinstance(data, dict) and "options" not in data:
-            return {"kind": data.get("kind"), "options": {k: v for k, v in data.items() if k != "kind"}}
-        return data
+        return _gather_options(data, ("kind",)) if isinstance(data, dict) else data
 
 
 class Baseline(Value):
     """A published neck that the search is compared with: a topology's name, with options such as `width`."""
 
     name: str
-    """What results call it, if the topology's name is not enough to tell two apart."""
+    """What results call it. Without the key: `topology`."""
     topology: str
     """The published neck. Without the key: `name`."""
     options: dict[str, Any] = {}
-    """Options of the topology. They may stand beside `name` as well. Without `width`: the widest of the space."""
+    """Options of the topology. They can also stand beside `name`. Without `width`: the widest of the space."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,10 +95,8 @@ class Baseline(Value):
         if isinstance(data, str):
             return {"name": data, "topology": data}
         if isinstance(data, dict) and "options" not in data:
-            known = {k: data[k] for k in ("name", "topology") if k in data}
             first = data.get("topology", data.get("name"))
-            options = {k: v for k, v in data.items() if k not in ("name", "topology")}
-            return {"name": first, "topology": first, "options": options} | known
+            return {"name": first, "topology": first} | _gather_options(data, ("name", "topology"))
         return data
 
 
@@ -114,7 +116,7 @@ class Budget(Value):
 
 
 class Workers(Value):
-    """How many trials run at a time, and what each of them gets."""
+    """How many trials run at a time, and the resources of each."""
 
     count: Annotated[int, Field(ge=1), Unit("trials")] | Literal["auto"] = "auto"
     """Trials at a time. `auto`: as many as there is room for."""

@@ -1,4 +1,4 @@
-"""The records of an evaluation: its key, its job, Progress each epoch, one Measurement, and the Evaluation."""
+"""The records of an evaluation: its key, its job, a Progress each epoch, one Measurement, and the Evaluation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nas.studies.metrics import Metrics
 from nas.value import Value
 
 EVALUATOR = 2
-"""Version of training and measuring: raised whenever the same job would give other numbers."""
+"""Version of training and measuring. Raise it when the same job gives other numbers."""
 
 
 class Progress(Value):
-    """The state of a trial after `epoch` of `epochs`; epoch 0 tells the costs, the others their loss and metrics."""
+    """The state of a trial after `epoch` of `epochs`. Epoch 0 has the costs, later ones their loss and metrics."""
 
     epoch: int = Field(ge=0)
     epochs: int = Field(ge=1)
@@ -40,7 +40,7 @@ class Measurement(Value):
 
 
 class Key(Value):
-    """What makes two evaluations the same: then the second is not run."""
+    """The identity of an evaluation. An evaluation whose key is recorded is not run again."""
 
     digest: str
     task: str
@@ -63,7 +63,7 @@ class Evaluation(Value):
 
 
 class Job(Value):
-    """What is sent to a worker. The task itself was given to the executor once, for all its jobs.
+    """What a worker receives for one evaluation. The task was sent once, for all jobs.
 
     Attributes:
         known: metrics that need not be measured again: static costs, a latency on that kind of machine.

@@ -1,8 +1,7 @@
 """The JSON Schemas (2020-12) of study and search space files, made from the values that read them.
 
-A schema describes what a file may hold, short forms included. It knows keys, types and the words of our own tables;
-what depends on data or on several keys at once only `nas validate` finds. The shipped files name the committed copies
-(see decisions: schema-by-relative-path).
+A schema knows keys, types, short forms and the names in our own tables. Only `nas validate` finds what depends on data
+or on several keys at once. The shipped files name the committed copies (see decisions: schema-by-relative-path).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from nas.search_space import TEMPLATES, SearchSpace
 from nas.search_space.choosing import Range
 from nas.search_space.template import UNITS, Template
 from nas.search_space.trials import Choice
-from nas.studies.metrics import CONSTRAINED, METRICS, structural_of
+from nas.studies.metrics import CONSTRAINED, METRICS, architecture_metrics
 from nas.studies.spec import SAME_IN_FULL, StudySpec
 from nas.value import Value
 
@@ -40,7 +39,7 @@ def study_schema() -> Schema:
     parts["Budget"]["minProperties"] = 1
     task = parts["TaskSpec"]["properties"]
     keys["full"] |= _only({name: task[name] for name in task if name not in SAME_IN_FULL})
-    keys["constraints"] |= _only({name: _limit(name) for name in (*CONSTRAINED, *structural_of(METRICS))})
+    keys["constraints"] |= _only({name: _limit(name) for name in (*CONSTRAINED, *architecture_metrics(METRICS))})
     keys["keep"]["anyOf"].append({"type": "string", "pattern": "^best [0-9]+$"})
     known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.domains}
     keys["space"] |= _only(known)
@@ -51,7 +50,7 @@ def study_schema() -> Schema:
 
 
 def space_schema() -> Schema:
-    """The schema of a search space file: the parameters depend on the template."""
+    """The schema of a search space file, whose parameters depend on the template."""
     schema = _schema(SearchSpace, "A search space of pyramid-nas")
     schema["required"] = ["parameters"]  # the name defaults to the file's
     default = SearchSpace.model_fields["template"].default
@@ -68,11 +67,11 @@ def space_schema() -> Schema:
 
 
 SCHEMAS: dict[str, Callable[[], Schema]] = {"study": study_schema, "space": space_schema}
-"""What a file may be -> its schema."""
+"""Kind of file -> its schema."""
 
 
 class _Plain(GenerateJsonSchema):
-    """pydantic's generator without a title at every key, where it only repeats the key."""
+    """pydantic's generator without titles, which only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -93,7 +92,7 @@ def _or_name(mapping: Schema, name: Schema) -> Schema:
 
 
 def _short(default: Any) -> Any:
-    """A default as somebody would write it: names for mappings of nothing else, and no keys without a value."""
+    """A default in its short form: names instead of mappings, and no keys without a value."""
     if isinstance(default, list):
         return [_short(item) for item in default]
     if not isinstance(default, dict):
@@ -105,8 +104,8 @@ def _short(default: Any) -> Any:
 
 
 def _limit(name: str) -> Schema:
-    about = METRICS[name].about
-    return {"type": "number", "exclusiveMinimum": 0, "description": _sentence(about), "unit": METRICS[name].unit}
+    metric = METRICS[name]
+    return {"type": "number", "exclusiveMinimum": 0, "description": _sentence(metric.about), "unit": metric.unit}
 
 
 def _sentence(about: str) -> str:
@@ -118,19 +117,18 @@ def _only(keys: Mapping[str, Schema]) -> Schema:
 
 
 def _baseline(mapping: Schema) -> Schema:
-    """Options stand beside the name; which of them a topology has, `nas validate` knows."""
-    known = {option for name in TOPOLOGIES for option in topology_options(name)}
-    keys = mapping["properties"]
+    """Options stand beside the name. Only `nas validate` knows which of them a topology has."""
+    keys: Schema = mapping["properties"]
     keys["topology"]["enum"] = [*TOPOLOGIES]
-    options: Schema = {option: {} for option in sorted(known)}
-    return _only(keys | options) | {
+    keys |= {option: {} for option in sorted({o for name in TOPOLOGIES for o in topology_options(name)})}
+    return _only(keys) | {
         "description": mapping["description"],
         "anyOf": [{"required": ["name"]}, {"required": ["topology"]}],
     }
 
 
 def _merged(name: str) -> tuple[list[Sequence[Choice]], str, Any]:
-    """What any template knows of a parameter; a study's `space` may narrow a space of any template."""
+    """Domains, description and unit of a parameter in all templates, because `space` may narrow any of them."""
     templates = [template for template in TEMPLATES.values() if name in template.domains]
     return [t.domains[name] for t in templates], templates[0].about[name], UNITS.get(name)
 
@@ -147,12 +145,10 @@ def _parameters(template: Template) -> Schema:
 def _parameter(known: list[Sequence[Choice]], about: str, unit: str | None) -> Schema:
     """A value, a list of values, or for numbers a range of them."""
     numbers = [values for values in known if isinstance(values, range)]
+    value: Schema = {"enum": list(dict.fromkeys(choice for values in known for choice in values))}
     if numbers:
         low, high = min(values[0] for values in numbers), max(values[-1] for values in numbers)
-        value: Schema = {"type": "integer", "minimum": low, "maximum": high}
-        steps = [Range.model_json_schema(schema_generator=_Plain)]
-    else:
-        value = {"enum": list(dict.fromkeys(word for values in known for word in values))}
-        steps = []
-    forms = [value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}, *steps]
+        value = {"type": "integer", "minimum": low, "maximum": high}
+    forms = [value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}]
+    forms += [Range.model_json_schema(schema_generator=_Plain)] if numbers else []
     return {"description": _sentence(about), "anyOf": forms} | ({"unit": unit} if unit else {})

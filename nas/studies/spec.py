@@ -1,8 +1,9 @@
-"""StudySpec: everything that a search is asked for, as one frozen value. `nas.studies.catalog` reads it from YAML."""
+"""StudySpec: everything that defines a search, as one frozen value. `nas.studies.catalog` reads it from YAML."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -16,50 +17,31 @@ from nas.studies.parts import Baseline, Budget, Named, Objective, Workers
 from nas.studies.task import BackboneTask, DataSpec, TaskSpec
 from nas.value import Faulty, Value
 
-__all__ = [
-    "FULL",
-    "GRAPHS",
-    "RESUMABLE",
-    "SAME_IN_FULL",
-    "BackboneTask",
-    "Baseline",
-    "Budget",
-    "DataSpec",
-    "Format",
-    "Named",
-    "Objective",
-    "StudySpec",
-    "TaskSpec",
-    "Workers",
-    "available_cpus",
-]
+__all__ = ["BackboneTask", "Baseline", "Budget", "DataSpec", "Named", "Objective", "StudySpec", "TaskSpec", "Workers"]
 
 
 def _parse_keep(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith("best "):
-        return int(value.removeprefix("best ")) if value.removeprefix("best ").isdigit() else value
-    return value
+    best = re.fullmatch(r"best (\d+)", value) if isinstance(value, str) else None
+    return int(best[1]) if best else value
 
 
-NO_CODE = "a study names no code: whoever launches it gives --plugin FILE.py, or installs a package"
+NO_CODE = "a study cannot name code: launch it with --plugin FILE.py, or install a package"
 
 FULL = 10
-"""Epochs of the full training in those of the proxy, unless a study says more."""
-
+"""Default epochs of the full training, as a multiple of the proxy's."""
 
 Format = Literal["config", "weights", "python", "onnx", "onnx-nms", "pt2"]
-"""What an export may consist of."""
+"""Formats of an export."""
 
 GRAPHS: tuple[Format, ...] = ("onnx", "onnx-nms", "pt2")
 """Formats that hold the whole model as a graph."""
-
 
 SAME_IN_FULL = ("kind", "data", "backbone", "device")
 """Keys of the task that `full` cannot change."""
 
 
 class StudySpec(Value):
-    """A study: which necks to search, on what task, toward which objectives. Only `task` has no default."""
+    """A study: which necks to search, on which task, for which objectives. Only `task` has no default."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
     """Name of the study in the database. Without the key: the file's name without its ending."""
@@ -102,31 +84,27 @@ class StudySpec(Value):
     """Train the best trials and baselines in full with several seeds at the end, and compare them."""
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_parse_keep)] = 5
     """How many trials keep their weights: a number of the best, such as 5 or `best 5`, or `all`. Baselines and the
-    Pareto front keep theirs in any case."""
+    Pareto front always keep theirs."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of the sampler and of every training."""
 
     @model_validator(mode="before")
     @classmethod
-    def _without_code(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.keys() & {"plugin", "plugins"}:
-            raise Faulty([Fault(key, NO_CODE) for key in ("plugin", "plugins") if key in data])
-        return data
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_objectives(cls, data: Any) -> Any:
-        task = data.get("task") if isinstance(data, dict) else None
+    def _prepare(cls, data: Any) -> Any:
+        """Refuse code, and add the default objective of the task's kind."""
+        if not isinstance(data, dict):
+            return data
+        if code := [key for key in ("plugin", "plugins") if key in data]:
+            raise Faulty([Fault(key, NO_CODE) for key in code])
+        task = data.get("task")
         kind = task.get("kind") if isinstance(task, dict) else getattr(task, "kind", None)
-        if kind in QUALITY and "objectives" not in data:
-            return data | {"objectives": [QUALITY[kind]]}
-        return data
+        return {"objectives": [QUALITY[kind]]} | data if isinstance(kind, str) and kind in QUALITY else data
 
     @field_validator("objectives")
     @classmethod
     def _distinct(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-        asked = [metric for o in objectives for metric in o.metrics]
-        if len(set(asked)) < len(asked):
+        metrics = [metric for o in objectives for metric in o.metrics]
+        if len(set(metrics)) < len(metrics):
             raise ValueError("each metric once, fallbacks included")
         return objectives
 
@@ -138,15 +116,16 @@ class StudySpec(Value):
         return baselines
 
     @model_validator(mode="after")
-    def _full_is_a_task(self) -> Self:
+    def _check_full(self) -> Self:
         fixed = [key for key in SAME_IN_FULL if key in self.full]
-        faults = [Fault(f"full.{key}", "is the same in both trainings: set it in task") for key in fixed]
-        if not faults:
-            try:
-                _full_of(self.task, self.full)
-            except SpecError as error:
-                faults = [Fault(f"full.{f.path}", f.message) for f in error.faults]
-        if faults or (faults := list(self._not_continued())):
+        if fixed:
+            raise Faulty([Fault(f"full.{key}", "is the same in both trainings: set it in task") for key in fixed])
+        try:
+            _ = self.full_task
+        except SpecError as error:
+            raise Faulty([Fault(f"full.{f.path}", f.message) for f in error.faults]) from None
+        faults = list(self._not_continued())
+        if faults:
             raise Faulty(faults)
         return self
 
@@ -195,25 +174,21 @@ class StudySpec(Value):
     @property
     def full_task(self) -> TaskSpec:
         """The full training that the proxy stands for."""
-        return _full_of(self.task, self.full)
+        return TaskSpec.parse(self.task.model_dump() | {"epochs": FULL * self.task.epochs} | self.full)
 
     @property
     def metrics_needed(self) -> set[str]:
-        """Metrics that the search cannot do without."""
+        """Metrics of the objectives and constraints."""
         return {o.metric for o in self.objectives} | set(self.constraints)
 
     @property
     def space_name(self) -> str:
-        """What messages call the search space."""
+        """Name of the search space for messages."""
         return self.search_space if isinstance(self.search_space, str) else str(self.search_space.get("name", "own"))
 
 
-def _full_of(task: TaskSpec, changes: dict[str, Any]) -> TaskSpec:
-    return TaskSpec.parse(task.model_dump() | {"epochs": FULL * task.epochs} | changes)
-
-
 RESUMABLE = ("budget", "workers", "executor", "address", "full", "export", "promotion", "finalists")
-"""What may differ when a study is launched again: it changes no trial."""
+"""Keys that may differ when a study is launched again, because they change no trial."""
 
 
 def available_cpus() -> int:

@@ -1,4 +1,4 @@
-"""TaskSpec: what every neck is trained on, and how. Data, backbone and training, alike for all necks of a study."""
+"""TaskSpec: the data, the backbone and the training, which are the same for all necks of a study."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class BackboneTask(Value):
 
 
 HEADS = {"detection": "fcos", "segmentation": "panoptic_fpn"}
-"""Task kind -> the head that `head: fcos`, the default, stands for."""
+"""Task kind -> the head that the default, `head: fcos`, stands for."""
 
 
 class TaskSpec(Value):
-    """The proxy task: data, backbone, and the short training that every neck gets alike."""
+    """The proxy task: data, backbone, and the short training of every neck."""
 
     kind: str = Field(examples=["detection", "segmentation"])
     """What the model learns: `detection` (boxes) or `segmentation` (class maps)."""
@@ -97,19 +97,19 @@ class TaskSpec(Value):
     jitter: tuple[float, float] = (0.8, 1.25)
     """Least and greatest zoom factor of the zoomed views."""
     mosaic: float = Field(0, ge=0, le=1)
-    """Share of the zoomed views that are mosaics of four images instead, the last ones."""
+    """Share of the zoomed views, the last ones, that are mosaics of four images."""
     cache: Literal["auto", "features", "images", "none"] = "auto"
-    """What is computed once and kept for all trials: the backbone's feature maps of all views (which needs a frozen
-    backbone), the decoded images, or nothing."""
+    """What is computed once for all trials: the backbone's feature maps of all views (which needs a frozen backbone),
+    the decoded images, or nothing."""
     cache_bytes: Annotated[float, Unit("bytes")] = Field(4e9, gt=0)
-    """Most memory that the cache may take."""
+    """Upper limit of the cache's memory."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of the training. `auto`: bfloat16 where the hardware is faster with it."""
     latency_target: Literal["torch", "onnxruntime"] = "torch"
     """What `latency_ms` times: PyTorch on the task's device, or ONNX Runtime on the CPU."""
     head: str = Field("fcos", examples=["fcos", "retinanet", "faster_rcnn", "panoptic_fpn"])
-    """Head of a detector: `fcos`, `retinanet` or `faster_rcnn`. Of a segmenter: `panoptic_fpn`, also where no head is
-    named. Packages can add heads."""
+    """Head of a detector: `fcos`, `retinanet` or `faster_rcnn`. A segmenter has `panoptic_fpn`, also without the key.
+    Packages can add heads."""
     head_convs: int = Field(1, ge=0, le=8)
     """Convolutions in each tower of the head."""
     head_scale: float = Field(1.0, gt=0)
@@ -117,34 +117,33 @@ class TaskSpec(Value):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where trials train. `auto`: on a GPU where the workers have one."""
     options: dict[str, Any] = {}
-    """What a task of another package asks for beyond these keys."""
+    """Further keys of a task of another package."""
 
     @field_validator("jitter")
     @classmethod
     def _zooms(cls, jitter: tuple[float, float]) -> tuple[float, float]:
         if not 0.1 <= jitter[0] <= jitter[1] <= 10:
-            raise ValueError("the least zoom and the greatest, within 0.1 to 10, such as [0.8, 1.25]")
+            raise ValueError("should be the least and the greatest zoom, within 0.1 to 10, such as [0.8, 1.25]")
         return jitter
 
     @model_validator(mode="after")
-    def _has_mosaics(self) -> Self:
+    def _check_mosaic(self) -> Self:
         if self.mosaic and not self.mosaics:
-            others = self.views - self.views_as_they_are
-            message = f"{self.mosaic:g} of the {others} views that may be mosaics is none: raise it, or views"
-            raise Faulty([Fault("mosaic", message)])
+            zoomed = self.views - self.plain_views
+            raise Faulty([Fault("mosaic", f"{self.mosaic:g} of {zoomed} zoomed views rounds to 0: raise it, or views")])
         return self
 
     @property
     def head_kind(self) -> str:
-        """The kind of head that models get. Stored tasks of segmentation have `fcos`, as all that name no head."""
+        """The kind of head of the models. In a segmentation task, the default `fcos` stands for `panoptic_fpn`."""
         return HEADS.get(self.kind, self.head) if self.head == type(self).model_fields["head"].default else self.head
 
     @property
-    def views_as_they_are(self) -> int:
-        """How many of the views, the first ones, are images as they are, or mirrored: the whole of them."""
+    def plain_views(self) -> int:
+        """Number of views, the first ones, that show the whole image as it is or mirrored."""
         return min(self.views, 2 if self.flip else 1)
 
     @property
     def mosaics(self) -> int:
-        """How many of the views, the last ones, are mosaics."""
-        return round(self.mosaic * (self.views - self.views_as_they_are))
+        """Number of views, the last ones, that are mosaics."""
+        return round(self.mosaic * (self.views - self.plain_views))

@@ -63,7 +63,7 @@ def tiles(spec: TaskSpec, split: Split, i: int, v: int) -> tuple[Tile, ...]:
     whole = (0, 0, size, size)
     mirrored = spec.flip and v % 2 == 1
     rng = np.random.default_rng((v, i))
-    if v < spec.views_as_they_are:
+    if v < spec.plain_views:
         return (Tile(i, mirrored, 1.0, 0.0, 0.0, whole),)
     if v >= spec.views - spec.mosaics:
         return _mosaic(split, i, rng, spec.flip)

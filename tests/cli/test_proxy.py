@@ -10,7 +10,7 @@ import pytest
 
 from nas.proxy.outlook import Outlook, Workload
 from nas.storage import open_store
-from nas.studies.certificate import Trained
+from nas.studies.certificate import FingerprintedTask
 from tests.cli.conftest import Nas
 from tests.fabricated import TEXT
 from tests.proxy.samples import certificate, forecast, trained
@@ -113,8 +113,8 @@ def test_show_reports_how_reliable_the_proxy_is(nas: Nas, storage: str) -> None:
     with open_store(storage, create=False) as store:
         study = store.study("cells")
         assert study is not None
-        proxy = Trained(task=study.spec.task, fingerprint=study.task)
-        full = Trained(task=study.spec.full_task, fingerprint=study.task)
+        proxy = FingerprintedTask(task=study.spec.task, fingerprint=study.task)
+        full = FingerprintedTask(task=study.spec.full_task, fingerprint=study.task)
         store.keep_certificate(certificate(proxy=proxy, full=full))
     lines = nas("show", "cells", "--storage", storage).out.splitlines()
     assert lines[-2].startswith("proxy: certified by ap (tau 0.80")
@@ -156,7 +156,7 @@ def test_a_search_changes_a_file_of_ones_own(nas: Nas, searched: list[Any]) -> N
 def test_a_search_that_finds_another_setting_says_so(nas: Nas, searched: list[Any]) -> None:
     Path("mine.yaml").write_text(TEXT)
     task = trained(6).task.model_copy(update={"batch_size": 4})
-    searched[1] = certificate(proxy=Trained(task=task, fingerprint="t1-b"))
+    searched[1] = certificate(proxy=FingerprintedTask(task=task, fingerprint="t1-b"))
     lines = nas("proxy", "mine.yaml", "--search").out.splitlines()
     assert lines[-2] == "mine.yaml: task.epochs is 6 now, batch_size 4"
     assert lines[2].split()[-4:] == ["certified", "-", "batch_size", "4"]

@@ -14,8 +14,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from nas import cli
-from nas.studies.catalog import dump_yaml, load_yaml
 from nas.studies.schema import space_schema, study_schema
+from nas.yaml12 import dump_yaml, load_yaml
 from tests.docs.blocks import PAGES, REPOSITORY, Block, blocks, of_language
 
 CHECKED = {"python", "yaml", "console"}

@@ -22,7 +22,7 @@ from nas.models import Detector, Neck, Pyramid
 from nas.necks.architecture import Architecture, HeadSpec
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import TOPOLOGIES, fpn
-from nas.studies.catalog import dump_yaml
+from nas.yaml12 import dump_yaml
 from tests.models.maps import features, weighted_sum, without_gradient
 
 CHANNELS = {2: 4, 3: 8, 4: 12, 5: 16}

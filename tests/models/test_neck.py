@@ -19,7 +19,7 @@ from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.operators import FUSIONS, UPSAMPLINGS
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 from nas.necks.topologies import bifpn, panet, pyramid
-from nas.studies.catalog import dump_yaml, load_yaml
+from nas.yaml12 import dump_yaml, load_yaml
 from tests.models.maps import features, randomised, weighted_sum, without_gradient
 from tests.strategies import CHANNELS, necks
 

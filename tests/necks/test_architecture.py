@@ -11,7 +11,7 @@ from nas.errors import SpecError
 from nas.necks.architecture import Architecture, Frame, HeadSpec
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec
 from nas.necks.topologies import TOPOLOGIES, fpn
-from nas.studies.catalog import dump_yaml, load_yaml
+from nas.yaml12 import dump_yaml, load_yaml
 
 NODE = {"level": 3, "width": 8, "inputs": [0]}
 

@@ -16,7 +16,7 @@ from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.necks.canonical import canonical, digest
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 from nas.necks.topologies import TOPOLOGIES
-from nas.studies.catalog import dump_yaml, load_yaml
+from nas.yaml12 import dump_yaml, load_yaml
 from tests.strategies import CHANNELS, WIDTH, necks
 
 Rewrite = Callable[[NeckSpec, random.Random], NeckSpec]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.studies.certificate import Certificate, Compared, Trained
+from nas.studies.certificate import Certificate, Compared, FingerprintedTask
 from nas.studies.forecast import Forecast
 from nas.studies.spec import TaskSpec
 
 
-def trained(epochs: int) -> Trained:
+def trained(epochs: int) -> FingerprintedTask:
     task = TaskSpec.parse({"kind": "detection", "data": {"kind": "digits"}, "epochs": epochs})
-    return Trained(task=task, fingerprint="t1-abc")
+    return FingerprintedTask(task=task, fingerprint="t1-abc")
 
 
 def certificate(**changes: Any) -> Certificate:

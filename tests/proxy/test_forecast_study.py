@@ -89,7 +89,7 @@ def test_the_study_finds_the_neck_that_the_score_would_have_missed(tmp_path: Pat
     with open_store(url, create=False) as store:
         facts = trial_facts(store, "small", found.best[0].trial)
         told = {name: facts.values[name] for name in ("ap_full", "ap_full_sd")}
-        assert told == law.of(facts.curve)
+        assert told == law.predict(facts.curve)
         assert facts.values["ap"] == facts.curve[-1].metrics["ap"] != facts.values["ap_full"]
         key = store.trials("small")[0].key
         kept = store.evaluation(key)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nas.proxy.compare import compare
-from nas.proxy.forecasting import learn, longest
+from nas.proxy.forecasting import learn, max_steps
 
 RNG = np.random.default_rng(0)
 FULL = RNG.uniform(0.3, 0.6, (20, 1)).repeat(2, 1)
@@ -62,7 +62,7 @@ def test_scores_that_tell_nothing_are_forecasts_that_tell_nothing() -> None:
 
 def test_a_proxy_longer_than_the_full_training_has_nothing_to_come() -> None:
     """In epochs: its images may be smaller."""
-    assert longest((16, 20), 16) == 0
+    assert max_steps((16, 20), 16) == 0
     rise = np.linspace(0.0, 0.1, len(FULL))[:, None]
     assert learn("ap", (16, 20), 16, FULL - rise, FULL, FULL, paired=False).steps == 0
 

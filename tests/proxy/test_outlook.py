@@ -9,7 +9,7 @@ import pytest
 from nas.proxy import certify, outlook
 from nas.storage import open_store
 from tests import searches
-from tests.proxy.test_proof import install, trains
+from tests.proxy.test_certify import install, trains
 
 
 def test_it_counts_what_is_recorded_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,5 +35,5 @@ def test_a_study_that_was_launched_with_other_settings_is_told_of(tmp_path: Path
     assert not any("was launched" in line for line in said), "a certificate is of no seed"
     other = searches.spec(full={"epochs": 30}, task=searches.TASK | {"epochs": 5}, space=searches.SPACE | {"width": 32})
     outlook(other, storage=url, necks=8, say=said.append)
-    told = "study 'small' was launched with other settings than are put to the proof here"
+    told = "study 'small' was launched with other settings than are evaluated here"
     assert f"{told}: space.width [16, 32], now 32; task.epochs 3, now 5" in said

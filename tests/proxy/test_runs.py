@@ -56,7 +56,7 @@ def test_every_run_is_recorded_with_its_curve(store: Store) -> None:
     recorded: list[int] = []
     with LocalExecutor(told(log), None) as executor:
         runs = Runs(store, lambda: executor, "here", lambda line: None, lambda: recorded.append(len(runs.found)))
-        runs.carry_out([run(8), run(16)], "proxy")
+        runs.complete([run(8), run(16)], "proxy")
     assert [job.architecture for job in log] == [architecture(8), architecture(16)]
     assert set(runs.found) == {key(8), key(16)}
     assert recorded == [1, 2]
@@ -69,9 +69,9 @@ def test_what_is_recorded_is_not_run_again(store: Store) -> None:
     log: list[Job] = []
     said: list[str] = []
     with LocalExecutor(told(log), None) as executor:
-        Runs(store, lambda: executor, "here", said.append).carry_out([run(8)], "proxy")
+        Runs(store, lambda: executor, "here", said.append).complete([run(8)], "proxy")
         again = Runs(store, lambda: executor, "here", said.append)
-        again.carry_out([run(8), run(16)], "proxy")
+        again.complete([run(8), run(16)], "proxy")
     assert len(log) == 2
     assert set(again.found) == {key(8), key(16)}
     assert "proxy: 1 of 2 runs are in the database already" in said
@@ -81,7 +81,7 @@ def test_weights_are_kept_where_they_are_wanted(store: Store) -> None:
     log: list[Job] = []
     with LocalExecutor(told(log), None) as executor:
         runs = Runs(store, lambda: executor, "here", lambda line: None)
-        runs.carry_out([run(8), run(16, weights=True)], "proxy")
+        runs.complete([run(8), run(16, weights=True)], "proxy")
     assert store.get_artifact(str(key(8)), "weights") is None
     assert store.get_artifact(str(key(16)), "weights") == b"trained"
 
@@ -89,8 +89,8 @@ def test_weights_are_kept_where_they_are_wanted(store: Store) -> None:
 def test_costs_are_known_and_a_latency_is_measured_once_a_machine(store: Store) -> None:
     log: list[Job] = []
     with LocalExecutor(told(log), None) as executor:
-        Runs(store, lambda: executor, "here", lambda line: None).carry_out([run(8), run(8, seed=1)], "proxy")
-        Runs(store, lambda: executor, None, lambda line: None).carry_out([run(8, seed=2)], "proxy")
+        Runs(store, lambda: executor, "here", lambda line: None).complete([run(8), run(8, seed=1)], "proxy")
+        Runs(store, lambda: executor, None, lambda line: None).complete([run(8, seed=2)], "proxy")
     assert [job.known.get("latency_ms") for job in log] == [None, 7.0, None]
     assert all(job.known["params"] > 0 for job in log)
 
@@ -106,7 +106,7 @@ def test_a_failure_is_told_and_the_rest_goes_on(store: Store) -> None:
 
     with LocalExecutor(evaluate, None) as executor:
         runs = Runs(store, lambda: executor, "here", said.append)
-        runs.carry_out([run(8), run(16), run(8, seed=1)], "proxy")  # nor is the other seed of what failed begun
+        runs.complete([run(8), run(16), run(8, seed=1)], "proxy")  # nor is the other seed of what failed begun
     assert runs.failed == {"fpn 8": "the loss became nan"}
     assert set(runs.found) == {key(16)}
     assert "fpn 8 failed: the loss became nan" in said
@@ -120,7 +120,7 @@ def test_five_failures_in_a_row_end_the_work(store: Store) -> None:
         yield
 
     with LocalExecutor(evaluate, None) as executor, pytest.raises(NASError, match=r"5 runs in a row failed.*nan"):
-        Runs(store, lambda: executor, "here", lambda line: None).carry_out([run(8 * k) for k in range(1, 9)], "proxy")
+        Runs(store, lambda: executor, "here", lambda line: None).complete([run(8 * k) for k in range(1, 9)], "proxy")
 
 
 class AtOnce(LocalExecutor):
@@ -153,7 +153,7 @@ def test_what_ended_beside_the_fifth_failure_is_recorded_and_shows_that_not_all_
         yield from told(log)(_, job)
 
     with AtOnce(evaluate) as executor:
-        Runs(store, lambda: executor, "here", lambda line: None).carry_out([run(8 * k) for k in range(1, 7)], "proxy")
+        Runs(store, lambda: executor, "here", lambda line: None).complete([run(8 * k) for k in range(1, 7)], "proxy")
     assert store.evaluation(key(48)) is not None
 
 
@@ -172,7 +172,7 @@ def test_a_lost_worker_costs_an_attempt(store: Store) -> None:
     log: list[Job] = []
     with Flaky(told(log), None) as executor:
         runs = Runs(store, lambda: executor, "here", lambda line: None)
-        runs.carry_out([run(8)], "proxy")
+        runs.complete([run(8)], "proxy")
     assert set(runs.found) == {key(8)}
     assert runs.failed == {}
     assert log[-1].attempt == 2

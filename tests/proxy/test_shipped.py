@@ -13,7 +13,7 @@ from nas.search.setup import Setup
 from nas.storage import Store, open_store
 from nas.storage.results import result
 from nas.studies import catalog
-from nas.studies.certificate import Certificate, Proxy, Trained, fitting, trained_objective
+from nas.studies.certificate import Certificate, FingerprintedTask, Proxy, best_certificate, trained_objective
 from nas.tasks import prepare
 from tests import searches
 from tests.proxy.samples import certificate, forecast
@@ -26,8 +26,8 @@ def shipped(task: str, **changes: Any) -> Certificate:
     spec = searches.spec(task=SHORT)
     space = catalog.read_space(spec.search_space).narrowed(spec.space).to_dict()
     figures = {
-        "proxy": Trained(task=spec.task, fingerprint=task),
-        "full": Trained(task=spec.full_task, fingerprint=task),
+        "proxy": FingerprintedTask(task=spec.task, fingerprint=task),
+        "full": FingerprintedTask(task=spec.full_task, fingerprint=task),
         "space": space,
     }
     return certificate(**(figures | changes))
@@ -69,7 +69,7 @@ def test_that_it_is_of_another_kind_of_machine_is_said(tmp_path: Path, own: list
 
 @pytest.mark.parametrize(
     "changes",
-    [{"proxy": Trained(task=searches.spec().task, fingerprint="of other data")}, {"metric": "ap50"}],
+    [{"proxy": FingerprintedTask(task=searches.spec().task, fingerprint="of other data")}, {"metric": "ap50"}],
     ids=["other data", "another metric"],
 )
 def test_one_of_something_else_says_nothing(tmp_path: Path, own: list[Certificate], changes: dict[str, Any]) -> None:
@@ -151,7 +151,7 @@ def test_each_is_of_its_study_as_that_is_now(name: str, request: pytest.FixtureR
     assert found.proxy.task.epochs == spec.task.epochs
     space = catalog.read_space(spec.search_space).narrowed(spec.space).to_dict()
     assert found.space == space
-    assert fitting([found], Proxy(spec=spec, space=space, task=task.fingerprint)) == found
+    assert best_certificate([found], Proxy(spec=spec, space=space, task=task.fingerprint)) == found
     objective = trained_objective(spec)
     assert objective is not None
     assert found.certifies(objective.metric)

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from nas.proxy.study_file import remark, with_proxy
-from nas.studies.catalog import folder, names, open_study, parse
-from nas.studies.certificate import Trained
+from nas.proxy.study_file import comment, with_proxy
+from nas.studies.catalog import folder, names, open_study
+from nas.studies.certificate import FingerprintedTask
 from nas.studies.spec import StudySpec
+from nas.yaml12 import parse
 from tests.proxy.samples import certificate, forecast, trained
 
 PROVED = certificate(proxy=trained(11), full=trained(160))
@@ -30,7 +31,7 @@ def test_a_shipped_study_is_the_same_but_for_its_length(name: str, tmp_path: Pat
     assert after.objectives == before.objectives
     remarks = [line.strip() for line in text.splitlines() if line.startswith("#") and "nas proxy --search:" not in line]
     assert all(line in file.read_text() for line in remarks)
-    assert f"# {remark(PROVED, before.objectives[0].metric)}\n" in file.read_text()
+    assert f"# {comment(PROVED, before.objectives[0].metric)}\n" in file.read_text()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_every_style_of_yaml_and_twice(text: str) -> None:
 def test_a_setting_is_written_down_and_the_full_training_stays_what_it_was() -> None:
     text = "task: {kind: detection, data: {kind: digits}, lr: 0.005}\n"
     task = trained(4).task.model_copy(update={"batch_size": 4, "lr": 2.5e-3})
-    proved = certificate(proxy=Trained(task=task, fingerprint="t1-b"), full=trained(160))
+    proved = certificate(proxy=FingerprintedTask(task=task, fingerprint="t1-b"), full=trained(160))
     for changed in (once := with_proxy(text, proved, STUDY), with_proxy(once, proved, STUDY)):
         data = parse(changed, "x").data
         assert data["task"] == {
@@ -120,12 +121,12 @@ def test_a_file_elsewhere_still_finds_its_schema(tmp_path: Path) -> None:
 
 
 def test_the_remark_has_the_figures() -> None:
-    assert remark(PROVED, "ap") == (
+    assert comment(PROVED, "ap") == (
         "nas proxy --search: tau 0.80 (0.60 to 0.90) over 24 necks, regret 0.002 ap, 0.100 of the full cost"
     )
     taught = PROVED.model_copy(update={"forecast": forecast(tau=0.85, low=0.6, high=0.95, regret=0.001)})
-    assert remark(taught, "ap") == remark(PROVED, "ap")
-    assert "(0.60 to 0.90, asked 0.20)" in remark(PROVED.model_copy(update={"threshold": 0.2}), "ap")
-    assert remark(taught, "ap_full") == (
+    assert comment(taught, "ap") == comment(PROVED, "ap")
+    assert "(0.60 to 0.90, asked 0.20)" in comment(PROVED.model_copy(update={"threshold": 0.2}), "ap")
+    assert comment(taught, "ap_full") == (
         "nas proxy --search: tau of ap_full 0.85 (0.60 to 0.95) over 24 necks, regret 0.001 ap, 0.100 of the full cost"
     )

@@ -17,7 +17,7 @@ from nas.search import FinishedTrial, launch
 from nas.storage import open_store
 from nas.storage.results import Result
 from nas.studies import catalog
-from nas.studies.metrics import Metric, trained
+from nas.studies.metrics import Metric, measure_model
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from tests import searches
@@ -39,7 +39,7 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     RUNS.append(job.architecture.digest)
     for step in searches.quick(task, job):
         if isinstance(step, Measurement):
-            metrics = step.metrics | job.known | trained(job.metrics, None, None, None)
+            metrics = step.metrics | job.known | measure_model(job.metrics, None, None, None)
             step = step.model_copy(update={"metrics": metrics})
         yield step
 
@@ -242,5 +242,5 @@ class TestPlugin:
 
     def test_a_study_names_no_code(self) -> None:
         for key in ("plugin", "plugins"):
-            with pytest.raises(SpecError, match=rf"{key}: a study names no code: whoever launches it gives --plugin"):
+            with pytest.raises(SpecError, match=rf"{key}: a study cannot name code: launch it with --plugin"):
                 nas.Study.parse({"task": searches.TASK, key: ["depth.py"]})

@@ -9,6 +9,7 @@ import pytest
 from nas.errors import SpecError, UserError
 from nas.studies import catalog
 from nas.studies.spec import StudySpec
+from nas.yaml12 import dump_yaml, load_yaml
 
 STUDY = """\
 # nas launch mine
@@ -186,9 +187,9 @@ def test_a_stored_study_is_changed_like_a_file(mine: Path, tmp_path: Path) -> No
 
 
 def test_a_space_is_read_with_the_stem_as_name(tmp_path: Path) -> None:
-    shipped = catalog.load_yaml(catalog.read(catalog.find("search_spaces", "pyramid")), "")
+    shipped = load_yaml(catalog.read(catalog.find("search_spaces", "pyramid")), "")
     path = tmp_path / "mine.yaml"
-    path.write_text(catalog.dump_yaml({k: v for k, v in shipped.items() if k != "name"}))
+    path.write_text(dump_yaml({k: v for k, v in shipped.items() if k != "name"}))
     assert catalog.read_space(str(path)).name == "mine"
     assert catalog.read_space(str(path)).parameters == catalog.read_space("pyramid").parameters
     path.write_text("- 1")
@@ -198,4 +199,4 @@ def test_a_space_is_read_with_the_stem_as_name(tmp_path: Path) -> None:
 
 def test_a_study_survives_dump_and_load(mine: Path) -> None:
     study, _ = catalog.read_study(str(mine), ["keep=all", "budget={seconds: 1200}"])
-    assert StudySpec.parse(catalog.load_yaml(catalog.dump_yaml(study.to_dict()), "dumped")) == study
+    assert StudySpec.parse(load_yaml(dump_yaml(study.to_dict()), "dumped")) == study

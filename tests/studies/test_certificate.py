@@ -6,18 +6,18 @@ import pytest
 
 from nas.studies.certificate import (
     Certificate,
+    FingerprintedTask,
     Proxy,
-    Trained,
+    best_certificate,
     covers,
     first_certified,
-    fitting,
-    goes_by,
     measured_objective,
+    supported_objective,
     trained_objective,
 )
 from nas.studies.forecast import Forecast
 from nas.studies.spec import Objective, StudySpec
-from nas.studies.verdict import facts, verdict
+from nas.studies.verdict import proxy_facts, verdict
 from tests.proxy.samples import certificate, forecast, trained
 
 SPACE = {"name": "pyramid"}
@@ -41,23 +41,23 @@ def test_it_takes_the_threshold_and_an_interval_above_chance(changes: dict[str, 
 
 def test_the_newest_certificate_counts() -> None:
     old, new = certificate(), certificate(tau=0.1)
-    assert fitting([], proxy()) is None
-    assert fitting([old, new], proxy()) == new
+    assert best_certificate([], proxy()) is None
+    assert best_certificate([old, new], proxy()) == new
 
 
 def test_one_of_more_runs_goes_before_a_later_one_of_fewer() -> None:
     many, few = certificate(necks=24, seeds=2), certificate(necks=8, seeds=1, tau=0.1)
-    assert fitting([many, few], proxy()) == many
-    assert fitting([few, many], proxy()) == many
-    here = few.model_copy(update={"proxy": Trained(task=few.proxy.task, fingerprint=proxy().task)})
-    assert fitting([here, many], proxy()) == here, "many were made with another device, precision or cache"
+    assert best_certificate([many, few], proxy()) == many
+    assert best_certificate([few, many], proxy()) == many
+    here = few.model_copy(update={"proxy": FingerprintedTask(task=few.proxy.task, fingerprint=proxy().task)})
+    assert best_certificate([here, many], proxy()) == here, "many were made with another device, precision or cache"
 
 
 def test_one_that_covers_the_space_goes_before_one_of_another() -> None:
     wide = certificate(necks=8, space=SPACE | {"parameters": {"width": [8, 16, 32]}})
     other = certificate(necks=24, space=SPACE | {"parameters": {"width": [8]}})
     asked = proxy().model_copy(update={"space": SPACE | {"parameters": {"width": [16]}}})
-    assert fitting([wide, other], asked) == wide
+    assert best_certificate([wide, other], asked) == wide
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_it_covers_its_own_search_space_and_every_part_of_it(parameters: dict[st
 
 def test_one_on_the_studys_own_space_goes_first() -> None:
     here, elsewhere = certificate(), certificate(tau=0.1, space={"name": "mine"})
-    assert fitting([here, elsewhere], proxy()) == here
-    assert fitting([elsewhere], proxy()) == elsewhere
+    assert best_certificate([here, elsewhere], proxy()) == here
+    assert best_certificate([elsewhere], proxy()) == elsewhere
 
 
 def test_a_study_keeps_to_what_taught_it_its_forecasts() -> None:
     taught, later = certificate(forecast=forecast(tau=0.7)), certificate(forecast=forecast(tau=0.9))
     begun = proxy(taught.forecast, objectives=["ap_full"])
-    assert fitting([taught, later], begun) == taught
-    assert fitting([taught, later], proxy(objectives=["ap_full"])) == later
-    assert fitting([taught, later], proxy(taught.forecast)) == later  # which makes no forecasts
+    assert best_certificate([taught, later], begun) == taught
+    assert best_certificate([taught, later], proxy(objectives=["ap_full"])) == later
+    assert best_certificate([taught, later], proxy(taught.forecast)) == later  # which makes no forecasts
 
 
 @pytest.mark.parametrize(
@@ -94,20 +94,22 @@ def test_a_study_keeps_to_what_taught_it_its_forecasts() -> None:
     [
         certificate(metric="ap_small"),
         certificate(full=trained(4)),
-        certificate(full=Trained(task=trained(20).task.model_copy(update={"batch_size": 4}), fingerprint="t1-b")),
+        certificate(
+            full=FingerprintedTask(task=trained(20).task.model_copy(update={"batch_size": 4}), fingerprint="t1-b")
+        ),
     ],
     ids=["another metric", "a shorter full training", "another full training"],
 )
 def test_what_was_proved_of_something_else_says_nothing(other: Certificate) -> None:
-    assert fitting([other], proxy()) is None
-    assert fitting([certificate(), other], proxy()) == certificate()
+    assert best_certificate([other], proxy()) is None
+    assert best_certificate([certificate(), other], proxy()) == certificate()
 
 
 def test_the_same_training_wherever_its_files_lie() -> None:
     moved = {"kind": "detection", "data": {"kind": "voc", "root": "/elsewhere"}, "epochs": 2, "cache": "images"}
-    assert fitting([certificate()], proxy(task=moved)) == certificate()
+    assert best_certificate([certificate()], proxy(task=moved)) == certificate()
     by_name = {"kind": "detection", "data": {"kind": "digits"}, "epochs": 2, "precision": "fp32", "device": "cpu"}
-    assert fitting([certificate()], proxy(task=by_name)) == certificate()
+    assert best_certificate([certificate()], proxy(task=by_name)) == certificate()
 
 
 def test_the_objective_is_the_first_that_training_decides() -> None:
@@ -118,7 +120,7 @@ def test_the_objective_is_the_first_that_training_decides() -> None:
 
 
 def test_facts_are_the_figures_alone() -> None:
-    found = facts(certificate(), spec())
+    found = proxy_facts(certificate(), spec())
     assert found is not None
     assert {"tau", "low", "high", "tau_top", "regret", "noise", "spread", "cost_ratio", "necks", "seeds"} <= set(found)
     assert found["certified"] is True
@@ -142,8 +144,8 @@ ASKED = Objective(metric="ap_full", direction="maximize", fallback="ap")
 )
 def test_a_study_goes_by_the_forecast_where_that_is_proven(found: Certificate, metric: str, certified: bool) -> None:
     study = spec(objectives=[ASKED])
-    assert goes_by(ASKED, found).metric == metric
-    told = facts(found, study)
+    assert supported_objective(ASKED, found).metric == metric
+    told = proxy_facts(found, study)
     assert told is not None
     assert (told["objective"], told["certified"]) == (metric, certified)
     assert told["verdict"] == verdict(found, metric)
@@ -151,8 +153,8 @@ def test_a_study_goes_by_the_forecast_where_that_is_proven(found: Certificate, m
 
 
 def test_without_a_certificate_it_goes_by_the_fallback() -> None:
-    assert goes_by(ASKED, None) == Objective(metric="ap", direction="maximize")
+    assert supported_objective(ASKED, None) == Objective(metric="ap", direction="maximize")
     alone = Objective(metric="ap_full", direction="maximize")
-    assert goes_by(alone, None) == alone
-    assert measured_objective(spec(objectives=[ASKED])) == goes_by(ASKED, None)
-    assert facts(None, spec()) is None
+    assert supported_objective(alone, None) == alone
+    assert measured_objective(spec(objectives=[ASKED])) == supported_objective(ASKED, None)
+    assert proxy_facts(None, spec()) is None

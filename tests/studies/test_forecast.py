@@ -13,17 +13,17 @@ def curve(*scores: float | None) -> list[Progress]:
 
 
 def test_it_adds_what_is_still_to_come_of_the_last_step() -> None:
-    told = forecast(gain=0.1, steps=2.0, error=0.03).of(curve(0.2, 0.25))
+    told = forecast(gain=0.1, steps=2.0, error=0.03).predict(curve(0.2, 0.25))
     assert told == pytest.approx({"ap_full": 0.25 + 0.1 + 2 * 0.05, "ap_full_sd": 0.03})
 
 
 def test_it_looks_at_its_own_two_points() -> None:
-    assert forecast(epochs=(1, 3)).of(curve(0.2, 0.9, 0.3, 0.8))["ap_full"] == pytest.approx(0.3 + 0.1 + 0.2)
+    assert forecast(epochs=(1, 3)).predict(curve(0.2, 0.9, 0.3, 0.8))["ap_full"] == pytest.approx(0.3 + 0.1 + 0.2)
 
 
 @pytest.mark.parametrize("scores", [(), (0.2,), (None, 0.2), (0.2, None)])
 def test_a_curve_without_them_tells_nothing(scores: tuple[float | None, ...]) -> None:
-    assert forecast().of(curve(*scores)) == {}
+    assert forecast().predict(curve(*scores)) == {}
 
 
 def test_every_forecast_is_of_a_metric_and_has_its_error() -> None:

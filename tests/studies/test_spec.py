@@ -58,6 +58,7 @@ def test_keep_takes_best_k_or_all(text: object, kept: object) -> None:
         ({"tsak": 1}, "study.yaml: tsak: unknown key; did you mean task?"),
         ({"xyz": 1}, "study.yaml: xyz: unknown key; known are name, search_space"),
         ({"task": 3}, "study.yaml: task: should be a mapping, not 3"),
+        ({"task": TASK | {"kind": ["detection"]}}, "study.yaml: task.kind: should be a valid string"),
         ({"task": TASK | {"image_size": 100}}, "study.yaml: task.image_size: should be a multiple of 32, not 100"),
         (
             {"task": TASK | {"cache": "disk"}},
@@ -117,12 +118,12 @@ def test_to_dict_leaves_out_defaults_and_gives_the_study_back() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"jitter": [1.25, 0.8]}, "task.jitter: the least zoom and the greatest, within 0.1 to 10"),
-        ({"jitter": [0, 2]}, "task.jitter: the least zoom and the greatest, within 0.1 to 10"),
+        ({"jitter": [1.25, 0.8]}, "task.jitter: should be the least and the greatest zoom, within 0.1 to 10"),
+        ({"jitter": [0, 2]}, "task.jitter: should be the least and the greatest zoom, within 0.1 to 10"),
         ({"mosaic": 2}, "task.mosaic: should be less than or equal to 1"),
         (
             {"mosaic": 0.5, "views": 2},
-            "task.mosaic: 0.5 of the 0 views that may be mosaics is none: raise it, or views",
+            "task.mosaic: 0.5 of 0 zoomed views rounds to 0: raise it, or views",
         ),
     ],
 )

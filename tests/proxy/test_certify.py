@@ -260,7 +260,7 @@ def test_a_full_training_is_longer_than_its_proxy(tmp_path: Path, monkeypatch: p
 def test_too_few_necks_are_no_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, trains(honest=True))
     narrow = searches.spec(space=searches.SPACE | {"finest": 2, "width": 16, "topology": "none"})
-    with pytest.raises(UserError, match="space: 3 necks, baselines included, and it takes 8 to compare"):
+    with pytest.raises(UserError, match="space: 3 necks, baselines included, and a certificate needs 8; widen it"):
         certify(narrow, storage=searches.url(tmp_path), necks=12, seeds=1)
     assert not list(tmp_path.iterdir())
 

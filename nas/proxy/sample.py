@@ -1,10 +1,10 @@
-"""Spread: a few necks that stand for a whole search space, over structure and cost alike."""
+"""A stratified sample: a few necks that represent a whole search space, in structure and in cost."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from nas.necks.architecture import Frame
@@ -13,14 +13,16 @@ from nas.necks.spec import NeckSpec
 from nas.search_space import Choice, SearchSpace
 
 POOL = 480
-"""Necks that are looked at: as many however few are chosen, so that the first of a longer list are a shorter one."""
+"""Random necks to choose from. The number is fixed, so that a short sample is the start of a longer one."""
 
 BINS = 5
-"""Groups of cost, from the cheapest fifth to the dearest."""
+"""Groups of cost, from the cheapest fifth to the most expensive."""
+
+Cost = Callable[[NeckSpec], float | None]
 
 
-class Spread(NamedTuple):
-    """A chosen neck: its canonical digest, the parameters that gave it, and its cost."""
+class SampledNeck(NamedTuple):
+    """A neck of the sample, with its canonical digest, its parameters in the space and its cost."""
 
     digest: str
     params: dict[str, Choice]
@@ -28,13 +30,14 @@ class Spread(NamedTuple):
     cost: float
 
 
-def spread(
-    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float | None], count: int, seed: int = 0
-) -> list[Spread]:
-    """`count` distinct necks, or all of a smaller space, in which each choice of each parameter, and each fifth of the
-    costs, comes about as often as the others. The first k of a longer list are the list of k.
+def stratified_sample(space: SearchSpace, frame: Frame, cost: Cost, count: int, seed: int = 0) -> list[SampledNeck]:
+    """`count` distinct necks, or all of a smaller space (see decisions: stratified-sample).
 
-    `cost` is any measure of size, such as parameters; None leaves a neck out. The same arguments give the same necks.
+    Each choice of each parameter, and each fifth of the costs, occurs about as often as the others. The first k of a
+    longer sample are the sample of k. Equal arguments give equal samples.
+
+    Args:
+        cost: any measure of size, such as parameters. Necks with cost None are left out.
     """
     pool = _pool(space, frame, cost, max(POOL, count), random.Random(seed))
     features = _features(pool)
@@ -49,12 +52,10 @@ def spread(
     return [pool[i] for i in chosen]
 
 
-def _pool(
-    space: SearchSpace, frame: Frame, cost: Callable[[NeckSpec], float | None], size: int, rng: random.Random
-) -> list[Spread]:
-    """Distinct necks drawn at random; where drawing brings nothing new any more, from a walk through the space."""
+def _pool(space: SearchSpace, frame: Frame, cost: Cost, size: int, rng: random.Random) -> list[SampledNeck]:
+    """Distinct random necks. Where random draws find too few, the whole space is enumerated."""
     seen: set[str] = set()
-    found: list[Spread] = []
+    found: list[SampledNeck] = []
 
     def candidates() -> Iterator[tuple[Mapping[str, Choice], NeckSpec]]:
         for _ in range(4 * size):
@@ -64,19 +65,17 @@ def _pool(
 
     for params, neck in candidates():
         name = digest(neck)
-        if name in seen:
-            continue
-        seen.add(name)
-        known = cost(neck)
-        if known is not None:
-            found.append(Spread(name, dict(params), neck, known))
+        if name not in seen:
+            seen.add(name)
+            if (known := cost(neck)) is not None:
+                found.append(SampledNeck(name, dict(params), neck, known))
         if len(found) == size:
             break
     return found
 
 
-def _features(pool: Sequence[Spread]) -> list[list[tuple[str, Choice]]]:
-    """Of each neck its parameters and its fifth of the costs, as pairs to be counted."""
+def _features(pool: list[SampledNeck]) -> list[list[tuple[str, Choice]]]:
+    """The (parameter, choice) pairs of each neck, with its fifth of the costs among them."""
     order = sorted(range(len(pool)), key=lambda i: pool[i].cost)
     fifth = {i: BINS * rank // len(pool) for rank, i in enumerate(order)}
     names = sorted({name for item in pool for name in item.params if not name.startswith("width_p")})
