@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from nas.errors import StoreError
 from nas.storage import open_store
-from nas.storage.creation import alone
+from nas.storage.creation import creation_lock
 from tests.storage import samples
 
 # Forked, so that no process is busy with imports while the others begin.
@@ -75,7 +75,7 @@ def test_who_waits_for_long_is_told_so(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("nas.storage.creation.PATIENCE_SECONDS", 0)
     engine = create_engine("sqlite://")
     with (
-        alone(engine, tmp_path / "nas.db", "tables"),
+        creation_lock(engine, tmp_path / "nas.db", "tables"),
         pytest.raises(StoreError, match=r"nas\.db: another process has been making its tables") as told,
     ):
         open_store(f"sqlite:///{tmp_path}/nas.db", create=True)
@@ -84,7 +84,7 @@ def test_who_waits_for_long_is_told_so(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_who_fails_to_make_them_lets_the_next_in(tmp_path: Path) -> None:
     engine = create_engine("sqlite://")
-    with pytest.raises(ZeroDivisionError), alone(engine, tmp_path / "nas.db", "tables"):
+    with pytest.raises(ZeroDivisionError), creation_lock(engine, tmp_path / "nas.db", "tables"):
         raise ZeroDivisionError
     with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
         assert store.studies() == []

@@ -145,9 +145,9 @@ def test_the_json_has_the_promised_keys_and_plain_values(store: Store) -> None:
 def test_a_study_killed_before_its_first_trial_has_found_nothing(empty: Store) -> None:
     Fabric(empty, "other")
     record = study_record(empty, "other")
-    empty.create_study("cells", record.spec, "", "t", {})
+    empty.begin("cells", record.spec, "", "t", {}).close("interrupted")
     found = result(empty, "cells")
-    assert (found.state, found.trials, found.best, found.baselines) == ("new", Counts(), (), ())
+    assert (found.state, found.trials, found.best, found.baselines) == ("interrupted", Counts(), (), ())
     with pytest.raises(UserError, match="has no trial 0; its trials are none yet"):
         trial_facts(empty, "cells", 0)
 
