@@ -15,7 +15,7 @@ import nas
 from nas.errors import UserError
 from nas.necks.operators import Fusion
 from nas.plugins import Table, UnknownName, packages
-from nas.plugins.table import _installed
+from nas.plugins.table import _entry_points
 
 Install = Callable[..., None]
 
@@ -35,11 +35,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
             (tmp_path / f"{module}.py").write_text(text)
             monkeypatch.delitem(sys.modules, module, raising=False)
             imported.add(module)
-        _installed.cache_clear()
+        _entry_points.cache_clear()
 
     imported: set[str] = set()
     yield put
-    _installed.cache_clear()
+    _entry_points.cache_clear()
     for module in imported:  # or the next test that writes one of this name would get this one
         sys.modules.pop(module, None)
 
