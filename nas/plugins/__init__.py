@@ -5,7 +5,7 @@
        [project.entry-points."pyramid_nas.fusions"]
        median = "median_fusion.operators:MEDIAN"        # a nas.necks.operators.Fusion, importable without torch
        [project.entry-points."pyramid_nas.fusion_builders"]
-       median = "median_fusion.modules:median"          # what nas.models.fuse.FUSIONS holds
+       median = "median_fusion.modules:median"          # as in nas.models.fuse.FUSIONS
 
 2. A script, by a call or a decorator:
 

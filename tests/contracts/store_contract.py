@@ -95,7 +95,7 @@ class StoreContract:
                 lease.close(ending)
             assert self.state(reader) == ending
 
-    def test_leaving_without_close_tells_why(self, store: Store) -> None:
+    def test_leaving_without_close_records_why(self, store: Store) -> None:
         samples.with_study(store)
         with store.lease("pets"):
             pass
@@ -152,7 +152,7 @@ class StoreContract:
         assert store.get_artifact(str(given.key), "weights") == b"tensors"
         assert store.evaluations("t1-abc") == [samples.without_weights(given)]
 
-    def test_any_part_of_the_key_tells_evaluations_apart(self, store: Store) -> None:
+    def test_evaluations_differ_by_any_part_of_the_key(self, store: Store) -> None:
         given = [samples.evaluation(), samples.evaluation(seed=1), samples.evaluation(width=16)]
         for evaluation in (*given, samples.evaluation(task="t1-other")):
             store.record(evaluation)
@@ -220,7 +220,7 @@ class StoreContract:
         )
         known = measured.model_copy(update={"details": {"machine": "here"}})
         store.record(given.model_copy(update={"measurement": known}))
-        assert reader.latency(given.key.digest, "here", "torch") is None  # it was told, not measured
+        assert reader.latency(given.key.digest, "here", "torch") is None  # it was known, not measured
         store.record(given.model_copy(update={"measurement": measured}))
         assert reader.latency(given.key.digest, "here", "torch") == 7.5
         assert reader.latency(given.key.digest, "here", "onnxruntime") is None
