@@ -1,4 +1,4 @@
-"""The few errors of this project. Each message is the sentence a user needs: what, where, and the way out."""
+"""The errors of this project. Each message is a sentence for the user: what is wrong, where, and the way out."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class NASError(Exception):
 
 
 class UserError(NASError):
-    """The command or the file is wrong (exit status 2); nothing was written."""
+    """The command or a file is wrong (exit status 2); nothing was written."""
 
     exit_status = 2
 
 
 class Fault(NamedTuple):
-    """One thing wrong in a file: `path` names the place (`task.data.root`), `message` the way out."""
+    """One thing that is wrong in a file: its place (`task.data.root`), and a message with the way out."""
 
     path: str
     message: str
@@ -35,7 +35,7 @@ def unknown(path: str, name: str, known: Iterable[str]) -> list[Fault]:
 
 
 class SpecError(UserError):
-    """A value breaks rules; `faults` holds all of them, not only the first."""
+    """A value is wrong; `faults` has everything that is wrong with it, not only the first."""
 
     def __init__(self, where: str, faults: Sequence[Fault]) -> None:
         self.where = where
@@ -55,7 +55,7 @@ class StoreError(UserError):
 
 
 class StoreFailed(StoreError):
-    """The study database gave no answer: it is locked, full or gone (exit status 1). The same may work later."""
+    """The study database does not answer: it is locked, full or gone (exit status 1). The same may work later."""
 
     exit_status = 1
 
@@ -65,11 +65,11 @@ class MissingDatabase(StoreError):
 
 
 class LeaseLost(NASError):
-    """Another launch has taken the study over: its trials are no longer ours."""
+    """Another launch has taken the study over, and its trials with it."""
 
 
 class TrialFailed(NASError):
-    """A trial could not be trained to its end; the search goes on without it."""
+    """A trial could not be trained to its end; the search continues without it."""
 
 
 def first_line(error: Exception) -> str:

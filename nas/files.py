@@ -10,15 +10,18 @@ from typing import IO
 
 
 def stem_of(name: str) -> str:
-    """A file name without ending for something called `name`, in any folder and file system: `a/b` is `a-b`."""
+    """`name` as a file name without ending that any file system takes: `a/b` becomes `a-b`."""
     plain = re.sub(r'[\x00-\x1f/\\:*?"<>|]', "-", name).strip(". ")
     return plain.encode()[:200].decode(errors="ignore") or "study"
 
 
 def write_whole(path: Path, fill: Callable[[IO[bytes]], object], mark: str = "") -> None:
-    """All of a file, or what was there before, whatever happens meanwhile.
+    """Write all of a file, or leave what was there before.
 
-    It is written as `.NAME` first; a `mark` after that tells writers apart who may be at it at the same time.
+    Args:
+        path: the file. It is written as `.NAME` first, then renamed.
+        fill: writes the content.
+        mark: end of the first name, if several processes may write the file at the same time.
 
     Raises:
         OSError: it cannot be written; nothing is left behind.
@@ -33,12 +36,8 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object], mark: str = "")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """A new name is on the disk only when its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
+    # A new name is on the disk only when its folder is.
+    handle = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -9,18 +9,12 @@ Say = Callable[[str], None]
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned: texts to the left, numbers to the right. Of no rows: nothing."""
-    if not rows:
-        return ""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    rights = [any(_is_number(row[k]) for row in rows) for k in range(len(widths))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, rights, strict=True)
-        ).rstrip()
-        for row in rows
-    )
+    """Rows with aligned columns: texts to the left, numbers to the right."""
+    columns = []
+    for cells in zip(*rows, strict=True):
+        width, is_number = max(map(len, cells)), any(cell[:1].isdigit() or cell[:1] == "-" for cell in cells)
+        columns.append([cell.rjust(width) if is_number else cell.ljust(width) for cell in cells])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 def duration(seconds: float) -> str:
@@ -30,7 +24,3 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _is_number(text: str) -> bool:
-    return text[:1].isdigit() or text[:1] == "-"

@@ -37,45 +37,45 @@ class Value(BaseModel):
 
     @classmethod
     def parse(cls, data: Any, where: str = "") -> Self:
-        """Validate `data`; every fault at once, each with its path.
+        """The validated value of `data`.
 
         Raises:
-            SpecError: what is wrong and where.
+            SpecError: every fault at once, each with its path.
         """
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise SpecError(where, faults_of(error, cls)) from None
+            raise SpecError(where, validation_faults(error, cls)) from None
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other fields, not validated; what was cached of the old ones (a digest) is left behind."""
+        """A copy with other fields, not validated, and without cached properties (a digest) of the old ones."""
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(copied).model_fields.keys():
             del copied.__dict__[name]
         return copied
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, without the fields that stand at their defaults."""
+        """Plain JSON types, without the fields that have their defaults."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
 def flat(data: Any, path: str = "") -> dict[str, Any]:
-    """Nested mappings as one, by dotted paths."""
+    """Nested mappings as one mapping from dotted paths."""
     if isinstance(data, dict) and data:
         return {k: v for key, item in data.items() for k, v in flat(item, f"{path}.{key}" if path else key).items()}
     return {path: data}
 
 
 class Faulty(ValueError):
-    """Several faults that one validator found, with paths from the value it was given."""
+    """Several faults that one validator found, with paths from the value that it checks."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(map(str, faults)))
 
 
-def faults_of(error: ValidationError, cls: type[BaseModel]) -> list[Fault]:
-    """pydantic's errors about a `cls` as sentences with dotted paths, one for all branches of a union."""
+def validation_faults(error: ValidationError, cls: type[BaseModel]) -> list[Fault]:
+    """pydantic's errors about a `cls` as faults with dotted paths, one for all branches of a union."""
     places: dict[str, list[Any]] = {}
     faults: list[Fault] = []
     items = error.errors(include_url=False)
@@ -125,7 +125,7 @@ def _unknown_key(cls: type[BaseModel], loc: tuple[int | str, ...]) -> str:
 
 
 def _without_branch(loc: tuple[int | str, ...], cls: type[BaseModel]) -> tuple[int | str, ...]:
-    """pydantic's place without the union's branch that it ends in (`workers.count.constrained-int`)."""
+    """pydantic's place without the branch of a union at its end (`workers.count.constrained-int`)."""
     for k, step in enumerate(loc):
         if step in cls.model_fields:
             annotation = cls.model_fields[str(step)].annotation

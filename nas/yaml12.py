@@ -1,7 +1,7 @@
-"""YAML 1.2's core schema, safely: numbers as people write them, no surprises, no code.
+"""YAML 1.2 with its core schema only: no dates, no objects, no code.
 
-ruamel.yaml parses and writes. What a plain scalar means is YAML 1.2, section 10.3, to the letter: by itself ruamel.yaml
-also reads `1_000` as a number and `2026-01-01` as a date.
+ruamel.yaml parses and writes. Plain scalars are read exactly as in YAML 1.2, section 10.3: ruamel.yaml's own schema
+would also read `1_000` as a number and `2026-01-01` as a date.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ruamel.yaml.resolver import BaseResolver, implicit_resolvers
 from nas.errors import Fault, SpecError
 
 MAX_NODES = 100_000
-"""Values in one file with every alias written out: no study comes near it, a billion laughs does."""
+"""Values allowed in one file with every alias expanded. It stops a "billion laughs" attack."""
 
 _TAG = "tag:yaml.org,2002:"
 
 
 @dataclass(frozen=True)
 class _Scalar:
-    """`first`: the characters that can open one; "" stands for the empty scalar."""
+    """A kind of plain scalar: the characters that can begin one, its pattern, and its value."""
 
     first: str | None
     pattern: re.Pattern[str]
@@ -56,7 +56,7 @@ _SCALARS = {
 
 
 class _Resolver(BaseResolver):
-    """The core schema, for reading and for deciding what to quote in writing."""
+    """The core schema, for reading."""
 
     def __init__(self, version: object = None, loader: Any = None, loadumper: Any = None) -> None:
         super().__init__(loader if loader is not None else loadumper)
@@ -67,7 +67,7 @@ class _Resolver(BaseResolver):
 
 
 class _QuotingResolver(_Resolver):
-    """For writing: what YAML 1.1 takes for more than text is quoted too."""
+    """For writing: text that YAML 1.1 would read as something else is quoted too."""
 
 
 for _name, _scalar in _SCALARS.items():
@@ -104,13 +104,13 @@ def _yaml(resolver: type[_Resolver]) -> Any:
 
 @dataclass
 class Document:
-    """A file's data, and the line on which each dotted path (`task.data.root`, `objectives[0]`) stands."""
+    """A file's data, and the line of each dotted path (`task.data.root`, `objectives[0]`)."""
 
     data: Any = None
     lines: dict[str, int] = field(default_factory=dict)
 
     def line_of(self, path: str) -> int | None:
-        """The line of `path`, or of the nearest place above it that the file has."""
+        """The line of `path`, or of its nearest parent in the file."""
         while path and path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self.lines.get(path)
@@ -120,7 +120,7 @@ def parse(text: str, where: str) -> Document:
     """Read one YAML document.
 
     Raises:
-        SpecError: it is not YAML, repeats a key, or uses tags beyond the core schema; with the line.
+        SpecError: it is not YAML, repeats a key, or uses tags beyond the core schema; names the line.
     """
     builder = _Builder(where)
     try:
@@ -147,14 +147,14 @@ def load_yaml(text: str, where: str) -> Any:
 
 
 def dump_yaml(data: Any) -> str:
-    """Plain data as YAML in block style, mappings in their own order; `load_yaml` gives the same data back."""
+    """Plain data as YAML in block style, mappings in their own order; `load_yaml` reads the same data."""
     text = StringIO()
     _yaml(_QuotingResolver).dump(data, text)
     return text.getvalue()
 
 
 class _Builder:
-    """Turns nodes into data, collecting what is wrong with them."""
+    """Turns nodes into data, and collects faults."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -165,7 +165,7 @@ class _Builder:
     def value(self, node: Node, path: str) -> Any:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise SpecError(self.where, [Fault("", f"holds more than {MAX_NODES:,} values, aliases written out")])
+            raise SpecError(self.where, [Fault("", f"has more than {MAX_NODES:,} values, with aliases expanded")])
         tag = str(node.tag)
         name = tag.removeprefix(_TAG)
         match node:
@@ -193,7 +193,7 @@ class _Builder:
                 self._fault(key_node, "a key must be a scalar")
                 continue
             if key in data:
-                self._fault(key_node, f"the key {key!r} stands twice")
+                self._fault(key_node, f"the key {key!r} is repeated")
             place = f"{path}.{key}" if path else str(key)
             self.document.lines[place] = key_node.start_mark.line + 1
             data[key] = self.value(value_node, place)

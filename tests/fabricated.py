@@ -43,7 +43,7 @@ class Fabric:
         self.name = name
         self.objectives: tuple[Objective, ...] = spec(*objectives).objectives
         stored = spec(*objectives).model_copy(update={"name": name})
-        store.create_study(name, stored, TEXT, TASK, {"nas": "0.1.0"})
+        store.begin(name, stored, TEXT, TASK, {"nas": "0.1.0"}).close("interrupted")
         directions = [o.direction for o in self.objectives]
         self.study = optuna.create_study(study_name=name, storage=store.optuna, directions=directions)
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nas.plugins import files, sealed
+from nas.plugins.files import PluginFile, _loaded, loaded
+from nas.plugins.register import _seals
 from nas.plugins.table import ADDED
+
+
+def unload(file: PluginFile) -> None:
+    """Forget a loaded file; its registrations stay."""
+    _loaded.pop(file.sha256, None)
+    sys.modules.pop(file.module, None)
 
 
 @contextmanager
@@ -17,6 +25,6 @@ def restored() -> Iterator[None]:
         yield
     finally:
         ADDED.update(before)
-        for file in files.loaded():
-            files.unload(file)
-        sealed._reasons.clear()
+        for file in loaded():
+            unload(file)
+        _seals.clear()

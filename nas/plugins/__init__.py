@@ -5,7 +5,7 @@
        [project.entry-points."pyramid_nas.fusions"]
        median = "median_fusion.operators:MEDIAN"        # a nas.necks.operators.Fusion, importable without torch
        [project.entry-points."pyramid_nas.fusion_builders"]
-       median = "median_fusion.modules:median"          # what nas.models.fuse.FUSIONS holds
+       median = "median_fusion.modules:median"          # as in nas.models.fuse.FUSIONS
 
 2. A script, by a call or a decorator:
 
@@ -16,18 +16,17 @@
 
 3. A plugin file, which makes the same calls: `nas launch STUDY --plugin FILE.py`, or `nas.launch(..., plugins=[FILE])`.
 
-A name is taken once. `TABLES` lists the tables, and what a value is stands at each. An operator needs two entries: what
-the neck's data must know, in `fusions`, `upsamplings`, `downsamplings` or `blocks`; and its builder, in
-`fusion_builders`, `upsampling_builders`, `downsampling_builders` or `block_builders`.
+A name can be added once. `TABLES` lists the tables; each says what its values are. An operator needs two entries: its
+properties, in `fusions`, `upsamplings`, `downsamplings` or `blocks`; and its builder, in `fusion_builders`,
+`upsampling_builders`, `downsampling_builders` or `block_builders`.
 
-A study never names code. What arrives over a network can use only what this process has; a process that serves others
-calls `seal`, and takes no further code.
+A study never contains code. A study from a network can use only what this process has: a process that serves others
+calls `seal`, which refuses further code.
 """
 
 from nas.plugins.carried import Carried, carried
 from nas.plugins.files import PluginFile, load, loaded
-from nas.plugins.register import forget, register
-from nas.plugins.sealed import seal
+from nas.plugins.register import forget, register, seal
 from nas.plugins.source import identity
 from nas.plugins.table import TABLES, Table, UnknownName, packages
 

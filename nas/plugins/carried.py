@@ -1,4 +1,4 @@
-"""Carried: what this process added to the tables, as a worker elsewhere can take it in."""
+"""Carried: what this process added to the tables, in a form that workers elsewhere can install."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas.plugins.register import register
 from nas.plugins.table import ADDED, TABLES
 
 WORKERS = frozenset(TABLES) - {"data", "masks", "tasks", "templates", "topologies", "samplers", "pruners", "executors"}
-"""Tables that workers look names up in. The others are the launching process's, and may hold what cannot be sent."""
+"""Tables that workers use. The others are for the launching process alone, and their entries need not be picklable."""
 
 
 class Carried(NamedTuple):
@@ -26,12 +26,12 @@ class Carried(NamedTuple):
     entries: tuple[tuple[str, str, bytes], ...] = ()
 
     def install(self) -> None:
-        """Take all in; before anything is unpickled that depends on it."""
+        """Add all to this process's tables, before anything is unpickled that depends on it."""
         for file in self.files:
             execute(file)
         for table, name, data in self.entries:
             value = pickle.loads(data)
-            # A module that registers its own at its import has done so by now.
+            # The import of a module that registers its own names has done so by now.
             if name not in ADDED[table]:
                 register(table, name, value)
 
@@ -42,20 +42,18 @@ def carried() -> Carried:
     Raises:
         UserError: a script registered what cannot be pickled.
     """
-    scripts = [(t, n, a.value) for t in sorted(WORKERS) for n, a in ADDED[t].items() if a.file is None]
-    return Carried(
-        tuple(loaded()), tuple((table, name, _pickled(table, name, value)) for table, name, value in scripts)
-    )
-
-
-def _pickled(table: str, name: str, value: object) -> bytes:
     import cloudpickle
 
-    try:
-        data: bytes = cloudpickle.dumps(value)
-    except Exception as error:  # whatever a value's own pickling raises
-        raise UserError(
-            f"{table}: {name!r} of this script cannot be sent to workers ({type(error).__name__}: {error}); "
-            "write it into a plugin file, or launch with executor local"
-        ) from error
-    return data
+    entries = []
+    for table in sorted(WORKERS):
+        for name, addition in ADDED[table].items():
+            if addition.file is not None:
+                continue
+            try:
+                entries.append((table, name, cloudpickle.dumps(addition.value)))
+            except Exception as error:  # whatever a value's own pickling raises
+                raise UserError(
+                    f"{table}: {name!r} of this script cannot be sent to workers ({type(error).__name__}: {error}); "
+                    "write it into a plugin file, or launch with executor local"
+                ) from error
+    return Carried(tuple(loaded()), tuple(entries))

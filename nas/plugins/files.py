@@ -11,18 +11,11 @@ from types import ModuleType
 from typing import NamedTuple
 
 from nas.errors import UserError
-from nas.plugins.register import from_file
-from nas.plugins.sealed import refuse_if_sealed
+from nas.plugins.register import from_file, refuse_if_sealed
 
 
 class PluginFile(NamedTuple):
-    """A plugin file as a study's provenance keeps it.
-
-    Attributes:
-        name: of the file, without its folder.
-        sha256: of its text.
-        text: its content.
-    """
+    """A plugin file as a study's provenance keeps it: its name without folder, its text, and the text's SHA-256."""
 
     name: str
     sha256: str
@@ -30,7 +23,7 @@ class PluginFile(NamedTuple):
 
     @property
     def module(self) -> str:
-        """Name of the module, the same in every process: pickles name it."""
+        """Name of the module. Pickles contain it, so that it is the same in every process."""
         stem = "".join(c if c.isalnum() else "_" for c in Path(self.name).stem)
         return f"nas_plugin_{stem}_{self.sha256[:8]}"
 
@@ -44,7 +37,7 @@ def loaded() -> list[PluginFile]:
 
 
 def load(path: str | Path) -> PluginFile:
-    """Execute a plugin file, unless a file of this content was executed before.
+    """Execute a plugin file, unless a file with this content was executed before.
 
     Raises:
         UserError: it cannot be read or executed, or a name that it registers is taken. Nothing of it is registered.
@@ -73,35 +66,24 @@ def execute(file: PluginFile, place: str | None = None) -> None:
     place = place or f"<plugin {file.name}>"
     module = ModuleType(file.module)
     module.__file__ = place
-    # So that tracebacks and inspect.getsource show its lines, on workers too, which have no such file.
+    # Tracebacks and inspect.getsource show its lines from here, on workers too, which lack the file.
     linecache.cache[place] = (len(file.text), None, file.text.splitlines(keepends=True), place)
     sys.modules[file.module] = module
     try:
         with from_file(file.name):
             exec(compile(file.text, place, "exec"), module.__dict__)
-    except UserError as error:
-        del sys.modules[file.module]
-        raise UserError(f"plugin {file.name}: {error}") from error
     except Exception as error:  # whatever the file raises
         del sys.modules[file.module]
-        raise UserError(f"plugin {file.name} cannot be loaded{_line(error, place)}: {_sentence(error)}") from error
+        if isinstance(error, UserError):
+            raise UserError(f"plugin {file.name}: {error}") from error
+        message = error.msg if isinstance(error, SyntaxError) else error
+        sentence = f"{type(error).__name__}: {message}".rstrip(": ")
+        raise UserError(f"plugin {file.name} cannot be loaded{_line(error, place)}: {sentence}") from error
     _loaded[file.sha256] = file
 
 
-def unload(file: PluginFile) -> None:
-    """Forget a loaded file; its registrations stay."""
-    _loaded.pop(file.sha256, None)
-    sys.modules.pop(file.module, None)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg}"
-    return f"{type(error).__name__}: {error}".rstrip(": ")
-
-
 def _line(error: Exception, place: str) -> str:
-    """The last line of the file that the error passed through."""
+    """The last line of the file in the error's traceback."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:

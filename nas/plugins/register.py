@@ -1,4 +1,4 @@
-"""register: add a name to a table from a script or a plugin file."""
+"""register: add a name to a table from a script or a plugin file; and seal, after which nothing may be added."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import Any, TypeVar, overload
 
 from nas.errors import UserError
-from nas.plugins.sealed import refuse_if_sealed
 from nas.plugins.table import ADDED, TABLES, Addition, Table
 
 T = TypeVar("T")
 
 _file: ContextVar[str | None] = ContextVar("file", default=None)
 _NOTHING: Any = object()
+_seals: list[str] = []
 
 
 @overload
@@ -29,7 +29,7 @@ def register(table: str, name: str, value: Any = _NOTHING) -> Any:
     Args:
         table: one of `nas.plugins.TABLES`.
         name: what studies call it.
-        value: what that table holds.
+        value: an entry of that table.
 
     Returns:
         The value.
@@ -47,17 +47,17 @@ def register(table: str, name: str, value: Any = _NOTHING) -> Any:
         return lambda decorated: register(table, name, decorated)
     addition = Addition(value, _file.get())
     refuse_if_sealed(f"{table}: {name!r} of {addition.source}")
-    table_of(table).check(name, value, addition.source)
+    find_table(table).check(name, value, addition.source)
     ADDED[table][name] = addition
     return value
 
 
 def forget(table: str, name: str) -> None:
-    """Take out what `register` added, so that a notebook's cell can be run again; an unknown name is none to forget."""
+    """Remove what `register` added, if it did, so that a notebook's cell can be run again."""
     ADDED[table].pop(name, None)
 
 
-def table_of(name: str) -> Table[Any]:
+def find_table(name: str) -> Table[Any]:
     """The table of that name.
 
     Raises:
@@ -74,7 +74,7 @@ def table_of(name: str) -> Table[Any]:
 
 @contextmanager
 def from_file(name: str) -> Iterator[None]:
-    """Registrations inside are those of a plugin file. If it fails, they are taken back."""
+    """Registrations inside are those of a plugin file. If it fails, they are undone."""
     before = {table: dict(added) for table, added in ADDED.items()}
     token = _file.set(name)
     try:
@@ -84,3 +84,22 @@ def from_file(name: str) -> Iterator[None]:
         raise
     finally:
         _file.reset(token)
+
+
+def seal(reason: str) -> None:
+    """Refuse further code in this process: plugin files and registrations.
+
+    Args:
+        reason: ends the sentence of the refusal, such as `studies arrive over a network`.
+    """
+    _seals.append(reason)
+
+
+def refuse_if_sealed(what: str) -> None:
+    """Check that this process still takes code.
+
+    Raises:
+        UserError: it does not.
+    """
+    if _seals:
+        raise UserError(f"{what} is refused, because {_seals[0]}: install it as a package where the service runs")

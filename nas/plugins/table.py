@@ -33,7 +33,7 @@ TABLES: dict[str, str] = {
     "samplers": "nas.search.samplers:SAMPLERS",
     "pruners": "nas.search.pruners:PRUNERS",
 }
-"""Table -> where it stands in this package."""
+"""Table -> its place in this package."""
 
 T = TypeVar("T")
 
@@ -45,19 +45,14 @@ class UnknownName(UserError, KeyError):
 
 
 class Addition(NamedTuple):
-    """What a script or a plugin file added to a table.
-
-    Attributes:
-        value: the entry.
-        file: name of the plugin file; None for a script.
-    """
+    """An entry that a script, or the plugin file `file`, added to a table."""
 
     value: Any
     file: str | None
 
     @property
     def source(self) -> str:
-        """Who added it, in words."""
+        """Who added it, for messages."""
         return f"plugin {self.file}" if self.file is not None else "this script"
 
 
@@ -68,11 +63,11 @@ ADDED: dict[str, dict[str, Addition]] = {name: {} for name in TABLES}
 class Table(Mapping[str, T]):
     """Our own names, those of installed packages in alphabetical order, then those added in this process.
 
-    An entry point is imported when its name is looked up, so that a broken one troubles only those who use it.
+    An entry point is imported when its name is looked up, so that a broken one affects only those who use it.
 
     Args:
         name: of the table; the entry point group is `pyramid_nas.<name>`.
-        kind: the class of all values, where they have one.
+        kind: the class of all values; None: they are callable, or derived from `bases`.
         own: our own names; `Table("fusions") | {...}` reads better.
         bases: the values are classes, each derived from one of these.
 
@@ -99,13 +94,14 @@ class Table(Mapping[str, T]):
     @cached_property
     def _installed(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}
-        for entry in sorted(_installed().select(group=PREFIX + self.name), key=lambda e: (e.name, _package(e))):
-            first = "pyramid-nas itself" if entry.name in self.own else None
-            if entry.name in found:
-                first = _package(found[entry.name])
+        for entry in sorted(_entry_points().select(group=PREFIX + self.name), key=lambda e: (e.name, _package(e))):
+            first = _package(found[entry.name]) if entry.name in found else None
+            if entry.name in self.own:
+                first = "pyramid-nas itself"
             if first is not None:
+                second = _package(entry)
                 raise UserError(
-                    f"{self.name}: {entry.name!r} is taken twice, by {first} and by {_package(entry)}; uninstall one"
+                    f"{self.name}: {entry.name!r} is taken twice, by {first} and by {second}; uninstall one"
                 )
             found[entry.name] = entry
         return found
@@ -156,13 +152,15 @@ class Table(Mapping[str, T]):
         return loaded
 
     def _check_kind(self, value: Any, where: str) -> None:
-        if self.kind is not None and not isinstance(value, self.kind):
-            raise UserError(f"{where} should be a {self.kind.__name__}, not {value!r}")
-        if self.bases and not (isinstance(value, type) and issubclass(value, self.bases)):
-            bases = " or ".join(base.__name__ for base in self.bases)
-            raise UserError(f"{where} should be a class derived from {bases}, not {value!r}")
-        if self.kind is None and not self.bases and not callable(value):
-            raise UserError(f"{where} should be callable, not {value!r}")
+        if self.kind is not None:
+            fits, wanted = isinstance(value, self.kind), f"a {self.kind.__name__}"
+        elif self.bases:
+            fits = isinstance(value, type) and issubclass(value, self.bases)
+            wanted = f"a class derived from {' or '.join(base.__name__ for base in self.bases)}"
+        else:
+            fits, wanted = callable(value), "callable"
+        if not fits:
+            raise UserError(f"{where} should be {wanted}, not {value!r}")
 
     def __contains__(self, name: object) -> bool:
         return name in self._installed or name in self.own or name in self._added
@@ -175,14 +173,14 @@ class Table(Mapping[str, T]):
 
 
 @cache
-def _installed() -> Any:
+def _entry_points() -> Any:
     """Entry points of all packages (a tenth of a second, once a process); Python 3.11 has its own class for them."""
     return entry_points()
 
 
 def packages() -> dict[str, str]:
     """The versions of the installed packages that add to any table, by name."""
-    found = _installed()
+    found = _entry_points()
     entries = [entry for group in found.groups if group.startswith(PREFIX) for entry in found.select(group=group)]
     return {entry.dist.name: entry.dist.version for entry in entries if entry.dist is not None}
 

@@ -1,4 +1,4 @@
-"""Address: where a study database is, as a user writes it. What was typed is where it goes, or it is refused."""
+"""Address: where a study database is, as a user writes it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """The address that a URL names. Nothing is looked up.
+        """The address that a URL names. Nothing is opened.
 
-        The path of an SQLite file is taken as it is typed, `%`, `?` and `#` included: it is no part of a web address.
+        The path of an SQLite file is taken literally, `%`, `?` and `#` included: this is no web address.
 
         Raises:
-            StoreError: it is no such URL, or names no place where a study outlives its process.
+            StoreError: it is no such URL, or a study there would not outlive its process.
         """
-        name = without_password(text)
+        name = _without_password(text)
         sqlite = _SQLITE.fullmatch(text)
         if sqlite is not None:
             file = _sqlite_file(sqlite["path"], name)
@@ -50,17 +50,16 @@ class Address:
             )
         return cls(name, _server(text, name), None)
 
-    def explained(self, message: str) -> str:
-        """What the database said, in one line that begins with its name and shows no password."""
-        reason = " ".join(message.split())
-        return f"{self.name}: {without_password(reason)}"
+    def explain(self, message: str) -> str:
+        """A message of the database in one line, which begins with its name and shows no password."""
+        return f"{self.name}: {_without_password(' '.join(message.split()))}"
 
 
 def plain_path(text: str, what: str) -> Path:
-    """The absolute path that `text` names; `~` is the home folder, whichever way the shell passed it on.
+    """The absolute path that `text` names; `~` is the home folder.
 
     Raises:
-        StoreError: it holds what no message, log or database could repeat. `what` begins the sentence.
+        StoreError: it has characters that a message or a log cannot show. `what` begins the sentence.
     """
     if printable(text) != text:
         raise StoreError(f"{what}: a path may hold no control characters and must be UTF-8 text")
@@ -71,14 +70,12 @@ def plain_path(text: str, what: str) -> Path:
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of control characters and of bytes that are no UTF-8."""
+    """The text with escapes in place of control characters and of bytes that are not UTF-8."""
     return "".join(repr(c)[1:-1] if ord(c) < 32 or 127 <= ord(c) < 160 or "\ud800" <= c < "\ue000" else c for c in text)
 
 
-def without_password(url: str) -> str:
-    return _PASSWORD.sub(
-        lambda found: f"{found['key']}***" if found["key"] else f"{found['before']}***{found['after']}", url
-    )
+def _without_password(url: str) -> str:
+    return _PASSWORD.sub(lambda m: f"{m['key']}***" if m["key"] else f"{m['before']}***{m['after']}", url)
 
 
 def _sqlite_file(path: str, name: str) -> Path:
@@ -97,11 +94,10 @@ def _server(text: str, name: str) -> URL:
         if backend != "postgresql":
             raise StoreError(f"{name}: studies are kept in SQLite or PostgreSQL, not in {backend}")
         url.get_dialect()
-        if "@" in (url.host or ""):
-            raise StoreError(f"{name}: write @ in a password as %40")
     except (exc.ArgumentError, ValueError):
-        shown = printable(name)
         raise StoreError(
-            f"{shown!r} is no database URL; write `sqlite:///FILE` or `postgresql+psycopg://...`"
+            f"{printable(name)!r} is no database URL; write `sqlite:///FILE` or `postgresql+psycopg://...`"
         ) from None
+    if "@" in (url.host or ""):
+        raise StoreError(f"{name}: write @ in a password as %40")
     return url

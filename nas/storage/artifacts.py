@@ -1,7 +1,7 @@
 """Artifacts: bytes beside the database (weights, a warmed-up backbone), each file named by the SHA-256 of its content.
 
-The file is on the disk before the row that speaks of it is committed, and goes after the last such row. So a process
-killed at any instant leaves at worst a file that nobody speaks of.
+A file is written before the row that names it is committed, and deleted after the last such row. So a process that is
+killed at any instant leaves at worst a file without a row.
 """
 
 from __future__ import annotations
@@ -12,57 +12,48 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from nas.errors import StoreError
 from nas.files import write_whole
 from nas.storage.address import plain_path
 from nas.storage.database import Database, insert
-from nas.storage.records import ArtifactRecord
 from nas.storage.tables import ARTIFACT
 
 
 class Artifacts:
     """The artifacts of a database, at most one for an owner and kind.
 
-    New ones go to `folder` if given, else to `<stem>-artifacts` beside the SQLite file. Every row tells where its file
-    went, so that readers need not know.
+    New ones go to `folder` if given, else to `<stem>-artifacts` beside the SQLite file. Every row has its file's
+    folder, so that readers need not know it.
     """
 
     def __init__(self, database: Database, folder: Path | None) -> None:
         self._database = database
-        self._folder = folder
+        self._folder = None if folder is None else str(folder)
 
-    def put(self, owner: str, kind: str, data: bytes) -> ArtifactRecord:
-        """Write `data`; an earlier artifact of that owner and kind is replaced.
+    def put(self, owner: str, kind: str, data: bytes) -> None:
+        """Write `data` in place of an earlier artifact of that owner and kind.
 
         Raises:
             StoreError: there is no folder to write to, or it cannot be written.
         """
         before = self.find(owner, kind)
         with self._database.write() as connection:
-            record = self.put_within(connection, owner, kind, data)
-        if before is not None and before != record:
+            self.put_within(connection, owner, kind, data)
+        if before is not None:
             self._sweep(before)
-        return record
 
-    def put_within(self, connection: Connection, owner: str, kind: str, data: bytes) -> ArtifactRecord:
-        """As `put`, in a transaction of the caller's, for an artifact that replaces none.
-
-        Raises:
-            StoreError: there is no folder to write to, or it cannot be written.
-        """
-        folder = None if self._folder is None else str(self._folder)
+    def put_within(self, connection: Connection, owner: str, kind: str, data: bytes) -> None:
+        """Like `put`, in a transaction of the caller's, for an artifact that replaces none."""
         digest = hashlib.sha256(data).hexdigest()
-        _write(self._path(folder, digest), data)
-        record = ArtifactRecord(owner=owner, kind=kind, sha256=digest, size=len(data), folder=folder)
-        content = {"sha256": digest, "size": len(data), "folder": folder, "created": datetime.now(UTC)}
+        _write(self._path(self._folder, digest), data)
+        content = {"sha256": digest, "size": len(data), "folder": self._folder, "created": datetime.now(UTC)}
         connection.execute(
             insert(connection, ARTIFACT)
             .values(owner=owner, kind=kind, **content)
             .on_conflict_do_update(index_elements=["owner", "kind"], set_=content)
         )
-        return record
 
     def get(self, owner: str, kind: str) -> bytes | None:
         """The bytes, or None if there are none.
@@ -70,39 +61,36 @@ class Artifacts:
         Raises:
             StoreError: the file is missing or damaged.
         """
-        record = self.find(owner, kind)
-        if record is None:
+        row = self.find(owner, kind)
+        if row is None:
             return None
-        path = self._path(record.folder, record.sha256)
+        path = self._path(row.folder, row.sha256)
         what = f"the {kind} of {owner} ({path})"
         try:
             data = path.read_bytes()
         except OSError as error:
             raise StoreError(f"{what} cannot be read: {error.strerror}") from error
-        if hashlib.sha256(data).hexdigest() != record.sha256:
+        if hashlib.sha256(data).hexdigest() != row.sha256:
             raise StoreError(f"{what} is damaged: its content is not what was written")
         return data
 
-    def find(self, owner: str, kind: str) -> ArtifactRecord | None:
-        rows = self._database.read(select(ARTIFACT).where(ARTIFACT.c.owner == owner, ARTIFACT.c.kind == kind))
-        return _record(rows[0]) if rows else None
+    def find(self, owner: str, kind: str) -> Any:
+        """The row of an artifact, or None."""
+        return next(iter(self._database.read(select(ARTIFACT).where(_is(owner, kind)))), None)
 
     def drop(self, owner: str, kind: str) -> None:
-        """Forget the artifact, if there is one, and its file unless another artifact has the same bytes."""
+        """Delete an artifact, if there is one, and its file unless another artifact has the same bytes."""
         with self._database.write() as connection:
-            gone = delete(ARTIFACT).where(ARTIFACT.c.owner == owner, ARTIFACT.c.kind == kind).returning(ARTIFACT)
-            row = connection.execute(gone).first()
+            row = connection.execute(delete(ARTIFACT).where(_is(owner, kind)).returning(ARTIFACT)).first()
         if row is not None:
-            self._sweep(_record(row))
+            self._sweep(row)
 
-    def _sweep(self, record: ArtifactRecord) -> None:
-        """Delete the record's file if no row speaks of it, in a transaction: nobody may write that row meanwhile."""
-        same = select(ARTIFACT.c.owner).where(
-            ARTIFACT.c.sha256 == record.sha256, ARTIFACT.c.folder.is_not_distinct_from(record.folder)
-        )
+    def _sweep(self, row: Any) -> None:
+        """Delete the file of a former row if no row names it. The transaction keeps others from writing such a row."""
+        same = and_(ARTIFACT.c.sha256 == row.sha256, ARTIFACT.c.folder.is_not_distinct_from(row.folder))
         with self._database.write() as connection:
-            if connection.execute(same).first() is None:
-                self._path(record.folder, record.sha256).unlink(missing_ok=True)
+            if connection.execute(select(ARTIFACT.c.owner).where(same)).first() is None:
+                self._path(row.folder, row.sha256).unlink(missing_ok=True)
 
     def _path(self, folder: str | None, digest: str) -> Path:
         if folder is not None:
@@ -114,7 +102,7 @@ class Artifacts:
 
 
 def artifacts_folder(path: Path | None) -> Path | None:
-    """The absolute folder that a user names for artifacts, if he does. Nothing is made.
+    """The absolute folder that a user gives for artifacts, if he does. It is not made.
 
     Raises:
         StoreError: it cannot be one.
@@ -127,8 +115,8 @@ def artifacts_folder(path: Path | None) -> Path | None:
     return folder
 
 
-def _record(row: Any) -> ArtifactRecord:
-    return ArtifactRecord(owner=row.owner, kind=row.kind, sha256=row.sha256, size=row.size, folder=row.folder)
+def _is(owner: str, kind: str) -> ColumnElement[bool]:
+    return and_(ARTIFACT.c.owner == owner, ARTIFACT.c.kind == kind)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nas.studies.metrics import Metrics
@@ -21,7 +20,7 @@ class TrialAttributes(Value):
         digest: of the architecture, once it is known.
         metrics: everything measured or forecast; None until the trial ends.
         feasible: whether all constraints hold; None until the trial ends.
-        duplicate_of: the earlier trial with the same architecture, whose values this one was given.
+        duplicate_of: the earlier trial with the same architecture, whose values this one has.
         infeasible: which constraints the proposal broke before it was trained, and by how much.
         error: why the trial failed.
     """
@@ -35,11 +34,6 @@ class TrialAttributes(Value):
     infeasible: str | None = None
     error: str | None = None
 
-    @classmethod
-    def read(cls, user_attrs: Mapping[str, Any]) -> TrialAttributes:
-        """The attributes among those of a trial; what other tools wrote beside them is ignored."""
-        return cls.model_construct(**{key: user_attrs[key] for key in cls.model_fields if key in user_attrs})
-
     def to_user_attrs(self) -> dict[str, Any]:
         """Those that are set, as Optuna stores them."""
         return self.model_dump(mode="json", exclude_unset=True)
@@ -51,5 +45,6 @@ class TrialAttributes(Value):
 
 
 def attributes(trial: optuna.Trial | optuna.trial.FrozenTrial) -> TrialAttributes:
-    """The attributes of a trial, running or finished."""
-    return TrialAttributes.read(trial.user_attrs)
+    """The attributes of a trial, running or finished. What other tools wrote beside them is ignored."""
+    given = trial.user_attrs
+    return TrialAttributes.model_construct(**{key: given[key] for key in TrialAttributes.model_fields if key in given})

@@ -1,4 +1,4 @@
-"""Creation: of the processes that would make or migrate the tables of one database, one at a time does it."""
+"""Creation: only one process at a time makes or migrates the tables of a database."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sqlalchemy import Engine, text
 from nas.errors import StoreError, StoreFailed
 
 PATIENCE_SECONDS = 600
-"""How long a process waits for others to make the tables: each takes seconds, on a busy machine many."""
+"""How long a process waits for others to make the tables. Each takes seconds, or more on a busy machine."""
 
 _ADVISORY_KEY = 0x6E61735F
 """The advisory lock of PostgreSQL that this package takes: "nas_" in ASCII."""
 
 
 @contextmanager
-def alone(engine: Engine, file: Path | None, step: str) -> Iterator[None]:
-    """A time in which no other process of this package makes tables there.
+def creation_lock(engine: Engine, file: Path | None, step: str) -> Iterator[None]:
+    """Keep other processes of this package from making tables.
 
-    Who comes in looks first whether there is still something to make. Only then may the lock's file go at the end,
-    and another process wait for the one that is gone: it finds everything made. So each `step` has a file of its own.
+    Inside, look first whether there is still something to make: the lock's file is deleted at the end, and a process
+    that still waits for it must find everything made. So each `step` has a file of its own.
 
     Raises:
         StoreError: the folder cannot be written, or another process does not end.

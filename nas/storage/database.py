@@ -1,4 +1,4 @@
-"""Database: a study database opened, brought up to date, read, and written in short transactions."""
+"""Database: a study database, opened, brought up to date, read, and written in short transactions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Executable, NullPool, QueuePool, Table, create_engine, event, exc
@@ -17,7 +16,7 @@ from sqlalchemy.dialects.sqlite import Insert as SQLiteInsert
 from nas.errors import MissingDatabase, StoreError, StoreFailed
 from nas.storage import migrations, sqlite
 from nas.storage.address import Address
-from nas.storage.creation import alone
+from nas.storage.creation import creation_lock
 
 _FAILURES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
@@ -27,32 +26,25 @@ class Database:
 
     Attributes:
         address: where it is.
+        name: its URL without the password.
+        file: its file if it is SQLite.
         create: whether its tables may be made.
-        engine: SQLAlchemy's.
-        has_tables: false only for a reader of a database that lacks ours (Optuna's alone, say): it reads as empty.
+        has_tables: whether it has our tables. Without them (with only Optuna's, say) it reads as empty.
     """
 
     def __init__(self, address: Address, engine: Engine, *, create: bool) -> None:
         self.address = address
+        self.name = address.name
+        self.file = address.file
         self.engine = engine
         self.create = create
         with self.reported():
             self.has_tables = self._is_current()
             if create and not self.has_tables:
-                with alone(engine, self.file, "tables"):
+                with creation_lock(engine, self.file, "tables"):
                     if not self._is_current():
                         self._make()
                 self.has_tables = True
-
-    @property
-    def name(self) -> str:
-        """Its URL without the password."""
-        return self.address.name
-
-    @property
-    def file(self) -> Path | None:
-        """Its file if it is SQLite."""
-        return self.address.file
 
     def read(self, query: Executable) -> Sequence[Any]:
         """All rows of a SELECT."""
@@ -63,7 +55,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: committed at the end, undone by an exception. Writers come one after the other."""
+        """One transaction: committed at the end, rolled back by an exception. Only one writer has one at a time."""
         if not self.has_tables:
             raise StoreError(f"{self.name} holds no studies of this package; `nas launch` adds its tables")
         with self.reported(), self._writing() as connection:
@@ -71,7 +63,7 @@ class Database:
 
     @contextmanager
     def reported(self) -> Iterator[None]:
-        """Failures of the database as a sentence; a broken constraint is a mistake of ours and stays what it is.
+        """Report failures of the database as a sentence. A broken constraint is our own mistake and is raised as it is.
 
         Raises:
             StoreFailed: it is locked, full or gone: the same may work later.
@@ -87,13 +79,13 @@ class Database:
             code = getattr(cause.orig, "sqlite_errorcode", 0) & 0xFF
             gone = isinstance(cause, exc.DBAPIError) and cause.connection_invalidated
             kind = StoreFailed if gone or code in _FAILURES else StoreError
-            raise kind(self.address.explained(str(cause.orig))) from error
+            raise kind(self.address.explain(str(cause.orig))) from error
 
     def close(self) -> None:
         self.engine.dispose()
 
     def _is_current(self) -> bool:
-        """Whether our tables are there; for who may make them, also in their newest form."""
+        """Whether our tables are there; if they may be made, also whether they have the newest form."""
         with self.engine.connect() as connection:
             version = migrations.current_version(connection, self.name)
             if not self.create:
@@ -115,18 +107,20 @@ class Database:
 
 
 def open_database(url: str, *, create: bool) -> Database:
-    """Open the database, with our tables if `create`; otherwise nothing is written, and a missing file not made.
+    """Open the database, and make our tables if `create`. Otherwise nothing is written, and a missing file not made.
 
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
     """
-    address = Address.parse(url)
-    if address.file is not None:
-        _look_up(address.file, address.name, create)
+    address = check_database(url, create)
+    # NaN and infinities are no JSON: PostgreSQL refuses them, SQLite would keep what nobody else can read.
+    as_json = partial(json.dumps, allow_nan=False)
     try:
-        engine = _engine(address, create)
+        engine = create_engine(address.url, json_serializer=as_json, **engine_options(address, create))
     except ImportError as error:
         raise StoreError(f"{address.name}: {error}; `pip install pyramid-nas[postgres]` brings the driver") from None
+    if address.file is not None:
+        event.listen(engine, "begin", _begin)
     try:
         return Database(address, engine, create=create)
     except BaseException:
@@ -134,32 +128,16 @@ def open_database(url: str, *, create: bool) -> Database:
         raise
 
 
-def check_database(url: str) -> None:
-    """Look whether studies could be kept in a database; nothing is written.
+def check_database(url: str, create: bool) -> Address:
+    """Check, without writing, that a file can be read as a database, or with `create` made or changed.
 
     Raises:
-        StoreError: they cannot.
+        StoreError: it cannot.
     """
     address = Address.parse(url)
-    if address.file is not None:
-        _look_up(address.file, address.name, create=True)
-
-
-def insert(connection: Connection, table: Table) -> SQLiteInsert | postgresql.Insert:
-    """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return SQLiteInsert(table) if connection.dialect.name == "sqlite" else postgresql.Insert(table)
-
-
-def engine_options(address: Address, create: bool) -> dict[str, Any]:
-    """How SQLAlchemy connects to the database; Optuna's engine does it in the same way."""
-    if address.file is None:
-        return {"pool_pre_ping": True}
-    # A reader keeps no connection: on a read-only mount it would not see what changes in the file.
-    pool = QueuePool if create else NullPool
-    return {"creator": partial(sqlite.connect, address.file, create=create), "poolclass": pool}
-
-
-def _look_up(file: Path, name: str, create: bool) -> None:
+    file, name = address.file, address.name
+    if file is None:
+        return address
     if not file.parent.is_dir():
         raise StoreError(f"{name}: the folder {file.parent} does not exist")
     if file.is_dir():
@@ -168,19 +146,25 @@ def _look_up(file: Path, name: str, create: bool) -> None:
         sqlite.check_writable(file)
     elif not file.exists():
         raise MissingDatabase(f"{name}: there is no such database; `nas launch` makes one")
+    return address
 
 
-def _engine(address: Address, create: bool) -> Engine:
-    # NaN and infinities are no JSON: PostgreSQL refuses them, SQLite would keep what nobody else can read.
-    as_json = partial(json.dumps, allow_nan=False)
-    engine = create_engine(address.url, json_serializer=as_json, **engine_options(address, create))
-    if address.file is not None:
-        event.listen(engine, "begin", _begin)
-    return engine
+def insert(connection: Connection, table: Table) -> SQLiteInsert | postgresql.Insert:
+    """An INSERT that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return SQLiteInsert(table) if connection.dialect.name == "sqlite" else postgresql.Insert(table)
+
+
+def engine_options(address: Address, create: bool) -> dict[str, Any]:
+    """How SQLAlchemy connects to the database, in our engine and in Optuna's."""
+    if address.file is None:
+        return {"pool_pre_ping": True}
+    # A reader keeps no connection: on a read-only mount it would not see what changes in the file.
+    pool = QueuePool if create else NullPool
+    return {"creator": partial(sqlite.connect, address.file, create=create), "poolclass": pool}
 
 
 def _begin(connection: Connection) -> None:
-    # Said here, for the driver itself would begin before DML only and leave DDL outside. A writer takes its lock
-    # at once: a reader that turns writer half-way cannot wait for another one.
+    # The driver itself would begin only before DML, and leave DDL outside. A writer takes its lock at once: a reader
+    # that turns writer half-way cannot wait for another one.
     immediate = connection.get_execution_options().get("nas_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,4 +1,4 @@
-"""Evaluations in the database: an architecture, its measurement, its whole learning curve."""
+"""Evaluations in the database: an architecture, its measurement, its learning curve."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nas.storage.tables import ARCHITECTURE, ARTIFACT, CURVE, EVALUATION
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 WEIGHTS = "weights"
-"""Kind of the artifact that holds an evaluation's trained tensors; its owner is the key in words."""
+"""Kind of the artifact with an evaluation's trained tensors; its owner is the key as text."""
 
 
 def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> None:
-    """Keep the evaluation in one transaction; the file of its weights is on the disk before that is committed.
+    """Keep an evaluation and its weights in one transaction.
 
-    One that was pruned gives way to it. One that is complete stays, and gets the weights if it has none any more.
+    It replaces one that was pruned. One that is complete stays, and gets the weights if it has lost its own.
     """
     key, measurement = evaluation.key.model_dump(), evaluation.measurement
     facts = {
@@ -52,18 +52,17 @@ def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]
     """The evaluations that meet a condition on `nas_evaluation`, in the order they were recorded."""
     query = select(EVALUATION, ARCHITECTURE.c.data).join(ARCHITECTURE).where(condition).order_by(EVALUATION.c.id)
     rows = database.read(query)
-    curves: dict[int, list[Any]] = {}
+    curves: dict[int, list[Any]] = {row.id: [] for row in rows}
     for point in database.read(select(CURVE).join(EVALUATION).where(condition).order_by(CURVE.c.epoch)):
         curves.setdefault(point.evaluation, []).append(point)
     return [
         Evaluation(
-            key=key_of(row),
+            key=row_key(row),
             architecture=Architecture.model_validate(row.data),
             state=row.state,
             measurement=Measurement(metrics=row.metrics, seconds=row.seconds, details=row.details),
             curve=tuple(
-                Progress(epoch=p.epoch, epochs=row.epochs, seconds=p.seconds, metrics=p.metrics)
-                for p in curves.get(row.id, ())
+                Progress(epoch=p.epoch, epochs=row.epochs, seconds=p.seconds, metrics=p.metrics) for p in curves[row.id]
             ),
         )
         for row in rows
@@ -71,15 +70,16 @@ def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]
 
 
 def keep_architecture(connection: Connection, key: Key, architecture: Architecture) -> None:
-    """Keep the architecture that the key's digest names, unless it is kept already."""
+    """Keep the architecture of a key, unless the database has it."""
     row = {"digest": key.digest, "data": architecture.to_dict()}
     connection.execute(insert(connection, ARCHITECTURE).values(**row).on_conflict_do_nothing())
 
 
 def is_key(table: Table, key: Key) -> ColumnElement[bool]:
-    """The condition that a row is of this key."""
+    """The condition that a row has this key."""
     return and_(*(table.c[name] == value for name, value in key.model_dump().items()))
 
 
-def key_of(row: Any) -> Key:
+def row_key(row: Any) -> Key:
+    """The key of a row."""
     return Key(**{name: getattr(row, name) for name in Key.model_fields})

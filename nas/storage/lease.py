@@ -1,7 +1,7 @@
 """Lease: the right to drive a study, held by one process at a time, and the record of its launches.
 
 The database decides between two that want it: one transaction, one row a study. A dead driver on this host loses it at
-once; one on another host, which cannot be asked, after a minute without a heartbeat.
+once. One on another host, where its process cannot be seen, loses it after a minute without a heartbeat.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from nas.errors import LeaseLost, StoreError, UserError
 from nas.storage.database import Database, insert
@@ -37,35 +37,32 @@ class Lease:
     @property
     def seconds(self) -> float:
         """Seconds of all launches of the study, this one included."""
-        return self._earlier + self._own_seconds
+        return self._earlier + time.monotonic() - self._begun
 
     def beat(self) -> None:
-        """Tell that this driver lives, and for how long: to be called every few seconds.
+        """Record that this driver lives, and its time so far. Call it every few seconds.
 
         Raises:
             LeaseLost: another launch has taken the study over.
         """
-        if not self._tell(state="running"):
+        if not self._write(state="running"):
             raise LeaseLost(f"study {self.study!r} was taken over by another launch; this one stops")
 
     def close(self, state: Ending) -> None:
         """End the launch and give the lease back. A second call does nothing."""
         if self._open:
-            self._tell(state=state)
+            self._write(state=state)
             self._open = False
 
-    @property
-    def _own_seconds(self) -> float:
-        return time.monotonic() - self._begun
-
-    def _tell(self, state: str) -> bool:
-        """Write the launch's row, and drop the lease at the end; False if the launch is no longer ours to write."""
+    def _write(self, state: str) -> bool:
+        """Write the launch's row, and delete the lease at the end. Returns whether the launch still held it."""
         ours = update(LAUNCH).where(LAUNCH.c.id == self._launch, LAUNCH.c.state == "running")
+        facts = {"heartbeat": datetime.now(UTC), "seconds": time.monotonic() - self._begun, "state": state}
         with self._database.write() as connection:
-            told = connection.execute(ours.values(heartbeat=datetime.now(UTC), seconds=self._own_seconds, state=state))
+            written = connection.execute(ours.values(**facts))
             if state != "running":
                 connection.execute(delete(LEASE).where(LEASE.c.launch == self._launch))
-        return told.rowcount == 1
+        return written.rowcount == 1
 
     def __enter__(self) -> Self:
         return self
@@ -75,15 +72,22 @@ class Lease:
 
 
 def acquire(database: Database, study: str, new: dict[str, Any] | None = None) -> Lease:
-    """Start a launch of `study`; with `new`, its row of `nas_study`, the first one of a new study.
+    """Start a launch of `study`.
+
+    Args:
+        database: where the study is.
+        study: its name.
+        new: the row of `nas_study` of a new study, which is written with its first launch.
 
     Raises:
         UserError: a live driver holds the lease.
-        StoreError: there is no such study, or there is one of that name already.
+        StoreError: there is no such study, or with `new` there is one.
     """
     now, me = datetime.now(UTC), this_process()
     with database.write() as connection:
-        is_new = new is not None and keep_study(connection, new)
+        is_new = False
+        if new is not None:
+            is_new = connection.execute(insert(connection, STUDY).values(**new).on_conflict_do_nothing()).rowcount == 1
         # Locks the study's row, so that in PostgreSQL too one launch waits for the other.
         if connection.execute(select(STUDY.c.name).where(STUDY.c.name == study).with_for_update()).first() is None:
             raise StoreError(f"{database.name} has no study {study!r}")
@@ -91,7 +95,7 @@ def acquire(database: Database, study: str, new: dict[str, Any] | None = None) -
         if holder is not None:
             _refuse_live(holder, now)
         if new is not None and not is_new:
-            raise StoreError(f"another launch began a study {study!r} a moment ago; launch it again to go on with it")
+            raise StoreError(f"another launch began a study {study!r} a moment ago; launch it again to resume it")
         if holder is not None:
             connection.execute(update(LAUNCH).where(LAUNCH.c.id == holder.id).values(state="interrupted"))
             connection.execute(delete(LEASE).where(LEASE.c.study == study))
@@ -104,13 +108,8 @@ def acquire(database: Database, study: str, new: dict[str, Any] | None = None) -
     return Lease(database, study, number, earlier)
 
 
-def keep_study(connection: Connection, row: dict[str, Any]) -> bool:
-    """Write a row of `nas_study`, unless the name is taken: then false."""
-    return connection.execute(insert(connection, STUDY).values(**row).on_conflict_do_nothing()).rowcount == 1
-
-
 def check_free(database: Database, study: str) -> None:
-    """Look whether a launch of `study` could start.
+    """Check that a launch of `study` could start.
 
     Raises:
         UserError: a live driver holds the lease.
@@ -120,8 +119,8 @@ def check_free(database: Database, study: str) -> None:
 
 
 def is_live(launch: Any, now: datetime) -> bool:
-    """Does the driver of this row of `nas_launch` still run, as far as this host can tell?"""
-    driver = _driver(launch)
+    """Whether the driver of this row of `nas_launch` still runs, as far as this host can see."""
+    driver = Process(launch.pid, launch.pid_start, launch.host)
     return driver.runs if driver.is_here else (now - launch.heartbeat).total_seconds() <= STALE_SECONDS
 
 
@@ -129,23 +128,15 @@ def _holder(study: str) -> Select[Any]:
     return select(LAUNCH).join(LEASE).where(LEASE.c.study == study)
 
 
-def _driver(launch: Any) -> Process:
-    return Process(launch.pid, launch.pid_start, launch.host)
-
-
 def _refuse_live(launch: Any, now: datetime) -> None:
-    if is_live(launch, now):
-        raise UserError(_refusal(launch, now))
-
-
-def _refusal(launch: Any, now: datetime) -> str:
-    driver = _driver(launch)
+    if not is_live(launch, now):
+        return
     since = launch.started.isoformat(sep=" ", timespec="seconds")
-    sentence = f"study {launch.study!r} is running: pid {driver.pid} on host {driver.host} since {since}"
-    if driver.is_here:
-        return f"{sentence}; wait for it to end, or end it"
+    sentence = f"study {launch.study!r} is running: pid {launch.pid} on host {launch.host} since {since}"
+    if Process(launch.pid, launch.pid_start, launch.host).is_here:
+        raise UserError(f"{sentence}; wait for it to end, or end it")
     age = (now - launch.heartbeat).total_seconds()
-    return (
-        f"{sentence}; its last heartbeat is {age:.0f} s old, and a driver on another host "
-        f"is taken over only after {STALE_SECONDS} s without one"
+    raise UserError(
+        f"{sentence}; its last heartbeat is {age:.0f} s old, and a driver on another host is taken over only after "
+        f"{STALE_SECONDS} s without one"
     )

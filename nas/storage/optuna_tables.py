@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exc, inspect, text
 
 from nas.errors import StoreError
-from nas.storage.creation import alone
+from nas.storage.creation import creation_lock
 from nas.storage.database import Database, engine_options
 
 if TYPE_CHECKING:
@@ -23,23 +22,23 @@ def open_optuna(database: Database) -> RDBStorage:
     Raises:
         StoreError: Optuna's tables are missing, or another version of Optuna wrote them.
     """
-    from optuna.storages import RDBStorage  # takes seconds, in which nobody should wait for a lock
+    from optuna.storages import RDBStorage  # takes seconds: import it before a lock is held
 
-    # It tells on stderr of every study that it makes; the command line tells that itself.
+    # It would print every study that it makes on stderr, which the command line does itself.
     logging.getLogger("optuna.storages").setLevel(logging.WARNING)
     with database.reported():
         if not _made(database):
             if not database.create:
                 raise StoreError(f"{database.name} holds no studies of Optuna")
-            with alone(database.engine, database.file, "optuna"):
+            with creation_lock(database.engine, database.file, "optuna"):
                 if not _made(database):
                     return _storage(RDBStorage, database, make=True)
         return _storage(RDBStorage, database, make=False)
 
 
 def _made(database: Database) -> bool:
-    """Whether Optuna's tables are all there. Its version comes last; a reader that met none would write it, and so trip
-    the process that is making them.
+    """Whether Optuna's tables are all there. Their version comes last: a reader that found none would write it, and the
+    process that is making them would fail.
     """
     if not inspect(database.engine).has_table("alembic_version"):
         return False
@@ -48,22 +47,18 @@ def _made(database: Database) -> bool:
 
 
 def _storage(build: type[RDBStorage], database: Database, make: bool) -> RDBStorage:
-    # Optuna fills braces in. The file of SQLite is known to who connects, and better not written as a URL.
+    # Our options open the SQLite file, so that its path need not be written as a URL.
     url = "sqlite://"
     if database.file is None:
+        # Optuna calls `format` on it.
         url = database.engine.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     options = engine_options(database.address, database.create)
+    opened = partial(build, url, engine_kwargs=options, skip_table_creation=not make)
     try:
-        return _opened(partial(build, url, engine_kwargs=options, skip_table_creation=not make))
+        try:
+            return opened()
+        except (exc.IntegrityError, exc.OperationalError):
+            # Another program, which does not take our lock, was making the tables at the same time.
+            return opened()
     except RuntimeError as error:
         raise StoreError(f"{database.name}: {error}") from error
-
-
-def _opened(build: Callable[[], RDBStorage]) -> RDBStorage:
-    """The storage. Where another program makes Optuna's tables at the same time, who fails finds them at a second look:
-    it takes no lock of ours.
-    """
-    try:
-        return build()
-    except (exc.IntegrityError, exc.OperationalError):
-        return build()

@@ -1,4 +1,4 @@
-"""What the store gives back: frozen values, never rows."""
+"""What the store returns: frozen values, never rows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from nas.value import Value
 Ending = Literal["done", "exhausted", "interrupted", "failed"]
 """How a launch ended."""
 
-StudyState = Literal["new", "running"] | Ending
+StudyState = Literal["running"] | Ending
 
 
 class StudyRecord(Value):
-    """A study: `spec` as resumed last, `text` the file as first launched, `seconds` summed over all launches.
+    """A study.
 
-    `state` is that of the latest launch; `new` before the first. A launch whose driver died is `interrupted`.
+    Attributes:
+        spec: as resumed last.
+        text: the file as first launched.
+        task: fingerprint of its task.
+        provenance: what it began with; see `nas.search.provenance`.
+        seconds: of all launches.
+        state: of the latest launch. If its driver died, it is `interrupted`.
     """
 
     name: str
@@ -34,13 +40,13 @@ class StudyRecord(Value):
 
     @property
     def proxy(self) -> Proxy:
-        """What certificates are asked about."""
-        begun = self.provenance
-        return Proxy(spec=self.spec, space=begun.get("space", {}), task=self.task, forecast=begun.get("forecast"))
+        """The proxy whose certificates fit."""
+        began = self.provenance
+        return Proxy(spec=self.spec, space=began.get("space", {}), task=self.task, forecast=began.get("forecast"))
 
 
 class TrialRecord(Value):
-    """Optuna's trial `number` of a study, and the evaluation it stands for; `baseline` names a published neck."""
+    """Optuna's trial `number` of a study, and the key of its evaluation; `baseline` names a published neck."""
 
     number: int
     key: Key
@@ -49,7 +55,7 @@ class TrialRecord(Value):
 
 
 class AttemptRecord(Value):
-    """One submission of an evaluation to a worker; `state` is `running` until its end is told."""
+    """One submission of an evaluation to a worker; `state` is `running` until its end is recorded."""
 
     number: int
     worker: str | None
@@ -57,13 +63,3 @@ class AttemptRecord(Value):
     ended: datetime | None
     state: str
     error: str | None
-
-
-class ArtifactRecord(Value):
-    """Bytes kept beside the database: `size` in bytes, `folder` None where it is the default one."""
-
-    owner: str
-    kind: str
-    sha256: str
-    size: int
-    folder: str | None

@@ -1,7 +1,6 @@
 """What a study has found so far, read from its database: counts, baselines, the best; and the facts of one trial.
 
-Optuna's trials hold what the search decided (`nas.storage.attributes`). Our tables hold the architectures and the
-evidence.
+Optuna's trials have what the search decided (`nas.storage.attributes`); our tables have architectures and measurements.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ TrialState = Literal["complete", "pruned", "failed", "infeasible", "duplicate", 
 
 
 class Counts(Value):
-    """Trials by state; `infeasible` broke a constraint before training, `duplicate` took an earlier one's values."""
+    """Trials by state; `infeasible` broke a constraint before training, `duplicate` has an earlier one's values."""
 
     complete: int = 0
     pruned: int = 0
@@ -43,7 +42,7 @@ class Counts(Value):
 
 
 class Found(Value):
-    """A trained architecture: `values` has every metric measured, `params` what was suggested, `name` a baseline's."""
+    """A trained architecture: every metric measured, the parameters that were suggested, and a baseline's name."""
 
     trial: int
     name: str | None
@@ -68,10 +67,10 @@ M = TypeVar("M", bound=Measured)
 
 
 class Result(Value):
-    """A study as it stands.
+    """What a study has found so far.
 
     Attributes:
-        best: one, or with several `objectives` the Pareto front, of all feasible trials.
+        best: the best feasible trial; with several `objectives` the Pareto front.
         baselines: the published necks that were trained, the infeasible ones too.
         trained: every architecture that was trained to the end, in the order of the trials.
         proxy: the certificate of the study's proxy, if there is one.
@@ -90,7 +89,7 @@ class Result(Value):
     answer: Answer | None = None
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """A flat mapping for every architecture trained to the end, for a table: best first, the infeasible last.
+        """Rows of a table of all architectures trained to the end: the best first, the infeasible last.
 
         The keys are `trial`, `name` (a baseline's), `best`, `feasible`, then the metrics, then the parameters.
         """
@@ -143,7 +142,7 @@ class Result(Value):
 
 
 class TrialFacts(Value):
-    """All that is known of one trial. `curve` is that of a training that ended, `attempts` tells every submission."""
+    """All that is known of one trial. It has a `curve` once its training ended."""
 
     study: str
     trial: int
@@ -164,7 +163,7 @@ def study_record(store: Store, name: str) -> StudyRecord:
     """The study of that name.
 
     Raises:
-        UserError: there is none; names those that there are.
+        UserError: there is none; suggests others.
     """
     record = store.study(name)
     if record is not None:
@@ -184,16 +183,16 @@ def result(store: Store, name: str) -> Result:
     record = study_record(store, name)
     trials = _trials(store, name)
     found = _found(store, name, trials)
-    candidates = [f for f in found if f.feasible and state_of(trials[f.trial]) == "complete"]
+    trained = tuple(f for f in found if state_of(trials[f.trial]) == "complete")
     return Result(
         study=name,
         state=record.state,
         objectives=record.spec.objectives,
         seconds=record.seconds,
         trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
-        best=tuple(best_of(candidates, record.spec.objectives)),
+        best=tuple(best_of((f for f in trained if f.feasible), record.spec.objectives)),
         baselines=tuple(f for f in found if f.name is not None),
-        trained=tuple(f for f in found if state_of(trials[f.trial]) == "complete"),
+        trained=trained,
         proxy=best_certificate(store.certificates(record.task, record.spec.task.epochs), record.proxy),
         answer=kept_answer(store, name),
     )
@@ -211,21 +210,24 @@ def kept_answer(store: Store, name: str) -> Answer | None:
 
 
 def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[Found]:
-    """The trials with values, those of duplicates included."""
+    """The trials with values, duplicates too."""
     architectures = {trial.number: trial.architecture for trial in store.trials(name)}
-    return [
-        Found(
-            trial=number,
-            name=marks.baseline,
-            values=marks.metrics or {},
-            params=trial.params,
-            digest=marks.digest or "",
-            architecture=architectures[number].to_dict(),
-            feasible=bool(marks.feasible),
-        )
-        for number, trial, marks in ((number, trial, attributes(trial)) for number, trial in trials.items())
-        if trial.state.name == "COMPLETE"
-    ]
+    found = []
+    for number, trial in trials.items():
+        marks = attributes(trial)
+        if trial.state.name == "COMPLETE":
+            found.append(
+                Found(
+                    trial=number,
+                    name=marks.baseline,
+                    values=marks.metrics or {},
+                    params=trial.params,
+                    digest=marks.digest or "",
+                    architecture=architectures[number].to_dict(),
+                    feasible=bool(marks.feasible),
+                )
+            )
+    return found
 
 
 def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
@@ -260,35 +262,23 @@ def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
 
 
 def state_of(trial: FrozenTrial) -> TrialState:
-    """Optuna's state, told apart by what the search wrote."""
-    marks = attributes(trial)
-    match trial.state.name:
-        case "COMPLETE" | "PRUNED" if marks.duplicate_of is not None:
-            return "duplicate"
-        case "COMPLETE":
-            return "complete"
-        case "PRUNED":
-            return "infeasible" if marks.infeasible is not None else "pruned"
-        case "FAIL":
-            return "failed"
-        case "RUNNING":
-            return "running"
-        case _:
-            return "waiting"
+    """The trial's state in Optuna, refined by its attributes."""
+    marks, name = attributes(trial), trial.state.name
+    if marks.duplicate_of is not None and name in ("COMPLETE", "PRUNED"):
+        return "duplicate"
+    if marks.infeasible is not None and name == "PRUNED":
+        return "infeasible"
+    return cast(TrialState, {"FAIL": "failed"}.get(name, name.lower()))
 
 
 def best_of(candidates: Iterable[M], objectives: Sequence[Objective]) -> list[M]:
-    """The best by one objective, the oldest of equals; or the Pareto front, in the order of the first objective."""
-    costs = sorted(((_costs(found, objectives), found) for found in candidates), key=lambda pair: pair[0])
+    """The best by one objective, the oldest of equals; or the Pareto front, ordered by the first objective."""
+    signs = {"minimize": 1.0, "maximize": -1.0}  # less is better
+    costs = [(tuple(signs[o.direction] * cast(float, c.values[o.metric]) for o in objectives), c) for c in candidates]
+    costs.sort(key=lambda pair: pair[0])
     if len(objectives) == 1:
         return [found for _, found in costs[:1]]
     return [found for cost, found in costs if not any(_dominates(other, cost) for other, _ in costs)]
-
-
-def _costs(found: Measured, objectives: Sequence[Objective]) -> tuple[float, ...]:
-    """Objectives turned so that less is better. A trial that lacks one was never told COMPLETE."""
-    signs = {"minimize": 1.0, "maximize": -1.0}
-    return tuple(signs[o.direction] * cast(float, found.values[o.metric]) for o in objectives)
 
 
 def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

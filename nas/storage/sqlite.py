@@ -1,4 +1,4 @@
-"""SQLite: connections to a file, for those who write and for those who only read, on a read-only mount too."""
+"""SQLite: connections to a file, for writers and for readers, on a read-only mount too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def connect(file: Path, *, create: bool) -> sqlite3.Connection:
     """A connection to the file, which is made if it is missing and `create` is set.
 
     Raises:
-        StoreError: the file is on a read-only mount, and is not whole without another one beside it.
+        StoreError: the file is on a read-only mount, and a log or journal beside it has a part of the data.
         sqlite3.Error: it cannot be opened.
     """
     if create:
@@ -30,18 +30,8 @@ def connect(file: Path, *, create: bool) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in _READ_ONLY:
             raise
-    # Write-ahead logging needs two files beside the database, and they cannot be made. Without them SQLite may read a
-    # file that nobody changes; it would look neither for a change nor for what another file holds.
-    check_whole(file)
-    return _opened(file, "mode=ro&immutable=1")
-
-
-def check_whole(file: Path) -> None:
-    """Look whether a database that cannot be recovered where it lies holds all that was written to it.
-
-    Raises:
-        StoreError: a log or journal beside it has more.
-    """
+    # Write-ahead logging needs two files beside the database, which cannot be made here. Without them SQLite can read
+    # a file that nobody changes, but it notices no change and reads no other file.
     for suffix in ("-wal", "-journal"):
         beside = file.with_name(file.name + suffix)
         if beside.exists() and beside.stat().st_size > 0:
@@ -49,10 +39,11 @@ def check_whole(file: Path) -> None:
                 f"{file} cannot be read where nothing can be written: a process that was killed, or still runs, left a "
                 f"part of it in {beside.name}; copy both files to a folder that can be written, and read them there"
             )
+    return _opened(file, "mode=ro&immutable=1")
 
 
 def check_writable(file: Path) -> None:
-    """Look whether a database can be made or changed there; nothing is written.
+    """Check, without writing, that a database can be made or changed there.
 
     Raises:
         StoreError: it cannot.
@@ -63,9 +54,9 @@ def check_writable(file: Path) -> None:
 
 
 def switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Turn write-ahead logging on, which the file remembers.
+    """Turn write-ahead logging on; the file keeps the setting.
 
-    The switch needs the file alone, and no timeout of SQLite waits for that.
+    The switch needs the file alone, and SQLite's timeout does not wait for that.
     """
     until = time.monotonic() + LOCK_SECONDS
     while True:
@@ -82,10 +73,10 @@ def _opened(file: Path, options: str) -> sqlite3.Connection:
     uri = f"file:{quote(str(file))}?{options}"
     connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, check_same_thread=False)
     try:
-        # A commit survives the death of the process without waiting for the disk, for the log is written ahead.
+        # With the write-ahead log, a commit survives the death of the process without waiting for the disk.
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("SELECT name FROM sqlite_master").fetchone()  # only now is the file read
+        connection.execute("SELECT name FROM sqlite_master").fetchone()  # the first statement that reads the file
     except BaseException:
         connection.close()
         raise

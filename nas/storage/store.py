@@ -1,4 +1,4 @@
-"""Store: everything the service remembers. Values in, copies out."""
+"""Store: everything that is kept of studies. Values in, copies out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from nas.errors import MissingDatabase, SpecError, StoreError
@@ -16,9 +16,9 @@ from nas.necks.architecture import Architecture
 from nas.storage import evaluations
 from nas.storage.artifacts import Artifacts, artifacts_folder
 from nas.storage.database import Database, check_database, insert, open_database
-from nas.storage.evaluations import is_key, keep_architecture, key_of
-from nas.storage.lease import Lease, acquire, check_free, is_live, keep_study
-from nas.storage.records import ArtifactRecord, AttemptRecord, StudyRecord, StudyState, TrialRecord
+from nas.storage.evaluations import is_key, keep_architecture, row_key
+from nas.storage.lease import Lease, acquire, check_free, is_live
+from nas.storage.records import AttemptRecord, StudyRecord, StudyState, TrialRecord
 from nas.storage.tables import ARCHITECTURE, ATTEMPT, CERTIFICATE, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
 from nas.studies.certificate import Certificate
 from nas.studies.records import Evaluation, Key
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def open_store(url: str, *, create: bool, artifacts: Path | None = None) -> Store:
     """Open the study database at `url` (SQLAlchemy's form); `artifacts` defaults to a folder beside a SQLite file.
 
-    With `create`, the file and our tables are made where they are missing; without, nothing is written by opening.
+    With `create`, a missing file and missing tables are made; without, nothing is written by opening.
 
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
@@ -41,17 +41,17 @@ def open_store(url: str, *, create: bool, artifacts: Path | None = None) -> Stor
 
 
 def check_writable(url: str, artifacts: Path | None = None) -> None:
-    """Look whether studies could be kept in a database, and their weights in a folder; nothing is written.
+    """Check, without writing, that studies could be kept in a database, and their weights in a folder.
 
     Raises:
-        StoreError: they cannot.
+        StoreError: they could not.
     """
     artifacts_folder(artifacts)
-    check_database(url)
+    check_database(url, create=True)
 
 
 def known_study(url: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
-    """The study of that name, if the database is there and has it, and the backbone that its trials share."""
+    """The study of that name and the backbone that its trials share, if the database is there and has them."""
     try:
         with open_store(url, create=False) as store:
             known = store.study(name) if name is not None else None
@@ -61,10 +61,10 @@ def known_study(url: str, name: str | None) -> tuple[StudyRecord | None, bytes |
 
 
 class Store:
-    """A study database. It belongs to the thread that opened it; several processes may each have one.
+    """A study database. It belongs to the thread that opened it; each of several processes may have one.
 
     Every write is one transaction: after a crash it is there in full or not at all. Times are in UTC. Any method may
-    raise StoreError where the database gives no answer (disk full, locked for a minute, not opened for writing).
+    raise StoreError if the database does not answer (disk full, locked for a minute, not opened for writing).
     """
 
     def __init__(self, database: Database, artifacts: Path | None) -> None:
@@ -72,10 +72,10 @@ class Store:
         self._artifacts = Artifacts(database, artifacts)
 
     def reported(self) -> AbstractContextManager[None]:
-        """Failures of the database as a sentence, where Optuna uses it.
+        """Report failures of the database as a sentence while Optuna uses it.
 
         Raises:
-            StoreError: it gives no answer, or cannot be used like this.
+            StoreError: it does not answer, or cannot be used like this.
         """
         return self._database.reported()
 
@@ -92,31 +92,25 @@ class Store:
 
     # Studies
 
-    def create_study(self, name: str, spec: StudySpec, text: str, task: str, provenance: dict[str, Any]) -> StudyRecord:
-        """Keep a new study: its file's `text` verbatim, the fingerprint of its `task`, and where it comes from.
-
-        Raises:
-            StoreError: the name is taken.
-        """
-        row = _study_row(name, spec, text, task, provenance)
-        with self._database.write() as connection:
-            if not keep_study(connection, row):
-                raise StoreError(f"{self._database.name} has a study {name!r} already")
-        record = self.study(name)
-        assert record is not None
-        return record
-
     def begin(self, name: str, spec: StudySpec, text: str, task: str, provenance: dict[str, Any]) -> Lease:
-        """Keep a new study and start its first launch at once: nobody finds the one without the other.
+        """Keep a new study and start its first launch, in one transaction.
+
+        Args:
+            name: of the study.
+            spec: the study.
+            text: its file, verbatim.
+            task: fingerprint of its task.
+            provenance: what it depends on.
 
         Raises:
             UserError: a live driver holds the lease of a study of that name.
             StoreError: the name is taken.
         """
-        return acquire(self._database, name, _study_row(name, spec, text, task, provenance))
+        row = {"name": name, "spec": _spec_data(spec), "text": text, "task": task, "provenance": provenance}
+        return acquire(self._database, name, row | {"created": datetime.now(UTC)})
 
     def update_spec(self, name: str, spec: StudySpec) -> None:
-        """Keep what a study was resumed with; what may differ is for the caller to check.
+        """Keep the spec of a resumed study. The caller checks what may differ.
 
         Raises:
             StoreError: there is no such study.
@@ -131,10 +125,10 @@ class Store:
 
     def studies(self) -> list[StudyRecord]:
         """All studies, the oldest first."""
-        return self._studies(STUDY.c.name.is_not(None))
+        return self._studies(true())
 
     def lease(self, name: str) -> Lease:
-        """Start a launch of a study: a context manager, to be closed with the launch's end state.
+        """Start a launch of a study. Close the lease with the launch's end state.
 
         Raises:
             UserError: a live driver holds the lease.
@@ -143,7 +137,7 @@ class Store:
         return acquire(self._database, name)
 
     def check_free(self, name: str) -> None:
-        """Look, without writing, whether a launch of a study could start.
+        """Check, without writing, that a launch of a study could start.
 
         Raises:
             UserError: a live driver holds the lease.
@@ -152,7 +146,7 @@ class Store:
 
     def _studies(self, condition: ColumnElement[bool]) -> list[StudyRecord]:
         rows = self._database.read(select(STUDY).where(condition).order_by(STUDY.c.created, STUDY.c.name))
-        launches: dict[str, list[Any]] = {row.name: [] for row in rows}
+        launches: dict[str, list[Any]] = {}
         for launch in self._database.read(select(LAUNCH).join(STUDY).where(condition).order_by(LAUNCH.c.id)):
             launches.setdefault(launch.study, []).append(launch)
         return [
@@ -164,7 +158,7 @@ class Store:
                 provenance=row.provenance,
                 created=row.created,
                 seconds=sum(launch.seconds for launch in launches[row.name]),
-                state=_state_of(launches[row.name]),
+                state=_state(launches[row.name][-1]),
             )
             for row in rows
         ]
@@ -172,9 +166,9 @@ class Store:
     # Evaluations
 
     def record(self, evaluation: Evaluation) -> None:
-        """Keep an evaluation, its curve, its weights as an artifact, and the latency if it was measured on the way.
+        """Keep an evaluation, its curve, its weights as an artifact, and its latency if it was measured.
 
-        A complete one that is kept already stays as it is, but for weights that were dropped; a pruned one is replaced.
+        A complete evaluation is never replaced, except for weights that were dropped; a pruned one is.
         """
         measurement = evaluation.measurement
         latency = measurement.metrics.get("latency_ms")
@@ -184,7 +178,7 @@ class Store:
         evaluations.record(self._database, self._artifacts, evaluation)
 
     def evaluation(self, key: Key) -> Evaluation | None:
-        """The evaluation without its weights: those are the artifact `weights` of `str(key)`."""
+        """The evaluation without its weights: these are the artifact `weights` of `str(key)`."""
         return next(iter(evaluations.find(self._database, is_key(EVALUATION, key))), None)
 
     def evaluations(self, task: str) -> list[Evaluation]:
@@ -197,15 +191,15 @@ class Store:
         seconds, epochs = self._database.read(query)[0]
         return seconds / epochs if epochs else None
 
-    # Trials, and the attempts to evaluate what they propose
-
     def architecture(self, digest: str) -> Architecture | None:
-        """The architecture of that name, if a trial or an evaluation has one."""
+        """The architecture with that digest, if a trial or an evaluation has it."""
         rows = self._database.read(select(ARCHITECTURE.c.data).where(ARCHITECTURE.c.digest == digest))
         return Architecture.model_validate(rows[0].data) if rows else None
 
+    # Trials and the attempts to evaluate them
+
     def bind(self, study: str, number: int, key: Key, architecture: Architecture, baseline: str | None) -> None:
-        """Tell what Optuna's trial `number` stands for, once and for all: right after it was asked for.
+        """Record the evaluation of Optuna's trial `number`, once, right after it was asked.
 
         A driver that finds the trial RUNNING after a crash can then submit it again.
         """
@@ -220,7 +214,7 @@ class Store:
         return [
             TrialRecord(
                 number=row.number,
-                key=key_of(row),
+                key=row_key(row),
                 architecture=Architecture.model_validate(row.data),
                 baseline=row.baseline,
             )
@@ -233,41 +227,40 @@ class Store:
         return tuple(row.study for row in self._database.read(query))
 
     def attempt(self, key: Key, number: int, worker: str | None) -> None:
-        """Tell that an evaluation is submitted to a worker for the `number`-th time."""
+        """Record that an evaluation is submitted to a worker for the `number`-th time."""
         values = key.model_dump() | {"number": number, "worker": worker}
         with self._database.write() as connection:
             connection.execute(ATTEMPT.insert().values(**values, started=datetime.now(UTC), state="running"))
 
     def attempt_ended(self, key: Key, number: int, state: str, error: str | None = None) -> None:
-        """Tell how the attempt ended, in a word of the caller's; `error` is the sentence of one that failed."""
-        # A driver that died may have left an attempt of the same number: the end is told of the latest.
+        """Record how the attempt ended; `error` is the message of one that failed."""
+        # A driver that died may have left an attempt of the same number: the latest one is meant.
         latest = select(func.max(ATTEMPT.c.id)).where(is_key(ATTEMPT, key), ATTEMPT.c.number == number)
         ended = update(ATTEMPT).where(ATTEMPT.c.id == latest.scalar_subquery())
         with self._database.write() as connection:
             connection.execute(ended.values(state=state, error=error, ended=datetime.now(UTC)))
 
     def attempts(self, key: Key) -> list[AttemptRecord]:
-        """All attempts in the order they began. One whose driver died stays `running`."""
+        """All attempts in the order they began. If its driver died, an attempt stays `running`."""
         rows = self._database.read(select(ATTEMPT).where(is_key(ATTEMPT, key)).order_by(ATTEMPT.c.id))
         return [AttemptRecord(**{name: getattr(row, name) for name in AttemptRecord.model_fields}) for row in rows]
 
     # Certificates
 
     def keep_certificate(self, certificate: Certificate, task: str | None = None) -> None:
-        """Keep what was found of a proxy, beside earlier certificates of it.
+        """Keep a certificate beside earlier ones of its proxy.
 
-        `task` is the fingerprint that its task has here, if that was found elsewhere.
+        `task` is the fingerprint that its task has here, if the certificate was made elsewhere.
         """
         proxy = certificate.proxy
-        task = proxy.fingerprint if task is None else task
-        values = {"task": task, "epochs": proxy.task.epochs, "data": certificate.model_dump(mode="json")}
+        values = {"task": task or proxy.fingerprint, "epochs": proxy.task.epochs, "made": datetime.now(UTC)}
         with self._database.write() as connection:
-            connection.execute(CERTIFICATE.insert().values(**values, made=datetime.now(UTC)))
+            connection.execute(CERTIFICATE.insert().values(**values, data=certificate.model_dump(mode="json")))
 
     def certificates(self, task: str, epochs: int) -> list[Certificate]:
         """All certificates of that proxy, oldest first; `nas.studies.certificate.best_certificate` chooses among them.
 
-        What another version wrote in a form that is not known proves nothing here, and is left out.
+        Those that another version wrote in an unknown form are left out.
         """
         where = and_(CERTIFICATE.c.task == task, CERTIFICATE.c.epochs == epochs)
         rows = self._database.read(select(CERTIFICATE.c.data).where(where).order_by(CERTIFICATE.c.id))
@@ -286,7 +279,7 @@ class Store:
         return cast(float, rows[0].milliseconds) if rows else None
 
     def record_latency(self, digest: str, machine: str, target: str, milliseconds: float) -> None:
-        """Keep a latency; a newer one takes the place of an older."""
+        """Keep a latency in place of an older one."""
         facts = {"milliseconds": milliseconds, "measured": datetime.now(UTC)}
         with self._database.write() as connection:
             connection.execute(
@@ -297,13 +290,13 @@ class Store:
 
     # Artifacts
 
-    def put_artifact(self, owner: str, kind: str, data: bytes) -> ArtifactRecord:
-        """Keep bytes; an earlier artifact of that owner and kind is replaced.
+    def put_artifact(self, owner: str, kind: str, data: bytes) -> None:
+        """Keep bytes in place of an earlier artifact of that owner and kind.
 
         Raises:
             StoreError: there is no folder to write to, or it cannot be written.
         """
-        return self._artifacts.put(owner, kind, data)
+        self._artifacts.put(owner, kind, data)
 
     def get_artifact(self, owner: str, kind: str) -> bytes | None:
         """The bytes, or None if there are none.
@@ -322,7 +315,7 @@ class Store:
         return found.size if found is not None else 0
 
     def drop_artifact(self, owner: str, kind: str) -> None:
-        """Forget the artifact, if there is one."""
+        """Delete the artifact, if there is one."""
         self._artifacts.drop(owner, kind)
 
     def close(self) -> None:
@@ -339,22 +332,12 @@ class Store:
         self.close()
 
 
-def _study_row(name: str, spec: StudySpec, text: str, task: str, provenance: dict[str, Any]) -> dict[str, Any]:
-    """A row of `nas_study`."""
-    row = {"name": name, "spec": _spec_data(spec), "text": text, "task": task, "provenance": provenance}
-    return row | {"created": datetime.now(UTC)}
-
-
 def _spec_data(spec: StudySpec) -> dict[str, Any]:
-    """With the defaults: they may be others in a later version."""
+    """The spec with its defaults, which a later version may change."""
     return spec.model_dump(mode="json")
 
 
-def _state_of(launches: list[Any]) -> StudyState:
-    """The state of a study with these launches."""
-    if not launches:
-        return "new"
-    last = launches[-1]
-    if last.state == "running" and not is_live(last, datetime.now(UTC)):
-        return "interrupted"
-    return cast(StudyState, last.state)
+def _state(launch: Any) -> StudyState:
+    """The state of a study with this latest launch."""
+    dead = launch.state == "running" and not is_live(launch, datetime.now(UTC))
+    return "interrupted" if dead else cast(StudyState, launch.state)

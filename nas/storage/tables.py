@@ -1,6 +1,6 @@
-"""Our half of the study database, in words of both SQLite and PostgreSQL. `nas.storage.migrations` brings it about.
+"""Our tables of the study database, for SQLite and PostgreSQL. `nas.storage.migrations` makes them.
 
-Optuna's tables in the same database own the search; these own the evidence. Every name begins with `nas_`.
+Optuna's tables in the same database have the state of the search. Names of ours begin with `nas_`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ METADATA = MetaData(
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment, kept without a zone in UTC: SQLite knows no zones."""
+    """A moment, stored in UTC without a zone: SQLite has no zones."""
 
     impl = DateTime
     cache_ok = True
@@ -54,7 +54,7 @@ def _required(name: str, kind: Any, *rules: Any, **options: Any) -> Column[Any]:
 
 
 def _key(*digest_rules: Any) -> list[Column[Any]]:
-    """The columns of a `measurement.Key`."""
+    """The columns of a `nas.studies.records.Key`."""
     return [
         _required("digest", String(64), *digest_rules),
         _required("task", String(64)),
@@ -75,7 +75,7 @@ STUDY = Table(
     _required("created", UTCDateTime),
 )
 
-# The driver of a launch is the process `pid` on `host` that started at `pid_start`, in the host's own words.
+# The driver of a launch is the process `pid` on `host` that started at `pid_start`, in the host's own units.
 LAUNCH = Table(
     "nas_launch",
     METADATA,
@@ -136,7 +136,7 @@ TRIAL = Table(
     Column("baseline", String(200)),
 )
 
-# An attempt may come before its architecture is known here: no foreign key.
+# No foreign key: an attempt may come before its architecture is kept.
 ATTEMPT = Table(
     "nas_attempt",
     METADATA,
@@ -151,7 +151,7 @@ ATTEMPT = Table(
     Index("ix_nas_attempt_digest", "digest"),
 )
 
-# What is certified is a task, as a proxy, with a number of epochs.
+# A proxy is a task with a number of epochs.
 CERTIFICATE = Table(
     "nas_certificate",
     METADATA,

@@ -19,7 +19,7 @@ def test_a_line_a_study(nas: Nas, storage: str) -> None:
     assert done.status == 0
     assert head.split() == ["study", "state", "trials", "best", "time", "launched"]
     assert cells.split()[:6] == ["cells", "interrupted", "5", "ap", "0.372", "0"]
-    assert empty.split()[:4] == ["empty", "new", "0", "-"]
+    assert empty.split()[:4] == ["empty", "interrupted", "0", "-"]
 
 
 def test_json_holds_what_show_tells_of_each(nas: Nas, storage: str) -> None:

@@ -18,12 +18,12 @@ PATIENCE = 60.0
 
 def until_idle(executor: Executor) -> list[Event]:
     """All events until nothing runs."""
-    told: list[Event] = []
+    events: list[Event] = []
     deadline = time.monotonic() + PATIENCE
     while executor.running:
         assert time.monotonic() < deadline, f"still running: {set(executor.running)}"
-        told += executor.events(timeout=1)
-    return told
+        events += executor.events(timeout=1)
+    return events
 
 
 def eventually(true: Callable[[], bool]) -> bool:
@@ -42,7 +42,7 @@ def failure(executor: Executor, toy: str) -> Failure:
 
 
 class ExecutorContract:
-    def test_an_evaluation_tells_progress_in_order_then_one_measurement(self, executor: Executor) -> None:
+    def test_an_evaluation_yields_progress_in_order_then_one_measurement(self, executor: Executor) -> None:
         executor.submit(job("steady", epochs=4))
         assert executor.running == {"steady"}
         *progress, last = until_idle(executor)
@@ -148,10 +148,10 @@ class ExecutorContract:
         time.sleep(2 * PAUSE)  # so that more events of this attempt are on their way; none has to be
         executor.cancel("endless")
         executor.submit(job("endless", attempt=2))
-        told = [e for _ in range(3) for e in executor.events(timeout=PATIENCE)]
+        events = [e for _ in range(3) for e in executor.events(timeout=PATIENCE)]
         executor.cancel("endless")
-        assert len(told) >= 3
-        assert {e.attempt for e in told} == {2}
+        assert len(events) >= 3
+        assert {e.attempt for e in events} == {2}
 
     def test_arrays_of_the_context_are_shared_and_read_only(self, executor: Executor, context: Context) -> None:
         executor.submit(job("looks"))

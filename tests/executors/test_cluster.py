@@ -180,8 +180,8 @@ def test_an_interrupt_reaches_the_driver_alone(folder: Path, context: Context) -
         print("ready", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
-        told = [executor.events(timeout=5)[-1] for _ in range(3)]
-        print({type(e.what).__name__ for e in told}, {e.worker for e in told} == {event.worker})
+        events = [executor.events(timeout=5)[-1] for _ in range(3)]
+        print({type(e.what).__name__ for e in events}, {e.worker for e in events} == {event.worker})
 """
     process = driver(folder, middle.strip(), context)
     assert process.stdout is not None
@@ -212,9 +212,9 @@ def test_a_cluster_that_runs_is_joined_given_the_package_and_left_running(folder
         middle += "; executor.submit(job('machine'))"
         middle += "; print(end().details['versions']['pyramid-nas'])"
         joined = driver(folder, middle, context, ADDRESS=address)
-        told, errors = joined.communicate(timeout=PATIENCE)
+        output, errors = joined.communicate(timeout=PATIENCE)
         assert errors == ""
-        package, version = told.split()
+        package, version = output.split()
         assert Path(package).is_relative_to(folder / "ray")
         assert version == nas.__version__
         assert process.poll() is None

@@ -73,7 +73,7 @@ def test_the_latency_is_of_the_tasks_target(task: DetectionTask, monkeypatch: py
     assert measurement.details["latency"]["target"] == "onnxruntime"
 
 
-def test_what_the_numbers_rest_on_is_told(task: DetectionTask) -> None:
+def test_the_details_name_what_the_numbers_depend_on(task: DetectionTask) -> None:
     _, measurement = run(task, job(task))
     details = measurement.details
     assert details["latency"]["reference"] == "fpn"

@@ -68,7 +68,7 @@ def _steady(context: Context, job: Job) -> Iterator[Progress | Measurement]:
     start, begun = time.time(), time.perf_counter()  # the one for comparisons, the other for lengths
     for epoch in range(1, job.epochs + 1):
         time.sleep(PAUSE)
-        yield Progress(epoch=epoch, epochs=job.epochs, seconds=PAUSE * epoch, metrics={"told": time.time()})
+        yield Progress(epoch=epoch, epochs=job.epochs, seconds=PAUSE * epoch, metrics={"sent": time.time()})
     details = {"pid": os.getpid(), "start": start, "end": time.time()}
     yield Measurement(metrics={"ap": 0.5}, seconds=time.perf_counter() - begun, details=details, weights=bytes(10**6))
 
@@ -89,7 +89,7 @@ def _environment(context: Context, job: Job) -> Iterator[Progress | Measurement]
 
 
 def _machine(context: Context, job: Job) -> Iterator[Progress | Measurement]:
-    """Tells what a trial tells of the machine it ran on."""
+    """Yields what a trial records about its machine."""
     from nas.executors.evaluate import machine
 
     yield Measurement(metrics={}, seconds=0, details=machine("cpu"))

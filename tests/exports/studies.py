@@ -63,7 +63,7 @@ class StoredStudy:
         self.store: Store = open_store(f"sqlite:///{folder}/nas.db", create=True)
         self.spec = StudySpec.parse({"name": "pets", "task": task, "space": {"width": 8}} | spec)
         self.name = str(self.spec.name)
-        self.store.create_study(self.name, self.spec, "task: ...\n", TASK, {})
+        self.store.begin(self.name, self.spec, "task: ...\n", TASK, {}).close("done")
         directions = [objective.direction for objective in self.spec.objectives]
         self.study = optuna.create_study(study_name=self.name, storage=self.store.optuna, directions=directions)
         self.store.put_artifact(

@@ -31,7 +31,7 @@ def export_of_digits(folder: Path, levels: tuple[int, ...] = (3, 4), epochs: int
     assert isinstance(measurement, Measurement)
     key = Key(digest=architecture.digest, task=task.fingerprint, seed=0, epochs=epochs)
     with open_store(f"sqlite:///{folder}/nas.db", create=True) as store:
-        store.create_study("digits", spec, "task: ...\n", task.fingerprint, {})
+        store.begin("digits", spec, "task: ...\n", task.fingerprint, {}).close("done")
         for kind, data in task.shared().items():
             store.put_artifact(f"task/{task.fingerprint}", kind, data)
         study = optuna.create_study(study_name="digits", storage=store.optuna, direction="maximize")

@@ -5,24 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import nas
-from nas.plugins import files, forget, load
+from nas.plugins import forget, load
 from nas.studies.metrics import identities
+from tests.opened import unload
 from tests.plugins.test_files import DEPTH
 
 
-def test_a_file_is_told_from_a_changed_one(tmp_path: Path) -> None:
+def test_a_file_differs_from_a_changed_one(tmp_path: Path) -> None:
     (tmp_path / "depth.py").write_text(DEPTH)
     file = load(tmp_path / "depth.py")
     before = identities(["depth", "ap"])
     assert before == {"depth": f"depth.py {file.sha256[:16]}"}
     forget("metrics", "depth")
-    files.unload(file)
+    unload(file)
     (tmp_path / "depth.py").write_text(DEPTH.replace("len(", "2 * len("))
     load(tmp_path / "depth.py")
     assert identities(["depth"]) != before
 
 
-def test_a_scripts_function_is_told_by_its_text() -> None:
+def test_a_scripts_function_is_known_by_its_text() -> None:
     def registered(function: object) -> dict[str, str]:
         forget("metrics", "mine")
         nas.register("metrics", "mine", nas.Metric("x", of_architecture=function))  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ import nas
 from nas.errors import UserError
 from nas.necks.operators import Fusion
 from nas.plugins import Table, UnknownName, packages
-from nas.plugins.table import _installed
+from nas.plugins.table import _entry_points
 
 Install = Callable[..., None]
 
@@ -35,11 +35,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
             (tmp_path / f"{module}.py").write_text(text)
             monkeypatch.delitem(sys.modules, module, raising=False)
             imported.add(module)
-        _installed.cache_clear()
+        _entry_points.cache_clear()
 
     imported: set[str] = set()
     yield put
-    _installed.cache_clear()
+    _entry_points.cache_clear()
     for module in imported:  # or the next test that writes one of this name would get this one
         sys.modules.pop(module, None)
 
@@ -48,11 +48,11 @@ def table() -> Table[Fusion]:
     return Table("fusions", Fusion) | {"add": Fusion("sum")}
 
 
-WORDS = "from nas.necks.operators import Fusion\nMIDDLE = Fusion('the middle')\n"
+OPERATORS = "from nas.necks.operators import Fusion\nMIDDLE = Fusion('the middle')\n"
 
 
 def test_our_own_names_come_first_and_others_after(install: Install) -> None:
-    install("zeta", {"fusions": "zz = words_z:MIDDLE\naa = words_z:MIDDLE"}, words_z=WORDS)
+    install("zeta", {"fusions": "zz = operators_z:MIDDLE\naa = operators_z:MIDDLE"}, operators_z=OPERATORS)
     found = table()
     assert list(found) == ["add", "aa", "zz"]
     assert len(found) == 3
@@ -73,8 +73,8 @@ def test_an_unknown_name_is_a_key_error_and_a_sentence() -> None:
 
 
 def test_a_name_taken_twice_names_both(install: Install) -> None:
-    install("one", {"fusions": "middle = words_1:MIDDLE"}, words_1=WORDS)
-    install("two", {"fusions": "middle = words_1:MIDDLE"})
+    install("one", {"fusions": "middle = operators_1:MIDDLE"}, operators_1=OPERATORS)
+    install("two", {"fusions": "middle = operators_1:MIDDLE"})
     with pytest.raises(
         UserError, match=r"^fusions: 'middle' is taken twice, by one 1\.5 and by two 1\.5; uninstall one"
     ):
@@ -82,40 +82,42 @@ def test_a_name_taken_twice_names_both(install: Install) -> None:
 
 
 def test_our_own_names_cannot_be_taken(install: Install) -> None:
-    install("one", {"fusions": "add = words_1:MIDDLE"}, words_1=WORDS)
+    install("one", {"fusions": "add = operators_1:MIDDLE"}, operators_1=OPERATORS)
     with pytest.raises(UserError, match=r"'add' is taken twice, by pyramid-nas itself and by one 1\.5"):
         table()["add"]
 
 
 def test_what_cannot_be_imported_troubles_only_who_uses_it(install: Install) -> None:
-    install("broken", {"fusions": "bad = words_b:NONE\nworse = no_such_module:X"}, words_b=WORDS)
+    install("broken", {"fusions": "bad = operators_b:NONE\nworse = no_such_module:X"}, operators_b=OPERATORS)
     found = table()
     assert list(found) == ["add", "bad", "worse"]
     assert found["add"] == Fusion("sum")
-    with pytest.raises(UserError, match=r"'bad' of broken 1\.5 \(words_b:NONE\) cannot be imported \(AttributeError"):
+    with pytest.raises(
+        UserError, match=r"'bad' of broken 1\.5 \(operators_b:NONE\) cannot be imported \(AttributeError"
+    ):
         found["bad"]
     with pytest.raises(UserError, match=r"'worse' of broken.*No module named 'no_such_module'"):
         found["worse"]
 
 
 def test_a_value_of_another_class_is_refused(install: Install) -> None:
-    install("odd", {"fusions": "odd = words_o:ODD"}, words_o="ODD = 3\n")
-    with pytest.raises(UserError, match=r"'odd' of odd 1\.5 \(words_o:ODD\) should be a Fusion, not 3"):
+    install("odd", {"fusions": "odd = operators_o:ODD"}, operators_o="ODD = 3\n")
+    with pytest.raises(UserError, match=r"'odd' of odd 1\.5 \(operators_o:ODD\) should be a Fusion, not 3"):
         table()["odd"]
 
 
 def test_a_class_of_another_base_is_refused(install: Install) -> None:
     classes = "class Odd: pass\nclass Even(dict): pass\n"
-    install("odd", {"heads": "odd = words_o:Odd\neven = words_o:Even"}, words_o=classes)
+    install("odd", {"heads": "odd = operators_o:Odd\neven = operators_o:Even"}, operators_o=classes)
     found = Table[type]("heads", bases=(dict, list))
     assert found["even"].__mro__[1] is dict
-    with pytest.raises(UserError, match=r"\(words_o:Odd\) should be a class derived from dict or list, not <class"):
+    with pytest.raises(UserError, match=r"\(operators_o:Odd\) should be a class derived from dict or list, not <class"):
         found["odd"]
 
 
-def test_the_packages_that_add_to_any_table_are_told_with_their_versions(install: Install) -> None:
+def test_packages_lists_all_that_add_to_a_table_with_their_versions(install: Install) -> None:
     before = packages()
-    install("zeta", {"fusions": "zz = words_z:MIDDLE", "data": "some = words_z:SOME"})
+    install("zeta", {"fusions": "zz = operators_z:MIDDLE", "data": "some = operators_z:SOME"})
     assert packages() == before | {"zeta": "1.5"}
 
 
@@ -273,7 +275,7 @@ export: [onnx, pt2]
 
 
 @pytest.mark.slow
-def test_what_cannot_be_exported_is_told_before_a_search_that_is_to_end_in_onnx(
+def test_what_cannot_be_exported_is_refused_before_a_search_that_exports_to_onnx(
     install: Install, tmp_path: Path
 ) -> None:
     either = MODULES.replace(
@@ -285,5 +287,5 @@ def test_what_cannot_be_exported_is_told_before_a_search_that_is_to_end_in_onnx(
     ended = run(tmp_path, "-m", "nas", "validate", "study.yaml", "--json")
     assert ended.returncode == 2, ended.stderr
     faults = {fault["message"].partition(" (")[0] for fault in json.loads(ended.stdout)["faults"]}
-    told = "{} cannot hold the fusion 'median' of median-fusion 1.5"
-    assert faults == {told.format("onnx"), told.format("pt2")}  # `twice` can be exported, which is as well shown
+    message = "{} cannot hold the fusion 'median' of median-fusion 1.5"
+    assert faults == {message.format("onnx"), message.format("pt2")}  # `twice` can be exported, which is as well shown

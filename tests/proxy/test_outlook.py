@@ -30,7 +30,7 @@ def test_it_counts_what_is_recorded_and_writes_nothing(tmp_path: Path, monkeypat
 def test_a_study_that_was_launched_with_other_settings_is_told_of(tmp_path: Path) -> None:
     spec, url, said = searches.spec(full={"epochs": 30}), searches.url(tmp_path), list[str]()
     with open_store(url, create=True) as store:
-        store.create_study("small", spec, "", searches.prepared().fingerprint, {})
+        store.begin("small", spec, "", searches.prepared().fingerprint, {}).close("done")
     outlook(spec.model_copy(update={"seed": 7}), storage=url, necks=12, say=said.append)
     assert not any("was launched" in line for line in said), "a certificate is of no seed"
     other = searches.spec(full={"epochs": 30}, task=searches.TASK | {"epochs": 5}, space=searches.SPACE | {"width": 32})

@@ -72,7 +72,7 @@ def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         found = prepare(*args)
         with open_store(url, create=True) as store, pytest.MonkeyPatch.context() as patch:
             patch.setattr(driver, "_checked", prepare)
-            lease = driver._lease(store, found[1], None, "task: {}")
+            lease = driver._lease(store, "small", found[1], None, "task: {}")
             optuna.create_study(study_name="small", storage=store.optuna)
             held.append(lease)
         return found

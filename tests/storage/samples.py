@@ -41,5 +41,6 @@ def without_weights(evaluation: Evaluation) -> Evaluation:
 
 
 def with_study(store: Store, name: str = "pets") -> Store:
-    store.create_study(name, SPEC, TEXT, "t1-abc", {"version": "0.1.0"})
+    """The store with a study whose first launch was interrupted."""
+    store.begin(name, SPEC, TEXT, "t1-abc", {"version": "0.1.0"}).close("interrupted")
     return store

@@ -84,11 +84,11 @@ def test_a_tilde_in_the_middle_is_a_letter(tmp_path: Path) -> None:
 )
 def test_what_is_refused(url: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match=sentence) as told:
+    with pytest.raises(StoreError, match=sentence) as error:
         open_store(url, create=True)
-    assert "\n" not in str(told.value)
-    assert "cret" not in str(told.value)
-    str(told.value).encode()
+    assert "\n" not in str(error.value)
+    assert "cret" not in str(error.value)
+    str(error.value).encode()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -60,7 +60,7 @@ def test_artifacts_of_an_earlier_folder_are_found(tmp_path: Path) -> None:
     assert not (tmp_path / "nas-artifacts").exists()
 
 
-def test_damage_is_told_with_the_file(tmp_path: Path) -> None:
+def test_damage_is_reported_with_the_file(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
         store.put_artifact("pets", "backbone", b"tensors")
         file = files(tmp_path / "nas-artifacts")[0]

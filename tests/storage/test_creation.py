@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from nas.errors import StoreError
 from nas.storage import open_store
-from nas.storage.creation import alone
+from nas.storage.creation import creation_lock
 from tests.storage import samples
 
 # Forked, so that no process is busy with imports while the others begin.
@@ -71,20 +71,20 @@ def test_the_lock_of_a_process_that_was_killed_holds_nobody(tmp_path: Path) -> N
         assert [path.name for path in tmp_path.glob(".*")] == []
 
 
-def test_who_waits_for_long_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_too_long_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.storage.creation.PATIENCE_SECONDS", 0)
     engine = create_engine("sqlite://")
     with (
-        alone(engine, tmp_path / "nas.db", "tables"),
-        pytest.raises(StoreError, match=r"nas\.db: another process has been making its tables") as told,
+        creation_lock(engine, tmp_path / "nas.db", "tables"),
+        pytest.raises(StoreError, match=r"nas\.db: another process has been making its tables") as error,
     ):
         open_store(f"sqlite:///{tmp_path}/nas.db", create=True)
-    assert told.value.exit_status == 1
+    assert error.value.exit_status == 1
 
 
 def test_who_fails_to_make_them_lets_the_next_in(tmp_path: Path) -> None:
     engine = create_engine("sqlite://")
-    with pytest.raises(ZeroDivisionError), alone(engine, tmp_path / "nas.db", "tables"):
+    with pytest.raises(ZeroDivisionError), creation_lock(engine, tmp_path / "nas.db", "tables"):
         raise ZeroDivisionError
     with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
         assert store.studies() == []

@@ -84,10 +84,10 @@ def test_another_file_is_no_database(tmp_path: Path, create: bool) -> None:
         ("postgresql+nodriver://me:secret@host/db", r"'postgresql\+nodriver://me:\*\*\*@host/db' is no database URL"),
     ],
 )
-def test_a_url_of_no_use_is_told_without_its_password(url: str, sentence: str) -> None:
-    with pytest.raises(StoreError, match=sentence) as told:
+def test_a_useless_url_is_refused_without_its_password(url: str, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence) as error:
         open_store(url, create=True)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
 def test_a_lock_that_does_not_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,26 +135,26 @@ def test_the_switch_to_write_ahead_logging_waits_for_a_reader(tmp_path: Path) ->
 
 
 def test_what_may_work_later_is_a_failure_and_no_wrong_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit status 1; a database that is none stays at 2. Where Optuna writes, it is told likewise."""
+    """Exit status 1; a database that is none stays at 2. Failures of Optuna are reported in the same way."""
     monkeypatch.setattr("nas.storage.sqlite.LOCK_SECONDS", 0.01)
     url = f"sqlite:///{tmp_path}/nas.db"
     with open_store(url, create=True) as one, open_store(url, create=True) as two:
         optuna.create_study(storage=two.optuna, study_name="pets")
         locked = pytest.raises(StoreError, match=r"nas\.db: database is locked")
-        with one._database.write(), locked as told, two.reported():
+        with one._database.write(), locked as error, two.reported():
             optuna.create_study(storage=two.optuna, study_name="other")
-        assert told.value.exit_status == 1
-        assert "\n" not in str(told.value)
+        assert error.value.exit_status == 1
+        assert "\n" not in str(error.value)
     (tmp_path / "notes").write_text("not a database at all, but longer than a header " * 9)
-    with pytest.raises(StoreError, match="file is not a database") as told:
+    with pytest.raises(StoreError, match="file is not a database") as error:
         open_store(f"sqlite:///{tmp_path}/notes", create=False)
-    assert told.value.exit_status == 2
+    assert error.value.exit_status == 2
 
 
 def test_a_server_that_cannot_be_reached_is_one_line_without_its_password() -> None:
     pytest.importorskip("psycopg")
-    with pytest.raises(StoreError, match=r"^postgresql\+psycopg://me:\*\*\*@127\.0\.0\.1:1/db: ") as told:
+    with pytest.raises(StoreError, match=r"^postgresql\+psycopg://me:\*\*\*@127\.0\.0\.1:1/db: ") as error:
         open_store("postgresql+psycopg://me:secret@127.0.0.1:1/db", create=True)
-    assert told.value.exit_status == 2
-    assert "\n" not in str(told.value)
-    assert "secret" not in str(told.value)
+    assert error.value.exit_status == 2
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)

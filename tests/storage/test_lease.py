@@ -40,7 +40,9 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     with open_store(url, create=True) as store:
-        yield samples.with_study(store)
+        samples.with_study(store)
+        change_launches(store, seconds=0.0)
+        yield store
 
 
 def change_launches(store: Store, **values: object) -> None:
@@ -49,7 +51,8 @@ def change_launches(store: Store, **values: object) -> None:
 
 
 def states(store: Store) -> list[str]:
-    return [row.state for row in store._database.read(select(LAUNCH).order_by(LAUNCH.c.id))]
+    """States of the launches after the one that began the study."""
+    return [row.state for row in store._database.read(select(LAUNCH).order_by(LAUNCH.c.id))][1:]
 
 
 def state(store: Store) -> str:
@@ -57,7 +60,7 @@ def state(store: Store) -> str:
 
 
 def driver(url: str) -> subprocess.Popen[str]:
-    """A process that tries for the lease, tells what came of it in a line, and waits."""
+    """A process that tries to get the lease, prints the outcome, and waits."""
     command = [sys.executable, "-c", HOLD.format(url=url)]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -102,9 +105,9 @@ def test_who_lost_the_lease_learns_it_and_does_no_harm(store: Store) -> None:
     lost = store.lease("pets")
     change_launches(store, pid_start="0")
     with store.lease("pets"):
-        with pytest.raises(NASError, match="study 'pets' was taken over by another launch") as told:
+        with pytest.raises(NASError, match="study 'pets' was taken over by another launch") as error:
             lost.beat()
-        assert told.value.exit_status == 1
+        assert error.value.exit_status == 1
         lost.close("done")
         assert states(store) == ["interrupted", "running"]
         with pytest.raises(UserError, match="is running"):

@@ -51,7 +51,7 @@ def test_a_reader_makes_no_tables_for_optuna(tmp_path: Path) -> None:
         _ = store.optuna
 
 
-def test_another_optunas_tables_are_told(optuna_url: str) -> None:
+def test_tables_of_another_optuna_are_refused(optuna_url: str) -> None:
     with open_store(optuna_url, create=True) as store:
         with store._database.write() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v99'")
@@ -69,7 +69,7 @@ def test_optunas_connections_are_set_like_ours(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
 
 
-def test_optuna_tells_nothing_of_a_new_study(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_optuna_prints_nothing_about_a_new_study(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
         optuna.create_study(storage=store.optuna, study_name="ours")
     assert capfd.readouterr().err == ""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nas.storage import process
-from nas.storage.process import Process, start_of, this_process
+from nas.storage.process import Process, process_start, this_process
 
 
 @contextmanager
@@ -42,7 +42,7 @@ class TestEitherWay:
 
     def test_a_killed_process_does_not_run_even_before_it_is_waited_for(self) -> None:
         with child() as popen:
-            start = start_of(popen.pid)
+            start = process_start(popen.pid)
             assert start is not None
             other = replace(this_process(), pid=popen.pid, start=start)
             assert other.runs

@@ -79,7 +79,7 @@ def test_what_is_not_in_the_database_yet_is_not_missed(suffix: str, finished: Pa
             writer.execute("CREATE TABLE half (x)")
             writer.executemany("INSERT INTO half VALUES (?)", [("x" * 3000,)] * 50)
         else:
-            writer.execute("UPDATE nas_study SET name = 'later'")
+            writer.execute("UPDATE nas_study SET text = 'later'")
         copied.mkdir()
         for path in (file, file.with_name(file.name + suffix)):
             shutil.copy(path, copied)
@@ -92,14 +92,14 @@ def test_what_is_not_in_the_database_yet_is_not_missed(suffix: str, finished: Pa
     finally:
         subprocess.run(["umount", "-l", copied], check=True)
     with open_store(f"sqlite:///{copied}/nas.db", create=False) as store:
-        assert [study.name for study in store.studies()] == ["later" if suffix == "-wal" else "pets"]
+        assert [study.text for study in store.studies()] == ["later" if suffix == "-wal" else samples.TEXT]
 
 
 def test_a_log_with_its_index_is_read(finished: Path) -> None:
     """What a killed process leaves beside the database."""
     file, copied = finished / "nas.db", finished / "copied"
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
-        writer.execute("UPDATE nas_study SET name = 'later'")
+        writer.execute("UPDATE nas_study SET text = 'later'")
         copied.mkdir()
         for suffix in ("", "-wal", "-shm"):
             shutil.copy(f"{file}{suffix}", copied)
@@ -108,6 +108,6 @@ def test_a_log_with_its_index_is_read(finished: Path) -> None:
     try:
         assert mount("-o", "remount,bind,ro", copied)
         with open_store(f"sqlite:///{copied}/nas.db", create=False) as store:
-            assert [study.name for study in store.studies()] == ["later"]
+            assert [study.text for study in store.studies()] == ["later"]
     finally:
         subprocess.run(["umount", "-l", copied], check=True)

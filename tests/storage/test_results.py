@@ -145,14 +145,14 @@ def test_the_json_has_the_promised_keys_and_plain_values(store: Store) -> None:
 def test_a_study_killed_before_its_first_trial_has_found_nothing(empty: Store) -> None:
     Fabric(empty, "other")
     record = study_record(empty, "other")
-    empty.create_study("cells", record.spec, "", "t", {})
+    empty.begin("cells", record.spec, "", "t", {}).close("interrupted")
     found = result(empty, "cells")
-    assert (found.state, found.trials, found.best, found.baselines) == ("new", Counts(), (), ())
+    assert (found.state, found.trials, found.best, found.baselines) == ("interrupted", Counts(), (), ())
     with pytest.raises(UserError, match="has no trial 0; its trials are none yet"):
         trial_facts(empty, "cells", 0)
 
 
-def test_an_unknown_study_is_told_with_those_close_to_it(store: Store) -> None:
+def test_an_unknown_study_is_refused_with_those_close_to_it(store: Store) -> None:
     with pytest.raises(UserError, match=r"no study 'cell' in the database; did you mean cells\?"):
         result(store, "cell")
     with pytest.raises(UserError, match="no study 'zebra' in the database; there are cells"):
@@ -160,7 +160,7 @@ def test_an_unknown_study_is_told_with_those_close_to_it(store: Store) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 10])
-def test_an_unknown_trial_is_told_with_the_known_ones(store: Store, number: int) -> None:
+def test_an_unknown_trial_is_refused_with_the_known_ones(store: Store, number: int) -> None:
     with pytest.raises(UserError, match=rf"has no trial {number}; its trials are 0 to 9"):
         trial_facts(store, "cells", number)
 

@@ -19,7 +19,7 @@ from nas.necks.topologies.pyramid import pyramid
 from nas.necks.topologies.seed import seed_fpn
 from nas.necks.topologies.segmentation import unet, upernet
 from nas.plugins import Table
-from nas.value import faults_of
+from nas.value import validation_faults
 
 __all__ = [
     "TOPOLOGIES",
@@ -81,7 +81,7 @@ def build_topology(name: str, inputs: Sequence[int], options: Mapping[str, Any])
     try:
         return TOPOLOGIES[name](inputs, **options)
     except ValidationError as error:
-        raise SpecError(name, faults_of(error, NeckSpec)) from None
+        raise SpecError(name, validation_faults(error, NeckSpec)) from None
     except TypeError as error:
         # A text where a number belongs.
         raise SpecError(name, [Fault("", str(error))]) from None

@@ -1,6 +1,6 @@
-"""Schema versions of our tables. A change of `nas.storage.tables` comes with a new file in `versions`.
+"""Schema versions of our tables. A change of `nas.storage.tables` needs a new file in `versions`.
 
-Optuna keeps an alembic table of its own in the same database; ours is `nas_alembic_version`.
+Optuna has an alembic table of its own in the same database; ours is `nas_alembic_version`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def current_version(connection: Connection, name: str) -> str | None:
 
 
 def newest_version() -> str | None:
-    """The schema version that `upgrade` brings about."""
+    """The newest schema version."""
     return _scripts().get_current_head()
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring our tables, of a known version or missing, to the newest schema inside the connection's transaction."""
+    """Make our tables, or migrate them to the newest schema, in the connection's transaction."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

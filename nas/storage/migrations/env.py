@@ -1,4 +1,4 @@
-"""Run by alembic: the migrations on the connection that `nas.storage.migrations.upgrade` hands over."""
+"""Run by alembic: the migrations on the connection from `nas.storage.migrations.upgrade`."""
 
 from __future__ import annotations
 
