@@ -41,6 +41,8 @@ class FreshSampler(BaseSampler):
         self._random = RandomSampler(seed=0)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        for sampler in self._looser:
+            sampler.infer_relative_search_space(study, trial)  # TPE notes the groups of its parameters here
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
