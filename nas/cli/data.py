@@ -11,7 +11,7 @@ from nas.studies.spec import TaskSpec
 from nas.tasks.data import DATA, MASKS
 from nas.tasks.data.faults import way_out
 from nas.tasks.data.mask_summary import MaskSummary, summarise_masks
-from nas.tasks.data.summary import Figures, Summary, kinds_of, summarise
+from nas.tasks.data.summary import Figures, Summary, matching_kinds, summarise
 from nas.text import table
 from nas.yaml12 import dump_yaml
 
@@ -23,7 +23,7 @@ _PLACES = 20
 def run(args: argparse.Namespace) -> int:
     classes = tuple(args.classes.split(",")) if args.classes is not None else None
     masks = {kind: MASKS[kind] for kind in MASKS if kind not in DATA}
-    kind, *others = (args.kind,) if args.kind is not None else kinds_of(args.folder, classes, masks | dict(DATA))
+    kind, *others = (args.kind,) if args.kind is not None else matching_kinds(args.folder, classes, masks | dict(DATA))
     if others:
         say(f"{args.folder} is read as {kind}; its layout also fits --kind {' or '.join(others)}")
     source = {"kind": kind, "root": args.folder, "classes": classes}

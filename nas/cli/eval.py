@@ -7,7 +7,7 @@ import argparse
 from nas.cli.output import say, show
 from nas.cli.tables import metric_lines
 from nas.exports import evaluate
-from nas.tasks.data.occurrence import with_close
+from nas.tasks.data.classes import with_close
 
 
 def run(args: argparse.Namespace) -> int:

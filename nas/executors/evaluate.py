@@ -22,7 +22,7 @@ from nas.necks.topologies import fpn
 from nas.studies.metrics import Metrics, finite, measure_model
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
-from nas.tasks.device import Device, here
+from nas.tasks.device import Device, local_device
 
 REFERENCE_WIDTH = 64
 """Width of the reference FPN whose latency is measured beside every other."""
@@ -69,7 +69,7 @@ def _user_metrics(task: Task, model: nn.Module, job: Job) -> Metrics:
     model.eval()
     try:
         with torch.inference_mode():
-            return measure_model(job.metrics, model, task.validation, here(task.device))
+            return measure_model(job.metrics, model, task.validation, local_device(task.device))
     except UserError as error:
         raise TrialFailed(str(error)) from error
 

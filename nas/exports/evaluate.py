@@ -16,9 +16,9 @@ from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Frame
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
-from nas.tasks.data.occurrence import absent
+from nas.tasks.data.classes import absent
 from nas.tasks.detection import DetectionTask
-from nas.tasks.device import resolved
+from nas.tasks.device import resolve_device
 from nas.tasks.segmentation import SegmentationTask
 from nas.tasks.supervised import SupervisedTask
 
@@ -81,7 +81,7 @@ def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> Supe
         cold=False,
         backbone_rate=1.0,
         cache="none",
-        device=resolved(spec.device),
+        device=resolve_device(spec.device),
         precision="fp32",
         targets=None,
         train_maps=None,
@@ -89,5 +89,5 @@ def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> Supe
         fingerprint="",
         elsewhere=frozenset(),
         frame=Frame(channels=model.backbone.channels, image_size=spec.image_size),
-        available=frozenset(task.metrics_of(dataset.val)),
+        available=frozenset(task.available_metrics(dataset.val)),
     )

@@ -18,7 +18,6 @@ from nas.exports.loader import load_model
 from nas.models import Detector, HeadedModel, Segmenter
 from nas.models.segmenter import BACKGROUND
 from nas.tasks.cache import to_tensor
-from nas.tasks.data.colours import rgb
 from nas.tasks.data.letterbox import Decoded, decode, threads, unletterbox
 from nas.tasks.data.picture import opened
 
@@ -139,7 +138,7 @@ def _pictures(
 ) -> dict[str, Image.Image]:
     """Pictures of a result by kind, at the size of the image and upright."""
     with opened(path.read_bytes(), max(result["width"], result["height"])) as picture:
-        pixels = np.asarray(rgb(picture.image)[0])
+        pixels = np.asarray(picture.image)
     if labels is None:
         return {"boxes": draw_boxes(pixels, result["boxes"], classes)}
     return {"classes": class_map(labels, classes), "overlay": overlay(pixels, labels, classes)}

@@ -13,8 +13,8 @@ from nas.models.cost import target_fault
 from nas.studies.catalog import change_study
 from nas.studies.spec import DataSpec, StudySpec, TaskSpec
 from nas.tasks import data
-from nas.tasks.data.summary import kinds_of
-from nas.tasks.device import fault_of_device
+from nas.tasks.data.summary import matching_kinds
+from nas.tasks.device import device_fault
 
 DIGITS = "digits"
 """The embedded data, which have no folder."""
@@ -42,7 +42,7 @@ def changed_task(
         raise SpecError(str(directory), file.faults)
     task = file.study.task
     faults = tasks.check(task, takes_backbone(config, task, init))
-    machine = {"device": fault_of_device(task.device), "latency_target": target_fault(task.latency_target)}
+    machine = {"device": device_fault(task.device), "latency_target": target_fault(task.latency_target)}
     faults += [Fault(f"task.{key}", fault) for key, fault in machine.items() if fault is not None]
     faults = file.located(faults)
     if task.kind != config.task.kind:
@@ -73,7 +73,7 @@ def data_kind(task: str, folder: str, classes: tuple[str, ...]) -> str:
     """The kind of the data in a folder, by its layout, for a task of kind `task`."""
     if folder == DIGITS:
         return DIGITS
-    return kinds_of(folder, classes)[0] if tasks.TASKS[task].data is data.DATA else "masks"
+    return matching_kinds(folder, classes)[0] if tasks.TASKS[task].data is data.DATA else "masks"
 
 
 def _moved_data(task: TaskSpec, folder: str, classes: tuple[str, ...], kind_is_set: bool) -> DataSpec:

@@ -18,7 +18,7 @@ from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate, first_
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec, TaskSpec
 from nas.tasks.base import Say
-from nas.tasks.training import FIRST, milestones
+from nas.tasks.training import FIRST_MEASURED, milestones
 
 ENOUGH = 20
 """Fewest necks behind a choice. With fewer, a setting can only be rejected."""
@@ -105,7 +105,8 @@ def check_search(spec: StudySpec, seeds: int) -> None:
         if task.schedule != "constant"
     ]
     if len(milestones(spec.full_task.epochs)) < 2:
-        message = f"a curve of {spec.full_task.epochs} epochs has no start to be judged: take {FIRST + 1} or more"
+        least = FIRST_MEASURED + 1
+        message = f"a curve of {spec.full_task.epochs} epochs has no start to be judged: take {least} or more"
         faults.append(Fault("full.epochs", message))
     if seeds < 2:
         faults.append(Fault("--seeds", "each run is judged by other seeds than its own: take 2 or more"))

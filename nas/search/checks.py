@@ -19,8 +19,8 @@ from nas.studies import catalog
 from nas.studies.certificate import trained_objective
 from nas.studies.metrics import CONSTRAINED, FORECASTS, METRICS, architecture_metrics
 from nas.studies.spec import GRAPHS, StudySpec
-from nas.tasks.device import fault_of_device
-from nas.tasks.training import FIRST, milestones
+from nas.tasks.device import device_fault
+from nas.tasks.training import FIRST_MEASURED, milestones
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of characters that print nothing, or end a line."""
@@ -124,7 +124,7 @@ def _machine(spec: StudySpec) -> list[Fault]:
     device = latency = None
     if task.device == "cuda":
         device = None if spec.workers.gpus else "workers without a GPU have no cuda: set workers.gpus"
-        device = fault_of_device("cuda") if spec.executor == "local" else device
+        device = device_fault("cuda") if spec.executor == "local" else device
     if spec.address is None:
         latency = target_fault(target)
     if target == "onnxruntime":
@@ -184,6 +184,8 @@ def _forecast(spec: StudySpec) -> list[Fault]:
     ]
     forecasts = [o.metric for o in spec.objectives if o.needs_certificate]
     if forecasts and len(milestones(spec.task.epochs)) < 2:
-        message = f"{forecasts[0]} needs two points of a curve: take {FIRST + 1} or more, not {spec.task.epochs}"
+        message = (
+            f"{forecasts[0]} needs two points of a curve: take {FIRST_MEASURED + 1} or more, not {spec.task.epochs}"
+        )
         faults.append(Fault("task.epochs", message))
     return faults

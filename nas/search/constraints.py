@@ -15,7 +15,7 @@ from nas.necks.spec import NeckSpec
 from nas.search_space import SearchSpace
 from nas.studies.metrics import Metrics, architecture_metrics
 from nas.tasks.base import Task
-from nas.tasks.device import here
+from nas.tasks.device import local_device
 
 STATIC = ("params", "macs", "neck_params", "neck_macs", "activation_bytes")
 """Metrics known without a machine."""
@@ -79,7 +79,7 @@ def check_latency(space: SearchSpace, task: Task, bound: float) -> None:
     Raises:
         SpecError: that part alone is over the bound.
     """
-    frame, device = task.frame, here(task.device)
+    frame, device = task.frame, local_device(task.device)
     if device.type != task.device:
         return
     coarsest = space.coarsest_input(frame)

@@ -1,14 +1,15 @@
 """Tasks: the data, the backbone and the training that every neck of a study shares.
 
 `base` is the protocol, `detection` and `segmentation` are the two kinds, `data` reads data sets, `cache` keeps backbone
-features. Knows nothing of executors, databases or Optuna. Here tasks are found by kind:
-`check` finds faults before anything is read, `load` reads data and weights, and `settle` ends the preparation.
+features. Knows nothing of executors, databases or Optuna. Here tasks are found by kind: `check` finds faults before
+anything is read, `load` reads data and weights, and `settle` ends the preparation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from nas.errors import Fault, SpecError, UserError
 from nas.plugins import Table
@@ -16,11 +17,25 @@ from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.base import Say, Task
 
-if TYPE_CHECKING:
-    from nas.models.boxes import BoxHead
-    from nas.models.pixels import PixelHead
-
 Load = Callable[[TaskSpec, Say, bytes | None, Collection[str]], Task]
+
+
+class Kind(NamedTuple):
+    """A kind of task.
+
+    Attributes:
+        load: `f(spec, say, backbone, known) -> Task` reads its data and weights. `backbone` are the bytes that an
+            earlier launch shared among its trials (`Task.shared`), None at the first. `known` are the classes of the
+            model that `nas train` trains further; they may have no object in the data. A search passes none.
+        data: the data kinds that have its labels; None: it reads its own data and checks `task.data` itself.
+        check: faults that only this kind of task has.
+        settle: the slow end of its preparation, which sets the fingerprint.
+    """
+
+    load: Load
+    data: Mapping[str, data.Loader] | None = None
+    check: Callable[[TaskSpec], list[Fault]] = lambda spec: []
+    settle: Callable[[Task, Say], Task] = lambda task, say: task
 
 
 def _detection(spec: TaskSpec, say: Say, backbone: bytes | None, known: Collection[str]) -> Task:
@@ -43,65 +58,42 @@ def _settle(task: Task, say: Say) -> Task:
     return settle_task(task, say)
 
 
-class Kind(NamedTuple):
-    """A kind of task.
-
-    Attributes:
-        load: `f(spec, say, backbone, known) -> Task`: reads its data and weights. `backbone` are the bytes that an
-            earlier launch shared among its trials (`Task.shared`), None at the first. `known` are the classes of the
-            model that `nas train` trains further; they may have no object in the data. A search gives none.
-        data: the data kinds that have its labels; None: it reads its own data, and `task.data` is its own affair.
-        check: faults that only this kind of task has.
-        settle: the slow end of its preparation, which gives the fingerprint.
-    """
-
-    load: Load
-    data: Mapping[str, data.Loader] | None = None
-    check: Callable[[TaskSpec], list[Fault]] = lambda spec: []
-    settle: Callable[[Task, Say], Task] = lambda task, say: task
-
-
-def _boxes(spec: TaskSpec) -> list[Fault]:
+def _check_head(spec: TaskSpec, boxes: bool) -> list[Fault]:
     from nas.models.boxes import BoxHead
-
-    return _head(spec, BoxHead, "finds no boxes")
-
-
-def _pixels(spec: TaskSpec) -> list[Fault]:
+    from nas.models.heads import HEADS, names_of
     from nas.models.pixels import PixelHead
 
-    faults = _head(spec, PixelHead, "does not classify pixels")
-    if spec.head_scale != 1:
-        message = "scales the boxes that a level answers for, and segmentation has none: leave it out"
+    kind, base = spec.head_kind, BoxHead if boxes else PixelHead
+    fault, fitting = None, ", ".join(names_of(base))
+    if kind not in HEADS:
+        fault = f"unknown {kind!r}; one of {fitting}"
+    else:
+        try:
+            if not issubclass(HEADS[kind], base):
+                lacks = "finds no boxes" if boxes else "does not classify pixels"
+                fault = f"{kind} {lacks}, which {spec.kind} needs; one of {fitting}"
+        except UserError as error:  # a package that cannot be used
+            fault = str(error)
+    faults = [Fault("task.head", fault)] if fault is not None else []
+    if not boxes and spec.head_scale != 1:
+        message = "scales the boxes that a level is assigned, and segmentation has none: leave it out"
         faults.append(Fault("task.head_scale", message))
     return faults
 
 
-def _head(spec: TaskSpec, base: type[BoxHead] | type[PixelHead], lacks: str) -> list[Fault]:
-    """What keeps the head from this task."""
-    from nas.models.heads import HEADS, names_of
-
-    kind, fitting = spec.head_kind, ", ".join(names_of(base))
-    if kind not in HEADS:
-        return [Fault("task.head", f"unknown {kind!r}; one of {fitting}")]
-    try:
-        fits = issubclass(HEADS[kind], base)
-    except UserError as error:  # a package that cannot be used
-        return [Fault("task.head", str(error))]
-    return [] if fits else [Fault("task.head", f"{kind} {lacks}, which {spec.kind} needs; one of {fitting}")]
-
-
 TASKS = Table("tasks", Kind) | {
-    "detection": Kind(_detection, data.DATA, _boxes, _settle),
-    "segmentation": Kind(_segmentation, data.MASKS, _pixels, _settle),
+    "detection": Kind(_detection, data.DATA, partial(_check_head, boxes=True), _settle),
+    "segmentation": Kind(_segmentation, data.MASKS, partial(_check_head, boxes=False), _settle),
 }
 """Task kind -> what it is."""
 
 
-def check(spec: TaskSpec, kept: bool = False) -> list[Fault]:
+def check(spec: TaskSpec, has_weights: bool = False) -> list[Fault]:
     """What is wrong with a task, seen without reading images or building models; paths from the study's root.
 
-    `kept`: the backbone's weights are at hand, and need not come from where the task has them.
+    Args:
+        spec: the task.
+        has_weights: the caller has the backbone's weights, so that the task's own source of them does not matter.
     """
     kind = TASKS.get(spec.kind)
     kinds = data.DATA if kind is None else kind.data
@@ -113,23 +105,18 @@ def check(spec: TaskSpec, kept: bool = False) -> list[Fault]:
         faults.append(Fault("task.kind", f"unknown {spec.kind!r}; one of {', '.join(TASKS)}"))
     from nas.tasks.weights import check_backbone
 
-    return faults + check_backbone(spec, kept)
+    return faults + check_backbone(spec, has_weights)
 
 
 def load(
-    spec: TaskSpec,
-    say: Say,
-    backbone: bytes | None = None,
-    *,
-    checked: bool = False,
-    known: Collection[str] = (),
+    spec: TaskSpec, say: Say, backbone: bytes | None = None, *, checked: bool = False, known: Collection[str] = ()
 ) -> Task:
-    """Read the data and the backbone's weights, and plan the cache.
+    """Read the data and the backbone's weights, and choose the cache. `settle` ends the preparation.
 
-    The task tells its frame, costs and metrics from here on. `settle` ends the preparation.
+    From here on the task has its frame, and can compute costs and metrics.
 
     Args:
-        spec: what is asked for.
+        spec: the task.
         say: called with what is found and chosen, a line at a time.
         backbone: weights that an earlier launch of the same study shared among its trials (`Task.shared`).
         checked: whether the caller found no faults by `check`.
@@ -138,14 +125,14 @@ def load(
     Raises:
         SpecError, UserError: the task cannot be set up as asked.
     """
-    faults = [] if checked else check(spec, kept=backbone is not None)
+    faults = [] if checked else check(spec, has_weights=backbone is not None)
     if faults:
         raise SpecError("", faults)
     return TASKS[spec.kind].load(spec, say, backbone, known)
 
 
 def settle(task: Task, say: Say) -> Task:
-    """The loaded task ready for trials: its backbone warmed up if it came without weights, and its fingerprint."""
+    """The loaded task ready for trials: its backbone warmed up if it had no weights, and its fingerprint set."""
     return TASKS[task.spec.kind].settle(task, say)
 
 

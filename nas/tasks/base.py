@@ -28,9 +28,9 @@ class Task(ABC):
     that have no value here. An entry `nas.tasks.Kind(load=...)` in the table `tasks` makes it from a `TaskSpec`.
 
     Attributes:
-        spec: what was asked for; a task of your own finds what else it needs in `spec.options`.
+        spec: what was asked for; a task of your own has its further settings in `spec.options`.
         fingerprint: 16 hex digits over everything that can change a result: data, weights, schedule, device, precision.
-            `fingerprint_of` makes one.
+            `task_fingerprint` makes one.
         elsewhere: the fingerprints that it has on other kinds of machine.
         device: where models are trained and timed, on every worker.
         frame: what the backbone offers a search space.
@@ -50,13 +50,13 @@ class Task(ABC):
         return None
 
     def filled(self, say: Say, *, validates: bool = False) -> Self:
-        """The task with its cache filled, as workers are given it: the slow part of preparing, once per driver.
+        """The task with its cache filled, for workers: the slow part of the preparation, once per driver.
 
-        Without that everything else can be asked of a task, but for `train`.
+        Only `train` needs it.
 
         Args:
             say: called with what is done, a line at a time.
-            validates: whether `validation` is wanted on workers.
+            validates: whether workers need `validation`.
         """
         return self
 
@@ -87,7 +87,7 @@ class Task(ABC):
         """
 
     def continuation(self, model: nn.Module, seed: int, epochs: int, state: bytes | None = None) -> Continuation | None:
-        """The training as one that can be left at its end and taken up again; None where the task has none.
+        """The training as one that can be stopped at its end and resumed for more epochs; None where the task has none.
 
         Args:
             model: a fresh one, or with `state` one to be overwritten.
@@ -103,21 +103,21 @@ class Task(ABC):
 
     def weights(self, model: nn.Module) -> bytes:
         """What the training changed, as safetensors; the rest is in `shared`."""
-        from safetensors.torch import save
+        from nas.tasks.weights import packed
 
-        return save({name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()})
+        return packed(model.state_dict())
 
     def shared(self) -> dict[str, bytes]:
         """Weights that all trials share, by name, as safetensors: a frozen backbone."""
         return {}
 
     def details(self) -> dict[str, object]:
-        """What the metrics rest on: area ranges, precision, device."""
+        """How the metrics were measured: area ranges, precision, device."""
         return {"device": self.device}
 
 
-def fingerprint_of(spec: TaskSpec, *contents: bytes) -> str:
-    """A fingerprint of a task of your own: of all that was asked for but the epochs, and of `contents`, its data."""
-    told = json.dumps([spec.model_dump(mode="json", exclude={"epochs"}), EVALUATOR], sort_keys=True)
+def task_fingerprint(spec: TaskSpec, *contents: bytes) -> str:
+    """A fingerprint of a task of your own: of all of `spec` but the epochs, and of `contents`, its data."""
+    settings = json.dumps([spec.model_dump(mode="json", exclude={"epochs"}), EVALUATOR], sort_keys=True)
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
-    return hashlib.sha256(" ".join([told, *digests]).encode()).hexdigest()[:16]
+    return hashlib.sha256(" ".join([settings, *digests]).encode()).hexdigest()[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,51 +23,46 @@ Features = dict[str, NDArray[np.float16]]
 _BATCH = 32
 
 
-class Plan(NamedTuple):
-    """The cache that was chosen, its size in bytes, and the sentence that says so."""
+def choose(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) -> tuple[Cache, str]:
+    """The cache asked for, or the first of `features` (of a frozen backbone), `images` and `none` within `cache_bytes`;
+    and a sentence for the user.
 
-    cache: Cache
-    size: int
-    note: str
-
-
-def plan(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) -> Plan:
-    """Choose among `features` (a frozen backbone alone), `images` and `none`, whichever fits `cache_bytes` first.
-
-    `target` is what the labels of an image take, in bytes; they are held whatever is chosen.
+    Args:
+        spec: the task.
+        frame: the maps of the backbone.
+        train, val: numbers of images.
+        target: bytes of the labels of an image, which are kept whatever is chosen.
 
     Raises:
         SpecError: the cache asked for does not fit, or needs a frozen backbone.
     """
     pixels = 3 * spec.image_size**2
-    a_map = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
+    maps = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
     sizes: dict[Cache, int] = {
-        "features": (a_map + target) * (train * spec.views + val),
+        "features": (maps + target) * (train * spec.views + val),
         "images": (pixels + target) * (train + val),
         "none": 0,
     }
-    frozen = spec.backbone.tune == "frozen"
+    frozen, allowed = spec.backbone.tune == "frozen", _mb(spec.cache_bytes)
     if spec.cache != "auto":
-        if spec.cache == "features" and not frozen:
-            message = f"features can be cached of a frozen backbone alone, and tune is {spec.backbone.tune}: use images"
-            raise SpecError("", [Fault("task.cache", message)])
-        if sizes[spec.cache] > spec.cache_bytes:
-            need, allowed = _mb(sizes[spec.cache]), _mb(spec.cache_bytes)
-            message = f"{spec.cache} take {need}, and cache_bytes allows {allowed}: raise it or use auto"
-            raise SpecError("", [Fault("task.cache", message)])
-        note = f"cache: {spec.cache}, {_mb(sizes[spec.cache])}{_by_path(spec.cache)}"
-        return Plan(spec.cache, sizes[spec.cache], note)
-    options: list[Cache] = ["features", "images", "none"] if frozen else ["images", "none"]
-    chosen = next(c for c in options if sizes[c] <= spec.cache_bytes)
-    asked = ", ".join(f"{c} {_mb(sizes[c])}" for c in options if sizes[c])
-    note = f"cache: {chosen} (auto; {asked}; allowed {_mb(spec.cache_bytes)}){_by_path(chosen)}"
-    if frozen and chosen != "features":
+        chosen, size = spec.cache, _mb(sizes[spec.cache])
+        fault = None
+        if chosen == "features" and not frozen:
+            fault = f"features can be cached of a frozen backbone alone, and tune is {spec.backbone.tune}: use images"
+        elif sizes[chosen] > spec.cache_bytes:
+            fault = f"{chosen} take {size}, and cache_bytes allows {allowed}: raise it or use auto"
+        if fault is not None:
+            raise SpecError("", [Fault("task.cache", fault)])
+        note = f"cache: {chosen}, {size}"
+    else:
+        options = [c for c in sizes if frozen or c != "features"]
+        chosen = next(c for c in options if sizes[c] <= spec.cache_bytes)
+        note = f"cache: {chosen} (auto; {', '.join(f'{c} {_mb(sizes[c])}' for c in options[:-1])}; allowed {allowed})"
+    if chosen == "none":
+        note += "; every worker reads the images by their paths, on other machines too"
+    if spec.cache == "auto" and frozen and chosen != "features":
         note += "; features train several times as fast: allow more task.cache_bytes, or take fewer task.views"
-    return Plan(chosen, sizes[chosen], note)
-
-
-def _by_path(chosen: Cache) -> str:
-    return "; every worker reads the images by their paths, on other machines too" if chosen == "none" else ""
+    return chosen, note
 
 
 def _mb(size: float) -> str:
@@ -76,11 +71,11 @@ def _mb(size: float) -> str:
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """uint8 [N, H, W, 3] -> float (N, 3, H, W) in [0, 1], channels last."""
-    return _sent(torch.from_numpy(images), device).permute(0, 3, 1, 2).float() / 255
+    return _to_device(torch.from_numpy(images), device).permute(0, 3, 1, 2).float() / 255
 
 
-def room(frame: Frame, images: int) -> Features:
-    """Arrays for the maps of `images` images, to be filled by `extract`."""
+def empty_maps(frame: Frame, images: int) -> Features:
+    """Arrays for the maps of `images` images, for `extract` to fill."""
     return {
         f"p{level}": np.empty((images, frame.map_size(level), frame.map_size(level), channels), np.float16)
         for level, channels in frame.channels.items()
@@ -107,14 +102,14 @@ def take(
     dtype: torch.dtype = torch.float32,
 ) -> OrderedDict[str, Tensor]:
     """A batch of cached maps: `dtype` (N, C, H, W), channels last. Rows are copied: Ray's arrays are read-only."""
-    batch: OrderedDict[str, Tensor] = OrderedDict()
-    for name in names:
-        batch[name] = _sent(torch.from_numpy(features[name][index]), device).to(dtype).permute(0, 3, 1, 2)
-    return batch
+    return OrderedDict(
+        (name, _to_device(torch.from_numpy(features[name][index]), device).to(dtype).permute(0, 3, 1, 2))
+        for name in names
+    )
 
 
-def _sent(x: Tensor, device: torch.device) -> Tensor:
-    """`x` on `device`; to a GPU from pinned memory, beside what it computes."""
+def _to_device(x: Tensor, device: torch.device) -> Tensor:
+    """`x` on `device`. A GPU copies from pinned memory while it computes."""
     if device.type == "cuda":
         x = x.pin_memory()
     return x.to(device, non_blocking=True)

@@ -18,7 +18,7 @@ Detections = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.intege
 """Of one image: boxes [K, 4] as x0 y0 x1 y1 in letterboxed pixels, scores [K], labels [K]."""
 
 MAX_DETECTIONS = 100
-"""The best that count, an image and class."""
+"""How many count, the best of an image and class."""
 
 _ALL = "all"
 _WHOLE = 1e10
@@ -65,7 +65,7 @@ def evaluate(split: Split, detections: Sequence[Detections], classes: Sequence[s
     truth = COCO(coco_truth(split, classes))
     found = truth.loadRes(coco_results(detections))
     ranges = {name: list(bounds) for name, bounds in area_ranges(split.image_size).items()}
-    run = COCOeval_faster(truth, found, "bbox", ranges=ranges)  # tells its steps to a logger, not to stdout
+    run = COCOeval_faster(truth, found, "bbox", ranges=ranges)  # logs its steps, and prints nothing
     run.params.maxDets = [MAX_DETECTIONS]
     run.evaluate()
     run.accumulate()
@@ -85,23 +85,14 @@ def coco_truth(split: Split, classes: Sequence[str]) -> dict[str, Any]:
     """The split as the content of a COCO file. Ids count from 1: evaluators take 0 for "unmatched"."""
     height = width = split.image_size
     boxes = _xywh(split.boxes)
-    images_of = np.repeat(np.arange(len(split)), np.diff(split.first))
+    image_ids = np.repeat(np.arange(1, len(split) + 1), np.diff(split.first)).tolist()
+    rows = zip(image_ids, split.labels.tolist(), boxes.tolist(), boxes[:, 2:].prod(axis=1), split.crowd, strict=True)
     return {
         "images": [{"id": i + 1, "height": height, "width": width} for i in range(len(split))],
         "categories": [{"id": k, "name": name} for k, name in enumerate(classes, start=1)],
         "annotations": [
-            {"id": n, "image_id": i + 1, "category_id": label + 1, "bbox": box, "area": area, "iscrowd": int(crowd)}
-            for n, (i, label, box, area, crowd) in enumerate(
-                zip(
-                    images_of.tolist(),
-                    split.labels.tolist(),
-                    boxes.tolist(),
-                    boxes[:, 2:].prod(axis=1).tolist(),
-                    split.crowd.tolist(),
-                    strict=True,
-                ),
-                start=1,
-            )
+            {"id": n, "image_id": i, "category_id": label + 1, "bbox": box, "area": float(area), "iscrowd": int(crowd)}
+            for n, (i, label, box, area, crowd) in enumerate(rows, start=1)
         ],
     }
 

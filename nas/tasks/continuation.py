@@ -1,4 +1,4 @@
-"""Continuation: a training that another process can take up at its last epoch for more of them, bit for bit."""
+"""Continuation: a training that another process can resume at its end for more epochs, bit for bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FROZEN = "backbone."
 
 
 class Continuation:
-    """The training of one model, which may go on from the `state` of a shorter one with the same seed and settings.
+    """The training of one model, which may resume the `state` of a shorter one with the same seed and settings.
 
     At a constant learning rate a training of 8 epochs begins as one of 4, so the state after 4 epochs is all that is
     needed (see decisions: constant-rate-and-average).
@@ -62,7 +62,7 @@ class Continuation:
             self.training.load_state_dict(found["training"])
             set_random_states(found["random"])
         except (RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise NASError(f"the state of a training cannot be taken up ({error})") from error
+            raise NASError(f"the state of a training cannot be resumed ({error})") from error
 
 
 def random_states() -> list[Tensor]:

@@ -16,12 +16,11 @@ from nas.models.boxes import Truth
 from nas.models.detector import Detector
 from nas.necks.architecture import HeadSpec
 from nas.studies.metrics import Metrics
-from nas.studies.spec import TaskSpec
 from nas.tasks import coco_metrics
 from nas.tasks.data import DATA, Dataset, Split
 from nas.tasks.outcomes import DetectionOutcomes, detection_outcomes
 from nas.tasks.supervised import BATCH, Index, Session, SupervisedTask
-from nas.tasks.views import Boxes, Rows, Tile, boxes_of
+from nas.tasks.views import Boxes, Rows, Tile, view_boxes
 
 _ASSIGNMENTS = 2**28
 """Bytes of assignments that a worker keeps: each takes seconds to make, and trials share them."""
@@ -43,25 +42,21 @@ class DetectionTask(SupervisedTask[Targets]):
     quality = ("ap", "AP")
 
     @staticmethod
-    def metrics_of(split: Split) -> set[str]:
+    def available_metrics(split: Split) -> set[str]:
         return coco_metrics.available(split)
 
     @staticmethod
-    def labels_of(dataset: Dataset) -> str:
+    def describe_labels(dataset: Dataset) -> str:
         return f"{len(dataset.train.boxes) + len(dataset.val.boxes):,} boxes"
-
-    @staticmethod
-    def target_bytes(spec: TaskSpec) -> int:
-        return 0
 
     def head(self) -> HeadSpec:
         spec = self.spec
         return HeadSpec(kind=spec.head_kind, classes=self.dataset.classes, convs=spec.head_convs, scale=spec.head_scale)
 
     def labels(self, view: Sequence[Tile]) -> tuple[Boxes, Rows]:
-        return boxes_of(self.dataset.train, view)
+        return view_boxes(self.dataset.train, view)
 
-    def gathered(self, labels: Sequence[tuple[Boxes, Rows]]) -> Targets:
+    def collate(self, labels: Sequence[tuple[Boxes, Rows]]) -> Targets:
         return padded(self.dataset.train, labels)
 
     def session(self, model: Detector) -> DetectionSession:
@@ -80,10 +75,10 @@ class DetectionSession(Session):
     def __init__(self, task: DetectionTask, model: Detector) -> None:
         super().__init__(task, model)
         self.points = model.head.points(model.sizes(), self.device)
-        self.assigned = None if task.targets is None else self._assigned(task.targets)
+        self.assigned = None if task.targets is None else self._shared_assignment(task.targets)
 
-    def _assigned(self, targets: Targets) -> Tensor:
-        """Which box each point answers for, in every cached view: what only kind and levels of a head decide."""
+    def _shared_assignment(self, targets: Targets) -> Tensor:
+        """The box that each point is assigned in every cached view; only kind and levels of the head decide it."""
         head = self.model.head
         known = _assignments.setdefault(self.task, {})
         key = (type(head).__name__, head.levels, head.scale)
@@ -94,16 +89,11 @@ class DetectionSession(Session):
         return known[key]
 
     def _assign(self, targets: Targets) -> Tensor:
-        boxes, _, valid = targets
-        rows = range(0, len(boxes), BATCH)
-        parts = [
-            self.model.head.assign(
-                self.points,
-                torch.from_numpy(boxes[a : a + BATCH].copy()).to(self.device),
-                torch.from_numpy(valid[a : a + BATCH].copy()).to(self.device),
-            ).to(torch.int16)
-            for a in rows
-        ]
+        parts = []
+        for a in range(0, len(targets.boxes), BATCH):
+            boxes, valid = (torch.from_numpy(x[a : a + BATCH].copy()) for x in (targets.boxes, targets.valid))
+            assigned = self.model.head.assign(self.points, boxes.to(self.device), valid.to(self.device))
+            parts.append(assigned.to(torch.int16))
         return torch.cat(parts)
 
     def loss(self, index: Index) -> Tensor:
@@ -117,7 +107,7 @@ class DetectionSession(Session):
             features, targets = self.fresh(index)
             truth = Truth(*(torch.from_numpy(x).to(self.device) for x in targets))
             assigned = head.assign(self.points, truth.boxes, truth.valid)
-        with self.precise():
+        with self.autocast():
             maps = self.model.pyramid(features)
             return head.training_loss(maps, self.points, truth, assigned, self.generator)
 
@@ -135,17 +125,16 @@ class DetectionSession(Session):
 
 
 def padded(split: Split, views: Sequence[tuple[Boxes, Rows]]) -> Targets:
-    """Targets of views, whose boxes were those of the split; crowds and boxes under a pixel are not trained on."""
+    """Targets of views, from their boxes and which of the split's boxes these were.
+
+    Crowds and boxes under a pixel are not trained on.
+    """
     rows = []
     for boxes, own in views:
         keep = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1) & ~split.crowd[own]
         rows.append((boxes[keep], split.labels[own[keep]]))
-    most = max(len(b) for b, _ in rows)
-    targets = Targets(
-        np.zeros((len(rows), most, 4), np.float32),
-        np.zeros((len(rows), most), np.int64),
-        np.zeros((len(rows), most), np.bool_),
-    )
+    shape = len(rows), max(len(b) for b, _ in rows)
+    targets = Targets(np.zeros((*shape, 4), np.float32), np.zeros(shape, np.int64), np.zeros(shape, np.bool_))
     for k, (boxes, labels) in enumerate(rows):
         targets.boxes[k, : len(boxes)] = boxes
         targets.labels[k, : len(boxes)] = labels

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.models import Segmenter
@@ -19,24 +18,22 @@ from nas.tasks.data import MASKS, Dataset, Split
 from nas.tasks.outcomes import SegmentationOutcomes, segmentation_outcomes
 from nas.tasks.segmentation_metrics import Counts
 from nas.tasks.supervised import Index, Session, SupervisedTask
-from nas.tasks.views import Mask, Tile, mask_of
-
-Masks = NDArray[np.uint8]
+from nas.tasks.views import Mask, Tile, view_mask
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentationTask(SupervisedTask[Masks]):
+class SegmentationTask(SupervisedTask[Mask]):
     """A prepared segmentation task. Targets are class maps uint8 [N, S, S]: 0 the background, 255 void."""
 
     kinds = MASKS
     quality = ("miou", "mIoU")
 
     @staticmethod
-    def metrics_of(split: Split) -> set[str]:
+    def available_metrics(split: Split) -> set[str]:
         return segmentation_metrics.available(split)
 
     @staticmethod
-    def labels_of(dataset: Dataset) -> str:
+    def describe_labels(dataset: Dataset) -> str:
         assert dataset.val.masks is not None
         return f"{100 * np.mean(dataset.val.masks == 0):.0f} % of the validation pixels background"
 
@@ -49,9 +46,9 @@ class SegmentationTask(SupervisedTask[Masks]):
 
     def labels(self, view: Sequence[Tile]) -> Mask:
         assert self.dataset.train.masks is not None
-        return mask_of(self.dataset.train.masks, view)
+        return view_mask(self.dataset.train.masks, view)
 
-    def gathered(self, labels: Sequence[Mask]) -> Masks:
+    def collate(self, labels: Sequence[Mask]) -> Mask:
         return np.stack(labels)
 
     def session(self, model: Segmenter) -> SegmentationSession:
@@ -68,7 +65,9 @@ class SegmentationSession(Session):
             features, masks = self.cached(index), self.task.targets[index]
         else:
             features, masks = self.fresh(index)
-        return self.model.head.loss(self.outputs(features), torch.from_numpy(masks).to(self.device).long())
+        with self.autocast():
+            outputs = self.model.head(self.model.pyramid(features))
+        return self.model.head.loss(outputs, torch.from_numpy(masks).to(self.device).long())
 
     def found(self, index: Index) -> list[Counts]:
         val = self.task.dataset.val

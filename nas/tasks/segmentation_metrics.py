@@ -1,11 +1,11 @@
 """Mean intersection over union, at the letterboxed resolution: the whole, and by the size of the objects.
 
-All come from one confusion matrix over the whole validation set, [territory, truth, found]; void pixels, the padding
-among them, are left out. The IoU of a class is m_kk / (sum_j m_kj + sum_j m_jk - m_kk).
+All come from one confusion matrix over the whole validation set, [territory, truth, found], without void pixels and
+padding. The IoU of a class is m_kk / (sum_j m_kj + sum_j m_jk - m_kk).
 
-`miou` is the mean over the classes that occur, the background among them; `accuracy` the share of pixels that are
-right. `miou_small` is the mean over the foreground classes with an object of that size, within the territory of small
-objects alone: the pixels to which a small object is the nearest (`nas.tasks.data.territories`); so for the others.
+`miou` is the mean over the classes that occur, with the background; `accuracy` the share of pixels that are right.
+`miou_small` is the mean over the foreground classes with a small object, within the territory of small objects: the
+pixels whose nearest object is small (`nas.tasks.data.territories`); `miou_medium` and `miou_large` likewise.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def counts(
 
 
 def metrics(total: Counts) -> Metrics:
-    """miou, accuracy, miou_small, miou_medium and miou_large; None without a pixel or an object to judge by."""
+    """miou, accuracy, miou_small, miou_medium and miou_large; None without a pixel or an object to measure it on."""
     whole = total.sum(0)
     result: Metrics = {
         "miou": _mean(whole, first=0),
@@ -51,7 +51,7 @@ def available(split: Split) -> set[str]:
 
 
 def _mean(matrix: Counts, first: int) -> float | None:
-    """Mean IoU over the labels from `first` that truly occur."""
+    """Mean IoU over the labels from `first` that occur in the truth."""
     right = np.diagonal(matrix)
     union = matrix.sum(0) + matrix.sum(1) - right
     labels = np.flatnonzero(matrix.sum(1) > 0)

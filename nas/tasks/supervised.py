@@ -27,18 +27,18 @@ from nas.studies.metrics import Metrics
 from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks.base import Say, Task
-from nas.tasks.cache import Cache, Features, extract, room, take, to_tensor
+from nas.tasks.cache import Cache, Features, empty_maps, extract, take, to_tensor
 from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.continuation import Continuation
 from nas.tasks.data import Dataset, Loader, Split
-from nas.tasks.device import Device, Precision, dtype, here
+from nas.tasks.device import Device, Precision, dtype, local_device
 from nas.tasks.outcomes import Outcomes
 from nas.tasks.training import Group, Training
-from nas.tasks.views import Pixels, Tile, pixels_of, tiles
+from nas.tasks.views import Pixels, Tile, tiles, view_pixels
 from nas.tasks.weights import packed, tensors
 
 PRETRAINED_RATE = 0.1
-"""Part of the rate at which weights that come with a backbone are tuned: the full rate would soon undo them."""
+"""Share of the rate at which given weights of a backbone are tuned: the full rate would soon undo them."""
 
 _CHUNK = 128
 """Images that are decoded at a time for the cache."""
@@ -55,6 +55,8 @@ class SupervisedTask(Task, Generic[T]):
     """A prepared task of labelled images; `nas.tasks.prepare` makes it. T are the targets of a batch.
 
     Attributes:
+        kinds: data kind -> loader, of those that have the labels.
+        quality: the metric that sums a model up, and its name in a sentence.
         dataset: the images, held or not.
         backbone: its structure with all its levels.
         state: its weights as numpy arrays, by the names of `Backbone`.
@@ -64,16 +66,11 @@ class SupervisedTask(Task, Generic[T]):
         cache: what is kept: features, images, or none.
         precision: of training.
         targets: with cached features, those of view v of training image i at row v * images + i.
-        train_maps, val_maps: cached features, likewise.
-
-    With features to be cached, the last three are there once it is `filled`.
+        train_maps, val_maps: cached features, likewise. If features are cached, `filled` sets these and `targets`.
     """
 
     kinds: ClassVar[Mapping[str, Loader]]
-    """Data kind -> loader, of those that have the labels."""
-
     quality: ClassVar[tuple[str, str]]
-    """The metric that sums a model up, and its name in a sentence."""
 
     spec: TaskSpec
     dataset: Dataset
@@ -95,18 +92,18 @@ class SupervisedTask(Task, Generic[T]):
 
     @staticmethod
     @abstractmethod
-    def metrics_of(split: Split) -> set[str]:
+    def available_metrics(split: Split) -> set[str]:
         """The metrics that a validation split can give."""
 
     @staticmethod
     @abstractmethod
-    def labels_of(dataset: Dataset) -> str:
-        """How many labels there are, in words."""
+    def describe_labels(dataset: Dataset) -> str:
+        """How many labels there are, for the user."""
 
     @staticmethod
-    @abstractmethod
     def target_bytes(spec: TaskSpec) -> int:
-        """What the target of an image takes in memory; 0 where it is nothing beside the image."""
+        """Bytes of the target of an image; 0 where it is little beside the image."""
+        return 0
 
     @abstractmethod
     def head(self) -> HeadSpec:
@@ -114,21 +111,21 @@ class SupervisedTask(Task, Generic[T]):
 
     @abstractmethod
     def labels(self, view: Sequence[Tile]) -> Any:
-        """What a view of training images shows."""
+        """The labels of a view of training images."""
 
     @abstractmethod
-    def gathered(self, labels: Sequence[Any]) -> T:
-        """The targets of views with these `labels`."""
+    def collate(self, labels: Sequence[Any]) -> T:
+        """The targets of a batch of views with these `labels`."""
 
     @abstractmethod
     def session(self, model: Any) -> Session:
-        """The training of a model, for whoever takes its steps by himself."""
+        """The training of a model, step by step."""
 
-    def viewed(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, Any]:
+    def view(self, i: int, pixels: Pixels, v: int) -> tuple[Pixels, Any]:
         """View `v` of training image `i`, whose pixels are given, and its labels."""
         train = self.dataset.train
         view = tiles(self.spec, train, i, v)
-        return pixels_of(train, view, pixels), self.labels(view)
+        return view_pixels(train, view, pixels), self.labels(view)
 
     @property
     def validation(self) -> Split:
@@ -141,29 +138,26 @@ class SupervisedTask(Task, Generic[T]):
         with torch.random.fork_rng():
             backbone = Backbone(self.backbone).eval()
         load_state(backbone, tensors(self.state), "the study's backbone")
-        device = here(self.device)
+        device = local_device(self.device)
         backbone = backbone.to(memory_format=torch.channels_last).to(device)
-        train_maps, val_maps = room(self.frame, views * len(train)), room(self.frame, len(val))
+        train_maps, val_maps = empty_maps(self.frame, views * len(train)), empty_maps(self.frame, len(val))
         labels = []
         with intra_op_threads(available_cpus()):
             for v in range(views):
-                for index in _chunks(len(train)):
+                for index in _chunks(len(train), _CHUNK):
                     pixels = train.batch(index)
-                    seen = [self.viewed(int(i), pixels[k], v) for k, i in enumerate(index)]
+                    seen = [self.view(int(i), pixels[k], v) for k, i in enumerate(index)]
                     first = v * len(train) + int(index[0])
                     extract(backbone, np.stack([p for p, _ in seen]), device, train_maps, first)
                     labels += [own for _, own in seen]
-            for index in _chunks(len(val)):
+            for index in _chunks(len(val), _CHUNK):
                 extract(backbone, val.batch(index), device, val_maps, int(index[0]))
         size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
         say(f"cache: {views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
-        if validates:
-            kept = val if val.images is not None else replace(val, images=val.batch(np.arange(len(val))))
-        else:
-            kept = replace(val, images=None)
-        without = replace(self.dataset, train=replace(train, images=None), val=kept)
-        targets = self.gathered(labels)
-        return replace(self, dataset=without, targets=targets, train_maps=train_maps, val_maps=val_maps)
+        kept = val.held() if validates else replace(val, images=None)
+        dataset = replace(self.dataset, train=replace(train, images=None), val=kept)
+        targets = self.collate(labels)
+        return replace(self, dataset=dataset, targets=targets, train_maps=train_maps, val_maps=val_maps)
 
     def architecture(self, neck: NeckSpec) -> Architecture:
         backbone = self.backbone.model_copy(update={"levels": neck.inputs})
@@ -175,12 +169,9 @@ class SupervisedTask(Task, Generic[T]):
         return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def details(self) -> dict[str, object]:
-        ranges = area_ranges(self.spec.image_size)
-        return {
-            "area_ranges": {k: [low, high if np.isfinite(high) else None] for k, (low, high) in ranges.items()},
-            "device": self.device,
-            "precision": self.precision,
-        }
+        ranges = area_ranges(self.spec.image_size).items()
+        bounds = {size: [low, high if np.isfinite(high) else None] for size, (low, high) in ranges}
+        return {"area_ranges": bounds, "device": self.device, "precision": self.precision}
 
     def shared(self) -> dict[str, bytes]:
         if self.spec.backbone.tune != "frozen":
@@ -209,9 +200,9 @@ class SupervisedTask(Task, Generic[T]):
         return Continuation(model, training, frozen=self.spec.backbone.tune == "frozen", state=state)
 
 
-def _chunks(count: int) -> Iterator[Index]:
-    for start in range(0, count, _CHUNK):
-        yield np.arange(start, min(start + _CHUNK, count), dtype=np.int64)
+def _chunks(count: int, size: int) -> Iterator[Index]:
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count), dtype=np.int64)
 
 
 class Session(ABC):
@@ -260,9 +251,8 @@ class Session(ABC):
             (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
         ]
         buffers = [x for part in model.modules() if part.training for x in part.buffers(recurse=False)]
-        return Training(
-            task.spec, groups, buffers, len(task.dataset.train), self.loss, self.measure, seed, epochs, self.generator
-        )
+        images = len(task.dataset.train)
+        return Training(task.spec, groups, buffers, images, self.loss, self.measure, seed, epochs, self.generator)
 
     def measure(self, lock: MeasurementLock) -> Metrics:
         """The task's metrics on the validation images."""
@@ -277,21 +267,15 @@ class Session(ABC):
     def _find(self, guard: Callable[[], AbstractContextManager[Any]]) -> list[Any]:
         """What the model finds in all validation images; each batch under its own guard."""
         self.model.eval()
-        count = len(self.task.dataset.val)
         found: list[Any] = []
-        for start in range(0, count, BATCH):
+        for index in _chunks(len(self.task.dataset.val), BATCH):
             with guard():
-                found += self.found(np.arange(start, min(start + BATCH, count)))
+                found += self.found(index)
         self._train_mode()
         return found
 
-    def outputs(self, features: Mapping[str, Tensor]) -> Any:
-        """The head's outputs in the precision of training."""
-        with self.precise():
-            return self.model.head(self.model.pyramid(features))
-
-    def precise(self) -> torch.autocast:
-        """The precision of training, for what is computed inside."""
+    def autocast(self) -> torch.autocast:
+        """A context with the precision of training."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def cached(self, index: Index) -> OrderedDict[str, Tensor]:
@@ -304,12 +288,12 @@ class Session(ABC):
         task = self.task
         views, images = np.divmod(index, len(task.dataset.train))
         pixels = task.dataset.train.batch(images)
-        parts = [task.viewed(i, own, v) for i, own, v in zip(images.tolist(), pixels, views.tolist(), strict=True)]
+        parts = [task.view(i, own, v) for i, own, v in zip(images.tolist(), pixels, views.tolist(), strict=True)]
         seen = to_tensor(np.stack([p for p, _ in parts]), self.device)
         grad = torch.is_grad_enabled() and bool(task.tuned)
-        with torch.set_grad_enabled(grad), self.precise():
+        with torch.set_grad_enabled(grad), self.autocast():
             features: OrderedDict[str, Tensor] = self.model.backbone(seen)
-        return features, task.gathered([labels for _, labels in parts])
+        return features, task.collate([labels for _, labels in parts])
 
     def validated(self, index: Index) -> Any:
         """The head's outputs for the validation images `index`, in float32."""

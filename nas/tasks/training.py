@@ -21,24 +21,24 @@ from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec
 
 Group = tuple[float, Sequence[nn.Parameter]]
-"""A factor of the rate, and the parameters it is for."""
+"""A factor of the rate, and its parameters."""
 
 Measure = Callable[[MeasurementLock], Metrics]
 """Metrics of the model as it is; it shares the measurement lock batch by batch."""
 
 WARM_UP = 0.15
-"""Part of the run in which the rate of `one_cycle` rises."""
+"""Share of the run in which the rate of `one_cycle` rises."""
 
 WARM_UP_STEPS = 50
-"""Steps in which the rate of `constant` rises: the same for every length: a run is the start of a longer one."""
+"""Steps in which the rate of `constant` rises, whatever the length: a run is the start of a longer one."""
 
-FIRST = 4
-"""The first epoch after which metrics are taken: before it they say little."""
+FIRST_MEASURED = 4
+"""The first epoch after which metrics are measured: before it they say little."""
 
 MAX_NORM = 10.0
 
 Loss = Callable[[NDArray[np.int64]], Tensor]
-"""Loss of the samples with these numbers."""
+"""Loss of the views with these numbers."""
 
 
 def rate(spec: TaskSpec, step: int, steps: int) -> float:
@@ -52,12 +52,12 @@ def rate(spec: TaskSpec, step: int, steps: int) -> float:
 
 
 class Average:
-    """A running average of tensors whose length grows with the run: about the last `part` of the steps so far.
+    """A running average of tensors over about the last `part` of the steps so far.
 
-    At step t it moves by (g + 1) / t towards the tensors, so that step s weighs as s^g: the power-law average of
-    Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models" (2024), section 3.1. A rate that
-    stays constant with such an average is as good, at any step, as one that fell to zero there, and the run need not
-    know its length (see decisions: constant-rate-and-average).
+    At step t it moves by (g + 1) / t towards the tensors, so that step s has the weight s^g: the power-law average of
+    Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models" (2024), section 3.1. A constant
+    rate with such an average is as good, at any step, as a rate that falls to zero there, and does not depend on the
+    length of the run (see decisions: constant-rate-and-average).
     """
 
     def __init__(self, tensors: Sequence[Tensor], part: float) -> None:
@@ -67,20 +67,20 @@ class Average:
         self.step = 0
 
     def update(self) -> None:
-        """Take in the tensors as they are after one more step."""
+        """Include the tensors after one more step."""
         self.step += 1
         torch._foreach_lerp_(self.means, self.tensors, min(1.0, self.rate / self.step))
 
     def swap(self) -> None:
-        """Put the averages where the tensors were, and the other way round."""
+        """Exchange the tensors and their averages."""
         for tensor, mean in zip(self.tensors, self.means, strict=True):
             kept = tensor.clone()
             tensor.copy_(mean)
             mean.copy_(kept)
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """The averages in place of the tensors inside."""
+    def swapped(self) -> Iterator[None]:
+        """A context with the averages in place of the tensors."""
         self.swap()
         try:
             yield
@@ -88,7 +88,6 @@ class Average:
             self.swap()
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` takes: the averages, and how many steps are in them."""
         return {"step": self.step, "means": self.means}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -98,16 +97,16 @@ class Average:
 
 
 def milestones(epochs: int) -> list[int]:
-    """The epochs after which metrics are taken: twice an octave from FIRST on, and the last.
+    """The epochs after which metrics are measured: twice an octave from FIRST_MEASURED on, and the last.
 
-    A curve is then as dense as a law of its logarithm needs, and a short run has the points of a longer one.
+    They are even in the logarithm of the epochs, and a short run has the points of a longer one.
     """
-    octaves = range(2 * math.ceil(math.log2(max(1.0, epochs / FIRST))) + 1)
-    return sorted({e for k in octaves if (e := round(FIRST * 2 ** (k / 2))) < epochs} | {epochs})
+    octaves = range(2 * math.ceil(math.log2(max(1.0, epochs / FIRST_MEASURED))) + 1)
+    return sorted({e for k in octaves if (e := round(FIRST_MEASURED * 2 ** (k / 2))) < epochs} | {epochs})
 
 
 def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
-    """The batches of an epoch: each image once, in a view drawn for it; the same for every architecture."""
+    """The batches of an epoch: each image once, in a random view; the same for every architecture."""
     rng = np.random.default_rng((seed, epoch))
     index = rng.permutation(images) + rng.integers(views, size=images) * images
     size = min(batch, images)
@@ -116,15 +115,16 @@ def order(images: int, views: int, batch: int, seed: int, epoch: int) -> Iterato
 
 
 class Training:
-    """A run of some epochs, which can be left before any step and taken up again in another process, bit for bit.
+    """A run of some epochs, which can be stopped before any step and resumed in another process, bit for bit.
 
-    With `spec.average`, `measure` sees the averages of the parameters and of `buffers`, and they are what the model
-    ends with. What `loss` leaves to chance it draws from `generator`, which begins at `seed`. `state_dict` holds what
-    the run knows beside the model, whose own state and torch's random one are the caller's to keep.
+    `state_dict` holds the state of the run; the caller saves that of the model, and torch's random state.
+
+    With `spec.average`, `measure` sees the averages of the parameters and of `buffers`, and the model ends with them.
+    The random numbers of `loss` come from `generator`, which starts at `seed`.
 
     Attributes:
         epoch: epochs that are done.
-        step: steps taken, those of the epoch under way among them.
+        step: steps that are done, in all epochs.
     """
 
     def __init__(
@@ -147,8 +147,8 @@ class Training:
         self.epochs = epochs
         self.generator = generator.manual_seed(seed) if generator is not None else None
         self.parameters = [p for _, own in groups for p in own]
-        told = [{"params": list(own), "factor": factor} for factor, own in groups if own]
-        self.optimizer = torch.optim.AdamW(told, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
+        own_groups = [{"params": list(own), "factor": factor} for factor, own in groups if own]
+        self.optimizer = torch.optim.AdamW(own_groups, lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
         self.average = Average([*self.parameters, *buffers], spec.average) if spec.average else None
         self.epoch = 0
         self.step = 0
@@ -156,9 +156,9 @@ class Training:
         self._seconds = 0.0
 
     def run(self, pause: Callable[[], None] = lambda: None) -> Iterator[Progress]:
-        """Go on to the last epoch; `measure` is called at the epochs of `milestones`.
+        """Train to the last epoch; `measure` is called at the epochs of `milestones`.
 
-        `pause` is called before each step. What it raises leaves the run in a state that can be taken up again.
+        `pause` is called before each step. If it raises, the run can be resumed from its state.
 
         Raises:
             TrialFailed: the loss is not finite.
@@ -178,8 +178,8 @@ class Training:
                     with lock.shared():
                         loss = one_step(self.loss, index, self.parameters, self.optimizer)
                     if not math.isfinite(loss):
-                        where = f"in epoch {epoch} (step {self.step + 1})"
-                        raise TrialFailed(f"the loss became {loss} {where}; try a lower task.lr")
+                        at = f"epoch {epoch} (step {self.step + 1})"
+                        raise TrialFailed(f"the loss became {loss} in {at}; try a lower task.lr")
                     self._losses.append(loss)
                     self.step += 1
                     if self.average:
@@ -187,7 +187,7 @@ class Training:
                     self._seconds = time.monotonic() - started
                 metrics: Metrics = {"loss": float(np.mean(self._losses))}
                 if epoch in measured:
-                    with self.average.shown() if self.average else nullcontext():
+                    with self.average.swapped() if self.average else nullcontext():
                         metrics |= self.measure(lock)
                 self.epoch, self._losses = epoch, []
                 if self.average and epoch == self.epochs:
@@ -196,7 +196,7 @@ class Training:
                 yield Progress(epoch=epoch, epochs=self.epochs, seconds=self._seconds, metrics=metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """The run's state. Its tensors are shared with the run, as those of torch's own are."""
+        """The run's state. Its tensors are shared with the run, as in torch."""
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -209,14 +209,14 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a run of the same settings, or one that ended, for more epochs. Its model has to be loaded before."""
+        """Resume a run of the same settings, or one that ended, for more epochs; its model is loaded before."""
         self.epoch, self.step, self._seconds = state["epoch"], state["step"], state["seconds"]
         self._losses = list(state["losses"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
             self.average.load_state_dict(state["average"])
             if state.get("ended") and self.epoch < self.epochs:
-                self.average.swap()  # it left the model with the averages; the training goes on from the weights
+                self.average.swap()  # it ended with the averages; the training goes on from the weights
         if self.generator is not None:
             self.generator.set_state(state["chance"])
 
@@ -224,7 +224,7 @@ class Training:
 def one_step(
     loss: Loss, index: NDArray[np.int64], parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> float:
-    """One step of the optimizer; a loss that is not finite is told and not followed."""
+    """The loss, after one step of the optimizer; no step is made if it is not finite."""
     value = loss(index)
     if math.isfinite(item := value.item()):
         optimizer.zero_grad(set_to_none=True)

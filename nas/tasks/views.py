@@ -23,16 +23,21 @@ Rows = NDArray[np.int64]
 Mask = NDArray[np.uint8]
 
 MOSAIC_ZOOM = 0.5
-"""The least zoom of a mosaic's images, at which many are shown whole; the greatest is 1."""
+"""The smallest zoom of a mosaic's images, at which many are shown whole; the largest is 1."""
 
 VISIBLE = 0.2
-"""Part of a box that must be left of it within its tile of a mosaic: what shows less is no object to be found."""
+"""Share of a box that must be within its tile of a mosaic: of less than that no object can be found."""
 
 
 class Tile(NamedTuple):
-    """What fills `area` (left, top, right, bottom) of a view: `image`, mirrored first if so.
+    """A part of an image that fills a part of a view.
 
-    Its point (x0, y0) comes to the area's corner, and its sides are `zoom` times as long.
+    Attributes:
+        image: number of the image.
+        mirrored: whether it is mirrored first.
+        zoom: by how much its sides become longer.
+        x0, y0: its point that becomes the top left corner of `area`.
+        area: left, top, right and bottom in the view.
     """
 
     image: int
@@ -44,20 +49,20 @@ class Tile(NamedTuple):
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """The part of the image that is shown, which may reach beyond it."""
+        """The part of the image that fills the area, which may reach beyond the image."""
         left, top, right, bottom = self.area
         return self.x0, self.y0, self.x0 + (right - left) / self.zoom, self.y0 + (bottom - top) / self.zoom
 
-    def shows_all_of(self, size: int) -> bool:
-        """Whether this is the image as it is, or its mirror."""
+    def is_whole(self, size: int) -> bool:
+        """Whether this is the whole image or its mirror image, unchanged."""
         return self.extent == self.area == (0, 0, size, size)
 
 
 def tiles(spec: TaskSpec, split: Split, i: int, v: int) -> tuple[Tile, ...]:
-    """What view `v` of image `i` consists of; the same for the same arguments.
+    """The tiles of view `v` of image `i`; the same for the same arguments.
 
     View 0 is the image itself; with `flip` every odd view is mirrored. From view 1 (2 with `flip`) on the image is
-    zoomed about a point of its own, by a factor within `jitter`. The last `spec.mosaics` views are mosaics.
+    zoomed about a random point, by a factor within `jitter`. The last `spec.mosaics` views are mosaics.
     """
     size = split.image_size
     whole = (0, 0, size, size)
@@ -86,7 +91,7 @@ def _mosaic(split: Split, i: int, rng: np.random.Generator, flip: bool) -> tuple
 
 
 def _part(split: Split, image: int, area: tuple[int, int, int, int], rng: np.random.Generator, flip: bool) -> Tile:
-    """A part of an image for `area`: a zoom at which the image fills it, if one is small enough, without padding."""
+    """A random part of an image for `area`, without padding if a zoom up to 1 allows it."""
     size = split.image_size
     height, width = split.sizes[image] * (size / split.sizes[image].max())
     mirrored = flip and bool(rng.random() < 0.5)
@@ -98,8 +103,8 @@ def _part(split: Split, image: int, area: tuple[int, int, int, int], rng: np.ran
     return Tile(image, mirrored, zoom, float(x0), float(down * (height - (bottom - top) / zoom)), area)
 
 
-def pixels_of(split: Split, view: Sequence[Tile], own: Pixels) -> Pixels:
-    """A view as (S, S, 3); `own` are the pixels of the image that it is a view of, which is all there is to most."""
+def view_pixels(split: Split, view: Sequence[Tile], own: Pixels) -> Pixels:
+    """A view as (S, S, 3); `own` are the pixels of its image, the only ones of a view that is no mosaic."""
     if len(view) == 1:
         return _cut(own, view[0], Image.Resampling.BILINEAR, (PAD,) * 3)
     canvas = np.empty_like(own)
@@ -109,27 +114,26 @@ def pixels_of(split: Split, view: Sequence[Tile], own: Pixels) -> Pixels:
     return canvas
 
 
-def boxes_of(split: Split, view: Sequence[Tile]) -> tuple[Boxes, Rows]:
+def view_boxes(split: Split, view: Sequence[Tile]) -> tuple[Boxes, Rows]:
     """The boxes (K, 4) of a view, and which of the split's boxes they were.
 
-    In a mosaic those of which little is VISIBLE are left out; elsewhere one pushed out of sight has no area.
+    A mosaic leaves out boxes of which less than VISIBLE is left; in other views a box out of sight has no area.
     """
-    parts = [_moved(split, tile, len(view) > 1) for tile in view]
+    parts = [_tile_boxes(split, tile, len(view) > 1) for tile in view]
     return np.concatenate([boxes for boxes, _ in parts]), np.concatenate([rows for _, rows in parts])
 
 
-def _moved(split: Split, tile: Tile, drop: bool) -> tuple[Boxes, Rows]:
+def _tile_boxes(split: Split, tile: Tile, drop: bool) -> tuple[Boxes, Rows]:
     size = split.image_size
     rows = np.arange(split.first[tile.image], split.first[tile.image + 1])
     boxes = split.boxes[rows]
     if tile.mirrored:
         boxes[:, 0::2] = size - boxes[:, 2::-2]
-    if tile.shows_all_of(size):
+    if tile.is_whole(size):
         return boxes, rows
-    left, top, right, bottom = tile.area
-    boxes = (boxes - np.array([tile.x0, tile.y0] * 2, np.float32)) * np.float32(tile.zoom)
-    boxes += np.array([left, top] * 2, np.float32)
-    seen = boxes.clip(np.array([left, top] * 2, np.float32), np.array([right, bottom] * 2, np.float32))
+    origin, low, high = (np.array(p * 2, np.float32) for p in ((tile.x0, tile.y0), tile.area[:2], tile.area[2:]))
+    boxes = (boxes - origin) * np.float32(tile.zoom) + low
+    seen = boxes.clip(low, high)
     kept = _areas(seen) >= VISIBLE * _areas(boxes) if drop else np.ones(len(rows), np.bool_)
     return seen[kept], rows[kept]
 
@@ -139,8 +143,8 @@ def _areas(boxes: Boxes) -> Boxes:
     return areas
 
 
-def mask_of(masks: NDArray[np.uint8], view: Sequence[Tile]) -> Mask:
-    """What a view shows of the class maps (N, S, S) of all images: (S, S), void beyond the images."""
+def view_mask(masks: NDArray[np.uint8], view: Sequence[Tile]) -> Mask:
+    """The class map (S, S) of a view, from those of all images (N, S, S); void beyond the images."""
     canvas: Mask = np.empty_like(masks[0])
     for tile in view:
         left, top, right, bottom = tile.area
@@ -155,7 +159,7 @@ def _cut(
     if tile.mirrored:
         values = values[:, ::-1]
     whole: NDArray[np.uint8] = np.ascontiguousarray(values)
-    if tile.shows_all_of(len(whole)):
+    if tile.is_whole(len(whole)):
         return whole
     left, top, right, bottom = tile.area
     image = Image.fromarray(whole)

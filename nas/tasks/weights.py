@@ -43,7 +43,7 @@ def arrays(backbone: Backbone) -> Arrays:
 
 
 def tensors(state: Mapping[str, NDArray[np.generic]]) -> dict[str, Tensor]:
-    """Arrays, which may be read-only, as tensors of their own."""
+    """Copies of arrays, which may be read-only, as tensors."""
     return {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
 
 
@@ -56,36 +56,38 @@ def digest(state: Mapping[str, NDArray[np.generic]]) -> str:
     return total.hexdigest()[:16]
 
 
-def check_backbone(spec: TaskSpec, kept: bool = False) -> list[Fault]:
-    """What is wrong with a task's backbone, without loading weights; `kept`: they are at hand."""
+def check_backbone(spec: TaskSpec, has_weights: bool = False) -> list[Fault]:
+    """What is wrong with a task's backbone, without loading weights.
+
+    Args:
+        spec: the task.
+        has_weights: the caller has the weights, so that the task's own source of them does not matter.
+    """
     backbone = spec.backbone
     faults = []
-    if not kept and backbone.checkpoint is not None and not Path(backbone.checkpoint).is_file():
+    if not has_weights and backbone.checkpoint is not None and not Path(backbone.checkpoint).is_file():
         faults.append(Fault("task.backbone.checkpoint", f"no file {backbone.checkpoint}"))
-    if backbone.tune == "partial" and not kept and not _has_weights(spec):
+    if not has_weights and backbone.tune == "partial" and not _names_weights(spec):
         message = "a stage cannot be tuned on top of random ones: give task.backbone.checkpoint, or tune full or frozen"
         faults.append(Fault("task.backbone.tune", message))
     try:
         known = channels_of(backbone.name)
-    except UserError as error:
-        return [*faults, Fault("task.backbone.name", str(error))]
-    missing = [level for level in backbone.levels or () if level not in known]
-    if missing:
-        have = ", ".join(map(str, sorted(known)))
-        return [*faults, Fault("task.backbone.levels", f"{backbone.name} has no level {missing[0]}; it has {have}")]
-    try:
-        check_maps(structure(spec), spec.image_size)
+        missing = [level for level in backbone.levels or () if level not in known]
+        if missing:
+            have = ", ".join(map(str, sorted(known)))
+            return [*faults, Fault("task.backbone.levels", f"{backbone.name} has no level {missing[0]}; it has {have}")]
+        check_maps(backbone_spec(spec), spec.image_size)
     except UserError as error:
         faults.append(Fault("task.backbone.name", str(error)))
     return faults
 
 
-def _has_weights(spec: TaskSpec) -> bool:
-    """Whether weights come with the backbone."""
+def _names_weights(spec: TaskSpec) -> bool:
+    """Whether the task names weights for its backbone, or the backbone has pretrained ones."""
     return spec.backbone.checkpoint is not None or (spec.backbone.pretrained and has_pretrained(spec.backbone.name))
 
 
-def structure(spec: TaskSpec) -> BackboneSpec:
+def backbone_spec(spec: TaskSpec) -> BackboneSpec:
     """The task's backbone with all the levels it offers."""
     name = spec.backbone.name
     levels = spec.backbone.levels or tuple(x for x in sorted(channels_of(name)) if x >= FINEST)
@@ -93,31 +95,29 @@ def structure(spec: TaskSpec) -> BackboneSpec:
     return BackboneSpec(name=name, levels=levels, mean=mean, std=std)
 
 
-def loaded(spec: TaskSpec, kept: bytes | None) -> tuple[Backbone, bool]:
-    """The task's backbone in eval mode, and whether it has weights of its own: `kept` ones first, then the checkpoint,
-    then pretrained ones. Without any it starts at random, from the same seed always.
+def load_backbone(spec: TaskSpec, shared: bytes | None) -> tuple[Backbone, bool]:
+    """The task's backbone in eval mode, and whether it was given weights; else it is random, from a fixed seed.
+
+    Args:
+        spec: the task.
+        shared: weights of `Task.shared`, which are taken first; then the checkpoint, then pretrained ones.
 
     Raises:
-        UserError: the weights do not fit, or cannot be had.
+        UserError: the weights do not fit, or cannot be fetched.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        backbone = Backbone(structure(spec)).eval()
-    if kept is not None:
-        load_state(
-            backbone, {k.removeprefix("backbone."): v for k, v in unpacked(kept).items()}, "the study's backbone"
-        )
-    elif spec.backbone.checkpoint is not None:
-        _load_checkpoint(backbone, spec.backbone.checkpoint)
-    elif _has_weights(spec):
+        backbone = Backbone(backbone_spec(spec)).eval()
+    if shared is not None:
+        state = {name.removeprefix("backbone."): x for name, x in unpacked(shared).items()}
+        load_state(backbone, state, "the study's backbone")
+    elif (path := spec.backbone.checkpoint) is not None:
+        try:
+            load_state(backbone, checkpoint_state(path), path)
+        except UserError as error:
+            raise SpecError("", [Fault("task.backbone.checkpoint", str(error))]) from None
+    elif _names_weights(spec):
         load_state(backbone, pretrained_state(spec.backbone.name), "the pretrained model")
     else:
         return backbone, False
     return backbone.to(memory_format=torch.channels_last), True
-
-
-def _load_checkpoint(backbone: Backbone, path: str) -> None:
-    try:
-        load_state(backbone, checkpoint_state(path), path)
-    except UserError as error:
-        raise SpecError("", [Fault("task.backbone.checkpoint", str(error))]) from None

@@ -19,37 +19,36 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
-    ("allowed", "tune", "chosen", "size"),
+    ("allowed", "tune", "chosen"),
     [
-        (4e9, "frozen", "features", FEATURES),
-        (FEATURES, "frozen", "features", FEATURES),
-        (FEATURES - 1, "frozen", "images", IMAGES),
-        (IMAGES - 1, "frozen", "none", 0),
-        (4e9, "partial", "images", IMAGES),
-        (4e9, "full", "images", IMAGES),
+        (4e9, "frozen", "features"),
+        (FEATURES, "frozen", "features"),
+        (FEATURES - 1, "frozen", "images"),
+        (IMAGES - 1, "frozen", "none"),
+        (4e9, "partial", "images"),
+        (4e9, "full", "images"),
     ],
 )
-def test_auto_takes_the_first_that_fits_and_says_so(allowed: float, tune: str, chosen: str, size: int) -> None:
-    plan = cache.plan(spec(cache_bytes=allowed, backbone={"tune": tune}), FRAME, 32, 16)
-    assert (plan.cache, plan.size) == (chosen, size)
-    assert plan.note.startswith(f"cache: {chosen} (auto; ")
-    assert ("features" in plan.note) == (tune == "frozen")
-    assert f"allowed {allowed / 1e6:,.0f} MB)" in plan.note
-    assert plan.note.endswith("or take fewer task.views") == (tune == "frozen" and chosen != "features")
+def test_auto_takes_the_first_that_fits_and_says_so(allowed: float, tune: str, chosen: str) -> None:
+    found, note = cache.choose(spec(cache_bytes=allowed, backbone={"tune": tune}), FRAME, 32, 16)
+    assert found == chosen
+    assert note.startswith(f"cache: {chosen} (auto; ")
+    assert ("features" in note) == (tune == "frozen")
+    assert f"allowed {allowed / 1e6:,.0f} MB)" in note
+    assert note.endswith("or take fewer task.views") == (tune == "frozen" and chosen != "features")
 
 
 def test_what_is_asked_for_is_taken_or_refused() -> None:
-    plan = cache.plan(spec(cache="images"), FRAME, 32, 16)
-    assert (plan.cache, plan.size, plan.note) == ("images", IMAGES, "cache: images, 1 MB")
-    plan = cache.plan(spec(cache="none", cache_bytes=1), FRAME, 32, 16)
-    assert plan.cache == "none"
-    assert plan.note.endswith("every worker reads the images by their paths, on other machines too")
+    assert cache.choose(spec(cache="images"), FRAME, 32, 16) == ("images", "cache: images, 1 MB")
+    chosen, note = cache.choose(spec(cache="none", cache_bytes=1), FRAME, 32, 16)
+    assert chosen == "none"
+    assert note.endswith("every worker reads the images by their paths, on other machines too")
     said = r"^task\.cache: features take 1 MB, and cache_bytes allows 1 MB: raise it or use auto$"
     with pytest.raises(SpecError, match=said):
-        cache.plan(spec(cache="features", cache_bytes=1e6), FRAME, 32, 16)
+        cache.choose(spec(cache="features", cache_bytes=1e6), FRAME, 32, 16)
     said = r"^task\.cache: features can be cached of a frozen backbone alone, and tune is full: use images$"
     with pytest.raises(SpecError, match=said):
-        cache.plan(spec(cache="features", backbone={"tune": "full"}), FRAME, 32, 16)
+        cache.choose(spec(cache="features", backbone={"tune": "full"}), FRAME, 32, 16)
 
 
 def test_the_size_told_is_the_size_taken() -> None:
@@ -65,7 +64,7 @@ def test_the_size_told_is_the_size_taken() -> None:
 def test_cached_maps_are_the_backbones_to_half_precision() -> None:
     backbone = Backbone(BackboneSpec(levels=(3, 4))).eval()
     images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)  # more than a batch
-    features = cache.room(Frame(channels=backbone.channels, image_size=32), 43)
+    features = cache.empty_maps(Frame(channels=backbone.channels, image_size=32), 43)
     cache.extract(backbone, images, CPU, features, 3)
     features = {name: x[3:] for name, x in features.items()}
     assert {k: (x.shape, x.dtype) for k, x in features.items()} == {

@@ -66,7 +66,7 @@ def test_states_of_others_and_damaged_ones_are_refused() -> None:
     state = going.state()
     other = task.build(task.architecture(fpn(task.frame.levels, 24)))
     for data in (b"", state[: len(state) // 2]):
-        with pytest.raises(NASError, match="cannot be taken up"):
+        with pytest.raises(NASError, match="cannot be resumed"):
             task.continuation(model, 0, 2, data)
-    with pytest.raises(NASError, match="cannot be taken up"):
+    with pytest.raises(NASError, match="cannot be resumed"):
         task.continuation(other, 0, 2, state)

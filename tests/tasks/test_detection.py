@@ -327,7 +327,7 @@ def test_mosaics_give_boxes_of_four_images_cached_or_not() -> None:
     task = prepared(views=6, mosaic=1.0)
     fresh = prepared(views=6, mosaic=1.0, cache="images")
     images = len(task.dataset.train)
-    targets = fresh.gathered([fresh.viewed(i, fresh.dataset.train.images[i], 5)[1] for i in range(images)])
+    targets = fresh.collate([fresh.view(i, fresh.dataset.train.images[i], 5)[1] for i in range(images)])
     last = slice(5 * images, None)
     most = targets.boxes.shape[1]
     assert np.array_equal(task.targets.boxes[last, :most], targets.boxes)

@@ -1,4 +1,4 @@
-"""Device and precision are resolved once, by the machine that prepares."""
+"""Device and precision are resolve_device once, by the machine that prepares."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import pytest
 import torch
 
 from nas.errors import SpecError
-from nas.tasks.device import dtype, here, resolved, resolved_precision
+from nas.tasks.device import dtype, local_device, resolve_device, resolve_precision
 from tests.tasks.tiny import prepared, spec
 
 
 @pytest.mark.parametrize("gpu", [False, True])
 def test_auto_is_a_gpu_where_there_is_one(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    assert resolved("auto") == ("cuda" if gpu else "cpu")
-    assert (resolved("cpu"), resolved("cuda")) == ("cpu", "cuda")
-    assert here("cuda").type == ("cuda" if gpu else "cpu")
-    assert here("cpu").type == "cpu"
+    assert resolve_device("auto") == ("cuda" if gpu else "cpu")
+    assert (resolve_device("cpu"), resolve_device("cuda")) == ("cpu", "cuda")
+    assert local_device("cuda").type == ("cuda" if gpu else "cpu")
+    assert local_device("cpu").type == "cpu"
 
 
 def test_precision_on_a_cpu_is_as_asked_or_by_its_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolved_precision("bf16", "cpu") == "bf16"
-    assert resolved_precision("fp32", "cpu") == "fp32"
+    assert resolve_precision("bf16", "cpu") == "bf16"
+    assert resolve_precision("fp32", "cpu") == "fp32"
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    assert resolved_precision("auto", "cpu") == "bf16"
+    assert resolve_precision("auto", "cpu") == "bf16"
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert resolved_precision("auto", "cpu") == "bf16 from 64 channels"
+    assert resolve_precision("auto", "cpu") == "bf16 from 64 channels"
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert resolved_precision("auto", "cpu") == "fp32"
+    assert resolve_precision("auto", "cpu") == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_precision_on_a_gpu_is_what_it_computes_in(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    assert resolved_precision("auto", "cuda") == expected
+    assert resolve_precision("auto", "cuda") == expected
 
 
 def test_narrow_models_gain_nothing_from_vector_instructions() -> None:

@@ -68,7 +68,7 @@ def test_what_is_of_boxes_is_refused() -> None:
         prepare(spec(kind="segmentation", head_scale=0.5, data={"kind": "voc", "root": "."}), lambda line: None)
     assert [(f.path, f.message.split(";")[0]) for f in told.value.faults] == [
         ("task.data.kind", "voc data have no masks"),
-        ("task.head_scale", "scales the boxes that a level answers for, and segmentation has none: leave it out"),
+        ("task.head_scale", "scales the boxes that a level is assigned, and segmentation has none: leave it out"),
     ]
     with pytest.raises(SpecError, match="masks data have no boxes; one of digits"):
         prepare(spec(data={"kind": "masks", "root": "."}), lambda line: None)
@@ -133,7 +133,7 @@ def test_a_mosaics_class_map_is_of_what_its_pixels_show() -> None:
     task = segmented(views=4, mosaic=1.0, cache="images")
     train = task.dataset.train
     assert train.images is not None
-    masks = np.stack([task.viewed(i, train.images[i], 3)[1] for i in range(len(train))])
+    masks = np.stack([task.view(i, train.images[i], 3)[1] for i in range(len(train))])
     assert masks.shape == (len(train), 64, 64)
     shares = [np.mean(masks[masks != VOID] > 0), np.mean(train.masks[train.masks != VOID] > 0)]
     assert shares[0] == pytest.approx(shares[1], rel=0.3)  # nothing is lost, nothing is added

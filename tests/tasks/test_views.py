@@ -15,7 +15,7 @@ from nas.geometry import PAD
 from nas.studies.spec import TaskSpec
 from nas.tasks.data.dataset import Split
 from nas.tasks.data.painted import VOID
-from nas.tasks.views import MOSAIC_ZOOM, VISIBLE, Tile, boxes_of, mask_of, pixels_of, tiles
+from nas.tasks.views import MOSAIC_ZOOM, VISIBLE, Tile, tiles, view_boxes, view_mask, view_pixels
 from tests.tasks import tiny
 
 SIZE = 64
@@ -48,9 +48,9 @@ def seen(
     split: Split, v: int, flip: bool = True, i: int = 0, **changes: Any
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     view = tiles(options(flip=flip, **changes), split, i, v)
-    boxes, rows = boxes_of(split, view)
+    boxes, rows = view_boxes(split, view)
     assert len(boxes) == len(rows)
-    return pixels_of(split, view, split.batch([i])[0]), boxes
+    return view_pixels(split, view, split.batch([i])[0]), boxes
 
 
 def white(pixels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
@@ -142,7 +142,7 @@ def test_a_class_map_moves_with_the_pixels(box: tuple[int, int, int, int], v: in
     split = scene(box)
     mask = (split.images[0, :, :, 0] == 255).astype(np.uint8)
     pixels, _ = seen(split, v, flip)
-    moved = mask_of(mask[None], tiles(options(flip=flip), split, 0, v))
+    moved = view_mask(mask[None], tiles(options(flip=flip), split, 0, v))
     assert set(np.unique(moved)) <= {0, 1, VOID}
     assert np.array_equal(moved == VOID, (pixels == PAD).all(-1) & (moved == VOID))  # beyond the image there is grey
     differs = (moved == 1) != (pixels[..., 0] > (PAD + 255) / 2)
@@ -221,8 +221,8 @@ def test_a_mosaics_boxes_lie_around_their_pixels() -> None:
     masks = np.where(split.images[..., 0] == PAD, 0, (split.images[..., 0] - 130) // 20).astype(np.uint8)
     looked = 0
     for view in mosaics(split):
-        pixels, shown = pixels_of(split, view, split.images[0]), mask_of(masks, view)
-        boxes, rows = boxes_of(split, view)
+        pixels, shown = view_pixels(split, view, split.images[0]), view_mask(masks, view)
+        boxes, rows = view_boxes(split, view)
         for (x0, y0, x1, y1), row in zip(boxes.round().astype(int), rows, strict=True):
             if min(x1 - x0, y1 - y0) > 3:
                 inner = (slice(y0 + 2, y1 - 1), slice(x0 + 2, x1 - 1))
@@ -237,7 +237,7 @@ def test_remnants_of_boxes_are_left_out_of_mosaics() -> None:
     split = several()
     dropped = 0
     for tile in (tile for view in mosaics(split) for tile in view):
-        boxes, rows = boxes_of(split, [tile, tile])  # as part of a mosaic
+        boxes, rows = view_boxes(split, [tile, tile])  # as part of a mosaic
         areas = dict(zip(rows.tolist(), (boxes[:, 2:] - boxes[:, :2]).prod(1).tolist(), strict=True))
         for row in (2 * tile.image, 2 * tile.image + 1):
             x0, y0, x1, y1 = split.boxes[row].tolist()

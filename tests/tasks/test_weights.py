@@ -54,57 +54,57 @@ def test_the_digest_is_of_names_and_values() -> None:
 
 
 def test_all_levels_from_stride_four_unless_listed() -> None:
-    assert weights.structure(spec(backbone={"name": TINY, "levels": None})).levels == (2, 3, 4, 5)
-    assert weights.structure(spec(backbone={"levels": [2, 3]})).levels == (2, 3)
-    assert weights.structure(spec(backbone={"levels": [2]})).mean is None
-    assert weights.structure(spec(backbone={"name": TINY})).mean is not None
+    assert weights.backbone_spec(spec(backbone={"name": TINY, "levels": None})).levels == (2, 3, 4, 5)
+    assert weights.backbone_spec(spec(backbone={"levels": [2, 3]})).levels == (2, 3)
+    assert weights.backbone_spec(spec(backbone={"levels": [2]})).mean is None
+    assert weights.backbone_spec(spec(backbone={"name": TINY})).mean is not None
 
 
 def test_a_checkpoint_goes_before_pretrained_and_kept_before_both(checkpoint: str) -> None:
     told = spec(backbone={"name": TINY, "checkpoint": checkpoint, "pretrained": True})
-    given, known = weights.loaded(told, None)
+    given, known = weights.load_backbone(told, None)
     assert known
     assert not given.training
-    other = Backbone(weights.structure(told))
+    other = Backbone(weights.backbone_spec(told))
     kept = weights.packed({f"backbone.{k}": v for k, v in other.state_dict().items()})
-    assert equal(weights.loaded(told, kept)[0], other)
+    assert equal(weights.load_backbone(told, kept)[0], other)
     assert not equal(given, other)
 
 
 def test_without_weights_it_starts_from_the_same_numbers_always() -> None:
     told = spec(backbone={"name": TINY, "pretrained": False})
     torch.manual_seed(1)
-    one, known = weights.loaded(told, None)
+    one, known = weights.load_backbone(told, None)
     torch.manual_seed(2)
     before = torch.random.get_rng_state()
-    two, _ = weights.loaded(told, None)
+    two, _ = weights.load_backbone(told, None)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert not known
     assert equal(one, two)
-    assert not weights.loaded(spec(backbone={"name": "plain", "pretrained": True}), None)[1]
+    assert not weights.load_backbone(spec(backbone={"name": "plain", "pretrained": True}), None)[1]
 
 
 def test_what_does_not_fit_names_the_key(checkpoint: str, tmp_path: Path) -> None:
     with pytest.raises(
         SpecError, match=r"^task\.backbone\.checkpoint: .*tiny\.safetensors does not fit backbone 'test_r"
     ):
-        weights.loaded(spec(backbone={"name": "test_resnet", "checkpoint": checkpoint}), None)
+        weights.load_backbone(spec(backbone={"name": "test_resnet", "checkpoint": checkpoint}), None)
     broken = tmp_path / "broken.safetensors"
     broken.write_text("no tensors")
     with pytest.raises(
         SpecError, match=r"^task\.backbone\.checkpoint: .*broken\.safetensors is not a safetensors file"
     ):
-        weights.loaded(spec(backbone={"checkpoint": str(broken)}), None)
+        weights.load_backbone(spec(backbone={"checkpoint": str(broken)}), None)
 
 
 def test_kept_weights_of_another_backbone_are_refused() -> None:
-    other = weights.packed(Backbone(weights.structure(spec(backbone={"name": TINY}))).state_dict())
+    other = weights.packed(Backbone(weights.backbone_spec(spec(backbone={"name": TINY}))).state_dict())
     with pytest.raises(UserError, match=r"^the study's backbone does not fit backbone 'plain'"):
-        weights.loaded(spec(), other)
+        weights.load_backbone(spec(), other)
 
 
 def test_pretrained_lite0_needs_no_download() -> None:
-    backbone, known = weights.loaded(spec(backbone={"name": "tf_efficientnet_lite0"}), None)
+    backbone, known = weights.load_backbone(spec(backbone={"name": "tf_efficientnet_lite0"}), None)
     assert known
     assert backbone.channels == {3: 40, 4: 112, 5: 320}
 
@@ -121,7 +121,7 @@ def test_weights_that_cannot_be_fetched_are_a_sentence(monkeypatch: pytest.Monke
     with pytest.raises(
         UserError, match=r"could not be fetched \(Name or service not known\); give task\.backbone\.check"
     ):
-        weights.loaded(spec(backbone={"name": TINY}), None)
+        weights.load_backbone(spec(backbone={"name": TINY}), None)
 
 
 def test_faults_are_seen_before_anything_is_loaded(tmp_path: Path) -> None:

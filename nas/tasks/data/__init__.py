@@ -1,18 +1,20 @@
-"""Data sets by kind: `check(spec)` tells what is wrong before anything is read, `load(spec, image_size)` reads."""
+"""Data sets by kind: `check(spec)` returns what is wrong before anything is read, `load(spec, image_size)` reads."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError
 from nas.plugins import Table
 from nas.studies.spec import DataSpec
 from nas.tasks.data import coco, coco_masks, digits, masks, voc, yolo
+from nas.tasks.data.annotated import check_layout
+from nas.tasks.data.classes import check_listed
 from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.occurrence import check_listed
 
 __all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "check", "load"]
 
@@ -22,8 +24,8 @@ class Loader(NamedTuple):
 
     Attributes:
         check: what is wrong with a spec, seen cheaply.
-        load: reads what passed the check, at an image size in pixels; over so many bytes images stay in their files.
-        guessed: `check` tells the kind's layout from others, so that a folder may be taken for one of this kind.
+        load: `f(spec, image_size, held)` reads what passed the check; images of more than `held` bytes stay in files.
+        guessed: whether a folder that passes `check` may be taken for this kind.
     """
 
     check: Callable[[DataSpec], list[Fault]]
@@ -33,16 +35,16 @@ class Loader(NamedTuple):
 
 DATA = Table("data", Loader) | {
     "digits": Loader(digits.check, digits.load),
-    "voc": Loader(voc.check, voc.load, guessed=True),
-    "coco": Loader(coco.check, coco.load, guessed=True),
+    "voc": Loader(partial(check_layout, kind="voc"), voc.load, guessed=True),
+    "coco": Loader(partial(check_layout, kind="coco"), coco.load, guessed=True),
     "yolo": Loader(yolo.check, yolo.load, guessed=True),
 }
 """Kinds that have boxes."""
 
 MASKS = Table("masks", Loader) | {
-    "digits": Loader(digits.check, digits.load_masks),
+    "digits": Loader(digits.check, partial(digits.load, masks=True)),
     "masks": Loader(masks.check, masks.load, guessed=True),
-    "coco": Loader(coco.check, coco_masks.load, guessed=True),
+    "coco": Loader(partial(check_layout, kind="coco"), coco_masks.load, guessed=True),
 }
 """Kinds that have class maps: `Split.masks` is there."""
 

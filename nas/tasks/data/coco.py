@@ -1,70 +1,52 @@
 """COCO files with their images, in the layouts of `nas.tasks.data.layouts`.
 
-Category ids may be sparse; classes stand in the order of their ids. Source: https://cocodataset.org/#format-data
+Category ids may be sparse; classes are in the order of their ids. Tools write ids as numbers, floats or text.
+Source: https://cocodataset.org/#format-data
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas.errors import Fault, UserError
+from nas.errors import UserError
 from nas.studies.spec import DataSpec
-from nas.tasks.data import layouts
-from nas.tasks.data.class_names import note_case
-from nas.tasks.data.coco_ids import read_categories, read_id
+from nas.tasks.data.annotated import Annotated, Box, Parts, find_layout, read_stated, seeded
+from nas.tasks.data.classes import note_case, read_name
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, Box, Read, build, check_root, seeded
-from nas.tasks.data.image_names import ImageNames
+from nas.tasks.data.folder import build
 from nas.tasks.data.layouts import Part
-from nas.tasks.data.layouts.refusal import refusal
-from nas.tasks.data.named_files import NamedFiles
-from nas.tasks.data.sizes import stated_in
+from nas.tasks.data.named_files import ImageNames, NamedFiles
 
 
 class _File(NamedTuple):
-    """What a COCO file says: the images, the names of the categories by id, and what their groups are called."""
+    """A COCO file: its images, the names of its categories by id, and the names of their groups."""
 
     images: list[Annotated]
     names: dict[int, str]
     groups: set[str]
 
 
-def check(spec: DataSpec) -> list[Fault]:
-    """What is wrong with the folder, without reading its files."""
-    faults = check_root(spec)
-    if not faults and layouts.find(Path(str(spec.root)), "coco") is None:
-        faults.append(Fault("root", refusal(str(spec.root), ["coco"])))
-    return faults
-
-
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Read the folder.
-
-    Raises:
-        UserError: a file is not COCO's JSON; see also `folder.build`.
-    """
+    """Read the folder. Raises UserError, see `read` and `folder.build`."""
     faults = Faults()
-    return build(spec, read(spec, faults), image_size, held, faults)
+    return build(spec, *read(spec, faults), image_size, held, faults)
 
 
-def read(spec: DataSpec, faults: Faults) -> Read:
-    """What the folder's files say.
+def read(spec: DataSpec, faults: Faults) -> tuple[Parts, tuple[str, ...]]:
+    """The annotated images of the folder, and the classes.
 
     Raises:
         UserError: a file is not COCO's JSON.
     """
-    found = layouts.find(Path(str(spec.root)), "coco")
-    assert found is not None, "check() comes first"
-    files = [_read(part, found.root, faults) for part in (found.train, found.val) if part is not None]
-    for path in found.unused:
-        faults.note(f"{path.relative_to(found.root)} is not used")
+    found = find_layout(spec, "coco", faults)
+    files = [_read_file(part, found.root, faults) for part in (found.train, found.val) if part is not None]
     # The files may number their categories differently: names count, in the order of the ids.
     ordered = sorted({pair for file in files for pair in file.names.items()})
     classes = _without_groups(tuple(dict.fromkeys(name for _, name in ordered)), files, faults)
@@ -74,7 +56,49 @@ def read(spec: DataSpec, faults: Faults) -> Read:
     else:
         train, val = (file.images for file in files)
         how = ", ".join(part.annotations.name for part in (found.train, found.val) if part.annotations is not None)
-    return Read(train, val, classes, found.how(how))
+    return Parts(train, val, found.how(how)), classes
+
+
+def read_id(value: Any) -> int | str:
+    """The id as a whole number, if it is one however written (3, 3.0, "3", "3.0"), else as text.
+
+    "007" is no number: it may be used beside "7".
+
+    Raises:
+        TypeError: not a number, nor text.
+        ValueError: a number that is not whole.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        whole = text.removesuffix(".0")
+        numeric = whole.isascii() and whole.removeprefix("-").isdigit() and str(int(whole)) == whole
+        return int(whole) if numeric else text
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no id")
+    if value != int(value):
+        raise ValueError(f"{value!r} is no id")
+    return int(value)
+
+
+def read_categories(items: Sequence[Any], place: str, faults: Faults) -> tuple[dict[int, str], set[str]]:
+    """The names of the categories by id, and the names that others give as their supercategory.
+
+    Raises:
+        KeyError, TypeError, ValueError: not a list of categories.
+    """
+    names: dict[int, str] = {}
+    for item in items:
+        number = read_id(item["id"])
+        if not isinstance(number, int):
+            raise ValueError(f"the category id {number!r} is no number")
+        name = read_name(item["name"], faults)
+        twin = next((k for k, known in names.items() if known == name and k != number), None)
+        if twin is not None:
+            faults.note(f"{place}: the categories {twin} and {number} are both {name}, and are read as one class")
+        if names.setdefault(number, name) != name:
+            raise ValueError(f"the category id {number} is both {names[number]} and {name}")
+    pairs = {(str(item["name"]).strip(), str(item.get("supercategory")).strip()) for item in items}
+    return names, {group for name, group in pairs if group != name} & set(names.values())
 
 
 def _without_groups(classes: tuple[str, ...], files: list[_File], faults: Faults) -> tuple[str, ...]:
@@ -87,7 +111,7 @@ def _without_groups(classes: tuple[str, ...], files: list[_File], faults: Faults
     return tuple(name for name in classes if name not in groups)
 
 
-def _read(part: Part, root: Path, faults: Faults) -> _File:
+def _read_file(part: Part, root: Path, faults: Faults) -> _File:
     path, folder = part.annotations, part.images
     assert path is not None
     assert folder is not None
@@ -97,13 +121,13 @@ def _read(part: Part, root: Path, faults: Faults) -> _File:
         images: dict[Any, Annotated] = {}
         named = ImageNames(NamedFiles(root), (folder, root), path.name)
         for item in data["images"]:
-            number = read_id(item["id"])
+            number, place = read_id(item["id"]), f"{path.name}, {item['file_name']}"
             if number in images:
-                faults.add("repeated image id", f"{path.name}, {item['file_name']}: id {item['id']}")
+                faults.add("repeated image id", f"{place}: id {item['id']}")
             else:
-                stated = stated_in(item.get("width"), item.get("height"), f"{path.name}, {item['file_name']}", faults)
-                place = f"{path.name}, annotation"
-                images[number] = Annotated(named.path(str(item["file_name"])), place, stated=stated)
+                stated = read_stated(item.get("width"), item.get("height"), place, faults)
+                image = named.path(str(item["file_name"]))
+                images[number] = Annotated(image, f"{path.name}, annotation", stated=stated)
         annotations = list(data["annotations"])
     except (AttributeError, OSError, OverflowError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
@@ -112,8 +136,8 @@ def _read(part: Part, root: Path, faults: Faults) -> _File:
         ) from error
     for image_id, box in _boxes(annotations, set(images), names, path.name, faults):
         images[image_id].boxes.append(box)
-    shared = named.shared(faults)
-    return _File([item for item in images.values() if item.path not in shared], names, groups)
+    ambiguous = named.ambiguous(faults)
+    return _File([item for item in images.values() if item.path not in ambiguous], names, groups)
 
 
 def _boxes(

@@ -1,13 +1,15 @@
-"""COCO folders as class maps: polygons and run lengths, compressed or not, painted in the order large to small.
+"""COCO folders as class maps: the outlines of the objects are painted, large ones first.
 
-Where objects overlap the smaller one is seen; a crowd is void where no object covers it, and so is the box of an object
-whose mask is missing or broken.
-Source: https://cocodataset.org/#format-data
+Outlines are polygons, or run lengths as numbers or as compressed text.
+Where objects overlap the smaller one is seen. A crowd is void where no object covers it, and so is the box of an object
+whose outline is missing or broken.
+Sources: https://cocodataset.org/#format-data, https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,30 +18,36 @@ from nas.errors import Fault, UserError
 from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks.data import coco
+from nas.tasks.data.annotated import Annotated, Box
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, Box
-from nas.tasks.data.outlines import OTHER_SIZE, Broken, mask_of
-from nas.tasks.data.painted import Folder, Painted, build
+from nas.tasks.data.painted import Painted, build
+
+_CORNERS = 3
+"""The fewest corners of a polygon."""
+
+
+class Broken(NamedTuple):
+    """An outline that cannot be used: the kind of its fault, and what was found instead."""
+
+    kind: str
+    found: str = ""
+
+
+MISSING = Broken("annotation without a mask")
+OTHER_SIZE = "mask of another size than its image"
 
 
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Read the folder.
-
-    Raises:
-        UserError: a file is not COCO's JSON; see also `painted.build`.
-    """
+    """Read the folder. Raises UserError, see `coco.read` and `painted.build`."""
     faults = Faults()
-    read = coco.read(spec, faults)
-    if len(read.classes) >= VOID:
-        raise UserError(
-            f"{spec.root}: {len(read.classes)} classes; a class map holds {VOID - 1}: list fewer in classes"
-        )
-    index_of = {name: k for k, name in enumerate(read.classes, start=1)}
+    parts, classes = coco.read(spec, faults)
+    if len(classes) >= VOID:
+        raise UserError(f"{spec.root}: {len(classes)} classes; a class map holds {VOID - 1}: list fewer in classes")
+    index_of = {name: k for k, name in enumerate(classes, start=1)}
 
     def paint(item: Annotated, height: int, width: int) -> Painted | Fault:
-        shapes = []
-        faults = []
+        shapes, faults = [], []
         seen: set[tuple[object, ...]] = set()
         for box in item.boxes:
             place = f"{item.place} {box.number} ({item.path.name})"
@@ -48,22 +56,24 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
                 faults.append(Fault(place, "duplicate mask"))
                 continue
             seen.add(same)
-            mask = mask_of(box.mask, height, width)
+            mask = read_outline(box.mask, height, width)
             if isinstance(mask, Broken):
                 fault = Fault(f"{place}: {mask.found}" if mask.found else place, mask.kind)
                 if mask.kind == OTHER_SIZE:
                     return fault  # it was drawn on other pixels than these
                 faults.append(fault)
-                box, mask = box._replace(crowd=True), _within(box, height, width)
+                box, mask = box._replace(crowd=True), _touched(box, height, width)
             shapes.append((box, mask))
-        return painted(shapes, index_of, height, width)._replace(faults=tuple(faults))
+        indices, objects = _draw(shapes, index_of, height, width)
+        return Painted(indices, objects, tuple(faults))
 
-    folder = Folder(read.train, read.val, {k: name for name, k in index_of.items()}, read.split)
-    return build(spec, folder, image_size, held, paint, faults)
+    return build(spec, parts, dict(enumerate(classes, start=1)), image_size, held, paint, faults)
 
 
-def painted(shapes: list[tuple[Box, NDArray[np.bool_]]], index_of: dict[str, int], height: int, width: int) -> Painted:
-    """The class map of objects and their masks [height, width]."""
+def _draw(
+    shapes: list[tuple[Box, NDArray[np.bool_]]], index_of: dict[str, int], height: int, width: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """The class map [height, width] of boxes with their masks, and the map of single objects."""
     indices = np.zeros((height, width), np.uint8)
     objects = np.zeros((height, width), np.int32)
     for box, shape in shapes:
@@ -73,11 +83,73 @@ def painted(shapes: list[tuple[Box, NDArray[np.bool_]]], index_of: dict[str, int
     for k, (box, shape) in enumerate(own, start=1):
         indices[shape] = index_of[box.label]
         objects[shape] = k
-    return Painted(indices, objects)
+    return indices, objects
 
 
-def _within(box: Box, height: int, width: int) -> NDArray[np.bool_]:
+def _touched(box: Box, height: int, width: int) -> NDArray[np.bool_]:
     """The pixels that `box` touches."""
     x0, y0, x1, y1 = box.corners
     rows, columns = np.arange(height)[:, None], np.arange(width)
     return (rows > y0 - 1) & (rows < y1) & (columns > x0 - 1) & (columns < x1)
+
+
+def read_outline(outline: Any, height: int, width: int) -> NDArray[np.bool_] | Broken:
+    """The pixels [height, width] inside a `segmentation` of COCO, or what is wrong with it."""
+    from faster_coco_eval import mask as rle
+
+    if outline is None or outline in ([], {}):
+        return MISSING
+    broken = _broken(outline, height, width)
+    if broken is not None:
+        return broken
+    try:
+        if isinstance(outline, list):
+            runs = rle.merge(rle.frPyObjects(outline, height, width))
+        else:
+            runs = {"size": [height, width], "counts": outline["counts"]}
+            if not isinstance(outline["counts"], str):
+                runs = rle.frPyObjects(runs, height, width)
+        mask: NDArray[np.bool_] = rle.decode(runs).astype(np.bool_)
+    except Exception as error:  # the library raises many kinds on broken text
+        return Broken("broken run lengths", str(error).partition("\n")[0].rstrip("."))
+    return mask if mask.any() else Broken("mask without a pixel")
+
+
+def _broken(outline: Any, height: int, width: int) -> Broken | None:
+    if isinstance(outline, list):
+        return next((broken for ring in outline if (broken := _broken_ring(ring, height, width))), None)
+    size = outline.get("size") if isinstance(outline, dict) and "counts" in outline else None
+    if not isinstance(size, list) or len(size) != 2 or not all(isinstance(side, int | float) for side in size):
+        return Broken("mask that is neither polygons nor run lengths (counts and size)", _short(outline))
+    if size != [height, width]:
+        return Broken(OTHER_SIZE, f"{_short(size)} instead of {[height, width]}")
+    counts, pixels = outline["counts"], height * width
+    if isinstance(counts, str):
+        return None  # found when it is decoded
+    if not isinstance(counts, list):
+        return Broken("run lengths that are neither a list nor text", _short(counts))
+    wrong = [count for count in counts if type(count) is not int or count < 0]
+    if wrong:
+        return Broken("run lengths that are no whole numbers from 0", _short(wrong[0]))
+    if sum(counts) != pixels:
+        return Broken("run lengths that do not add up to the image", f"{sum(counts)} instead of {pixels} pixels")
+    return None
+
+
+def _broken_ring(ring: Any, height: int, width: int) -> Broken | None:
+    if not isinstance(ring, list) or len(ring) < 2 * _CORNERS or len(ring) % 2:
+        found = f"{len(ring)} numbers" if isinstance(ring, list) else _short(ring)
+        return Broken("polygon without x and y of three corners or more", found)
+    for value, side in zip(ring, (width, height) * (len(ring) // 2), strict=True):
+        # A whole number of hundreds of digits is finite, and no float.
+        if type(value) not in (int, float) or (type(value) is float and not math.isfinite(value)):
+            return Broken("polygon with a corner that is no number", _short(value))
+        # Memory grows with the length of the edges: one far corner would end the process.
+        if not -side <= value <= 2 * side:
+            return Broken("polygon far outside its image", _short(value))
+    return None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,4 +1,4 @@
-"""Dataset: images of one square size with their boxes, as numpy arrays that Ray can share without copying."""
+"""Dataset: images of one square size with their labels, as numpy arrays that Ray can share without copying."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import TrialFailed
+from nas.necks.architecture import VOID
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.letterbox import decode, threads
-from nas.tasks.data.orientation import Stated
+from nas.tasks.data.picture import Stated
 
 Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -23,7 +24,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """N images with M boxes.
+    """N images with M boxes, or with class maps.
 
     Attributes:
         images: uint8 [N, S, S, 3], letterboxed; None when they are not held and `batch` reads the files.
@@ -36,8 +37,8 @@ class Split:
         first: int64 [N + 1], image i has the boxes first[i] to first[i + 1].
         image_size: S.
         masks: uint8 [N, S, S], 0 the background, k class k - 1, 255 void (the padding too); None for data of boxes.
-        territories: uint8 [N, S, S], what size the object has that is nearest to a pixel: 1 small, 2 medium, 3 large,
-            0 in an image without objects; of validation images with masks alone.
+        territories: uint8 [N, S, S], the size of the object nearest to a pixel: 1 small, 2 medium, 3 large, 0 where the
+            image has no object; of validation images with masks alone.
     """
 
     images: Images | None
@@ -54,6 +55,13 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether an object can be found: other than a crowd, or than background and void."""
+        if self.masks is None:
+            return bool(np.any(~self.crowd))
+        return bool(np.any((self.masks != 0) & (self.masks != VOID)))
 
     def targets(self, i: int) -> tuple[Floats, Ints, Bools]:
         """Boxes [K, 4], labels [K] and crowd flags [K] of image `i`."""
@@ -73,7 +81,7 @@ class Split:
             boxes=self.boxes[objects],
             labels=self.labels[objects],
             crowd=self.crowd[objects],
-            first=np.concatenate([[0], np.cumsum([len(x) for x in own])]).astype(np.int64),
+            first=np.cumsum([0, *map(len, own)], dtype=np.int64),
             masks=self.masks[index] if self.masks is not None else None,
             territories=self.territories[index] if self.territories is not None else None,
         )
@@ -92,6 +100,10 @@ class Split:
                 images[k] = pixels
         return images
 
+    def held(self) -> Split:
+        """The split with all its images in memory."""
+        return self if self.images is not None else replace(self, images=self.batch(np.arange(len(self))))
+
     def _pixels(self, i: int) -> Images:
         path = Path(self.paths[i])
         height, width = self.sizes[i].tolist()
@@ -109,9 +121,9 @@ class Dataset:
         classes: names, in the order of the labels.
         faults: what was left out or repaired.
         digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, masks, classes and image size.
-        split: how train and val came apart: "ImageSets/Main", "seeded 75/25, seed 0", ...
-        occurring: the classes that have objects in the data, asked for or not, as far as its kind knows them.
-        test: images that nothing is trained or chosen on, where there are any; no part of the digest.
+        split: how train and val were separated: "ImageSets/Main", "seeded 75/25, seed 0", ...
+        occurring: classes that have objects in the data, listed by the study or not, as far as its kind knows them.
+        test: images on which nothing is trained or chosen, where there are any; no part of the digest.
     """
 
     train: Split
@@ -124,8 +136,8 @@ class Dataset:
     test: Split | None = None
 
 
-def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequence[bytes]) -> str:
-    """The name of the data's content; `contents` are hashes of the images, or the images themselves."""
+def content_digest(splits: Sequence[Split], classes: Sequence[str], contents: Sequence[bytes]) -> str:
+    """A digest of the data; `contents` are hashes of the images, or the images themselves."""
     total = hashlib.sha256(repr((tuple(classes), [s.image_size for s in splits])).encode())
     for content in contents:
         total.update(content)
@@ -139,9 +151,9 @@ def digest_of(splits: Sequence[Split], classes: Sequence[str], contents: Sequenc
 
 
 def fewer(dataset: Dataset, fraction: float, seed: int) -> Dataset:
-    """The data set with a part of its training images, drawn by `seed`; at least one, in their order."""
+    """The data set with a share of its training images, drawn by `seed`; at least one, in their order."""
     count = max(1, round(fraction * len(dataset.train)))
     index = np.sort(np.random.default_rng(seed).permutation(len(dataset.train))[:count])
-    told = hashlib.sha256(f"{dataset.digest} {index.tolist()}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{dataset.digest} {index.tolist()}".encode()).hexdigest()[:16]
     split = f"{dataset.split}, {fraction:g} of the training images"
-    return replace(dataset, train=dataset.train.part(index), digest=told, split=split)
+    return replace(dataset, train=dataset.train.part(index), digest=digest, split=split)

@@ -1,8 +1,8 @@
 """The embedded data: real handwritten digits composed into scenes of many scales. No download.
 
 scikit-learn ships 1,797 scans of 8 x 8 pixels (the test part of the UCI "Optical Recognition of Handwritten Digits").
-A scene has 3 to 8 of them, from 6 % to 60 % of its side, on a textured ground among fragments of other digits: what is
-a digit and what a fragment shows only in context.
+A scene has 3 to 8 of them, from 6 % to 60 % of its side, on a textured ground among fragments of other digits. Digits
+and fragments differ only in context.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 
 from nas.errors import Fault
 from nas.studies.spec import DataSpec
-from nas.tasks.data.dataset import Dataset, Split, digest_of
+from nas.tasks.data.dataset import Dataset, Split, content_digest
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.territories import territories
 
@@ -44,34 +44,26 @@ class _Scans(NamedTuple):
 
 def check(spec: DataSpec) -> list[Fault]:
     """What is wrong with `spec`, before anything is made."""
-    faults = []
-    if spec.root is not None:
-        faults.append(Fault("root", "digits are made on the spot and have no folder: leave root out"))
+    faults = [] if spec.root is None else [Fault("root", "digits are generated and have no folder: leave root out")]
     unknown = [name for name in spec.classes or () if name not in CLASSES]
     if unknown:
         faults.append(Fault("classes", f"unknown {', '.join(unknown)}; the digits are {', '.join(CLASSES)}"))
     return faults
 
 
-def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Scenes of `image_size`; the same for the same seed. They are held whatever their size: there are no files."""
-    return _made(spec, image_size, masks=False)
+def load(spec: DataSpec, image_size: int, held: float = math.inf, *, masks: bool = False) -> Dataset:
+    """Scenes of `image_size`, the same for the same seed. They are always held, as there are no files.
 
-
-def load_masks(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """The same scenes with class maps: a pixel is a digit's where its ink covers more than half."""
-    return _made(spec, image_size, masks=True)
-
-
-def _made(spec: DataSpec, image_size: int, masks: bool) -> Dataset:
+    With `masks` they have class maps: a pixel is a digit's where its ink covers more than half.
+    """
     classes = spec.classes or CLASSES
     parts = [
-        _compose(_scans(train, classes), count, image_size, (spec.seed, int(train)), "train" if train else "val", masks)
-        for train, count in ((True, spec.train), (False, spec.val))
+        _compose(_scans(name == "train", classes), count, image_size, (spec.seed, int(name == "train")), name, masks)
+        for name, count in (("train", spec.train), ("val", spec.val))
     ]
     pixels = [hashlib.sha256(part.images.data).digest() for part in parts if part.images is not None]
     split = f"scans apart, {spec.train} and {spec.val} scenes, seed {spec.seed}"
-    return Dataset(parts[0], parts[1], classes, Faults(), digest_of(parts, classes, pixels), split)
+    return Dataset(parts[0], parts[1], classes, Faults(), content_digest(parts, classes, pixels), split)
 
 
 @cache
@@ -123,9 +115,7 @@ def _compose(scans: _Scans, count: int, size: int, seed: tuple[int, int], name: 
 def _scene(
     rng: np.random.Generator, scans: _Scans, size: int
 ) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int64], NDArray[np.int32]]:
-    """Pixels [S, S, 3], boxes [K, 4], the numbers of the scans [K], and which of the K is seen at a pixel [S, S],
-    counted from 1; 0 is the ground.
-    """
+    """Pixels [S, S, 3], boxes [K, 4], numbers of the scans [K], and the object at each pixel [S, S] from 1, or 0."""
     tone = rng.uniform(0.15, 0.85)
     canvas = _ground(rng, size, tone)
     for _ in range(rng.integers(*_FRAGMENTS, endpoint=True)):
@@ -136,7 +126,7 @@ def _scene(
     boxes = np.empty((count, 4), np.float32)
     objects = np.zeros((size, size), np.int32)
     for k in range(count):
-        ink, x, y = _placed(rng, scans.ink[chosen[k]], float(sides[k]), boxes[:k], size)
+        ink, x, y = _place(rng, scans.ink[chosen[k]], float(sides[k]), boxes[:k], size)
         _paint(canvas, ink, x, y, _colour(rng, tone, rng.uniform(0.28, 0.6)))
         boxes[k] = x, y, x + ink.shape[1], y + ink.shape[0]
         objects[y : y + ink.shape[0], x : x + ink.shape[1]][ink > 0.5] = k + 1
@@ -155,24 +145,24 @@ def _ground(rng: np.random.Generator, size: int, tone: float) -> Floats:
 
 
 def _fragment(rng: np.random.Generator, canvas: Floats, scans: _Scans, tone: float) -> None:
-    """A distractor: a quarter of a digit, as strong as the digits, at any scale and place."""
+    """Paint a distractor: a quarter of a digit, as strong as the digits, at any scale and place."""
     size = len(canvas)
     top, left = rng.integers(0, 5, size=2)
     part = scans.ink[rng.integers(len(scans.ink))][top : top + 4, left : left + 4]
     side = float(np.exp(rng.uniform(*_LOG_SIDE))) * size / 2
-    ink = _inked(np.pad(part, 1), side, side)
+    ink = _opacity(np.pad(part, 1), side, side)
     if ink is not None:
         x, y = (int(rng.integers(0, size - n, endpoint=True)) for n in (ink.shape[1], ink.shape[0]))
         _paint(canvas, ink, x, y, _colour(rng, tone, rng.uniform(0.15, 0.5)))
 
 
-def _placed(rng: np.random.Generator, scan: Floats, side: float, others: Floats, size: int) -> tuple[Floats, int, int]:
-    """The scan's ink at about `side` pixels and its left and top; smaller where it finds no room."""
+def _place(rng: np.random.Generator, scan: Floats, side: float, others: Floats, size: int) -> tuple[Floats, int, int]:
+    """The scan's ink at about `side` pixels, and its left and top; smaller where there is no room."""
     aspect = rng.uniform(0.85, 1.18)
     least = _SIDE[0] * size
     while True:
-        ink = _inked(np.pad(scan, 1), side * min(aspect, 1), side / max(aspect, 1))
-        if ink is None:  # so few pixels that nothing is left of it
+        ink = _opacity(np.pad(scan, 1), side * min(aspect, 1), side / max(aspect, 1))
+        if ink is None:  # too small: nothing is left of it
             side = least = side / 0.75
             continue
         height, width = ink.shape
@@ -197,7 +187,7 @@ def _overlap(candidates: NDArray[np.int64], others: Floats) -> NDArray[np.float6
     return worst
 
 
-def _inked(scan: Floats, width: float, height: float) -> Floats | None:
+def _opacity(scan: Floats, width: float, height: float) -> Floats | None:
     """Opacity [H, W], cropped to its ink so that the longer side is about the given one; None without ink."""
     rows, columns = np.flatnonzero(scan.max(1) > 0.3), np.flatnonzero(scan.max(0) > 0.3)
     if len(rows) == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 _EXAMPLES = 3
@@ -14,37 +15,36 @@ _WAYS_OUT = {OTHER_SIZE: "bring image and annotation to one size, or correct the
 
 @dataclass
 class Faults:
-    """Counts by kind, and up to three places of each; and notes on how the data was read, which are no faults."""
+    """Counts by kind and up to three places of each; and notes on how the data was read, which are no faults."""
 
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def add(self, kind: str, place: str) -> None:
         """Count a fault of `kind` at `place`, a file and where in it."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.counts[kind] += 1
         examples = self.examples.setdefault(kind, [])
         if len(examples) < _EXAMPLES:
             examples.append(place)
 
     def note(self, text: str) -> None:
-        """Keep a sentence that whoever brings the data should read, once."""
+        """Keep a sentence that the user should read, once."""
         if text not in self.notes:
             self.notes.append(text)
 
     @property
     def total(self) -> int:
-        return sum(self.counts.values())
+        return self.counts.total()
 
     def summary(self) -> str:
         """A line a kind: the count, the kind, the places, the way out."""
-        lines = []
-        for kind, count in self.counts.items():
-            more = ", ..." if count > _EXAMPLES else ""
-            lines.append(f"{count} x {kind}: {', '.join(self.examples[kind])}{more}{way_out(kind)}")
-        return "\n".join(lines)
+        return "\n".join(
+            f"{count} x {kind}: {', '.join(self.examples[kind])}{', ...' if count > _EXAMPLES else ''}{way_out(kind)}"
+            for kind, count in self.counts.items()
+        )
 
 
 def way_out(kind: str) -> str:
-    """What to do about a kind of fault, to be put behind it; empty where its name says it."""
+    """What to do about a kind of fault, in brackets; empty where its name says it."""
     return f" ({_WAYS_OUT[kind]})" if kind in _WAYS_OUT else ""

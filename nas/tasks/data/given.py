@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,14 @@ from PIL import Image
 from nas.errors import Fault, UserError
 from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
-from nas.tasks.data import Loader, painted
+from nas.tasks.data import Loader, folder, painted
+from nas.tasks.data.annotated import Annotated, Box, Parts
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, Box, Read, build
-from nas.tasks.data.painted import Folder, Painted
 
 
 class Images(Protocol):
-    """What is used of a torch Dataset."""
+    """The part of a torch Dataset that is used."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Any: ...
@@ -62,33 +61,36 @@ def image_data(train: Images, val: Images, classes: Sequence[str], *, masks: boo
             faults.append(Fault("classes", f"unknown {', '.join(unknown)}; there are {', '.join(names)}"))
         return faults
 
+    def paint(item: Annotated, height: int, width: int) -> painted.Painted:
+        mask = cast(_Source, item.path).mask
+        assert mask is not None
+        return painted.Painted(mask, None)
+
     def load(spec: DataSpec, image_size: int, held: float) -> Dataset:
         named = spec.model_copy(update={"root": f"data {spec.kind}"})
-        parts = [_items(part, name, names, masks) for part, name in ((train, "train"), (val, "val"))]
-        faults, split = Faults(), "as given by a script"
+        items = [_items(part, name, names, masks) for part, name in ((train, "train"), (val, "val"))]
+        parts = Parts(items[0], items[1], "as given by a script")
         if masks:
-            folder = Folder(parts[0], parts[1], dict(enumerate(names, start=1)), split)
-            dataset = painted.build(named, folder, image_size, math.inf, _paint, faults)
+            index = dict(enumerate(names, start=1))
+            dataset = painted.build(named, parts, index, image_size, math.inf, paint, Faults())
         else:
-            dataset = build(named, Read(parts[0], parts[1], names, split), image_size, math.inf, faults)
+            dataset = folder.build(named, parts, names, image_size, math.inf, Faults())
         return replace(dataset, train=replace(dataset.train, paths=()), val=replace(dataset.val, paths=()))
 
     return Loader(check, load)
 
 
-class _Item(NamedTuple):
-    image: Image.Image
-    boxes: list[Box]
-    mask: NDArray[np.uint8] | None
+_Read = tuple[Image.Image, list[Box], NDArray[np.uint8] | None]
+"""An item: its image, and its boxes or its class map."""
 
 
 class _Source:
-    """Stands for an image's path: reading it reads the item, whose target then stands at the image."""
+    """Takes the place of an image's path: reading it reads the item, and gives `item` its target."""
 
-    def __init__(self, read: Callable[[], _Item], name: str) -> None:
+    def __init__(self, read: Callable[[], _Read], name: str) -> None:
         self.name = name
         self._read = read
-        self.item: Annotated
+        self.item = Annotated(cast(Path, self), f"{name} box")
         self.mask: NDArray[np.uint8] | None = None
 
     def __str__(self) -> str:
@@ -106,22 +108,21 @@ def _items(part: Images, name: str, classes: Sequence[str], masks: bool) -> list
     if not isinstance(part, Sized):
         raise UserError(f"{name}: a data set needs a length and items by index, not {type(part).__name__}")
     lock = Lock()  # a data set need not be ready for several threads
-    found = []
-    for i in range(len(part)):
-        source = _Source(lambda i=i: _read(part, name, i, classes, masks, lock), f"{name}[{i}]")  # type: ignore[misc]
-        source.item = Annotated(cast(Path, source), f"{name}[{i}] box")
-        found.append(source.item)
-    return found
+
+    def source(i: int) -> _Source:
+        return _Source(lambda: _read(part, name, i, classes, masks, lock), f"{name}[{i}]")
+
+    return [source(i).item for i in range(len(part))]
 
 
-def _read(part: Images, name: str, i: int, classes: Sequence[str], masks: bool, lock: Lock) -> _Item:
+def _read(part: Images, name: str, i: int, classes: Sequence[str], masks: bool, lock: Lock) -> _Read:
     try:
         with lock:
             given = part[i]
         image, target = _pair(given)
         picture = _picture(image)
-        return _Item(picture, [] if masks else _boxes(target, classes), _mask(target, picture) if masks else None)
-    except Exception as error:  # the data set's own, or what it gave
+        return (picture, [], _mask(target, picture)) if masks else (picture, _boxes(target, classes), None)
+    except Exception as error:  # of the data set itself, or because of what it returned
         what = str(error) if isinstance(error, _Misfit) else f"{type(error).__name__}: {error}"
         raise UserError(f"{name}[{i}]: {what}") from error
 
@@ -188,9 +189,3 @@ def _mask(target: Any, image: Image.Image) -> NDArray[np.uint8]:
     if not np.issubdtype(mask.dtype, np.integer) or mask.min() < 0 or mask.max() > VOID:
         raise _Misfit(f"a mask should hold whole numbers from 0 to {VOID}")
     return mask.astype(np.uint8)
-
-
-def _paint(item: Annotated, height: int, width: int) -> Painted:
-    mask = cast(_Source, item.path).mask
-    assert mask is not None
-    return Painted(mask, None)

@@ -1,4 +1,4 @@
-"""Image files of any size and mode into squares of RGB, their class maps into squares too, and boxes back again."""
+"""Image files of any size and mode as squares of RGB, their class maps as squares too, and boxes back again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from PIL import Image
 
 from nas.geometry import PAD, fitted_sides
 from nas.studies.spec import available_cpus
-from nas.tasks.data.colours import rgb
-from nas.tasks.data.orientation import Stated
-from nas.tasks.data.picture import opened
+from nas.tasks.data.picture import Stated, opened
 
 _MAX_THREADS = 8
 
@@ -25,10 +23,9 @@ class Decoded(NamedTuple):
 
     Attributes:
         pixels: uint8 [S, S, 3].
-        height: of the picture that is used: upright, or as stored where the stated size demands it.
-        width: likewise.
+        height, width: of the picture that is used: upright, or as stored where the stated size demands it.
         scale: letterboxed over original pixels.
-        notes: what was done to the picture that whoever uses it should know.
+        notes: what was done to the picture that the user should know.
     """
 
     pixels: NDArray[np.uint8]
@@ -44,8 +41,8 @@ def letterbox(image: Image.Image, size: int, sides: tuple[int, int] | None = Non
     Args:
         image: the picture.
         size: side of the square.
-        sides: width and height of the picture in full, where `image` is a JPEG decoded at a fraction of them: the
-            sides of the fraction are rounded.
+        sides: full width and height of the picture, where `image` is a JPEG decoded at a fraction of them: the sides of
+            the fraction are rounded.
 
     Returns:
         uint8 [size, size, 3], and the scale from full to letterboxed pixels.
@@ -81,18 +78,17 @@ def decode(data: bytes, size: int, stated: Stated | None = None) -> Decoded:
     Args:
         data: the file's bytes.
         size: side of the square.
-        stated: the size of the picture by its annotation, which decides between upright and stored.
+        stated: the size by the annotation, which decides between upright and stored.
 
     Raises:
         UnusableImage: see `picture.opened`.
     """
     with opened(data, 2 * size, stated) as picture:
-        image, notes = rgb(picture.image)
-        pixels, scale = letterbox(image, size, picture.size)
+        pixels, scale = letterbox(picture.image, size, picture.size)
         width, height = picture.size
-        return Decoded(pixels, height, width, scale, picture.notes + notes)
+        return Decoded(pixels, height, width, scale, picture.notes)
 
 
 def threads() -> ThreadPoolExecutor:
-    """A small pool: Pillow lets go of the interpreter while it decodes and resizes."""
+    """A small pool: Pillow releases the interpreter while it decodes and resizes."""
     return ThreadPoolExecutor(min(_MAX_THREADS, available_cpus()))

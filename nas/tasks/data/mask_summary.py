@@ -1,5 +1,5 @@
-"""A data set of class maps in figures: what share of the pixels each class has, how large its objects are, and the
-levels that this suggests.
+"""A data set of class maps in figures: the share of the pixels of each class, how large its objects are, and the levels
+that this suggests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data.dataset import Dataset, Split
-from nas.tasks.data.proposal import Levels, propose_levels
+from nas.tasks.data.proposal import LevelsProposal, propose_levels
 from nas.tasks.data.summary import Figures, figures
 from nas.tasks.data.territories import components
 from nas.value import Value
@@ -42,24 +42,23 @@ class MaskClass(Value):
 
 
 class MaskSummary(Figures):
-    """What `summarise_masks` finds. `levels` come from the training objects: connected pixels of one class."""
+    """A data set of class maps. `levels` come from the training objects: connected pixels of one class."""
 
     train: MaskPart
     val: MaskPart
     classes: tuple[MaskClass, ...]
-    levels: Levels
+    levels: LevelsProposal
 
     @property
     def study(self) -> dict[str, Any]:
         """The proposal in the keys of a study."""
-        return self.study_of("segmentation", {"finest": self.levels.finest, "levels": self.levels.levels})
+        return self.propose_study("segmentation", {"finest": self.levels.finest, "levels": self.levels.levels})
 
 
 def summarise_masks(spec: DataSpec, image_size: int) -> MaskSummary:
     """Read a folder and count, in letterboxed pixels without the padding. Images are decoded, but not kept.
 
-    Raises:
-        SpecError, UserError: see `nas.tasks.data.load`.
+    Raises SpecError and UserError, see `nas.tasks.data.load`.
     """
     dataset = data.load(spec, image_size, 0, data.MASKS)
     train, val = (_counts(part) for part in (dataset.train, dataset.val))
@@ -83,21 +82,16 @@ class _Counts(NamedTuple):
 
 
 def _counts(split: Split) -> _Counts:
+    assert split.masks is not None
     pixels = np.zeros(VOID + 1, np.int64)
     objects: list[tuple[int, int, float, int]] = []
-    for i, mask in enumerate(_inside(split)):
-        pixels += np.bincount(mask.ravel(), minlength=len(pixels))
-        objects += [(i, *own) for own in _objects(mask)]
+    for i, (mask, (height, width)) in enumerate(zip(split.masks, split.sizes.tolist(), strict=True)):
+        across, down = fitted_sides((width, height), split.image_size)
+        inside = mask[:down, :across]
+        pixels += np.bincount(inside.ravel(), minlength=len(pixels))
+        objects += [(i, *own) for own in _objects(inside)]
     image, label, roots, longest = np.array(objects, np.float64).reshape(-1, 4).T
     return _Counts(pixels, image.astype(np.int64), label.astype(np.int64), roots, longest)
-
-
-def _inside(split: Split) -> Iterator[NDArray[np.uint8]]:
-    """The class maps without their padding, which is void too."""
-    assert split.masks is not None
-    for mask, (height, width) in zip(split.masks, split.sizes.tolist(), strict=True):
-        across, down = fitted_sides((width, height), split.image_size)
-        yield mask[:down, :across]
 
 
 def _objects(mask: NDArray[np.uint8]) -> Iterator[tuple[int, float, int]]:
@@ -112,12 +106,8 @@ def _objects(mask: NDArray[np.uint8]) -> Iterator[tuple[int, float, int]]:
 
 
 def _part(split: Split, counts: _Counts) -> MaskPart:
-    return MaskPart(
-        images=len(split),
-        empty=len(split) - len(np.unique(counts.image)),
-        objects=len(counts.roots),
-        void=float(counts.pixels[VOID] / counts.pixels.sum()),
-    )
+    empty, void = len(split) - len(np.unique(counts.image)), float(counts.pixels[VOID] / counts.pixels.sum())
+    return MaskPart(images=len(split), empty=empty, objects=len(counts.roots), void=void)
 
 
 def _classes(dataset: Dataset, train: _Counts, val: _Counts) -> tuple[MaskClass, ...]:

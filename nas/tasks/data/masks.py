@@ -1,11 +1,11 @@
 """Mask folders: images/{train,val} and masks/{train,val}, where a mask is a PNG of class indices named as its image.
 
-Another format that keeps every value does as well; JPEG does not, and masks that went through it are refused. A mask is
-as large as its image, upright or as stored, see `orientation`.
+Other lossless formats do as well; JPEG does not, and masks that were saved as JPEG are refused. A mask is as large as
+its image, upright or as stored, see `picture`.
 
-Grey or palette: 0 is the background, 255 void. classes.txt may name the classes, a line each from index 1, or from 0
-if its first line is "background"; without it the classes listed in the study stand for the indices from 1, and without
-those every index is a class of its own. Objects are connected pixels of one class.
+Grey or palette: 0 is the background, 255 void. classes.txt may name the classes, a line each from index 1, or from 0 if
+its first line is "background". Without it the classes that the study lists have the indices from 1, and without those
+every index is a class. Objects are connected pixels of one class.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from nas.errors import Fault
 from nas.studies.spec import DataSpec
+from nas.tasks.data.annotated import Annotated, Parts, check_root
 from nas.tasks.data.blends import Blends
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, check_root
-from nas.tasks.data.orientation import Stated
-from nas.tasks.data.painted import Folder, Painted, build
-from nas.tasks.data.picture import open_head
-from nas.tasks.data.sizes import stated_by_mask
+from nas.tasks.data.letterbox import threads
+from nas.tasks.data.named_files import is_image, read_lines
+from nas.tasks.data.painted import Painted, build
+from nas.tasks.data.picture import Stated, UnusableImage, open_head
 
 _PARTS = ("train", "val")
 _BACKGROUND = "background"
@@ -40,22 +39,15 @@ def check(spec: DataSpec) -> list[Fault]:
         return faults
     root = Path(str(spec.root))
     missing = [f"{what}/{part}" for what in ("images", "masks") for part in _PARTS if not (root / what / part).is_dir()]
-    if missing:
-        faults.append(Fault("root", f"{root} is no folder of masks, it lacks {', '.join(missing)}"))
-    return faults
+    return [Fault("root", f"{root} is no folder of masks, it lacks {', '.join(missing)}")] if missing else []
 
 
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Read the folder.
-
-    Raises:
-        UserError: see `painted.build`.
-    """
+    """Read the folder. Raises UserError, see `painted.build`."""
     root = Path(str(spec.root))
     faults = Faults()
     train, val = (_images(root, part, faults) for part in _PARTS)
-    names = _names(root, spec)
-    folder = Folder(train, val, names, "images/train and images/val")
+    names = _class_names(root, spec)
     blends = Blends(frozenset(names or ()))
 
     def paint(item: Annotated, height: int, width: int) -> Painted | Fault:
@@ -65,31 +57,40 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
         blends.add(item.place, indices)
         return Painted(indices, None)
 
-    def stated(item: Annotated) -> Stated | None:
-        return stated_by_mask(root / item.place)
-
-    return build(spec, folder, image_size, held, paint, faults, stated, blends.fault)
+    parts = Parts(train, val, "images/train and images/val")
+    return build(spec, parts, names, image_size, held, paint, faults, blends.doubt)
 
 
 def _images(root: Path, part: str, faults: Faults) -> list[Annotated]:
     """The images of a part; the place of each is its mask."""
-    known = Image.registered_extensions()
-    paths = sorted(path for path in (root / "images" / part).iterdir() if path.suffix.lower() in known)
+    paths = sorted(filter(is_image, (root / "images" / part).iterdir()))
     stems = {path.stem for path in paths}
-    masks: dict[str, str] = {}
+    found: dict[str, str] = {}
     for path in sorted((root / "masks" / part).iterdir(), key=lambda path: (path.suffix.lower() != ".png", path)):
-        if path.suffix.lower() in known:
-            masks.setdefault(path.stem, path.name)
-    for stem in sorted(masks.keys() - stems):
-        faults.add("mask without an image", f"masks/{part}/{masks[stem]}")
-    return [Annotated(path, f"masks/{part}/{masks.get(path.stem, f'{path.stem}.png')}") for path in paths]
+        if is_image(path):
+            found.setdefault(path.stem, path.name)
+    for stem in sorted(found.keys() - stems):
+        faults.add("mask without an image", f"masks/{part}/{found[stem]}")
+    masks = [f"masks/{part}/{found.get(path.stem, f'{path.stem}.png')}" for path in paths]
+    with threads() as pool:
+        sizes = pool.map(lambda mask: _stated(root / mask), masks)
+        return [Annotated(path, mask, stated=size) for path, mask, size in zip(paths, masks, sizes, strict=True)]
 
 
-def _names(root: Path, spec: DataSpec) -> dict[int, str] | None:
+def _stated(mask: Path) -> Stated | None:
+    """The size of a mask; None where it is missing or cannot be read, which is found when it is painted."""
+    try:
+        with open_head(mask) as image:
+            return Stated(*image.size, by="mask")
+    except (FileNotFoundError, UnusableImage):
+        return None
+
+
+def _class_names(root: Path, spec: DataSpec) -> dict[int, str] | None:
     path = root / "classes.txt"
     if not path.is_file():
         return dict(enumerate(spec.classes, start=1)) if spec.classes else None
-    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+    lines = read_lines(path)
     first = int(not lines or lines[0].lower() != _BACKGROUND)
     return {k: name for k, name in enumerate(lines, start=first) if k and name}
 

@@ -1,4 +1,11 @@
-"""Picture: the content of an image file, opened with this project's own bounds and without warnings."""
+"""Picture: the content of an image file, upright and in RGB, opened with our own limit of its size.
+
+Cameras store a photo as the sensor lay and write how to turn it into a tag (EXIF 2.32, 4.6.4 A; the values 2 to 8).
+Pictures are turned upright. An annotation whose size only the stored pixels have was made without regard to the tag:
+they are then used as stored. Tags that keep width and height (half a turn, mirrored) leave the size undecided: upright.
+
+Greys of more than 8 bits are stretched, and transparent pixels are shown in the padding's grey.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +17,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
 
+from nas.geometry import PAD
 from nas.tasks.data.faults import OTHER_SIZE
-from nas.tasks.data.orientation import Stated, is_upright, swapped, tag_of, turned, turned_back
 
 MAX_PIXELS = 500_000_000
-"""More than this a file may only claim: a small one can claim to be any size and fill the memory."""
+"""A larger image is refused: a small file can claim to be any size, and would fill the memory."""
 
 _ALONE = 50_000_000
 """Images of more pixels are decoded one at a time."""
@@ -24,42 +32,55 @@ _ALONE = 50_000_000
 _SEVERAL = "MPO"
 """Photos of phones and cameras, whose further frames are previews and depth maps."""
 
+_RARE = 0.001
+"""Share of the pixels, at either end, that a stretched range leaves out: hot and dead ones."""
+
+UNREADABLE = "unreadable image"
 TURNED = "turned upright by the orientation tag"
 AS_STORED = "used as stored in spite of the orientation tag, as the annotation's size demands"
 FIRST_FRAME = "of several frames, the first of which is used"
+STRETCHED = "grey of more than 8 bits, stretched from the 0.1th to the 99.9th percentile"
+ON_GREY = "with transparent pixels, which are shown grey"
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_INVERSE = {6: 8, 8: 6}
+_FIRST_SWAPPING = 5
+"""Turns from here on swap width and height."""
 
 _pillow = threading.RLock()
 
 
 class UnusableImage(OSError):
-    """An image file that cannot be used; `kind` is what its fault is counted under, the message what is wrong."""
+    """An image file that cannot be used; its fault is counted under `kind`, and the message says what is wrong."""
 
-    kind = "unreadable image"
-
-
-class TooLarge(UnusableImage):
-    """More pixels than `MAX_PIXELS`."""
-
-    kind = "image of too many pixels"
+    def __init__(self, message: str, kind: str = UNREADABLE) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
-class OtherSize(UnusableImage):
-    """Neither the stored nor the upright picture has the size that the annotation states."""
+class Stated(NamedTuple):
+    """The size that an image has by its annotation, and how a fault calls this: stated, mask."""
 
-    kind = OTHER_SIZE
-
-    def __init__(self, stated: Stated, stored: tuple[int, int], upright: tuple[int, int]) -> None:
-        also = f", upright {upright[0]}x{upright[1]}" if upright != stored else ""
-        super().__init__(f"{stated.by} {stated.width}x{stated.height}, image {stored[0]}x{stored[1]}{also}")
+    width: int
+    height: int
+    by: str = "stated"
 
 
 class Picture(NamedTuple):
     """A picture as it is to be used.
 
     Attributes:
-        image: decoded; a JPEG perhaps at a half, a quarter or an eighth of its size.
-        size: its width and height in full.
-        notes: what was done to it that whoever uses it should know.
+        image: in RGB; a JPEG perhaps at a half, a quarter or an eighth of its size.
+        size: its full width and height.
+        notes: what was done to it that the user should know.
     """
 
     image: Image.Image
@@ -69,7 +90,7 @@ class Picture(NamedTuple):
 
 @contextmanager
 def opened(data: bytes, side: int, stated: Stated | None = None) -> Iterator[Picture]:
-    """The picture of an image file, turned as `orientation` says. What fails within is laid to the file too.
+    """The picture of an image file. Whatever fails in the block counts as a fault of the file.
 
     Args:
         data: the file's bytes.
@@ -81,11 +102,15 @@ def opened(data: bytes, side: int, stated: Stated | None = None) -> Iterator[Pic
     """
     if not data:
         raise UnusableImage("not a readable image (the file is empty)")
-    with _laid_to_the_file():
-        image, notes = _head(BytesIO(data))
+    with _unusable():
+        image = _head(BytesIO(data))
         alone = image.width * image.height > _ALONE
-        with image, _own_bounds() if alone else nullcontext():
-            yield _oriented(image, side, stated, notes)
+        with image, _unlimited_pillow() if alone else nullcontext():
+            with _unlimited_pillow():
+                several = image.format != _SEVERAL and getattr(image, "is_animated", False)
+            turned, size, notes = _oriented(image, side, stated)
+            coloured, more_notes = _rgb(turned)
+            yield Picture(coloured, size, ((FIRST_FRAME,) if several else ()) + notes + more_notes)
 
 
 def open_head(path: Path) -> Image.Image:
@@ -95,75 +120,121 @@ def open_head(path: Path) -> Image.Image:
         FileNotFoundError: there is no such file.
         UnusableImage: it is no image, or has too many pixels.
     """
-    with _laid_to_the_file():
-        return _head(path)[0]
+    with _unusable():
+        return _head(path)
 
 
 @contextmanager
-def _laid_to_the_file() -> Iterator[None]:
+def _unusable() -> Iterator[None]:
+    """Raise UnusableImage for whatever fails, but for a missing file."""
     try:
         yield
     except (UnusableImage, FileNotFoundError):
         raise
     except UnidentifiedImageError as error:
         raise UnusableImage("not a readable image (of no known format)") from error
-    except Exception as error:  # broken bytes make each of Pillow's readers fail in a way of its own
+    except Exception as error:  # each of Pillow's readers fails on broken bytes in its own way
         raise UnusableImage(f"not a readable image ({error})") from error
 
 
-def _head(file: BytesIO | Path) -> tuple[Image.Image, tuple[str, ...]]:
-    """The image before it is decoded, and notes on it. Raises TooLarge."""
-    with _own_bounds():
-        image = Image.open(file)
-        try:
-            _refuse_too_large(image.size)
-            several = image.format != _SEVERAL and getattr(image, "is_animated", False)
-        except Exception:
-            image.close()
-            raise
-    return image, (FIRST_FRAME,) if several else ()
-
-
-def _refuse_too_large(size: tuple[int, int]) -> None:
-    pixels = size[0] * size[1]
-    if pixels > MAX_PIXELS:
-        raise TooLarge(
-            f"{size[0]} x {size[1]} are {pixels / 1e6:,.0f} million pixels, at most {MAX_PIXELS / 1e6:,.0f} million "
-            "are read: make it smaller, or cut it into tiles"
-        )
-
-
-def _oriented(image: Image.Image, side: int, stated: Stated | None, notes: tuple[str, ...]) -> Picture:
-    """Decode and turn. Raises OtherSize."""
-    if image.format == "PNG":
-        image.load()  # the tag may come behind the pixels
-    with _own_bounds():
-        tag = tag_of(image)
-    is_tiff = image.format == "TIFF"  # Pillow turns these by itself
-    if is_tiff:
-        image.load()
-    stored = swapped(image.size, tag) if is_tiff else image.size
-    upright = is_upright(stored, tag, stated)
-    if upright is None:
-        assert stated is not None
-        raise OtherSize(stated, stored, swapped(stored, tag))
-    scale = side / max(stored)
-    image.draft(None, (max(1, round(scale * stored[0])), max(1, round(scale * stored[1]))))
-    image.load()
-    if tag != 1:
-        notes += (TURNED if upright else AS_STORED,)
-    if upright:
-        return Picture(image if is_tiff else turned(image, tag), swapped(stored, tag), notes)
-    return Picture(turned_back(image, tag) if is_tiff else image, stored, notes)
-
-
 @contextmanager
-def _own_bounds() -> Iterator[None]:
-    """Pillow without its bound, for ours comes behind, and without its warnings: both are settings of the process."""
+def _unlimited_pillow() -> Iterator[None]:
+    """Pillow without its limit, as ours applies, and without its warnings; both are settings of the whole process."""
     with _pillow, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = bound
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _head(file: BytesIO | Path) -> Image.Image:
+    """The image before it is decoded."""
+    with _unlimited_pillow():
+        image = Image.open(file)
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        image.close()
+        raise UnusableImage(
+            f"{image.width} x {image.height} are {pixels / 1e6:,.0f} million pixels, at most {MAX_PIXELS / 1e6:,.0f} "
+            "million are read: make it smaller, or cut it into tiles",
+            "image of too many pixels",
+        )
+    return image
+
+
+def _oriented(image: Image.Image, side: int, stated: Stated | None) -> Picture:
+    """The image, decoded and turned."""
+    if image.format == "PNG":
+        image.load()  # the tag may come after the pixels
+    tag = _orientation_tag(image)
+    is_tiff = image.format == "TIFF"
+    if is_tiff:
+        image.load()  # Pillow turns these itself
+    upright = _swapped(image.size, tag) if not is_tiff else image.size
+    stored = _swapped(upright, tag)
+    if stated is not None and stated[:2] not in (upright, stored):
+        also = f", upright {upright[0]}x{upright[1]}" if upright != stored else ""
+        message = f"{stated.by} {stated.width}x{stated.height}, image {stored[0]}x{stored[1]}{also}"
+        raise UnusableImage(message, OTHER_SIZE)
+    as_stored = stated is not None and stated[:2] != upright
+    scale = side / max(stored)
+    image.draft(None, (max(1, round(scale * stored[0])), max(1, round(scale * stored[1]))))
+    image.load()
+    if as_stored and is_tiff:
+        image = image.transpose(_TURNS[_INVERSE.get(tag, tag)])
+    elif not as_stored and not is_tiff and tag in _TURNS:
+        image = image.transpose(_TURNS[tag])
+    notes = (AS_STORED if as_stored else TURNED,) if tag in _TURNS else ()
+    return Picture(image, stored if as_stored else upright, notes)
+
+
+def _orientation_tag(image: Image.Image) -> int:
+    """The orientation tag, 2 to 8; 1 where there is none, or none that means anything."""
+    try:
+        with _unlimited_pillow():
+            tag = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # each of Pillow's readers fails on a broken tag in its own way
+        return 1
+    return tag if tag in _TURNS else 1
+
+
+def _swapped(size: tuple[int, int], tag: int) -> tuple[int, int]:
+    """Width and height after a turn by `tag`, or before it."""
+    return (size[1], size[0]) if tag >= _FIRST_SWAPPING else size
+
+
+def _rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """The picture in RGB, and notes."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return _stretched(image)
+    if not image.has_transparency_data:
+        return (image if image.mode == "RGB" else image.convert("RGB")), ()
+    layered = image.convert("RGBA")
+    alpha = np.asarray(layered.getchannel("A"))
+    if not alpha.any():
+        raise ValueError("every pixel is transparent: save it without its alpha channel")
+    ground = Image.new("RGBA", image.size, (PAD, PAD, PAD, 255))
+    return Image.alpha_composite(ground, layered).convert("RGB"), ((ON_GREY,) if alpha.min() < 255 else ())
+
+
+def _stretched(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """A picture of deep greys. Cameras fill only a part of 16 bits, so the range is the image's own."""
+    values = np.asarray(image)
+    finite = np.asarray(values[np.isfinite(values)], np.float32)
+    low, high = 0.0, 0.0
+    if finite.size:
+        low = float(np.quantile(finite, _RARE, method="higher"))
+        high = float(np.quantile(finite, 1 - _RARE, method="lower"))
+        if low >= high:  # nearly all pixels have one value
+            low, high = float(finite.min()), float(finite.max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        grey = (np.asarray(values, np.float32) - low) * (255 / max(high - low, 1e-9))
+    grey = np.nan_to_num(grey, nan=0).clip(0, 255).round().astype(np.uint8)
+    notes: tuple[str, ...] = (STRETCHED,)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int) and (values == transparent).any():
+        grey[values == transparent] = PAD
+        notes += (ON_GREY,)
+    return Image.fromarray(grey).convert("RGB"), notes

@@ -1,7 +1,7 @@
-"""Territories: an image divided among its objects, by size, so that a confusion matrix can be taken a size.
+"""Territories: an image divided among its objects, by size, so that there is a confusion matrix for each size.
 
 A pixel belongs to the object that covers it, else to the nearest one (Euclid). So every error has an object: a false
-pixel counts against the size of the object that it was found beside.
+pixel counts against the size of the object beside it.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from numpy.typing import NDArray
 SIDES = (32, 96)
 """COCO's bounds of small and large: sides, in pixels of images 640 wide."""
 
-REFERENCE = 640
-
 SIZES = ("small", "medium", "large")
 """Territory k + 1 is that of size k."""
 
 
 def bounds(image_size: int) -> tuple[float, float]:
     """The areas, in letterboxed square pixels, at which medium and large begin."""
-    small, large = ((side * image_size / REFERENCE) ** 2 for side in SIDES)
+    small, large = ((side * image_size / 640) ** 2 for side in SIDES)
     return small, large
 
 
 def territories(objects: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Which size each pixel belongs to: uint8 [S, S], 1 small, 2 medium, 3 large; 0 everywhere without objects.
+    """The size that each pixel belongs to: uint8 [S, S], 1 small, 2 medium, 3 large; 0 everywhere without objects.
 
-    `objects` [S, S] tells the object at a pixel from 1, 0 for none. An object's area is its pixels.
+    Args:
+        objects: the object at each pixel [S, S] from 1, 0 for none. An object's area is its pixels.
     """
     from scipy.ndimage import distance_transform_edt
 

@@ -13,45 +13,80 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 import numpy as np
+from PIL import Image
 
-from nas.errors import Fault
 from nas.studies.spec import DataSpec
-from nas.tasks.data import layouts
-from nas.tasks.data.class_names import note_case, read_name
+from nas.tasks.data.annotated import Annotated, Box, Parts, find_layout, read_stated, seeded
+from nas.tasks.data.classes import note_case, read_name
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import Annotated, Box, Read, build, check_root, seeded
-from nas.tasks.data.layouts import Match
-from nas.tasks.data.layouts.refusal import refusal
-from nas.tasks.data.sizes import stated_in
-from nas.tasks.data.voc_files import VocFiles, read_list
+from nas.tasks.data.folder import build
+from nas.tasks.data.layouts import Match, Part
+from nas.tasks.data.named_files import NamedFiles, composed, is_image, listing, read_lines
 
 _LISTS = "ImageSets/Main"
 
 
-def check(spec: DataSpec) -> list[Fault]:
-    """What is wrong with the folder, without reading its files."""
-    faults = check_root(spec)
-    if not faults and layouts.find(Path(str(spec.root)), "voc") is None:
-        faults.append(Fault("root", refusal(str(spec.root), ["voc"])))
-    return faults
-
-
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Read the folder.
-
-    Raises:
-        UserError: see `folder.build`.
-    """
-    found = layouts.find(Path(str(spec.root)), "voc")
-    assert found is not None, "check() comes first"
+    """Read the folder. Raises UserError, see `folder.build`."""
     faults = Faults()
-    train_names, val_names, how = _parts(spec, found, faults)
-    train = _annotated(VocFiles(found.root, found.train), train_names, faults)
-    val = _annotated(VocFiles(found.root, found.val or found.train), val_names, faults)
+    found = find_layout(spec, "voc", faults)
+    files = [VocFiles(found.root, part) for part in (found.train, found.val or found.train)]
+    *names, how = _names(spec, found, files, faults)
+    train, val = (_annotated(own, part, faults) for own, part in zip(files, names, strict=True))
     classes = sorted({box.label for item in train + val for box in item.boxes})
     note_case(classes, faults)
-    return build(spec, Read(train, val, tuple(classes), found.how(how)), image_size, held, faults)
+    return build(spec, Parts(train, val, found.how(how)), tuple(classes), image_size, held, faults)
+
+
+class VocFiles:
+    """The files of a part, by names: those of its list, or of its XML files."""
+
+    def __init__(self, root: Path, part: Part) -> None:
+        assert part.annotations is not None
+        assert part.images is not None
+        self.annotations = part.annotations
+        self.images = part.images
+        self.listed = part.listed
+        self._files = NamedFiles(root)
+        self._images_in = listing(lambda path: composed(path.stem) if is_image(path) else None)
+
+    def names(self, faults: Faults) -> list[str]:
+        """The names of the images of the part."""
+        if self.listed is not None:
+            return read_list(self.listed)
+        names = sorted(path.stem for path in self.annotations.iterdir() if path.suffix.lower() == ".xml")
+        lone = self._images_in(self.images).keys() - {composed(name) for name in names}
+        if lone:
+            faults.note(f"{len(lone)} images in {self._files.relative(self.images)} have no XML file and are not used")
+        return names
+
+    def xml(self, name: str) -> tuple[Path | None, str]:
+        """The XML file of an image, None if there is none, and what it is called in reports."""
+        bare = name[: -len(suffix)] if (suffix := Path(name).suffix).lower() in Image.registered_extensions() else name
+        tried = [self.annotations / f"{one}.xml" for one in dict.fromkeys((name, bare))]
+        path = next((found for one in tried if (found := self._files.at(one)) is not None), None)
+        return path, str(self._files.relative(path or tried[0]))
+
+    def image(self, xml: Path, stated: str) -> Path | None:
+        """The image of an XML file: the one of the same name, or, if there is not just one, the file `stated` in it.
+
+        Returns:
+            None: there are several, and the XML file names none of them.
+        """
+        folder = self.images / xml.parent.relative_to(self.annotations)
+        own = self._images_in(folder).get(composed(xml.stem), [])
+        if len(own) == 1:
+            return own[0]
+        named = self._files.find(stated, (folder,)) if stated else None
+        if own:
+            return named if named in own else None
+        return named if named is not None and named.is_file() else folder / f"{xml.stem}.jpg"
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a list of images, each once."""
+    return list(dict.fromkeys(filter(None, read_lines(path))))
 
 
 def parse(data: bytes) -> Element:
@@ -77,34 +112,26 @@ def _refuse(*_: object) -> None:
     raise ValueError("a document type is not accepted")
 
 
-def _parts(spec: DataSpec, found: Match, faults: Faults) -> tuple[list[str], list[str], str]:
-    """The names of the images of train and val, and how they came about."""
-    names = VocFiles(found.root, found.train).names(faults)
+def _names(spec: DataSpec, found: Match, files: list[VocFiles], faults: Faults) -> tuple[list[str], list[str], str]:
+    """The names of the images of train and val, and how they were separated."""
+    names = files[0].names(faults)
+    lists = found.root / _LISTS
     if found.val is None:
-        return seeded(_but_test(names, found, faults), spec)
-    for path in found.unused:
-        faults.note(f"{path.relative_to(found.root)} is not used")
-    val = VocFiles(found.root, found.val).names(faults)
+        test = lists / "test.txt"
+        unused = set(read_list(test)) if test.is_file() else set()
+        if unused:
+            faults.note(f"{_LISTS}/test.txt: its {len(unused)} images are not used")
+        return seeded([name for name in names if name not in unused], spec)
+    val = files[1].names(faults)
     if found.val.annotations != found.train.annotations:
-        return names, val, found.how("")
+        return names, val, ""
     for name in sorted(set(names) & set(val)):
         faults.add("image in train and val", f"{_LISTS}/val.txt, {name}")
-    both = found.root / _LISTS / "trainval.txt"
+    both = lists / "trainval.txt"
     more = len(set(read_list(both)) - {*names, *val}) if both.is_file() else 0
     if more:
         faults.note(f"{_LISTS}/trainval.txt is not used; it has {more} names that train.txt and val.txt lack")
     return names, [name for name in val if name not in set(names)], _LISTS
-
-
-def _but_test(names: list[str], found: Match, faults: Faults) -> list[str]:
-    """The names without those that are kept for a test."""
-    for path in found.unused:
-        faults.note(f"{path.relative_to(found.root)} is not used")
-    test = found.root / _LISTS / "test.txt"
-    kept = set(read_list(test)) if test.is_file() else set()
-    if kept:
-        faults.note(f"{_LISTS}/test.txt: its {len(kept)} images are not used")
-    return [name for name in names if name not in kept]
 
 
 def _annotated(files: VocFiles, names: list[str], faults: Faults) -> list[Annotated]:
@@ -124,7 +151,7 @@ def _annotated(files: VocFiles, names: list[str], faults: Faults) -> list[Annota
             faults.add("several images of one name", place)
         else:
             boxes = _boxes(tree, place, faults)
-            stated = stated_in(tree.findtext("size/width"), tree.findtext("size/height"), place, faults)
+            stated = read_stated(tree.findtext("size/width"), tree.findtext("size/height"), place, faults)
             result.append(Annotated(path, f"{place}, object", boxes, stated))
     return result
 
@@ -141,7 +168,7 @@ def _boxes(tree: Element, place: str, faults: Faults) -> list[Box]:
             faults.add("unreadable box", f"{place}, object {number}")
             continue
         if x1 <= x0 or y1 <= y0:
-            # Inclusive corners on one pixel would make a box of a pixel: in truth a slip of the mouse.
+            # Inclusive corners would make a box of one pixel: in truth a slip of the mouse.
             faults.add("degenerate box", f"{place}, object {number} ({label})")
             continue
         difficult = item.findtext("difficult", "0").strip() == "1"

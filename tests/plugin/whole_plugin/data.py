@@ -18,7 +18,7 @@ def boxes(spec: DataSpec, image_size: int, held: float) -> Dataset:
 
 
 def masks(spec: DataSpec, image_size: int, held: float) -> Dataset:
-    return digits.load_masks(_twos(spec), image_size, held)
+    return digits.load(_twos(spec), image_size, held, masks=True)
 
 
 BOXES, MASKS = Loader(check, boxes), Loader(check, masks)

@@ -42,7 +42,7 @@ def fault(masks: Iterable[Mask], named: Iterable[int] = ()) -> str | None:
     blends = Blends(frozenset(named))
     for k, mask in enumerate(masks):
         blends.add(f"masks/train/{k}.png", mask)
-    return blends.fault()
+    return blends.doubt()
 
 
 CLASSES = {

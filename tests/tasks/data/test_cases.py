@@ -13,7 +13,7 @@ import pytest
 from nas.errors import UserError
 from nas.studies.spec import DataSpec
 from nas.tasks.data import Dataset, load
-from nas.tasks.data.summary import kinds_of
+from nas.tasks.data.summary import matching_kinds
 
 BOXES = (145, 73)
 CLASSES = ("Platelets", "RBC", "WBC")
@@ -21,7 +21,7 @@ FORMATS = ("voc", "coco", "yolo")
 
 
 def read(root: Path, **changes: Any) -> Dataset:
-    (kind,) = kinds_of(str(root))
+    (kind,) = matching_kinds(str(root))
     return load(DataSpec.parse({"kind": kind, "root": str(root)} | changes), 160)
 
 

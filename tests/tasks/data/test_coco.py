@@ -12,6 +12,8 @@ import pytest
 from nas.errors import UserError
 from nas.studies.spec import DataSpec
 from nas.tasks.data import check, load
+from nas.tasks.data.coco import read_categories, read_id
+from nas.tasks.data.faults import Faults
 from tests.tasks.data.folders import coco_file, write_coco, write_image
 
 SPARSE = {90: "toothbrush", 7: "train", 1: "person"}
@@ -211,7 +213,7 @@ def test_no_image_outside_of_the_folder_is_read(tmp_path: Path) -> None:
     for image, name in zip(content["images"], ("../../../secret.png", str(tmp_path / "secret.png")), strict=True):
         image["file_name"] = name
     (root / "instances_train.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match="no images in train\n2 x missing image"):
+    with pytest.raises(UserError, match="none of the 2 images in train can be used\n2 x missing image"):
         load(spec(root), 32)
 
 
@@ -220,3 +222,42 @@ def test_real_nuclei(nuclei: Path) -> None:
     assert (len(data.train), len(data.val), data.classes) == (180, 80, ("nucleus",))
     assert set(data.faults.counts) <= {"box under one pixel"}
     assert data.train.first[-1] == len(data.train.boxes) > 5000
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [(3, 3), (3.0, 3), ("3", 3), (" 3 ", 3), ("3.0", 3), ("-1", -1), ("007", "007"), ("a.jpg", "a.jpg"), ("٣", "٣")],
+)
+def test_ids(written: Any, value: int | str) -> None:
+    found = read_id(written)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("written", [3.5, float("nan"), float("inf"), True, None, [3], {}])
+def test_what_is_no_id(written: Any) -> None:
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        read_id(written)
+
+
+def test_categories_of_one_name_are_one_class() -> None:
+    faults = Faults()
+    items = [{"id": "1", "name": "RBC"}, {"id": 2, "name": " RBC "}, {"id": 2.0, "name": "RBC"}]
+    assert read_categories(items, "a.json", faults) == ({1: "RBC", 2: "RBC"}, set())
+    assert "a.json: the categories 1 and 2 are both RBC, and are read as one class" in faults.notes
+
+
+def test_an_id_has_one_name() -> None:
+    with pytest.raises(ValueError, match="the category id 1 is both cat and dog"):
+        read_categories([{"id": 1, "name": "cat"}, {"id": "1", "name": "dog"}], "", Faults())
+    with pytest.raises(ValueError, match="'x' is no number"):
+        read_categories([{"id": "x", "name": "cat"}], "", Faults())
+
+
+def test_groups_are_what_others_name_as_supercategory() -> None:
+    items: list[dict[str, Any]] = [
+        {"id": 0, "name": "cells", "supercategory": "none"},
+        {"id": 1, "name": "RBC", "supercategory": "cells"},
+        {"id": 2, "name": "WBC", "supercategory": "WBC"},
+        {"id": 3, "name": "other"},
+    ]
+    assert read_categories(items, "", Faults())[1] == {"cells"}

@@ -52,7 +52,7 @@ def test_boxes_hug_the_ink() -> None:
     rng = np.random.default_rng(0)
     scans = digits._scans(True, digits.CLASSES)
     canvas = np.zeros((128, 128, 3), np.float32)
-    ink, x, y = digits._placed(rng, scans.ink[5], 40.0, np.empty((0, 4), np.float32), 128)
+    ink, x, y = digits._place(rng, scans.ink[5], 40.0, np.empty((0, 4), np.float32), 128)
     digits._paint(canvas, ink, x, y, np.ones(3, np.float32))
     rows, columns = np.nonzero(canvas[..., 0] > 0.3)
     assert (columns.min(), rows.min()) == (x, y)
@@ -87,7 +87,7 @@ def test_listed_classes_only() -> None:
 
 
 def test_there_is_no_folder_and_no_eleventh_digit() -> None:
-    with pytest.raises(UserError, match=r"(?s)root: digits are made.*classes: unknown ten"):
+    with pytest.raises(UserError, match=r"(?s)root: digits are generated.*classes: unknown ten"):
         load(DataSpec(kind="digits", root="somewhere", classes=("ten",)), 64)
 
 

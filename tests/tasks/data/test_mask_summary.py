@@ -11,7 +11,7 @@ from nas.errors import UserError
 from nas.studies.spec import DataSpec, StudySpec
 from nas.tasks import check, data
 from nas.tasks.data.mask_summary import MaskSummary, summarise_masks
-from nas.tasks.data.summary import kinds_of
+from nas.tasks.data.summary import matching_kinds
 from tests.tasks.data.test_masks import mask, write
 
 SIZE = 64
@@ -81,9 +81,9 @@ def test_faults_are_counted(folder: Path) -> None:
 
 
 def test_its_layout_is_known(folder: Path) -> None:
-    assert kinds_of(str(folder), kinds=data.MASKS) == ("masks",)
+    assert matching_kinds(str(folder), kinds=data.MASKS) == ("masks",)
     with pytest.raises(UserError, match=r"is no voc, coco or yolo data, but a folder of masks:\n  read it as such"):
-        kinds_of(str(folder))  # of those that have boxes
+        matching_kinds(str(folder))  # of those that have boxes
 
 
 def test_real_nuclei(nuclei: Path) -> None:

@@ -13,9 +13,11 @@ from PIL import Image
 from nas.errors import SpecError, UserError
 from nas.studies.spec import DataSpec
 from nas.tasks import data
+from nas.tasks.data import masks
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.masks import check
 from nas.tasks.data.painted import VOID
+from nas.tasks.data.picture import Stated
 
 SIZE = 32
 
@@ -252,3 +254,11 @@ def test_real_nuclei(nuclei: Path) -> None:
     assert (len(found.train), len(found.val)) == (180, 80)
     assert found.faults.total == 0
     assert set(np.unique(found.val.territories)) == {1, 2, 3}
+
+
+def test_a_mask_states_its_own(tmp_path: Path) -> None:
+    Image.new("P", (40, 20)).save(tmp_path / "a.png")
+    assert masks._stated(tmp_path / "a.png") == Stated(40, 20, "mask")
+    (tmp_path / "b.png").write_bytes(b"")
+    assert masks._stated(tmp_path / "b.png") is None
+    assert masks._stated(tmp_path / "c.png") is None

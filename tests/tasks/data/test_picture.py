@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from nas.geometry import PAD
 from nas.tasks.data import picture
 from nas.tasks.data.letterbox import decode
-from nas.tasks.data.orientation import Stated
-from nas.tasks.data.picture import AS_STORED, FIRST_FRAME, TURNED, OtherSize, TooLarge, UnusableImage, open_head
+from nas.tasks.data.picture import AS_STORED, FIRST_FRAME, ON_GREY, STRETCHED, TURNED, Stated, UnusableImage, open_head
 
 TAGS = range(2, 9)
 WIDTH, HEIGHT = 40, 20
@@ -75,7 +76,7 @@ def test_the_stated_size_decides(tag: int, kind: str) -> None:
     plain |= {7: upright().transpose(Image.Transpose.TRANSVERSE), 8: upright().transpose(Image.Transpose.ROTATE_270)}
     assert np.array_equal(lying.pixels, decode(encoded(plain[tag]), WIDTH).pixels)
     assert (lying.height, lying.width, lying.notes) == (WIDTH, HEIGHT, (AS_STORED,))
-    with pytest.raises(OtherSize, match=r"^stated 80x40, image 20x40, upright 40x20$"):
+    with pytest.raises(UnusableImage, match=r"^stated 80x40, image 20x40, upright 40x20$"):
         decode(data, WIDTH, Stated(80, 40))
 
 
@@ -115,7 +116,7 @@ def test_a_tag_that_cannot_be_read_says_nothing() -> None:
 
 
 def test_an_image_of_another_size_is_refused_with_both_sizes() -> None:
-    with pytest.raises(OtherSize, match=r"^stated 80x40, image 40x20$"):
+    with pytest.raises(UnusableImage, match=r"^stated 80x40, image 40x20$"):
         decode(encoded(upright()), WIDTH, Stated(80, 40))
 
 
@@ -159,10 +160,10 @@ def test_large_images_are_decoded_alone_and_alike(monkeypatch: pytest.MonkeyPatc
 
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "MAX_PIXELS", 500)
-    with pytest.raises(TooLarge, match="40 x 20 are 0 million pixels, at most 0 million are read: make it smaller"):
+    with pytest.raises(UnusableImage, match="40 x 20 are 0 million pixels, at most 0 million are read"):
         decode(encoded(upright()), WIDTH)
     upright().save(tmp_path / "a.png")
-    with pytest.raises(TooLarge):
+    with pytest.raises(UnusableImage, match="million pixels"):
         open_head(tmp_path / "a.png")
 
 
@@ -170,7 +171,7 @@ def test_a_file_that_claims_to_be_huge_is_refused() -> None:
     data = bytearray(encoded(Image.new("L", (40, 20))))
     data[16:24] = (30_000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
-    with pytest.raises(TooLarge, match="30000 x 30000 are 900 million pixels, at most 500 million"):
+    with pytest.raises(UnusableImage, match="30000 x 30000 are 900 million pixels, at most 500 million"):
         decode(bytes(data), WIDTH)
 
 
@@ -180,3 +181,97 @@ def test_a_file_that_claims_to_be_huge_is_refused() -> None:
 def test_what_is_no_image_is_told_without_pillows_words(data: bytes, why: str) -> None:
     with pytest.raises(UnusableImage, match=rf"^not a readable image \({why}\)$"):
         decode(data, 32)
+
+
+RAMP = np.linspace(1000, 4000, 64, dtype=np.uint16)[None].repeat(64, 0)
+
+
+def row(values: NDArray[np.generic], kind: str = "TIFF") -> NDArray[np.int64]:
+    """A row of the picture that `values` [64, 64] become."""
+    found = decode(encoded(Image.fromarray(values), kind), 64)
+    assert found.notes == (STRETCHED,)
+    return found.pixels[10, :, 0].astype(np.int64)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_stretched_not_cut(kind: str) -> None:
+    found = row(RAMP, kind)
+    assert (found[0], found[-1]) == (0, 255)
+    assert (np.diff(found) > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_a_hot_and_a_dead_pixel_change_nothing(dtype: type[np.generic]) -> None:
+    spoilt = RAMP.astype(dtype)
+    spoilt[40, 7], spoilt[41, 9] = 65_535, 0
+    assert np.array_equal(row(spoilt), row(RAMP.astype(dtype)))
+
+
+def test_what_is_no_number_changes_nothing_else() -> None:
+    spoilt = RAMP.astype(np.float32)
+    spoilt[40, 7], spoilt[41, 9], spoilt[42, 11] = np.nan, np.inf, -np.inf
+    assert np.array_equal(row(spoilt), row(RAMP.astype(np.float32)))
+
+
+@pytest.mark.parametrize("value", [0, 700, 65_535])
+def test_a_flat_grey_is_black(value: int) -> None:
+    assert not row(np.full((64, 64), value, np.uint16)).any()
+
+
+def test_a_few_stars_in_the_dark_are_seen() -> None:
+    dark = np.full((64, 64), 100, np.uint16)
+    dark[10, 20] = 500
+    assert row(dark).nonzero()[0].tolist() == [20]
+
+
+def half(mode: str) -> Image.Image:
+    """Red on the left, junk of alpha 0 on the right."""
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, :4] = (255, 0, 0, 255)
+    pixels[:, 4:] = (1, 250, 9, 0)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def keyed(image: Image.Image, key: object) -> bytes:
+    """A PNG that calls one colour transparent."""
+    return encoded(image, "PNG", transparency=key)
+
+
+@pytest.mark.parametrize(
+    ("data", "left"),
+    [
+        (encoded(half("RGBA")), 255),
+        (encoded(half("LA")), 76),
+        (encoded(half("RGBA"), "WEBP", lossless=True), 255),
+        (keyed(half("RGB"), (1, 250, 9)), 255),
+        (keyed(half("L"), half("L").getpixel((7, 7))), 76),
+        (keyed(half("RGB").quantize(2), half("RGB").quantize(2).getpixel((7, 7))), 255),
+        (keyed(half("L").point(lambda v: 255 * (v < 100)).convert("1"), 0), 255),
+    ],
+    ids=["rgba", "la", "webp", "rgb key", "grey key", "palette", "bilevel"],
+)
+def test_transparent_pixels_are_grey_whatever_they_hide(data: bytes, left: int) -> None:
+    found = decode(data, 8)
+    assert (found.pixels[:, 4:] == PAD).all()
+    assert (found.pixels[:, :4, 0] == left).all()
+    assert found.notes == (ON_GREY,)
+
+
+def test_of_sixteen_bits_too() -> None:
+    values = RAMP.copy()
+    values[:, 32:] = 9
+    found = decode(keyed(Image.fromarray(values), 9), 64)
+    assert (found.pixels[:, 32:] == PAD).all()
+    assert (np.diff(found.pixels[0, :32, 0].astype(int)) >= 0).all()
+    assert found.notes == (STRETCHED, ON_GREY)
+
+
+def test_opaque_layers_are_not_worth_a_word() -> None:
+    assert decode(encoded(Image.new("RGBA", (8, 8), (9, 8, 7, 255))), 8).notes == ()
+
+
+def test_an_image_of_which_nothing_shows_is_refused() -> None:
+    file = BytesIO()
+    Image.new("RGBA", (40, 20), (255, 0, 0, 0)).save(file, "PNG")
+    with pytest.raises(UnusableImage, match="every pixel is transparent: save it without its alpha channel"):
+        decode(file.getvalue(), 32)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nas.models.fcos import FCOS
-from nas.tasks.data.proposal import SCALES, answered, iou, propose_anchors, propose_levels, propose_pyramid
+from nas.tasks.data.proposal import SCALES, assign_levels, iou, propose_anchors, propose_levels, propose_pyramid
 
 SIZES = st.integers(1, 60).flatmap(lambda m: arrays(np.float64, (m, 2), elements=st.floats(1, 160)))
 
@@ -34,7 +34,7 @@ def test_a_level_answers_for_what_the_head_assigns_to_it(side: float, scale: flo
     ]
     middle = points._replace(centres=torch.full_like(points.centres, 80.0))
     owners = (head.assign(middle, box, torch.ones(1, 1, dtype=torch.bool))[0, nearest] >= 0).tolist()
-    assert [share == 1 for share in answered(squares(side), scale, 2, 3).shares] == owners
+    assert [share == 1 for share in assign_levels(squares(side), scale, 2, 3).shares] == owners
 
 
 def test_the_largest_scale_and_fewest_levels_that_cover() -> None:

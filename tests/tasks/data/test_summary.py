@@ -9,7 +9,7 @@ import pytest
 
 from nas.errors import UserError
 from nas.studies.spec import DataSpec, StudySpec
-from nas.tasks.data.summary import Summary, kinds_of, summarise
+from nas.tasks.data.summary import Summary, matching_kinds, summarise
 from tests.tasks.data.folders import coco_file, voc_object, write_coco, write_image, write_voc
 
 CAT = voc_object("cat", (1, 1, 16, 16))
@@ -69,30 +69,30 @@ def test_a_layout_is_known_by_what_its_kind_checks(folder: Path, tmp_path: Path)
     coco = write_coco(tmp_path / "coco", *[coco_file([(1, (0, 0, 9, 9))], {1: "cat"})] * 2)
     yolo = tmp_path / "yolo"
     write_image(yolo / "images" / "a.png")
-    assert kinds_of(str(folder)) == ("voc",)
-    assert kinds_of(str(coco)) == ("coco",)
-    assert kinds_of(str(coco), ("cat",)) == ("coco",)  # without labels, images alone are no YOLO folder
+    assert matching_kinds(str(folder)) == ("voc",)
+    assert matching_kinds(str(coco)) == ("coco",)
+    assert matching_kinds(str(coco), ("cat",)) == ("coco",)  # without labels, images alone are no YOLO folder
     with pytest.raises(UserError, match=r"is most like a .*, for it has images, but lacks\n  the annotations"):
-        kinds_of(str(yolo), ("cat",))
+        matching_kinds(str(yolo), ("cat",))
     (yolo / "labels").mkdir()
     (yolo / "labels" / "a.txt").write_text("0 .5 .5 .5 .5")
-    assert kinds_of(str(yolo), ("cat",)) == ("yolo",)
+    assert matching_kinds(str(yolo), ("cat",)) == ("yolo",)
     with pytest.raises(UserError, match=r"names no classes: add names to data.yaml"):
-        kinds_of(str(yolo))
+        matching_kinds(str(yolo))
     with pytest.raises(UserError, match="there is no folder"):
-        kinds_of(str(tmp_path / "none"))
+        matching_kinds(str(tmp_path / "none"))
 
 
 def test_the_root_may_be_data_yaml(tmp_path: Path) -> None:
     write_image(tmp_path / "images" / "a.png")
     (tmp_path / "images" / "a.txt").write_text("0 .5 .5 .5 .5")
     (tmp_path / "cats.yaml").write_text("names: [cat]\ntrain: images\n")
-    assert kinds_of(str(tmp_path / "cats.yaml")) == ("yolo",)
+    assert matching_kinds(str(tmp_path / "cats.yaml")) == ("yolo",)
     (tmp_path / "cats.yaml").write_text("names: [cat]\ntrain: gone\n")
     with pytest.raises(UserError, match=r"there is no .*gone, which data.yaml names"):
-        kinds_of(str(tmp_path / "cats.yaml"))
+        matching_kinds(str(tmp_path / "cats.yaml"))
     with pytest.raises(UserError, match="is a file: name the folder"):
-        kinds_of(str(tmp_path / "images" / "a.txt"))
+        matching_kinds(str(tmp_path / "images" / "a.txt"))
 
 
 def test_blood_cells(bccd: Path) -> None:

@@ -13,7 +13,7 @@ from nas.necks.spec import NeckSpec
 from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec
 from nas.tasks import Kind, data
-from nas.tasks.base import Say, Task, fingerprint_of
+from nas.tasks.base import Say, Task, task_fingerprint
 from nas.tasks.data import Dataset, Split
 
 
@@ -42,7 +42,7 @@ class CountingTask(Task):
         self.dataset = dataset
         self.backbone = BackboneSpec(name=spec.backbone.name, levels=spec.backbone.levels or (3, 4, 5))
         self.frame = Frame(channels=channels(self.backbone), image_size=spec.image_size)
-        self.fingerprint = fingerprint_of(spec, dataset.digest.encode())
+        self.fingerprint = task_fingerprint(spec, dataset.digest.encode())
 
     @property
     def validation(self) -> Split:

@@ -13,7 +13,8 @@ from nas.errors import UserError
 from nas.studies.spec import DataSpec, TaskSpec
 from nas.tasks import data, prepare
 from nas.tasks.coco_metrics import Detections, evaluate
-from nas.tasks.data.occurrence import absent, present, remarks, with_close
+from nas.tasks.data.classes import absent, note_case, present, read_name, remarks, with_close
+from nas.tasks.data.faults import Faults
 from tests.tasks.data.folders import coco_file, write_coco
 
 NAMES = {0: "cells", 1: "ant", 2: "bee", 3: "cat"}
@@ -127,3 +128,18 @@ def test_close_names() -> None:
     assert with_close(["rbc", "platelet", "zebra", "WBC"], known) == (
         "rbc (did you mean RBC?), platelet (did you mean Platelets?), zebra, WBC"
     )
+
+
+def test_blanks_around_a_name_do_not_count() -> None:
+    faults = Faults()
+    assert [read_name(name, faults) for name in ("RBC", " RBC ", "\tRBC", " RBC ")] == ["RBC"] * 4
+    assert faults.notes == [
+        "the class ' RBC ' is read as 'RBC', without blanks around it",
+        "the class '\\tRBC' is read as 'RBC', without blanks around it",
+    ]
+
+
+def test_case_alone_is_suspicious() -> None:
+    faults = Faults()
+    note_case(["RBC", "rbc", "WBC", "Rbc"], faults)
+    assert faults.notes == ["the classes RBC, rbc, Rbc differ in case alone and are kept apart: are they one?"]

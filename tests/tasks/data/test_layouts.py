@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from nas.studies.spec import DataSpec
 from nas.tasks.data import layouts, load
-from nas.tasks.data.summary import kinds_of
-from tests.tasks.data.layouts.builders import BOXES, EXPECTED, coco, images, labels, read, write, xml
+from nas.tasks.data.layouts import Layout, Tree, match, refusal
+from nas.tasks.data.summary import matching_kinds
+from tests.tasks.data.builders import BOXES, EXPECTED, coco, images, labels, read, write, xml
 
 SEEDED = "seeded 50/50, seed 0"
 BY_PARTS = {"train": "abc", "valid": "d"}
@@ -175,7 +177,7 @@ CASES: list[tuple[Callable[[Path], None], str, str]] = [
 @pytest.mark.parametrize(("build", "kind", "how"), CASES, ids=[case[0].__name__ for case in CASES])
 def test_every_layout_is_read_and_announced(tmp_path: Path, build: Callable[[Path], None], kind: str, how: str) -> None:
     build(tmp_path)
-    assert kinds_of(str(tmp_path)) == (kind,)
+    assert matching_kinds(str(tmp_path)) == (kind,)
     data = load(DataSpec(kind=kind, root=str(tmp_path), val_fraction=0.5), 64)
     assert (data.split, data.classes, data.faults.counts) == (how, ("cat", "dog"), {})
     assert read(data) == EXPECTED
@@ -243,7 +245,131 @@ def test_the_nearest_layout_is_that_of_which_most_is_there(tmp_path: Path) -> No
 
 
 def test_the_docs_name_every_layout() -> None:
-    text = (Path(__file__).parents[4] / "docs" / "data.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     for layout in layouts.LAYOUTS:
         assert any(row.startswith(f"| {layout.kind} | ") and layout.name in row for row in rows), layout
+
+
+LAYOUT = Layout(
+    "coco", "some export", annotations=("{}/a.json",), images=("{}/",), unless=("other.txt",), seedable=True
+)
+
+
+def test_parts_have_one_of_several_names(tmp_path: Path) -> None:
+    for part in ("train2017", "Validation"):
+        write(tmp_path / part / "a.json", "{}")
+    found = match(LAYOUT, Tree(tmp_path))
+    assert found.val is not None
+    assert (found.train.annotations, found.val.images) == (tmp_path / "train2017/a.json", tmp_path / "Validation")
+    assert found.complete
+    assert found.how("") == "some export: train2017, Validation"
+
+
+def test_without_a_part_for_validation_the_split_is_by_seed(tmp_path: Path) -> None:
+    write(tmp_path / "train/a.json", "{}")
+    found = match(LAYOUT, Tree(tmp_path))
+    assert (found.val, found.complete, found.how("by seed")) == (None, True, "some export, by seed")
+    (tmp_path / "val").mkdir()
+    found = match(LAYOUT, Tree(tmp_path))
+    assert (found.complete, found.missing) == (False, ("the annotations (val/a.json)",))
+
+
+def test_a_file_of_another_layout_excludes_it(tmp_path: Path) -> None:
+    write(tmp_path / "train/a.json", "{}")
+    write(tmp_path / "other.txt", "")
+    found = match(LAYOUT, Tree(tmp_path))
+    assert (found.missing, found.excluded, found.complete) == ((), True, False)
+
+
+KINDS = ("voc", "coco", "yolo")
+
+
+def lines(root: Path, *kinds: str) -> tuple[str, str]:
+    first, second = refusal(str(root), kinds or KINDS).splitlines()
+    return first, second
+
+
+def test_what_lacks_one_piece_names_it(tmp_path: Path) -> None:
+    roboflow_coco(tmp_path)
+    (tmp_path / "valid/_annotations.coco.json").unlink()
+    first, second = lines(tmp_path)
+    assert "is most like a Roboflow COCO export, for it has train/_annotations.coco.json, but lacks" in first
+    assert "the annotations (valid/_annotations.coco.json); docs/data.md lists" in second
+
+
+def test_what_both_parts_lack_is_named_once(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        images(tmp_path / "images" / part, ["a"])
+    second = lines(tmp_path, "coco")[1]
+    assert "the annotations (instances_{train,val}.json or annotations/instances_{train,val}.json);" in second
+
+
+def test_the_folder_around_a_data_set(tmp_path: Path) -> None:
+    cvat_voc(tmp_path / "export")
+    (tmp_path / "__MACOSX").mkdir()
+    assert "its folder export is a CVAT VOC export" in lines(tmp_path)[0]
+    assert lines(tmp_path)[1] == f"  name {tmp_path / 'export'}"
+
+
+def test_data_of_another_kind(tmp_path: Path) -> None:
+    roboflow_coco(tmp_path)
+    first, second = lines(tmp_path, "voc")
+    assert first == f"{tmp_path} is no voc data, but a Roboflow COCO export:"
+    assert second == "  read it as such, by the kind coco"
+    shutil.rmtree(tmp_path / "train")
+    roboflow_yolo(tmp_path)
+    assert "is no voc data, but a YOLO folder with data.yaml" in lines(tmp_path, "voc")[0]
+
+
+def test_nothing_of_a_data_set(tmp_path: Path) -> None:
+    assert "has no annotated images of the kind voc, coco or yolo" in lines(tmp_path)[0]
+    images(tmp_path)
+    assert "has no annotated images of the kind voc" in lines(tmp_path, "voc")[0]
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_one_list_without_the_other(tmp_path: Path, part: str) -> None:
+    xml(tmp_path / "Annotations")
+    images(tmp_path / "JPEGImages")
+    write(tmp_path / f"ImageSets/Main/{part}.txt", "a\n")
+    other = {"train": "val", "val": "train"}[part]
+    assert f"the list of images (ImageSets/Main/{other}.txt)" in lines(tmp_path)[1]
+
+
+def test_labels_of_one_part_alone(tmp_path: Path) -> None:
+    """No seeded split of train where there is a val, though without labels."""
+    for part in ("train", "val"):
+        images(tmp_path / "images" / part)
+    labels(tmp_path / "labels" / "train")
+    assert "the annotations (labels/val/)" in lines(tmp_path)[1]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    for name in ("Annotations/a.XML", "annotations/b.json", "Images/c.txt", "d.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return Tree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("annotations/", "annotations"),  # just this case comes first
+        ("Annotations/", "Annotations"),
+        ("ANNOTATIONS/*.xml", "Annotations"),
+        ("images/", "Images"),
+        ("images/c.txt", "Images/c.txt"),
+        ("images/C.TXT", "Images/c.txt"),
+        ("*.JPG", "."),
+        ("/", "."),
+        ("images/*.xml", None),
+        ("images", None),  # a file is meant
+        ("d.jpg/", None),  # a folder is meant
+        ("d.jpg/*.xml", None),
+        ("gone/x.json", None),
+    ],
+)
+def test_patterns(tree: Tree, pattern: str, found: str | None) -> None:
+    assert tree.look_up(pattern) == (tree.root / found if found is not None else None)
