@@ -6,10 +6,12 @@ from contextlib import suppress
 
 import optuna
 
+from nas.errors import UserError
+from nas.search.effects import clear_lines, default_metrics, effects, necks_of
 from nas.search.figures import learning_curves, save_figure, trade_off
 from nas.search.notes import study_note
 from nas.search.optuna_adapter import quiet, save_study_note
-from nas.storage import Store
+from nas.storage import Store, StudyRecord
 from nas.storage.results import Result, result, trained
 from nas.studies.certificate import Certificate
 from nas.studies.metrics import FORECASTS, Metrics, metric_of
@@ -21,7 +23,8 @@ def summarize(store: Store, study: optuna.Study) -> None:
     record, found = store.study(study.study_name), result(store, study.study_name)
     assert record is not None
     objectives = record.spec.objectives
-    save_study_note(study, study_note(record.spec, _rows(found), [standing(found.proxy, record.proxy)]))
+    facts = [standing(found.proxy, record.proxy)]
+    save_study_note(study, study_note(record.spec, _rows(found), facts, _mattered(store, record)))
     quality = next((o.metric for o in objectives if metric_of(o.metric).from_training), objectives[0].metric)
     cost = next((o.metric for o in objectives if not metric_of(o.metric).from_training), "params")
     save_figure(study, trade_off(trained(store, study.study_name), quality, cost), "nas-trade-off")
@@ -37,6 +40,15 @@ def keep_certificate(certificate: Certificate, store: Store, name: str | None) -
     if name is not None and store.study(name) is not None:
         with store.reported(), quiet(), suppress(KeyError):  # killed before it had trials
             summarize(store, optuna.load_study(study_name=name, storage=store.optuna))
+
+
+def _mattered(store: Store, record: StudyRecord) -> list[str]:
+    """The clear effects of choices, by the study's own necks; none while there are too few."""
+    try:
+        necks = necks_of(store, record.name, search=False)
+        return clear_lines(effects(necks, default_metrics(record.spec, necks)))
+    except UserError:
+        return []
 
 
 def _rows(found: Result) -> dict[str, Metrics]:

@@ -162,9 +162,7 @@ class StudySpec(Value):
         if self.promotion == "none":
             return
         if task.schedule != "constant":
-            yield Fault(
-                "promotion", "needs task.schedule: constant, under which a long training begins as a short one"
-            )
+            yield Fault("promotion", "needs task.schedule: constant, under which a long training begins as a short one")
         lengths = self.milestones
         rising = all(a < b for a, b in pairwise(lengths))
         if not rising or lengths[0] != task.epochs or lengths[-1] != full.epochs:
