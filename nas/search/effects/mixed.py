@@ -2,11 +2,11 @@
 
     y = X b + u + e,   Var(u) = s² a ((1 - c) K1 + c K2),   Var(e) = s² (1 - a)
 
-`X` holds an intercept and the contrasts of one parameter, or of two and their interaction. They have no prior, so that no
-effect is drawn towards zero. By `K1` necks are alike that agree in the other parameters, by `K2` those that agree in
+`X` holds an intercept and the contrasts of one parameter, or of two and their interaction. They have no prior, so that
+no effect is drawn towards zero. By `K1` necks are alike that agree in the other parameters, by `K2` those that agree in
 pairs of parameters. The shares `a` and `c` are unknown, uniform a priori, and integrated out on a grid. With few necks
-the background is noise; with many it adjusts for the other parameters as a regression on all of them would. Necks that a
-search drew from one region of the space share much of their background, and count for less than independent ones.
+the background is noise; with many it adjusts for the other parameters as a regression on all of them would. Necks that
+a search drew from one region of the space share much of their background, and count for less than independent ones.
 
 Geneticists test single markers so: see Kang et al., "Variance component model to account for sample structure in
 genome-wide association studies" (2010). Given the shares, the estimates are those of restricted maximum likelihood

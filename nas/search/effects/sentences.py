@@ -28,7 +28,8 @@ def effect_lines(found: Effects) -> list[str]:
     told = [m for m in others if m.effects]
     if told:
         heads = [m.metric for m in told]
-        rows = [[label(e), *(_cell(m, m.effect(e.parameter, e.choice)) for m in told)] for e in told[0].effects]
+        places = {label(e): (e.parameter, e.choice) for m in (first, *told) for e in m.effects}
+        rows = [[name, *(_cell(m, m.effect(*place)) for m in told)] for name, place in places.items()]
         lines += ["", table([["", *heads], *rows]), "", _LEGEND]
         lines += [_together(m, pair) for m in told for pair in m.interactions]
     return lines + [f"{m.metric}: no effects, because {m.reason}." for m in others if m.reason]
@@ -49,8 +50,8 @@ def _basis(found: Effects) -> str:
     more = f", {found.trials} of them trials and {found.certificate} of the certificate" if found.certificate else ""
     left = f" Left out, because not in the search space: {', '.join(found.left_out)}." if found.left_out else ""
     return (
-        f"Effects in study {found.study}, from {found.necks} trained necks{more}. A choice is compared with the mean of the "
-        f"parameter's other choices, all else equal. Brackets hold the interval of 95 %.{left}"
+        f"Effects in study {found.study}, from {found.necks} trained necks{more}. A choice is compared with the mean "
+        f"of the parameter's other choices, all else equal. Brackets hold the interval of 95 %.{left}"
     )
 
 
