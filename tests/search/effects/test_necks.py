@@ -47,16 +47,15 @@ def fabric(tmp_path: Path) -> Iterator[Fabric]:
 
 
 def inside(width: int) -> Architecture:
-    """A neck of the space: its FPN has no bias before a norm, unlike torchvision's."""
+    """A neck of the space, the first of that width."""
     neck = next(n for params, n in SearchSpace.parse(SPACE).proposals(FRAME) if params["width"] == width)
     return Architecture(neck=neck)
 
 
 def certify(store: Store, *necks: Architecture) -> None:
     """A certificate, with two short runs of each neck in the database, on two machines."""
-    compared = tuple(
-        Compared(digest=n.digest, name=f"neck {k}", proxy=(0.1,), full=(0.2,)) for k, n in enumerate(necks)
-    )
+    scores = {"proxy": (0.1,), "full": (0.2,)}
+    compared = tuple(Compared(digest=neck.digest, name=f"neck {k}", **scores) for k, neck in enumerate(necks))
     task = spec("ap").task
     found = certificate(compared=compared, space=PROVENANCE["space"])
     proxy = found.proxy.model_copy(update={"task": task, "fingerprint": TASK})
@@ -92,11 +91,13 @@ def test_trials_with_parameters_each_neck_once(fabric: Fabric) -> None:
     assert found.parameters["fusion"] == ("add",)
 
 
-def test_a_baseline_outside_of_the_space_is_left_out(fabric: Fabric) -> None:
+def test_baselines_are_looked_up_and_left_out_where_the_space_lacks_them(fabric: Fabric) -> None:
     fabric.complete(16, ap=0.1, baseline="fpn")
+    fabric.complete(20, ap=0.1, baseline="odd")
     fabric.complete(24, ap=0.2)
     found = necks_of(fabric.store, "cells")
-    assert (found.rows, found.left_out) == (({"width": 24},), ("fpn",))
+    assert found.rows == ({"topology": "top_down", "width": 16}, {"width": 24})
+    assert (found.trials, found.left_out) == (2, ("odd",))
 
 
 def test_necks_of_the_certificate_are_found_in_the_space(fabric: Fabric) -> None:

@@ -52,7 +52,7 @@ FOUND = Effects(
         metric(
             "latency_ms",
             effect("finest", 2, 1.5, 1.4, 1.6),
-            effect("norm", "batch", 1.01, 0.9, 1.1, clear=False),
+            effect("norm", "batch", 1.01, 0.9, 1.1, clear=False, against="none"),
             effect("act", "silu", reason="it varies only together with norm"),
         ),
         metric("miou", reason="2 necks have it, and effects need 12"),
@@ -78,10 +78,10 @@ def test_sentences() -> None:
     assert "20 trained necks, 14 of them trials and 6 of the certificate." in lines[0]
     assert lines[0].endswith("Left out, because not in the search space: panet.")
     assert lines[2:7] == [
-        "finest 2 raises ap by 0.050 (+0.030 to +0.070); by size of objects: small +0.100 (+0.050 to +0.150), large not "
-        "told apart from zero.",
-        "finest 3 has no effect on ap that can be told apart from zero (-0.030 to +0.010); by size of objects: small not "
-        "told apart from zero.",
+        "finest 2 raises ap by 0.050 (+0.030 to +0.070); by size of objects: small +0.100 (+0.050 to +0.150), large "
+        "not told apart from zero.",
+        "finest 3 has no effect on ap that can be told apart from zero (-0.030 to +0.010); by size of objects: small "
+        "not told apart from zero.",
         "norm batch instead of none lowers ap by 0.200 (-0.300 to -0.100).",
         "each doubling of width raises ap by 0.020 (+0.010 to +0.030).",
         "act silu cannot be estimated: it varies only together with norm.",
