@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--plot {args.plot}: there is no folder {args.plot.parent}")
     with open_store(args.storage, create=False) as store:
         name = options.study_name(store, args)
-        spec, necks = study_record(store, name).spec, necks_of(store, name)
+        spec, necks = study_record(store, name).spec, necks_of(store, name, say=options.say)
     found = effects(necks, _asked(args.metrics, necks) or default_metrics(spec, necks))
     if args.plot is not None:
         _plot(found, args.plot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -50,7 +50,7 @@ class Necks:
         return in_order(*({name for name, value in values.items() if value is not None} for values in self.values))
 
 
-def necks_of(store: Store, name: str, *, search: bool = True) -> Necks:
+def necks_of(store: Store, name: str, *, search: bool = True, say: Callable[[str], None] = lambda line: None) -> Necks:
     """The necks that a study trained, and those that its proxy's certificate trained in the same way.
 
     Args:
@@ -58,6 +58,7 @@ def necks_of(store: Store, name: str, *, search: bool = True) -> Necks:
         name: the study.
         search: whether necks without parameters, the certificate's and some baselines, are looked up in the space. That
             takes up to a second or two for each; else they are left out.
+        say: called with what takes time.
 
     Raises:
         UserError: there is no such study, or it does not state its search space.
@@ -78,7 +79,10 @@ def necks_of(store: Store, name: str, *, search: bool = True) -> Necks:
     trials = len(rows)
     compared = {c.digest: c.name for c in found.proxy.compared} if search and found.proxy is not None else {}
     known = {*rows, *(trial.digest for trial in found.trained)}
-    for digest, runs in _certificates_runs(store, record, compared.keys() - known).items():
+    more = _certificates_runs(store, record, compared.keys() - known)
+    if more:
+        say(f"looking up {len(more)} necks of the certificate in the search space")
+    for digest, runs in more.items():
         params = place(runs[0].architecture.neck)
         if params is None:
             left_out.append(compared[digest])
