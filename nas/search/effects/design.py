@@ -92,7 +92,8 @@ class Question:
         if self.choice is None:
             return np.ones(1)
         others = len(self.factor.choices) - 1
-        return self.factor.basis.T @ [1.0 if c == self.choice else -1 / others for c in self.factor.choices]
+        weights = [1.0 if c == self.choice else -1 / others for c in self.factor.choices]
+        return np.asarray(self.factor.basis.T @ np.array(weights))
 
     @property
     def having(self) -> NDArray[np.bool_]:
@@ -144,7 +145,7 @@ class Design:
 
     def fixed(self, *columns: Floats) -> Floats:
         """Columns beside an intercept; contrasts of the first come first behind it."""
-        return np.c_[np.ones(self.necks), *columns]
+        return np.concatenate([np.ones((self.necks, 1)), *columns], axis=1)
 
 
 def estimable(matrix: Floats, contrast: Floats) -> bool:
