@@ -8,10 +8,10 @@ pairs of parameters. The shares `a` and `c` are unknown, uniform a priori, and i
 the background is noise; with many it adjusts for the other parameters as a regression on all of them would. Necks that
 a search drew from one region of the space share much of their background, and count for less than independent ones.
 
-Geneticists test single markers so: see Kang et al., "Variance component model to account for sample structure in
-genome-wide association studies" (2010); and see decisions: effects-against-a-background. Given the shares, the estimates
-are those of restricted maximum likelihood (Patterson and Thompson, 1971). What comes out of the grid is described by one
-Student distribution with its mean and variance.
+Geneticists test single markers so: Kang et al., "Variance component model to account for sample structure in
+genome-wide association studies" (2010); see decisions: effects-against-a-background. Given the shares, the estimates
+are those of restricted maximum likelihood (Patterson and Thompson, 1971). What comes out of the grid is described by
+one Student distribution with its mean and variance.
 """
 
 from __future__ import annotations

@@ -45,18 +45,18 @@ class Truth:
         return float(values[here].mean() - values[~here].mean())
 
 
-def truth(rng: np.random.Generator, null: Sequence[str] = (), **more: object) -> Truth:
+def truth(rng: np.random.Generator, null: Sequence[str] = (), space: Parameters = SPACE, **more: object) -> Truth:
     """Random effects of every parameter, of sizes a slope; `null` parameters have none."""
     alone = {}
-    for name, choices in SPACE.items():
+    for name, choices in space.items():
         values = rng.normal(size=len(choices)) if name != "width" else rng.normal() * np.log2(np.array(choices, float))
         values = np.zeros(len(choices)) if name in null else values - values.mean()
         alone[name] = dict(zip(choices, values.tolist(), strict=True))
     return Truth(alone, **more)  # type: ignore[arg-type]
 
 
-def drawn(rng: np.random.Generator) -> dict[str, str | int]:
-    return {name: choices[rng.integers(len(choices))] for name, choices in SPACE.items()}
+def drawn(rng: np.random.Generator, space: Parameters = SPACE) -> dict[str, str | int]:
+    return {name: choices[rng.integers(len(choices))] for name, choices in space.items()}
 
 
 def searched(rng: np.random.Generator, count: int, score: Truth) -> tuple[list[dict[str, str | int]], list[float]]:
@@ -74,5 +74,7 @@ def searched(rng: np.random.Generator, count: int, score: Truth) -> tuple[list[d
     return rows, scores
 
 
-def necks(rows: Sequence[Mapping[str, str | int]], values: Sequence[Mapping[str, float | None]]) -> Necks:
-    return Necks("synthetic", SPACE, tuple(rows), tuple(dict(v) for v in values), len(rows))
+def necks(
+    rows: Sequence[Mapping[str, str | int]], values: Sequence[Mapping[str, float | None]], space: Parameters = SPACE
+) -> Necks:
+    return Necks("synthetic", space, tuple(rows), tuple(dict(v) for v in values), len(rows))

@@ -9,17 +9,18 @@ import pytest
 
 from nas.errors import UserError
 from nas.search.effects import Effects, effects
-from tests.search.effects.synthetic import SPACE, Truth, drawn, necks, searched, truth
+from nas.studies.catalog import read_space
+from tests.search.effects.synthetic import SPACE, Parameters, Truth, drawn, necks, searched, truth
 
 NULL = ("fusion", "act")
 
 
-def checked(found: Effects, truths: Sequence[Truth]) -> tuple[list[bool], list[bool]]:
+def checked(found: Effects, truths: Sequence[Truth], space: Parameters = SPACE) -> tuple[list[bool], list[bool]]:
     """Whether each interval holds the true effect; whether each effect of a parameter without any is unclear."""
     covered, unclear = [], []
     for metric, known in zip(found.metrics, truths, strict=True):
         for e in metric.effects:
-            seen = [c for c in SPACE[e.parameter] if (x := metric.effect(e.parameter, c)) is None or x.necks]
+            seen = [c for c in space[e.parameter] if (x := metric.effect(e.parameter, c)) is None or x.necks]
             if e.value is not None:
                 assert e.low is not None
                 assert e.high is not None
@@ -63,6 +64,30 @@ def test_intervals_cover_the_effects_of_a_search(together: float) -> None:
     print(f"covered {np.mean(covered):.3f}, unclear {np.mean(unclear):.3f}")
     assert 0.93 < np.mean(covered) < 0.97
     assert np.mean(unclear) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [16, 40])
+def test_intervals_cover_where_choices_outnumber_necks(count: int) -> None:
+    """240 studies on the space `pyramid`, with 27 columns; five of its parameters do nothing."""
+    rng = np.random.default_rng(count)
+    space = read_space("pyramid").parameters
+    covered: list[bool] = []
+    unclear: list[bool] = []
+    interacting = []
+    for _ in range(6):
+        truths = [truth(rng, (*NULL, "upsample", "conv", "order"), space) for _ in range(40)]
+        rows = [drawn(rng, space) for _ in range(count)]
+        values = [{f"m{k}": t.score(row) + rng.normal() for k, t in enumerate(truths)} for row in rows]
+        found = effects(necks(rows, values, space), list(values[0]))
+        interacting += [bool(m.interactions) for m in found.metrics]
+        one = checked(found, truths, space)
+        covered += one[0]
+        unclear += one[1]
+    print(f"covered {np.mean(covered):.3f}, unclear {np.mean(unclear):.3f}, interacting {np.mean(interacting):.3f}")
+    assert 0.93 < np.mean(covered) < 0.97
+    assert np.mean(unclear) > 0.9
+    assert np.mean(interacting) < 0.1
 
 
 def test_an_interaction_that_is_there_is_found_and_others_are_not() -> None:
