@@ -149,7 +149,7 @@ class Design:
 
 
 def estimable(matrix: Floats, contrast: Floats) -> bool:
-    """Whether the rows tell a contrast of the columns right behind the intercept."""
+    """Whether the rows determine a contrast of the columns right behind the intercept."""
     padded = np.zeros(matrix.shape[1])
     padded[1 : 1 + len(contrast)] = contrast
     _, values, vectors = np.linalg.svd(matrix)

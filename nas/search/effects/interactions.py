@@ -90,7 +90,7 @@ def _test(design: Design, a: Factor, b: Factor, data: Floats) -> tuple[Floats, l
         cell = np.kron(one.contrast, two.contrast)
         weights = mixes[:rank] @ cell
         if weights @ weights < (1 - _ZERO) * (cell @ cell):
-            continue  # a cell that the necks do not tell
+            continue  # a cell that the necks do not determine
         contrast = weights / values[:rank]
         names = (a.name, b.name)
         if design.confounded(np.c_[columns, a.columns, b.columns], contrast, names) is None:

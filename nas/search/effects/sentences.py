@@ -25,13 +25,13 @@ def effect_lines(found: Effects) -> list[str]:
     first, *others = found.metrics
     lines = [_basis(found), "", *_sentences(found)]
     lines += ["", *_remarks(first, found.rates)]
-    told = [m for m in others if m.effects]
-    if told:
-        heads = [m.metric for m in told]
-        places = {label(e): (e.parameter, e.choice) for m in (first, *told) for e in m.effects}
-        rows = [[name, *(_cell(m, m.effect(*place)) for m in told)] for name, place in places.items()]
+    fitted = [m for m in others if m.effects]
+    if fitted:
+        heads = [m.metric for m in fitted]
+        places = {label(e): (e.parameter, e.choice) for m in (first, *fitted) for e in m.effects}
+        rows = [[name, *(_cell(m, m.effect(*place)) for m in fitted)] for name, place in places.items()]
         lines += ["", table([["", *heads], *rows]), "", _LEGEND]
-        lines += [_together(m, pair) for m in told for pair in m.interactions]
+        lines += [_together(m, pair) for m in fitted for pair in m.interactions]
     return lines + [f"{m.metric}: no effects, because {m.reason}." for m in others if m.reason]
 
 
@@ -91,10 +91,10 @@ def _name(parameter: str, choice: Choice | None, against: Choice | None) -> str:
 def _sentence(effect: Effect, metric: MetricEffects, found: Effects) -> str:
     if effect.value is None:
         return f"{label(effect)} cannot be estimated: {effect.reason}."
-    return f"{label(effect)} {_told(effect, metric)}{_by_objects(effect, metric.metric, found)}."
+    return f"{label(effect)} {_statement(effect, metric)}{_by_objects(effect, metric.metric, found)}."
 
 
-def _told(effect: Effect | Interaction, metric: MetricEffects) -> str:
+def _statement(effect: Effect | Interaction, metric: MetricEffects) -> str:
     assert effect.value is not None
     assert effect.low is not None
     assert effect.high is not None
@@ -139,7 +139,7 @@ def _by_objects(effect: Effect, metric: str, found: Effects) -> str:
 def _together(metric: MetricEffects, pair: Interaction) -> str:
     (a, b), choices, against = pair.parameters, pair.choices, pair.against
     both = f"{_name(a, choices[0], against[0])} together with {_name(b, choices[1], against[1])}"
-    return f"{both} {_told(pair, metric)} beyond what each does alone."
+    return f"{both} {_statement(pair, metric)} beyond what each does alone."
 
 
 def _rate(rate: Rate) -> str:

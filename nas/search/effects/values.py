@@ -87,7 +87,7 @@ class MetricEffects(Value):
 class Rate(Value):
     """What a choice buys for each unit of a cost: what it adds to `metric` over what it adds to `cost`.
 
-    `value` is None where the data do not tell that the choice costs anything.
+    `value` is None where the choice does not clearly cost anything.
     """
 
     parameter: str
