@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ TEXT = "task: {kind: detection, data: {kind: digits}}\n"
 TASK = "t1-digits"
 EPOCHS = 2
 WIDTHS = IntDistribution(8, 96, step=8)
+PROVENANCE = {"nas": "0.1.0", "space": {"name": "cells", "parameters": {"width": list(range(8, 104, 8))}}}
 
 
 def spec(*objectives: str) -> StudySpec:
@@ -38,12 +40,18 @@ def architecture(width: int) -> Architecture:
 class Fabric:
     """Writes one study of a store, trial by trial."""
 
-    def __init__(self, store: Store, name: str = "cells", objectives: tuple[str, ...] = ("ap",)) -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str = "cells",
+        objectives: tuple[str, ...] = ("ap",),
+        provenance: Mapping[str, Any] = PROVENANCE,
+    ) -> None:
         self.store = store
         self.name = name
         self.objectives: tuple[Objective, ...] = spec(*objectives).objectives
         stored = spec(*objectives).model_copy(update={"name": name})
-        store.begin(name, stored, TEXT, TASK, {"nas": "0.1.0"}).close("interrupted")
+        store.begin(name, stored, TEXT, TASK, dict(provenance)).close("interrupted")
         directions = [o.direction for o in self.objectives]
         self.study = optuna.create_study(study_name=name, storage=store.optuna, directions=directions)
 

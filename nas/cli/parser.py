@@ -203,6 +203,17 @@ def _data(parser: ArgumentParser) -> None:
 
 
 @_verb(
+    "show the effect of each choice of the search space on each metric, with intervals",
+    "nas effects bccd --metric ap --metric latency_ms --plot effects.html",
+)
+def _effects(parser: ArgumentParser) -> None:
+    _add_study(parser)
+    about = "a metric to explain, the first in sentences; may be repeated (default: those of the study, and the costs)"
+    parser.add_argument("--metric", dest="metrics", metavar="NAME", action="append", default=[], help=about)
+    parser.add_argument("--plot", metavar="FILE.html", type=Path, help="write a figure of the effects")
+
+
+@_verb(
     "validate a study's proxy: train a sample of necks both ways and compare the rankings",
     "nas proxy studies/bccd.yaml --set task.data.root=PATH --necks 24 --seeds 2",
 )

@@ -18,13 +18,16 @@ def trial_note(architecture: Architecture, metrics: Metrics, baseline: str | Non
     return f"{title}{describe(architecture)}\n{metrics_table({'': metrics}, transposed=True)}{shown}"
 
 
-def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[str] = ()) -> str:
+def study_note(
+    spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[str] = (), effects: Sequence[str] = ()
+) -> str:
     """A study's settings and its results.
 
     Args:
         spec: the study.
         found: metrics by a name for the row (`fpn`, `best: trial 7`), baselines first.
         facts: more about the task, a line each.
+        effects: what mattered, a sentence each.
     """
     goals = ", ".join(f"{objective.direction} {objective.metric}" for objective in spec.objectives)
     bounds = ", ".join(f"{metric} at most {format_metric(metric, bound)}" for metric, bound in spec.constraints.items())
@@ -36,7 +39,12 @@ def study_note(spec: StudySpec, found: Mapping[str, Metrics], facts: Sequence[st
         *facts,
     ]
     lines = "\n".join(f"- {line}" for line in listed)
-    return f"{lines}\n" + (f"\n{metrics_table(found)}" if found else "")
+    mattered = "".join(f"\n- {line}" for line in effects)
+    return (
+        f"{lines}\n"
+        + (f"\n{metrics_table(found)}" if found else "")
+        + (f"\n### What mattered\n{mattered}\n" if effects else "")
+    )
 
 
 def metrics_table(rows: Mapping[str, Metrics], *, transposed: bool = False) -> str:

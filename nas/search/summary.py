@@ -8,9 +8,11 @@ from contextlib import suppress
 import optuna
 import plotly.graph_objects as go
 
+from nas.errors import UserError
+from nas.search.effects import clear_lines, default_metrics, effects, necks_of
 from nas.search.notes import study_note
 from nas.search.optuna_adapter import quiet, save_study_note
-from nas.storage import Store
+from nas.storage import Store, StudyRecord
 from nas.storage.results import Result, result
 from nas.studies.certificate import Certificate
 from nas.studies.metrics import FORECASTS, metric_of
@@ -24,7 +26,7 @@ def summarize(store: Store, study: optuna.Study) -> None:
     rows = {str(f.name): f.values for f in found.baselines}
     rows |= {f"best: trial {f.trial}": f.values for f in found.best}
     facts = [proxy_line(found.proxy, record.proxy)] + ([found.answer.sentence] if found.answer is not None else [])
-    save_study_note(study, study_note(record.spec, rows, facts))
+    save_study_note(study, study_note(record.spec, rows, facts, _mattered(store, record)))
     metrics = [objective.metric for objective in record.spec.objectives]
     quality = next((name for name in metrics if metric_of(name).from_training), metrics[0])
     cost = next((name for name in metrics if not metric_of(name).from_training), "params")
@@ -82,3 +84,12 @@ def _save(study: optuna.Study, name: str, figure: go.Figure, title: str, x: str,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         save_plotly_graph_object(study, figure, graph_object_id=name)
+
+
+def _mattered(store: Store, record: StudyRecord) -> list[str]:
+    """The clear effects of choices, by the study's own necks; none while there are too few."""
+    try:
+        necks = necks_of(store, record.name, search=False)
+        return clear_lines(effects(necks, default_metrics(record.spec, necks)))
+    except UserError:
+        return []

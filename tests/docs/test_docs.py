@@ -21,7 +21,7 @@ from tests.docs.blocks import PAGES, REPOSITORY, Block, blocks, of_language
 CHECKED = {"python", "yaml", "console"}
 UNCHECKED = {"text": "what a command printed", "toml": "a package's own pyproject.toml"}
 
-RUN = {"ls", "show", "validate", "schema", "data", "draw", "cost", "diff", "eval", "predict"}
+RUN = {"ls", "show", "effects", "validate", "schema", "data", "draw", "cost", "diff", "eval", "predict"}
 """Verbs that are run, in a folder with what the commands name; the others train, serve, or write much."""
 
 OTHERS = {

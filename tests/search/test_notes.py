@@ -30,6 +30,8 @@ def test_a_studys_note_tells_its_goal_and_what_it_found() -> None:
         "```\n                  ap  params\nfpn            0.300       -\nbest: trial 7  0.400  1.00 M\n```\n"
     )
     assert "```" not in study_note(SPEC, {})
+    mattered = study_note(SPEC, {}, effects=["Effects in study cells.", "norm batch raises ap."])
+    assert mattered.endswith("\n### What mattered\n\n- Effects in study cells.\n- norm batch raises ap.\n")
 
 
 def test_a_table_can_be_transposed() -> None:
