@@ -72,7 +72,7 @@ def test_a_file_comes_before_a_study_of_its_path(nas: Nas, asked: dict[str, Any]
     Path("a/b.yaml").write_text("task: {kind: detection, data: {kind: digits}}\n")
     assert nas("launch", "a/b.yaml", "--storage", storage).status == 0
     assert asked["spec"].name == "b"
-    assert nas("show", "a/b.yaml", "--storage", storage).out.startswith("study a/b.yaml: new")
+    assert nas("show", "a/b.yaml", "--storage", storage).out.startswith("study a/b.yaml: interrupted")
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", " a", ""])

@@ -52,4 +52,4 @@ def test_a_study_that_names_code_is_refused(tmp_path: Path, refused: Callable[..
     study = tmp_path / "own.yaml"
     study.write_text(STUDY + "plugins: [depth.py]\n")
     reported = refused("validate", study)
-    assert "plugins: a study names no code: whoever launches it gives --plugin FILE.py" in reported
+    assert "plugins: a study cannot name code: launch it with --plugin FILE.py" in reported

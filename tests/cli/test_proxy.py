@@ -118,7 +118,7 @@ def test_show_reports_how_reliable_the_proxy_is(nas: Nas, storage: str) -> None:
         store.keep_certificate(certificate(proxy=proxy, full=full))
     lines = nas("show", "cells", "--storage", storage).out.splitlines()
     assert lines[-2].startswith("proxy: certified by ap (tau 0.80")
-    assert lines[-1].startswith("Trust this proxy: it orders necks much as the full training does")
+    assert lines[-1].startswith("Trust this proxy: it ranks necks much as the full training does")
     shown = nas("show", "cells", "--storage", storage, "--json").json
     assert (shown["proxy"]["tau"], shown["proxy"]["certified"]) == (0.8, True)
 

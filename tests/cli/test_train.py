@@ -31,7 +31,7 @@ def test_the_result_as_json_and_as_lines(nas: Nas, tmp_path: Path) -> None:
     assert sorted(path.name for path in Path("out").iterdir()) == done.json["files"]
     again = nas(*words, "--epochs", "2")
     assert again.out.splitlines()[0] == "trial 0 of digits, 2 epochs:"
-    assert "out is trained already" in again.err
+    assert "out is already trained" in again.err
     judged = nas("eval", "out", "digits", "--json")
     assert judged.status == 0, judged.err
 
