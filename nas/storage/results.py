@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
-from nas.errors import UserError
+from nas.errors import StoreError, UserError
 from nas.storage.attributes import attributes
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState
 from nas.storage.store import Store
@@ -204,8 +205,10 @@ def keep_answer(store: Store, name: str, answer: Answer) -> None:
 
 
 def kept_answer(store: Store, name: str) -> Answer | None:
-    """What a study's finalists show, if it was kept."""
-    data = store.get_artifact(f"study/{name}", "answer")
+    """What a study's finalists show. None too if its file was left behind: the next launch computes it anew."""
+    data = None
+    with suppress(StoreError):
+        data = store.get_artifact(f"study/{name}", "answer")
     return Answer.model_validate_json(data) if data is not None else None
 
 
