@@ -12,7 +12,7 @@
        nas.register("fusions", "median", MEDIAN)
 
        @nas.register("fusion_builders", "median")
-       def median(count: int, width: int) -> nn.Module: ...
+       def median(width: int, inputs: int) -> nn.Module: ...
 
 3. A plugin file, which makes the same calls: `nas launch STUDY --plugin FILE.py`, or `nas.launch(..., plugins=[FILE])`.
 

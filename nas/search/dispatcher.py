@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
+from nas.errors import StoreError
 from nas.executors import ATTEMPTS, Executor, Failure
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
@@ -135,7 +136,7 @@ class Dispatcher(Generic[R]):
         """Start a run on a free worker."""
         self.running[run.job] = run
         start = run.start
-        state = self.store.get_artifact(str(start.key), "state") if start is not None else None
+        state = self._state(start) if start is not None else None
         run.curve[:] = start.curve if start is not None and state is not None else ()
         self.store.attempt(run.key, run.attempt, None)
         job = Job(
@@ -152,6 +153,14 @@ class Dispatcher(Generic[R]):
             judge=run.judge,
         )
         self.executor.submit(job)
+
+    def _state(self, start: Evaluation) -> bytes | None:
+        """The state to go on from; None if it was deleted or its file is gone: then the run starts over."""
+        try:
+            return self.store.get_artifact(str(start.key), "state")
+        except StoreError:
+            self.store.drop_artifact(str(start.key), "state")
+            return None
 
     def events(self, timeout: float) -> Iterator[tuple[R, Progress | Evaluation | Failure]]:
         """What happened since the last call. Waits up to `timeout` seconds for the first event.

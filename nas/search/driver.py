@@ -115,7 +115,11 @@ def confirm(
     known, _ = known_study(storage, request.spec.name)
     if known is None:
         raise UserError(f"there is no study {request.spec.name!r} in the database to confirm: launch it first")
-    if known.state not in ("done", "exhausted"):
+    trials = request.spec.budget.trials
+    with open_store(storage, create=False) as store:
+        counts = result(store, known.name).trials
+    used = trials is not None and counts.complete + counts.pruned >= trials
+    if known.state not in ("done", "exhausted") and not used:
         raise UserError(f"study {known.name!r} is {known.state}: launch it to its end first, then confirm it")
     settings = {"finalists": {"top": top, "seeds": seeds}, "budget": known.spec.budget}
     spec = StudySpec.parse(request.spec.model_dump() | settings, request.file.where)

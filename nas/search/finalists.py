@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.errors import StoreError
 from nas.necks.architecture import Architecture
 from nas.search import gains
 from nas.search.dispatcher import Run
 from nas.search.gains import Scores
 from nas.search.setup import Setup
 from nas.storage import Store
-from nas.studies.answer import Answer, Epochs, Finalist, Gain, Split, conclude
+from nas.storage.results import keep_answer
+from nas.studies.answer import Answer, Epochs, Finalist, Finalists, Gain, Split, conclude
 from nas.studies.certificate import measured_objective
 from nas.studies.metrics import Metrics, metric_of
 from nas.studies.records import Key
@@ -22,9 +24,6 @@ from nas.tasks.outcomes import Outcomes, unpacked
 
 FINAL_SEED = 2000
 """What the finalists' seeds are ahead of the study's. Those of certificates are 1000 ahead."""
-
-SPLITS: tuple[Split, ...] = ("test", "val")
-"""Images that may judge, the better judge first."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,47 @@ class FinalistRun(Run):
     """A full training of a finalist. Its outcomes by image are recorded."""
 
 
+class Final:
+    """The end of one study: the full trainings that are still to be run, then the answer."""
+
+    def __init__(self, setup: Setup, store: Store, study: str, settings: Finalists) -> None:
+        self.setup = setup
+        self.store = store
+        self.study = study
+        self.settings = settings
+        self.chosen: list[Candidate] = []
+        self.runs: list[FinalistRun] = []
+
+    def begin(self, ranked: Sequence[Candidate]) -> None:
+        """Choose the finalists; `ranked` are all candidates, the best first. Only the first call counts."""
+        if not self.chosen:
+            self.chosen = choose(ranked, self.setup.spec, self.settings.top)
+            self.runs = _runs(self.chosen, self.setup, self.settings.seeds)
+            self._left = [run for run in self.runs if not self._is_recorded(run)]
+
+    def next(self) -> FinalistRun | None:
+        """The next training that the database does not have."""
+        return self._left.pop(0) if self._left else None
+
+    def answer(self, search: Epochs) -> Answer | None:
+        """Compute and keep the answer. None if no trial was trained in full.
+
+        Args:
+            search: epochs that the trials and promotions took.
+        """
+        found = _answer(self.store, self.setup.spec, self.chosen, self.runs, search)
+        if found is not None:
+            keep_answer(self.store, self.study, found)
+        return found
+
+    def _is_recorded(self, run: FinalistRun) -> bool:
+        """Whether the database has the run, and its outcomes where the task gives some."""
+        evaluation = self.store.evaluation(run.key)
+        if evaluation is None or evaluation.state != "complete":
+            return False
+        return not self.setup.task.judges or _outcomes(self.store, run.key, "val") is not None
+
+
 def choose(ranked: Sequence[Candidate], spec: StudySpec, top: int) -> list[Candidate]:
     """The finalists: the best feasible trials, the best baseline and FPN, where it is a baseline.
 
@@ -71,21 +111,18 @@ def choose(ranked: Sequence[Candidate], spec: StudySpec, top: int) -> list[Candi
         ranked: all candidates, the best first.
         spec: the study.
         top: how many trials.
+
+    Returns:
+        The finalists; none without a feasible trial.
     """
     plain = {b.name for b in spec.baselines if b.topology == "fpn"}
     baselines = [c for c in ranked if c.name is not None]
     best = [c for c in ranked if c.name is None and c.feasible][:top]
-    return best + [c for k, c in enumerate(baselines) if k == 0 or c.name in plain]
+    return best + [c for k, c in enumerate(baselines) if k == 0 or c.name in plain] if best else []
 
 
-def runs(finalists: Sequence[Candidate], setup: Setup, seeds: int) -> list[FinalistRun]:
-    """The full trainings, seed by seed, so that an early end leaves all necks with fewer seeds.
-
-    Args:
-        finalists: what is trained.
-        setup: the study.
-        seeds: trainings of each.
-    """
+def _runs(finalists: Sequence[Candidate], setup: Setup, seeds: int) -> list[FinalistRun]:
+    """The full trainings, seed by seed, so that an early end leaves all necks with fewer seeds."""
     first, epochs = setup.spec.seed + FINAL_SEED, setup.spec.full_task.epochs
     return [
         FinalistRun(
@@ -101,77 +138,115 @@ def runs(finalists: Sequence[Candidate], setup: Setup, seeds: int) -> list[Final
     ]
 
 
-def is_recorded(store: Store, run: FinalistRun) -> bool:
-    """Whether the database has a run. Nobody else trains with its seed, so its outcomes are there too."""
-    evaluation = store.evaluation(run.key)
-    return evaluation is not None and evaluation.state == "complete"
-
-
-def answer(
+def _answer(
     store: Store, spec: StudySpec, finalists: Sequence[Candidate], runs: Sequence[FinalistRun], search: Epochs
 ) -> Answer | None:
-    """What the finalists show; None where no training decides an objective, or no trial was trained in full.
+    """What the finalists show.
 
     The best trial is the one with the best mean on the validation images; the split that judges may be another.
-
-    Args:
-        store: has the evaluations.
-        spec: the study.
-        finalists: what was trained.
-        runs: the trainings; those that failed are left out.
-        search: epochs that the trials and promotions took.
     """
     objective = measured_objective(spec)
-    if objective is None:
-        return None
-    by_digest: dict[str, list[Key]] = {}
-    for run in runs:
-        if store.evaluation(run.key) is not None:
-            by_digest.setdefault(run.key.digest, []).append(run.key)
-    there = [c for c in finalists if by_digest.get(c.digest)]
-    sign = 1.0 if objective.direction == "maximize" else -1.0
-    split: Split = "test" if all(_has(store, k, "test") for c in there for k in by_digest[c.digest]) else "val"
-    judging = _all_scores(store, there, by_digest, objective.metric, split)
-    choosing = _all_scores(store, there, by_digest, objective.metric, "val") if split != "val" else judging
-    limits = _limits(spec)
-    trials = [c for c in there if c.name is None]
-    baselines = [c for c in there if c.name is not None]
+    assert objective is not None, "a study with finalists has an objective that training decides"
+    metric, sign = objective.metric, 1.0 if objective.direction == "maximize" else -1.0
+    found = _Evidence.of(store, finalists, runs, metric)
+    trials = [c for c in found.necks if c.name is None]
+    baselines = [c for c in found.necks if c.name is not None]
     if not trials:
         return None
+    choosing, judging = found.choosing, found.judging
+    limits = _limits(spec)
     first = max(baselines, key=lambda c: sign * choosing[c.digest].mean, default=None)
     affordable = [c for c in trials if first is None or _no_dearer(c, first, limits)]
     best = max(affordable or trials, key=lambda c: sign * choosing[c.digest].mean)
     noise = gains.seed_noise(judging.values())
-    found = {c.digest: _finalist(c, by_digest[c.digest], judging[c.digest], noise) for c in there}
-    winner = found[best.digest]
+    scored = {c.digest: _finalist(c, found.keys[c.digest], judging[c.digest], noise) for c in found.necks}
     over = []
     for baseline in baselines:
         estimate = gains.gain(judging[best.digest], judging[baseline.digest], noise)
-        low, high = (estimate.low, estimate.high) if sign > 0 else (_minus(estimate.high), _minus(estimate.low))
-        over.append(
-            Gain(
-                over=str(baseline.name),
-                metric=objective.metric,
-                gain=sign * estimate.value,
-                low=low,
-                high=high,
-                split=split,
-            )
-        )
-    ordered = sorted(found.values(), key=lambda f: -sign * f.mean)
-    trained = sum(key.epochs for c in there for key in by_digest[c.digest])
-    verdict, sentence = conclude(winner, ordered, over, objective.metric, split, limits)
+        bounds = estimate.low, estimate.high
+        low, high = bounds if sign > 0 else (_minus(bounds[1]), _minus(bounds[0]))
+        name = str(baseline.name)
+        over.append(Gain(over=name, metric=metric, gain=sign * estimate.value, low=low, high=high, split=found.split))
+    ordered = sorted(scored.values(), key=lambda f: -sign * f.mean)
+    verdict, sentence = conclude(
+        scored[best.digest],
+        ordered,
+        over,
+        metric=metric,
+        direction=objective.direction,
+        split=found.split,
+        limits=limits,
+        restricted=bool(affordable) and len(affordable) < len(trials),
+        by_image=found.by_image,
+    )
+    trained = sum(key.epochs for keys in found.keys.values() for key in keys)
     return Answer(
         verdict=verdict,
         sentence=sentence,
-        metric=objective.metric,
+        metric=metric,
         direction=objective.direction,
-        split=split,
-        winner=winner,
+        split=found.split,
+        winner=scored[best.digest],
         finalists=tuple(ordered),
         gains=tuple(over),
         epochs=Epochs(spent=search.spent + trained, of_full=search.of_full),
     )
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """The finalists with a score, and their scores by digest: those that choose, on `val`, and those that judge.
+
+    All scores come from outcomes by image, or none do: then they are those of the evaluations, and `val` judges.
+    """
+
+    necks: list[Candidate]
+    keys: dict[str, list[Key]]
+    choosing: dict[str, Scores]
+    judging: dict[str, Scores]
+    split: Split
+    by_image: bool
+
+    @classmethod
+    def of(cls, store: Store, finalists: Sequence[Candidate], runs: Sequence[FinalistRun], metric: str) -> _Evidence:
+        """What the database has of the runs."""
+        keys: dict[str, list[Key]] = {}
+        recorded: dict[Key, float] = {}
+        for run in runs:
+            evaluation = store.evaluation(run.key)
+            value = evaluation.measurement.metrics.get(metric) if evaluation is not None else None
+            if value is not None:
+                keys.setdefault(run.key.digest, []).append(run.key)
+                recorded[run.key] = value
+        necks = [c for c in finalists if c.digest in keys]
+        val = {key: _outcomes(store, key, "val") for key in recorded}
+        if not all(o is not None and metric in o.metrics for o in val.values()):
+            plain = {
+                d: Scores(np.array([recorded[k] for k in own]), np.zeros((len(own), 0)), 0) for d, own in keys.items()
+            }
+            return cls(necks, keys, plain, plain, "val", by_image=False)
+        test = {key: _outcomes(store, key, "test") for key in recorded}
+        choosing = judging = _scores(keys, val, metric)
+        # The same test images for all: a folder may have got others since an earlier launch.
+        counts = {o.images if o is not None else 0 for o in test.values()}
+        tested = len(counts) == 1 and 0 not in counts
+        if tested:
+            judging = _scores(keys, test, metric)
+        return cls(necks, keys, choosing, judging, "test" if tested else "val", by_image=True)
+
+
+def _scores(
+    keys: Mapping[str, Sequence[Key]], outcomes: Mapping[Key, Outcomes | None], metric: str
+) -> dict[str, Scores]:
+    """The scores of each neck, by digest, all on the same samples of the images."""
+    known = {key: found for key, found in outcomes.items() if found is not None}
+    images = min(found.images for found in known.values())
+    samples, once = gains.weights(images), np.ones((1, images))
+    found = {}
+    for digest, own in keys.items():
+        values = np.array([float(known[key].scores(metric, once)[0]) for key in own])
+        found[digest] = Scores(values, np.stack([known[key].scores(metric, samples) for key in own]), images)
+    return found
 
 
 def _limits(spec: StudySpec) -> list[str]:
@@ -184,47 +259,15 @@ def _no_dearer(one: Candidate, other: Candidate, limits: Sequence[str]) -> bool:
     return all((one.values.get(m) or 0) <= (other.values.get(m) or 0) for m in limits)
 
 
-def _all_scores(
-    store: Store, necks: Sequence[Candidate], keys: Mapping[str, Sequence[Key]], metric: str, split: Split
-) -> dict[str, Scores]:
-    """The scores of each neck, by digest, all on the same samples of the images."""
-    outcomes = {k: _outcomes(store, k, split) for c in necks for k in keys[c.digest]}
-    known = [o for o in outcomes.values() if o is not None]
-    images = known[0].images if known else 0
-    samples = gains.weights(images) if images else np.zeros((0, 0))
-    return {
-        c.digest: _scores(store, [(k, outcomes[k]) for k in keys[c.digest]], metric, samples, images) for c in necks
-    }
-
-
-def _scores(
-    store: Store, found: Sequence[tuple[Key, Outcomes | None]], metric: str, samples: gains.Floats, images: int
-) -> Scores:
-    values, rows = [], []
-    for key, outcomes in found:
-        if outcomes is None or metric not in outcomes.metrics:
-            evaluation = store.evaluation(key)
-            assert evaluation is not None
-            values.append(float(evaluation.measurement.metrics[metric] or 0.0))
-            continue
-        values.append(float(outcomes.scores(metric, np.ones((1, images)))[0]))
-        rows.append(outcomes.scores(metric, samples))
-    complete = len(rows) == len(values)
-    return Scores(np.array(values), np.stack(rows) if complete else np.zeros((len(values), 0)), images)
-
-
 def _outcomes(store: Store, key: Key, split: Split) -> Outcomes | None:
-    data = store.get_artifact(str(key), outcomes_of(split))
+    """Recorded outcomes; None where there are none, or their file is gone. Then the run has to be repeated."""
+    kind = f"outcomes-{split}"
+    try:
+        data = store.get_artifact(str(key), kind)
+    except StoreError:
+        store.drop_artifact(str(key), kind)
+        return None
     return unpacked(data) if data is not None else None
-
-
-def _has(store: Store, key: Key, split: Split) -> bool:
-    return store.has_artifact(str(key), outcomes_of(split))
-
-
-def outcomes_of(split: Split) -> str:
-    """The kind of artifact that holds the outcomes on a split."""
-    return f"outcomes-{split}"
 
 
 def _finalist(candidate: Candidate, keys: Sequence[Key], scores: Scores, noise: gains.SeedNoise) -> Finalist:

@@ -33,8 +33,8 @@ class Scores:
 
     Attributes:
         values: the score of each seed, [S].
-        samples: its scores on samples of the images, the same samples for every neck, [S, samples]; no columns where
-            outcomes by image are unknown.
+        samples: its scores on samples of the images, the same samples for every neck, [S, samples]; NaN where a sample
+            has nothing to score, no columns where outcomes by image are unknown.
         images: images of the split.
     """
 
@@ -81,8 +81,8 @@ def seed_noise(necks: Iterable[Scores]) -> SeedNoise:
 
 def gain(neck: Scores, other: Scores, noise: SeedNoise) -> Estimate:
     """What `neck` scores above `other`, on images and seeds in general."""
-    value = neck.mean - other.mean
-    return _interval(value, noise, (neck, other), neck.samples.mean(0) - other.samples.mean(0), neck.images)
+    difference = neck.samples.mean(0) - other.samples.mean(0)
+    return _interval(neck.mean - other.mean, noise, (neck, other), difference, neck.images)
 
 
 def level(neck: Scores, noise: SeedNoise) -> Estimate:
@@ -91,9 +91,10 @@ def level(neck: Scores, noise: SeedNoise) -> Estimate:
 
 
 def _interval(value: float, noise: SeedNoise, necks: tuple[Scores, ...], samples: Floats, images: int) -> Estimate:
-    if not noise.freedom:
+    known = samples[np.isfinite(samples)]
+    if not noise.freedom or 2 * len(known) < len(samples):  # few samples have an object that the metric is of
         return Estimate(value, None, None)
-    by_image = float(np.var(samples, ddof=1)) if samples.size else 0.0
+    by_image = float(np.var(known, ddof=1)) if len(known) else 0.0
     by_seed = sum(max(noise.variance - _shared(n), 0.0) / len(n.values) for n in necks)
     total = by_image + by_seed
     if total == 0:
@@ -106,10 +107,11 @@ def _interval(value: float, noise: SeedNoise, necks: tuple[Scores, ...], samples
 def _shared(neck: Scores) -> float:
     """The variance of one training's luck with single images: what averaging over seeds takes out of the bootstrap."""
     seeds = len(neck.values)
-    if seeds < 2 or not neck.samples.size:
+    samples = neck.samples[:, np.isfinite(neck.samples).all(0)]
+    if seeds < 2 or samples.shape[1] < 2:
         return 0.0
-    alone = float(np.var(neck.samples, axis=1, ddof=1).mean())
-    together = float(np.var(neck.samples.mean(0), ddof=1))
+    alone = float(np.var(samples, axis=1, ddof=1).mean())
+    together = float(np.var(samples.mean(0), ddof=1))
     return max(alone - together, 0.0) / (1 - 1 / seeds)
 
 

@@ -6,6 +6,7 @@ and reported to Optuna. If the driver dies, the next launch sees how far each tr
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +17,9 @@ from optuna.trial import FixedTrial, TrialState
 
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
-from nas.search import finalists
 from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher, Run
-from nas.search.finalists import FinalistRun
+from nas.search.finalists import Final, FinalistRun
 from nas.search.ledger import Ledger
 from nas.search.objects import FinishedTrial
 from nas.search.optuna_adapter import requeue, resume
@@ -30,7 +30,9 @@ from nas.search.setup import Setup
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
-from nas.storage.results import keep_answer, state_of
+from nas.storage.results import drop_answer, state_of
+from nas.studies.answer import Finalists
+from nas.studies.certificate import measured_objective
 from nas.studies.metrics import measure_architecture
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 from nas.text import Say
@@ -79,24 +81,26 @@ class Loop:
         self.reporter = Reporter(self.spec, executor, say)
         self.retention = Retention(store, self.spec, self.name)
         self.architectures = {record.number: record.architecture for record in store.trials(self.name)}
-        self.promotion = Promotion(setup, store, self.name, self.architectures, say)
+        self.promotion = Promotion(setup, store, self.name, self.architectures)
         self.ledger = Ledger(
             study, self.spec, self.reporter, self.retention, self.promotion, setup.forecast, self._finished
         )
-        self.final: list[FinalistRun] | None = None  # those that are still to be submitted
+        settings = self.spec.finalists
+        self.final = Final(setup, store, self.name, settings) if isinstance(settings, Finalists) else None
         self.dispatcher: Dispatcher[Run] = Dispatcher(
             store,
             lambda: executor,
             machine=setup.machine,
             target=self.spec.task.latency_target,
             metrics=self.spec.metrics_needed,
-            reject=self.ledger.why_unusable,
+            reject=self._why_unusable,
             on_retry=self.reporter.retried,
         )
         self.digests: dict[frozenset[tuple[str, Any]], str | None] = {}  # of the necks with these parameters
         self.unseen = Unseen(setup, len(self.architectures))
         self.duplicates = 0
         self._beaten = 0.0
+        self._answer_dropped = False
 
     # The whole launch
 
@@ -114,8 +118,9 @@ class Loop:
             state = "interrupted"
         finally:
             self._release()
-        if state in ("done", "exhausted"):
-            self._answer()
+        if state in ("done", "exhausted") and self.final is not None:
+            answer = self.final.answer(self.promotion.epochs)
+            self.reporter.say(answer.sentence if answer is not None else "no answer: no trial was trained in full")
         self.reporter.ended(state, self.ledger.trained, self.name)
         return state
 
@@ -231,30 +236,20 @@ class Loop:
             self._submit(run)
 
     def _next_finalist(self) -> FinalistRun | None:
-        settings = self.spec.finalists
-        if isinstance(settings, str):
-            return None
         if self.final is None:
-            chosen = finalists.choose(self.promotion.ranked(), self.spec, settings.top)
-            self.final = finalists.runs(chosen, self.setup, settings.seeds)
-            self.reporter.finalists(chosen, settings.seeds)
-        while self.final:
-            run = self.final.pop(0)
-            if not finalists.is_recorded(self.store, run):
-                return run
-        return None
+            return None
+        if not self.final.chosen:
+            self.final.begin(self.promotion.ranked())
+            self.reporter.finalists(self.final.chosen, self.final.settings.seeds)
+        return self.final.next()
 
-    def _answer(self) -> None:
-        """Keep what the finalists show, if the study has some."""
-        settings = self.spec.finalists
-        if isinstance(settings, str):
-            return
-        chosen = finalists.choose(self.promotion.ranked(), self.spec, settings.top)
-        runs = finalists.runs(chosen, self.setup, settings.seeds)
-        answer = finalists.answer(self.store, self.spec, chosen, runs, self.promotion.epochs)
-        if answer is not None:
-            keep_answer(self.store, self.name, answer)
-            self.reporter.say(answer.sentence)
+    def _why_unusable(self, evaluation: Evaluation) -> str | None:
+        """Why an evaluation cannot be used. Longer ones than a trial's have no forecasts, and need none."""
+        if evaluation.key.epochs == self.spec.task.epochs:
+            return self.ledger.why_unusable(evaluation)
+        objective = measured_objective(self.spec)
+        value = evaluation.measurement.metrics.get(objective.metric) if objective is not None else None
+        return None if value is not None and math.isfinite(value) else "its objective was not measured"
 
     def _submit(self, run: Run) -> None:
         self.dispatcher.submit(run)
@@ -315,6 +310,9 @@ class Loop:
 
     def _evaluate(self, run: TrialRun) -> None:
         """Report the evaluation if the database has it, from another study of the same task perhaps; else submit it."""
+        if not self._answer_dropped:  # an earlier one does not know this trial
+            drop_answer(self.store, self.name)
+            self._answer_dropped = True
         evaluation = self._find(run.key, attributes(run.trial).baseline)
         if evaluation is not None:
             self.ledger.report(run.trial, evaluation, len(self.dispatcher.running))

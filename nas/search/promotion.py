@@ -16,7 +16,6 @@ from nas.studies.answer import Epochs
 from nas.studies.answer import Promotion as PromotionSpec
 from nas.studies.metrics import FORECASTS, Metrics
 from nas.studies.records import Evaluation, Key
-from nas.text import Say
 
 STATE = "state"
 """Kind of artifact that holds the state of a training."""
@@ -36,13 +35,10 @@ class Promotion:
         candidates: digest -> the trial of that architecture, of all that were trained to the end.
     """
 
-    def __init__(
-        self, setup: Setup, store: Store, study: str, architectures: Mapping[int, Architecture], say: Say
-    ) -> None:
+    def __init__(self, setup: Setup, store: Store, study: str, architectures: Mapping[int, Architecture]) -> None:
         self.setup = setup
         self.store = store
         self.study = study
-        self.say = say
         self.architectures = architectures
         self.spec = PromotionSpec() if isinstance(setup.spec.promotion, str) else setup.spec.promotion
         self.candidates: dict[str, Candidate] = {}
@@ -149,7 +145,8 @@ class Promotion:
         return sorted(wanted, key=lambda item: -item[0])
 
     def _drop(self, key: Key) -> None:
-        if self._size(key) and self.store.studies_of(key) in ((), (self.study,)):
+        trial = key.model_copy(update={"epochs": self.ladder.epochs[0]})
+        if self._size(key) and self.store.studies_of(trial) in ((), (self.study,)):
             self.store.drop_artifact(str(key), STATE)
         self._sizes[key] = 0
 

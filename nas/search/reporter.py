@@ -61,7 +61,8 @@ class Reporter:
     def finalists(self, chosen: Sequence[Candidate], seeds: int) -> None:
         """Print what is trained in full at the end."""
         names = ", ".join(c.label for c in chosen)
-        self._say(f"finalists, each trained in full with {seeds} seeds: {names}")
+        found = f"finalists, each trained in full with {seeds} seeds: {names}"
+        self._say(found if chosen else "no finalists: no feasible trial was trained")
 
     def ended_trial(
         self,

@@ -204,6 +204,11 @@ def keep_answer(store: Store, name: str, answer: Answer) -> None:
     store.put_artifact(f"study/{name}", "answer", answer.model_dump_json().encode())
 
 
+def drop_answer(store: Store, name: str) -> None:
+    """Forget an answer: the study has trials that it does not know."""
+    store.drop_artifact(f"study/{name}", "answer")
+
+
 def kept_answer(store: Store, name: str) -> Answer | None:
     """What a study's finalists show. None too if its file was left behind: the next launch computes it anew."""
     data = None

@@ -45,9 +45,9 @@ class Finalist(Value):
     Attributes:
         trial: the number of its trial.
         name: of a baseline, its name.
-        scores: the metric of each training.
-        seeds: its seed.
-        epochs: its length. The weights of the first training are kept.
+        scores: the metric of each training. The weights of the first are kept.
+        seeds: the seed of each training.
+        epochs: the length of the trainings.
         mean: their mean.
         low, high: the interval of 95 % of the mean, for other seeds and other images; None where it cannot be told.
         values: the costs of the model, such as `params`, `macs` and `latency_ms`.
@@ -145,7 +145,7 @@ class Answer(Value):
 
     Attributes:
         verdict: `better` than every baseline that was trained in full; `worse` than one; `no better` otherwise;
-            `unclear` where there is no baseline, or nothing bounds the chance.
+            `unclear` where there is no baseline, or no interval.
         sentence: the verdict for people.
         metric, direction: what is compared.
         split: the images that judge; `val` are those that chose, too.
@@ -182,9 +182,13 @@ def conclude(
     winner: Finalist,
     finalists: Sequence[Finalist],
     gains: Sequence[Gain],
+    *,
     metric: str,
+    direction: Direction,
     split: Split,
-    limits: Sequence[str],
+    limits: Sequence[str] = (),
+    restricted: bool = False,
+    by_image: bool = True,
 ) -> tuple[Verdict, str]:
     """The verdict, and the sentence that states it.
 
@@ -193,40 +197,46 @@ def conclude(
         finalists: all of them, the winner and the baselines included.
         gains: the winner's, over each baseline.
         metric: what is compared.
+        direction: which way is better.
         split: the images that judge.
         limits: costs that the study optimizes or bounds.
+        restricted: whether the winner is the best of those that cost no more than the best baseline.
+        by_image: whether intervals count the images too, not the seeds alone.
     """
     name = metric.upper() if metric.startswith("ap") else metric.replace("miou", "mIoU")
     seeds = len(winner.scores)
     images = "images that the search never saw" if split == "test" else "the validation images, which also chose it"
-    how = f"full training, {seeds} seeds each, on {images}"
+    how = f"full training, {seeds} seeds each, on {images}" + ("" if by_image else ", whose chance is not counted")
     baselines = {f.label: f for f in finalists if f.name is not None}
     if not gains or any(g.low is None or g.high is None for g in gains):
         level = f"{_start(winner.label)} has {name} {winner.mean:.3f} ({how})"
         return "unclear", f"{level}; {'no baseline was trained in full' if not gains else 'the noise is unknown'}."
-    closest = min(gains, key=lambda g: g.gain)
+    better = all(g.low is not None and g.low > 0 for g in gains)
+    losses = [g for g in gains if g.high is not None and g.high < 0]
+    closest = min(losses or gains, key=lambda g: g.gain)
     other = baselines[closest.over]
     interval = f"95 %: {_number(closest.low)} to {_number(closest.high)}"
-    costs = _costs(winner, other)
-    dearer = [c for c in limits if (winner.values.get(c) or 0) > (other.values.get(c) or 0)]
-    remark = f", at a higher {' and '.join(dearer)}" if dearer else ""
-    if all(g.low is not None and g.low > 0 for g in gains):
+    if better:
+        dearer = [c for c in limits if (winner.values.get(c) or 0) > (other.values.get(c) or 0)]
+        remark = f", at a higher {' and '.join(dearer)}" if dearer else ""
         gain = f"{_start(winner.label)} is better than {other.label} by {_number(closest.gain)} {name}"
-        return "better", f"{gain} ({interval}), {how}; {costs}{remark}."
-    cheapest = _cheapest_not_worse(finalists, gains)
-    second = f"the cheapest that is not clearly worse is {cheapest.label}, with {_told(cheapest)}"
-    if closest.high is not None and closest.high < 0:
-        behind = f"its best, {winner.label}, loses {_number(-closest.gain)} {name} ({interval})"
-        return "worse", f"No neck of this search beats {other.label}: {behind}, {how}; {second}."
-    ahead = f"its best, {winner.label}, gains {_number(closest.gain)} {name} ({interval})"
-    return "no better", f"No neck of this search is shown to beat {other.label}: {ahead}, {how}; {second}."
+        return "better", f"{gain} ({interval}), {how}; {_costs(winner, other)}{remark}."
+    best = f"{winner.label}, its best trial{' that costs no more' if restricted else ''},"
+    cheapest = _cheapest_near_best(finalists, gains, direction)
+    second = f"the cheapest that is not clearly worse than the best is {cheapest.label}, with {_model(cheapest)}"
+    if losses:
+        behind = f"{best} loses {_number(-closest.gain)} {name} ({interval})"
+        return "worse", f"No finalist of this search beats {other.label}: {behind}, {how}; {second}."
+    ahead = f"{best} gains {_number(closest.gain)} {name} ({interval})"
+    return "no better", f"No finalist of this search is shown to beat {other.label}: {ahead}, {how}; {second}."
 
 
-def _cheapest_not_worse(finalists: Sequence[Finalist], gains: Sequence[Gain]) -> Finalist:
-    """The finalist with the fewest parameters whose mean lies in or above the interval of the best one."""
-    best = max(finalists, key=lambda f: f.mean)
-    widest = max((g.high - g.low) / 2 for g in gains if g.low is not None and g.high is not None)
-    near = [f for f in finalists if best.mean - f.mean <= widest]
+def _cheapest_near_best(finalists: Sequence[Finalist], gains: Sequence[Gain], direction: Direction) -> Finalist:
+    """The finalist with the fewest parameters that the best one leads by no more than the chance in a gain."""
+    sign = 1.0 if direction == "maximize" else -1.0
+    best = max(sign * f.mean for f in finalists)
+    chance = max((g.high - g.low) / 2 for g in gains if g.low is not None and g.high is not None)
+    near = [f for f in finalists if best - sign * f.mean <= chance]
     return min(near, key=lambda f: f.values.get("params") or 0)
 
 
@@ -241,7 +251,7 @@ def _costs(one: Finalist, other: Finalist) -> str:
     return f"at {', '.join(parts)}" if parts else "at unknown costs"
 
 
-def _told(finalist: Finalist) -> str:
+def _model(finalist: Finalist) -> str:
     parts = [f"{format_metric('params', finalist.values.get('params'))} parameters"]
     if finalist.values.get("latency_ms") is not None:
         parts.append(f"{format_metric('latency_ms', finalist.values['latency_ms'])} ms")

@@ -106,7 +106,8 @@ class Budget(Value):
     trials: Annotated[int, Field(ge=1), Unit("architectures")] | None = None
     """Distinct architectures to train, baselines and earlier launches included."""
     seconds: Annotated[float, Field(gt=0), Unit("seconds")] | None = None
-    """Wall-clock time of all launches together."""
+    """Wall-clock time of all launches together. It ends the trials; promotions and finalists come on
+    top."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

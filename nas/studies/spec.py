@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from nas.errors import Fault, SpecError
 from nas.studies.answer import Finalists, Outlay, Promotion, milestones
-from nas.studies.metrics import QUALITY
+from nas.studies.metrics import QUALITY, metric_of
 from nas.studies.parts import Baseline, Budget, Named, Objective, Workers
 from nas.studies.task import BackboneTask, DataSpec, TaskSpec
 from nas.value import Faulty, Value
@@ -136,6 +136,8 @@ class StudySpec(Value):
             if getattr(self, key) == "none":
                 continue
             apart = [k for k in TaskSpec.model_fields if k != "epochs" and getattr(full, k) != getattr(task, k)]
+            if not any(metric_of(o.metric).from_training and o.metric != "seconds" for o in self.objectives):
+                yield Fault(key, "needs an objective that training decides, such as ap")
             if apart:
                 yield Fault(key, f"needs a full training that differs in epochs alone, not in {', '.join(apart)}")
         if self.promotion == "none":

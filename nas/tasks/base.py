@@ -6,7 +6,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from torch import nn
 
@@ -37,6 +37,9 @@ class Task(ABC):
         available: metrics that the data can give.
         validation: what the user's metrics of a trained model are measured on.
     """
+
+    judges: ClassVar[bool] = False
+    """Whether `outcomes` gives some."""
 
     spec: TaskSpec
     fingerprint: str

@@ -70,6 +70,8 @@ class SupervisedTask(Task, Generic[T]):
     """
 
     kinds: ClassVar[Mapping[str, Loader]]
+    judges = True
+
     quality: ClassVar[tuple[str, str]]
 
     spec: TaskSpec

@@ -75,3 +75,19 @@ def test_without_outcomes_by_image_the_seeds_alone_bound_a_gain() -> None:
 def test_one_seed_bounds_nothing() -> None:
     one = Scores(np.array([0.5]), np.zeros((1, 0)), 0)
     assert gain(one, one, seed_noise([one, one])).low is None
+
+
+def test_samples_without_the_object_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0.5, 0.01, (3, 100))
+    holed = samples.copy()
+    holed[:, ::4] = np.nan
+    values = np.array([0.5, 0.51, 0.49])
+    whole, part = Scores(values, samples, 30), Scores(values, holed, 30)
+    found = level(part, seed_noise([part]))
+    expected = level(whole, seed_noise([whole]))
+    assert found.low is not None
+    assert expected.low is not None
+    assert found.low == pytest.approx(expected.low, abs=0.005)
+    holed[:, :80] = np.nan
+    assert level(part, seed_noise([part])).low is None, "few samples bound nothing"

@@ -133,7 +133,7 @@ def test_less_is_better_where_the_objective_says_so() -> None:
 
 def test_the_json_has_the_promised_keys_and_plain_values(store: Store) -> None:
     data = json.loads(json.dumps(result(store, "cells").to_json(), allow_nan=False))
-    assert set(data) == {"study", "state", "seconds", "trials", "best", "baselines"}
+    assert set(data) == {"study", "state", "seconds", "trials", "best", "baselines", "answer"}
     assert set(data["trials"]) == {"complete", "pruned", "failed", "infeasible", "duplicate", "running", "waiting"}
     keys = {"trial", "values", "params", "digest", "architecture"}
     assert [set(b) for b in data["best"]] == [keys]
