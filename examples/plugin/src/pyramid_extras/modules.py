@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Maximum(nn.Module):
     """The greatest of the inputs at every place."""
 
-    def __init__(self, count: int, width: int) -> None:
+    def __init__(self, width: int, inputs: int) -> None:
         super().__init__()
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
