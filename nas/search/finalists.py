@@ -130,7 +130,8 @@ def answer(
             by_digest.setdefault(run.key.digest, []).append(run.key)
     there = [c for c in finalists if by_digest.get(c.digest)]
     sign = 1.0 if objective.direction == "maximize" else -1.0
-    split: Split = "test" if all(_has(store, k, "test") for c in there for k in by_digest[c.digest]) else "val"
+    trainings = [key for c in there for key in by_digest[c.digest]]
+    split: Split = "test" if _tested(store, trainings, objective.metric) else "val"
     judging = _all_scores(store, there, by_digest, objective.metric, split)
     choosing = _all_scores(store, there, by_digest, objective.metric, "val") if split != "val" else judging
     limits = _limits(spec)
@@ -216,6 +217,15 @@ def _scores(
 def _outcomes(store: Store, key: Key, split: Split) -> Outcomes | None:
     data = store.get_artifact(str(key), outcomes_of(split))
     return unpacked(data) if data is not None else None
+
+
+def _tested(store: Store, keys: Sequence[Key], metric: str) -> bool:
+    """Whether all trainings have a score on as many images for tests; the files may have changed between them."""
+    found = [_outcomes(store, key, "test") for key in keys]
+    known = [o for o in found if o is not None and metric in o.metrics]
+    if not known or len(known) < len(found) or len({o.images for o in known}) > 1:
+        return False
+    return all(bool(np.isfinite(o.scores(metric, np.ones((1, o.images)))).all()) for o in known)
 
 
 def _has(store: Store, key: Key, split: Split) -> bool:

@@ -41,8 +41,9 @@ class ReadPart(NamedTuple, Generic[L]):
 
     def only(self, index: Sequence[int]) -> ReadPart[L]:
         """The images `index` alone."""
-        items, labels, hashes = ([own[i] for i in index] for own in (self.items, self.labels, self.hashes))
-        return ReadPart(self.split.part(np.array(index, np.int64)), items, labels, hashes)
+        split = self.split.part(np.array(index, np.int64))
+        items, labels = [self.items[i] for i in index], [self.labels[i] for i in index]
+        return ReadPart(split, items, labels, [self.hashes[i] for i in index])
 
 
 def read_parts(

@@ -1,4 +1,6 @@
-"""Mask folders: images/{train,val} and masks/{train,val}, also {test}, where a mask is a PNG of class indices named as its image.
+"""Mask folders: images/{train,val} and masks/{train,val}, where a mask is a PNG of class indices named as its image.
+
+images/test and masks/test are images for tests.
 
 Other lossless formats do as well; JPEG does not, and masks that were saved as JPEG are refused. A mask is as large as
 its image, upright or as stored, see `picture`.
@@ -64,17 +66,16 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
 
 def _test(root: Path, faults: Faults) -> Unseen | None:
     """The images for tests, if they have masks."""
-    there, missing = [], []
-    for place in ("images/test", "masks/test"):
-        (there if (root / place).is_dir() else missing).append(place)
-    if not there:
+    there = [place for place in ("images/test", "masks/test") if (root / place).is_dir()]
+    if len(there) == 1:
+        faults.note(f"{there[0]} is not used: there is no {'masks' if there[0] == 'images/test' else 'images'}/test")
+    if len(there) < 2:
         return None
-    if missing:
-        faults.note(f"{there[0]} is not used: there is no {missing[0]}")
-        return None
-    return find(
-        there[0], lambda own: _images(root, "test", own), faults, annotated=lambda item: item.stated is not None
-    )
+
+    def has_mask(item: Annotated) -> bool:
+        return item.stated is not None
+
+    return find(there[0], lambda own: _images(root, "test", own), faults, annotated=has_mask)
 
 
 def _images(root: Path, part: str, faults: Faults) -> list[Annotated]:
