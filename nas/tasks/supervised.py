@@ -142,7 +142,8 @@ class SupervisedTask(Task, Generic[T]):
         else:
             size = megabytes(sum(x.nbytes for x in (test.images, test.masks, test.territories) if x is not None))
             where = f"{size} beside the cache" if test.images is not None else "read from their files"
-            say(f"data: {len(test)} test images, which nothing is chosen on, judge the finalists ({where})")
+            images, judge = ("image", "judges") if len(test) == 1 else ("images", "judge")
+            say(f"data: {len(test)} test {images}, which nothing is chosen on, {judge} the finalists ({where})")
         for line in (*faults.notes, *faults.summary().splitlines()):
             say(f"data: {line}")
         return replace(self, dataset=dataset)

@@ -23,7 +23,7 @@ from nas.value import Value
 
 
 class MaskPart(Value):
-    """Training, validation or tests: images, those without any object, objects, and void as a share of the images' pixels."""
+    """A part of the data: images, those without any object, objects, and void as a share of the images' pixels."""
 
     images: int
     empty: int
