@@ -133,7 +133,7 @@ class SupervisedTask(Task, Generic[T]):
 
     def with_test(self, say: Say) -> Self:
         train, val, faults = self.dataset.train, self.dataset.val, Faults()
-        # What the cache leaves: images for tests must not decide which cache is chosen, for that changes the metrics.
+        # They get the room that the cache leaves, and do not decide which it is (see decisions: images-for-tests).
         taken = measure(self.spec, self.frame, len(train), len(val), self.target_bytes(self.spec))[self.cache]
         dataset = self.dataset.with_test(self.spec.cache_bytes - taken, faults)
         test = dataset.test
