@@ -6,7 +6,7 @@ No fault of theirs keeps a study from its search: images that cannot be used are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -127,12 +127,15 @@ def reader(
         treated: Counter[str] = Counter()
         hold = 3 * size**2 * len(test.items) <= held
         part = read_part(spec, "test", test.items, size, hold, label, treated, own)
-        twins = [i for i, content in enumerate(part.hashes) if content in seen]
-        for i in twins:
-            own.add(TWIN, str(part.items[i].path))
-        if len(twins) == len(part.items):
+        fresh = []
+        for i, content in enumerate(part.hashes):
+            if content in seen:
+                own.add(TWIN, str(part.items[i].path))
+            else:
+                fresh.append(i)
+        if not fresh:
             raise UserError(f"none of its {len(test.items)} images can be used{_counted(own)}")
-        split = finish(part.only(_others(len(part.items), twins)) if twins else part, own)
+        split = finish(part.only(fresh) if len(fresh) < len(part.items) else part, own)
         if not split.has_objects:
             raise UserError(f"it has no objects of the classes{_counted(own)}")
         note_treated(treated, "test image", own)
@@ -151,10 +154,6 @@ def reader(
         return split
 
     return read_test
-
-
-def _others(count: int, left_out: Sequence[int]) -> list[int]:
-    return [i for i in range(count) if i not in set(left_out)]
 
 
 def _counted(faults: Faults) -> str:
