@@ -18,7 +18,7 @@ from nas.tasks.base import Task
 
 TASK: dict[str, Any] = {
     "kind": "detection",
-    "data": {"kind": "digits", "train": 16, "val": 8},
+    "data": {"kind": "digits", "train": 16, "val": 8, "test": 8},
     "backbone": {"levels": [2, 3, 4]},
     "image_size": 64,
     "epochs": 3,

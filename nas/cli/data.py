@@ -10,7 +10,7 @@ from nas.cli.output import say, show
 from nas.studies.spec import TaskSpec
 from nas.tasks.data import DATA, MASKS
 from nas.tasks.data.faults import way_out
-from nas.tasks.data.mask_summary import MaskSummary, summarise_masks
+from nas.tasks.data.mask_summary import MaskClass, MaskSummary, summarise_masks
 from nas.tasks.data.summary import Figures, Summary, matching_kinds, summarise
 from nas.text import table
 from nas.yaml12 import dump_yaml
@@ -45,33 +45,40 @@ def run(args: argparse.Namespace) -> int:
 
 def _parts(found: Summary) -> Iterator[str]:
     rows = [["", "images", "without objects", "objects", "crowd or difficult"]]
-    for name, part in (("train", found.train), ("val", found.val)):
-        rows.append([name, *(f"{n:,}" for n in (part.images, part.empty, part.boxes, part.crowd))])
+    for name, part in (("train", found.train), ("val", found.val), ("test", found.test)):
+        if part is not None:
+            rows.append([name, *(f"{n:,}" for n in (part.images, part.empty, part.boxes, part.crowd))])
     yield table(rows)
 
 
 def _classes(found: Summary) -> Iterator[str]:
-    rows = [[c.name[:60], f"{c.train:,}", f"{c.val:,}"] for c in found.classes]
-    yield from _class_table(["class", "train", "val"], rows)
+    head, rows = ["class", "train", "val"], [[c.name[:60], f"{c.train:,}", f"{c.val:,}"] for c in found.classes]
+    if found.test is not None:
+        head, rows = [*head, "test"], [[*row, f"{c.test:,}"] for row, c in zip(rows, found.classes, strict=True)]
+    yield from _class_table(head, rows)
 
 
 def _mask_parts(found: MaskSummary) -> Iterator[str]:
     rows = [["", "images", "without objects", "objects", "void pixels"]]
-    for name, part in (("train", found.train), ("val", found.val)):
-        rows.append([name, f"{part.images:,}", f"{part.empty:,}", f"{part.objects:,}", _percent(part.void)])
+    for name, part in (("train", found.train), ("val", found.val), ("test", found.test)):
+        if part is not None:
+            rows.append([name, f"{part.images:,}", f"{part.empty:,}", f"{part.objects:,}", _percent(part.void)])
     yield table(rows)
 
 
 def _mask_classes(found: MaskSummary) -> Iterator[str]:
     """Shares of the pixels that are not void, and numbers of connected objects."""
     background, *classes = found.classes
-    head = ["class", "pixels in train", "in val", "objects in train", "in val"]
-    rows = [
-        [c.name[:60], _percent(c.train), _percent(c.val), f"{c.train_objects:,}", f"{c.val_objects:,}"] for c in classes
-    ]
-    yield from _class_table(
-        head, rows, first=[background.name, _percent(background.train), _percent(background.val), "", ""]
-    )
+    others = ["in val"] if found.test is None else ["in val", "in test"]
+
+    def row(c: MaskClass) -> list[str]:
+        shares, objects = (c.train, c.val, c.test), (c.train_objects, c.val_objects, c.test_objects)
+        count = 1 + len(others)
+        return [c.name[:60], *map(_percent, shares[:count]), *(f"{n:,}" for n in objects[:count])]
+
+    head = ["class", "pixels in train", *others, "objects in train", *others]
+    first = row(background)[: 2 + len(others)] + [""] * (1 + len(others))
+    yield from _class_table(head, list(map(row, classes)), first=first)
 
 
 def _class_table(head: list[str], rows: list[list[str]], first: list[str] | None = None) -> Iterator[str]:

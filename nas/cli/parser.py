@@ -265,7 +265,8 @@ def _eval(parser: ArgumentParser) -> None:
     _add_export(parser)
     parser.add_argument("data", metavar="DATA", help="a folder with the export's classes; digits: the embedded data")
     parser.add_argument("--kind", help="its kind, such as voc, coco, yolo, masks (default: guessed)")
-    parser.add_argument("--split", choices=["val", "train"], default="val", help="its part (default: %(default)s)")
+    parts = ["val", "train", "test"]
+    parser.add_argument("--split", choices=parts, default="val", help="its part (default: %(default)s)")
     _add_json(parser)
 
 

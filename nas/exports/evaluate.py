@@ -33,7 +33,7 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
         directory: the export.
         folder: data with the classes of the export, or `digits` for the embedded data.
         kind: kind of the data; None: guessed from the folder's layout.
-        split: `val` or `train`.
+        split: `val`, `train` or `test`.
 
     Returns:
         A dict with `metrics`, `images` (their number), `kind`, `split`, `faults` and `notes` of the data, `absent`
@@ -65,13 +65,18 @@ def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> Supe
     name = "segmentation" if isinstance(model, Segmenter) else "detection"
     task: type[SupervisedTask[Any]] = SegmentationTask if name == "segmentation" else DetectionTask
     if name == "segmentation" and split == "train":
-        raise UserError("a segmenter is measured on validation images: use --split val")
+        raise UserError("a segmenter is not measured on training images: use --split val or test")
     kind = kind or data_kind(name, folder, model.classes)
     source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes}
     spec = TaskSpec.parse({"kind": name, "data": source, "image_size": model.image_size})
     dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, task.kinds, model.classes)
-    if split == "train":
-        dataset = replace(dataset, val=dataset.train)
+    if split == "test":
+        dataset = dataset.with_test(spec.cache_bytes, dataset.faults)
+    measured = {"val": dataset.val, "train": dataset.train, "test": dataset.test}[split]
+    if measured is None:
+        noted = next((f": {note}" for note in dataset.faults.notes if " is not used" in note), "")
+        raise UserError(f"{folder} has no images for tests that can be used{noted}")
+    dataset = replace(dataset, val=measured)
     return task(
         spec=spec,
         dataset=dataset,

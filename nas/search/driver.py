@@ -166,6 +166,8 @@ def _checked(request: Request, storage: str, say: Say) -> tuple[StudyRecord | No
         spec = with_first_objectives(known, spec, say)
         check_spec(known, spec)
     setup = set_up(spec, say, backbone, request.objects)
+    if spec.finalists != "none":
+        setup = replace(setup, task=setup.task.with_test(say))
     if known is not None:
         check_setup(known, setup)
     return known, with_certificate(known, setup, storage, say)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -220,19 +220,25 @@ class _Evidence:
                 recorded[run.key] = value
         necks = [c for c in finalists if c.digest in keys]
         val = {key: _outcomes(store, key, "val") for key in recorded}
-        if not all(o is not None and metric in o.metrics for o in val.values()):
-            plain = {
-                d: Scores(np.array([recorded[k] for k in own]), np.zeros((len(own), 0)), 0) for d, own in keys.items()
-            }
+        if not val or not all(o is not None and metric in o.metrics for o in val.values()):
+            scores = {digest: np.array([recorded[key] for key in own]) for digest, own in keys.items()}
+            plain = {digest: Scores(values, np.zeros((len(values), 0)), 0) for digest, values in scores.items()}
             return cls(necks, keys, plain, plain, "val", by_image=False)
         test = {key: _outcomes(store, key, "test") for key in recorded}
         choosing = judging = _scores(keys, val, metric)
-        # The same test images for all: a folder may have got others since an earlier launch.
-        counts = {o.images if o is not None else 0 for o in test.values()}
-        tested = len(counts) == 1 and 0 not in counts
+        tested = _comparable(test.values(), metric)
         if tested:
             judging = _scores(keys, test, metric)
         return cls(necks, keys, choosing, judging, "test" if tested else "val", by_image=True)
+
+
+def _comparable(outcomes: Iterable[Outcomes | None], metric: str) -> bool:
+    """Whether all trainings have a score, on as many images: a folder's test part may have changed between them."""
+    found = list(outcomes)
+    known = [o for o in found if o is not None and metric in o.metrics]
+    if len(known) < len(found) or len({o.images for o in known}) != 1:
+        return False
+    return all(bool(np.isfinite(o.scores(metric, np.ones((1, o.images)))).all()) for o in known)
 
 
 def _scores(

@@ -29,10 +29,15 @@ class DataSpec(Value):
     """Number of training images to compose. Only for `digits`."""
     val: Images = Field(192, ge=8)
     """Number of validation images to compose. Only for `digits`."""
+    test: Images = Field(192, ge=8)
+    """Number of test images to compose, where a study has finalists to judge. Only for `digits`."""
     val_fraction: float = Field(0.25, gt=0, lt=1)
     """Share of the images that become the validation set, where the folder defines no split."""
+    test_fraction: float = Field(0, ge=0, lt=1)
+    """Share of the training images to set aside for tests, where the folder has no images for tests. Nothing is trained
+    or chosen on them; they judge the finalists."""
     seed: int = Field(0, ge=0)
-    """Seed of the split, of `fraction`, and of the scenes of `digits`."""
+    """Seed of the split, of `test_fraction`, of `fraction`, and of the scenes of `digits`."""
     fraction: float = Field(1.0, gt=0, le=1)
     """Share of the training images to train on, drawn by `seed`."""
 

@@ -13,7 +13,7 @@ from torch import nn
 from nas.necks.architecture import Architecture, Frame
 from nas.necks.spec import NeckSpec
 from nas.studies.records import EVALUATOR, Progress
-from nas.studies.spec import TaskSpec
+from nas.studies.spec import DataSpec, TaskSpec
 from nas.tasks.continuation import Continuation
 from nas.tasks.device import Device
 from nas.tasks.outcomes import Outcomes
@@ -60,6 +60,14 @@ class Task(ABC):
         Args:
             say: called with what is done, a line at a time.
             validates: whether workers need `validation`.
+        """
+        return self
+
+    def with_test(self, say: Say) -> Self:
+        """The task with its images for tests read, for a study that has finalists to judge.
+
+        Args:
+            say: called with what is found, a line at a time.
         """
         return self
 
@@ -121,6 +129,10 @@ class Task(ABC):
 
 def task_fingerprint(spec: TaskSpec, *contents: bytes) -> str:
     """A fingerprint of a task of your own: of all of `spec` but the epochs, and of `contents`, its data."""
-    settings = json.dumps([spec.model_dump(mode="json", exclude={"epochs"}), EVALUATOR], sort_keys=True)
+    # Keys that are newer than the first tasks count only if they are not at their defaults.
+    plain = DataSpec(kind=spec.data.kind)
+    newer = {key for key in ("test", "test_fraction") if getattr(spec.data, key) == getattr(plain, key)}
+    asked = spec.model_dump(mode="json", exclude={"epochs": True, "data": newer})
+    settings = json.dumps([asked, EVALUATOR], sort_keys=True)
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     return hashlib.sha256(" ".join([settings, *digests]).encode()).hexdigest()[:16]

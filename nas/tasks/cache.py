@@ -36,16 +36,10 @@ def choose(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) 
     Raises:
         SpecError: the cache asked for does not fit, or needs a frozen backbone.
     """
-    pixels = 3 * spec.image_size**2
-    maps = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
-    sizes: dict[Cache, int] = {
-        "features": (maps + target) * (train * spec.views + val),
-        "images": (pixels + target) * (train + val),
-        "none": 0,
-    }
-    frozen, allowed = spec.backbone.tune == "frozen", _mb(spec.cache_bytes)
+    sizes = measure(spec, frame, train, val, target)
+    frozen, allowed = spec.backbone.tune == "frozen", megabytes(spec.cache_bytes)
     if spec.cache != "auto":
-        chosen, size = spec.cache, _mb(sizes[spec.cache])
+        chosen, size = spec.cache, megabytes(sizes[spec.cache])
         fault = None
         if chosen == "features" and not frozen:
             fault = f"features can be cached of a frozen backbone alone, and tune is {spec.backbone.tune}: use images"
@@ -57,7 +51,8 @@ def choose(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) 
     else:
         options = [c for c in sizes if frozen or c != "features"]
         chosen = next(c for c in options if sizes[c] <= spec.cache_bytes)
-        note = f"cache: {chosen} (auto; {', '.join(f'{c} {_mb(sizes[c])}' for c in options[:-1])}; allowed {allowed})"
+        listed = ", ".join(f"{c} {megabytes(sizes[c])}" for c in options[:-1])
+        note = f"cache: {chosen} (auto; {listed}; allowed {allowed})"
     if chosen == "none":
         note += "; every worker reads the images by their paths, on other machines too"
     if spec.cache == "auto" and frozen and chosen != "features":
@@ -65,7 +60,19 @@ def choose(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) 
     return chosen, note
 
 
-def _mb(size: float) -> str:
+def measure(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) -> dict[Cache, int]:
+    """Bytes that each cache takes; the arguments are those of `choose`."""
+    pixels = 3 * spec.image_size**2
+    maps = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
+    return {
+        "features": (maps + target) * (train * spec.views + val),
+        "images": (pixels + target) * (train + val),
+        "none": 0,
+    }
+
+
+def megabytes(size: float) -> str:
+    """A size as text."""
     return f"{size / 1e6:,.0f} MB"
 
 

@@ -27,10 +27,10 @@ from nas.studies.metrics import Metrics
 from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks.base import Say, Task
-from nas.tasks.cache import Cache, Features, empty_maps, extract, take, to_tensor
+from nas.tasks.cache import Cache, Features, empty_maps, extract, measure, megabytes, take, to_tensor
 from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.continuation import Continuation
-from nas.tasks.data import Dataset, Loader, Split
+from nas.tasks.data import Dataset, Faults, Loader, Split
 from nas.tasks.device import Device, Precision, dtype, local_device
 from nas.tasks.outcomes import Outcomes
 from nas.tasks.training import Group, Training
@@ -132,6 +132,23 @@ class SupervisedTask(Task, Generic[T]):
     @property
     def validation(self) -> Split:
         return self.dataset.val
+
+    def with_test(self, say: Say) -> Self:
+        train, val, faults = self.dataset.train, self.dataset.val, Faults()
+        # They get the room that the cache leaves, and do not decide which it is (see decisions: images-for-tests).
+        taken = measure(self.spec, self.frame, len(train), len(val), self.target_bytes(self.spec))[self.cache]
+        dataset = self.dataset.with_test(self.spec.cache_bytes - taken, faults)
+        test = dataset.test
+        if test is None:
+            say("data: no images for tests: those for validation, which choose, judge the finalists too")
+        else:
+            size = megabytes(sum(x.nbytes for x in (test.images, test.masks, test.territories) if x is not None))
+            where = f"{size} beside the cache" if test.images is not None else "read from their files"
+            images, judge = ("image", "judges") if len(test) == 1 else ("images", "judge")
+            say(f"data: {len(test)} test {images}, which nothing is chosen on, {judge} the finalists ({where})")
+        for line in (*faults.notes, *faults.summary().splitlines()):
+            say(f"data: {line}")
+        return replace(self, dataset=dataset)
 
     def filled(self, say: Say, *, validates: bool = False) -> Self:
         if self.cache != "features" or self.train_maps is not None:

@@ -60,11 +60,22 @@ def test_the_proposed_study_can_be_launched_as_it_is(folder: Path, nas: Nas) -> 
 def test_how_the_data_was_read_is_printed(folder: Path, nas: Nas) -> None:
     (folder / "ImageSets/Main/test.txt").write_text("x\n")
     lines = nas("data", folder).out.splitlines()
+    why = "none of its images can be read (1 x missing annotation)"
     assert lines[:3] == [
         f"{folder}: voc; train and val: ImageSets/Main",
-        "note: ImageSets/Main/test.txt is not used",
+        f"note: ImageSets/Main/test.txt is not used: {why}",
         "",
     ]
+
+
+def test_images_for_tests_are_a_row_and_a_column(folder: Path, nas: Nas) -> None:
+    (folder / "ImageSets/Main/train.txt").write_text("a\n")
+    (folder / "ImageSets/Main/test.txt").write_text("b\n")
+    lines = nas("data", folder, "--image-size", "64").out.splitlines()
+    assert "note: ImageSets/Main/test.txt: 1 test image, which nothing is chosen on" in lines
+    assert "test        1                0        1                   0" in lines
+    assert "class  train  val  test" in lines
+    assert "cat        2    1     1" in lines
 
 
 def test_json_holds_the_summary(folder: Path, nas: Nas) -> None:
@@ -129,6 +140,13 @@ def test_a_folder_of_masks_is_summarized_by_its_pixels(stripes: Path, nas: Nas) 
     assert "proposed: 2 levels from P3" in lines
     Path("stripes.yaml").write_text(done.out[done.out.index("# a study to start from") :])
     assert nas("validate", "stripes.yaml").out == "stripes.yaml: a valid study\n"
+
+
+def test_masks_for_tests_are_a_row_and_columns(stripes: Path, nas: Nas) -> None:
+    write(stripes, "x1", mask(0, 0, 0, 1, width=48), (48, 20), part="test")
+    lines = nas("data", stripes, "--image-size", "64").out.splitlines()
+    assert "test        1                0        1          0 %" in lines
+    assert "class 1                33 %    33 %     25 %                 1       1        1" in lines
 
 
 def test_json_of_masks_holds_their_summary(stripes: Path, nas: Nas) -> None:

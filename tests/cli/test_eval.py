@@ -41,6 +41,15 @@ def test_classes_without_objects_are_named(nas: Nas, folders: tuple[str, str]) -
     assert (found["absent"], found["unknown"]) == (["owl"], ["Owl"])
 
 
+def test_images_for_tests(nas: Nas, folders: tuple[str, str], refused: Callable[..., str]) -> None:
+    assert "has no images for tests that can be used" in refused("eval", *folders, "--split", "test")
+    for part, names in {"train": "a", "test": "b"}.items():
+        Path(folders[1], f"ImageSets/Main/{part}.txt").write_text(names)
+    shown = nas("eval", *folders, "--split", "test")
+    assert shown.out.splitlines()[0] == f"1 images of {folders[1]} (voc, test):"
+    assert "data: ImageSets/Main/test.txt: 1 test image, which nothing is chosen on" in shown.err
+
+
 def test_what_is_not_there(folders: tuple[str, str], refused: Callable[..., str], tmp_path: Path) -> None:
     assert "is no export" in refused("eval", str(tmp_path / "animals"), folders[1])
     assert "nowhere" in refused("eval", folders[0], "nowhere")

@@ -89,3 +89,21 @@ def test_classes_without_objects_are_named_and_the_others_measured(exported: Pat
 def test_a_kind_without_boxes_is_refused(exported: Path, animals: str) -> None:
     with pytest.raises(UserError, match="masks data have no boxes"):
         evaluate(exported, animals, kind="masks")
+
+
+def test_images_for_tests_are_measured_when_they_are_asked_for(exported: Path, animals: str) -> None:
+    with pytest.raises(UserError, match=r"has no images for tests that can be used$"):
+        evaluate(exported, animals, split="test")
+    lists = Path(animals, "ImageSets/Main")
+    whole = evaluate(exported, animals)
+    (lists / "test.txt").write_text("d\n")
+    (lists / "val.txt").write_text("c\n")
+    found = evaluate(exported, animals, split="test")
+    assert (found["images"], found["split"], found["faults"]) == (1, "test", [])
+    assert found["metrics"] != whole["metrics"]
+    (lists / "val.txt").write_text("d\n")
+    (lists / "test.txt").write_text("c\n")
+    assert evaluate(exported, animals)["metrics"] == found["metrics"], "as the same image measures in val"
+    (lists / "test.txt").write_text("gone\n")
+    with pytest.raises(UserError, match=r"that can be used: ImageSets/Main/test.txt is not used: none of its images"):
+        evaluate(exported, animals, split="test")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nas.search.finalists import FINAL_SEED
 from nas.storage import Store, open_store
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
+from nas.tasks.data import Dataset
 from nas.tasks.outcomes import AREAS, DetectionOutcomes
 from tests import searches
 from tests.searches import score, spec
@@ -25,6 +27,7 @@ EPOCHS = 3
 LENGTHS = (3, 6, 12, 24)
 IMAGES = 12
 ASKED: dict[str, Any] = {"promotion": "auto", "finalists": {"top": 2, "seeds": 2}, "full": {"epochs": 24}}
+SHORT: dict[str, Any] = {"promotion": "none", "finalists": {"top": 1, "seeds": 2}, "budget": {"trials": 3}}
 
 jobs: list[Job] = []
 """What was evaluated in this process."""
@@ -60,8 +63,14 @@ def quick(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     files = {"state": str(job.epochs).encode()} if job.keep_state else {}
     if job.judge:
         files["outcomes-val"] = outcomes(last["ap"] or 0, job.seed).packed()
+        files |= {"outcomes-test": tested.packed()} if (tested := unseen(task, job, last["ap"] or 0)) else {}
     metrics = costs | last | {"seconds": float(job.epochs)}
     yield Measurement(metrics=metrics, seconds=job.epochs, weights=digest.encode(), files=files)
+
+
+def unseen(task: Task, job: Job, ap: float) -> DetectionOutcomes | None:
+    """Outcomes on images for tests, where the test wants some."""
+    return None
 
 
 @pytest.fixture
@@ -146,6 +155,78 @@ def test_finalists_are_trained_with_fresh_seeds_and_answer(search: Callable[...,
     assert answer.epochs.spent > trained
     assert answer.sentence in str(result)
     assert result.to_json()["answer"]["verdict"] == answer.verdict
+
+
+def test_images_for_tests_judge_where_all_finalists_have_a_score_on_them(
+    search: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "unseen", lambda task, job, ap: outcomes(0.5, job.seed))
+    answer = search(**SHORT).answer
+    assert answer.split == "test"
+    assert {g.split for g in answer.gains} == {"test"}
+    assert "on images that the search never saw" in answer.sentence
+    assert len({f.scores for f in answer.finalists}) == 1, "they differ on the validation images alone"
+
+
+def missing(task: Task, job: Job, ap: float) -> DetectionOutcomes | None:
+    return None if job.seed == FINAL_SEED + 1 else outcomes(ap, job.seed)
+
+
+def changed(task: Task, job: Job, ap: float) -> DetectionOutcomes:
+    """Of fewer images: the files were changed after the first seed."""
+    found = outcomes(ap, job.seed)
+    return replace(found, objects=found.objects[:, :8]) if job.seed == FINAL_SEED + 1 else found
+
+
+def empty(task: Task, job: Job, ap: float) -> DetectionOutcomes:
+    """Without an object, so that there is no score."""
+    found = outcomes(ap, job.seed)
+    return replace(found, objects=found.objects * 0)
+
+
+@pytest.mark.parametrize("of_test", [missing, changed, empty])
+def test_the_validation_images_judge_where_a_score_is_missing(
+    search: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, of_test: Any
+) -> None:
+    monkeypatch.setitem(globals(), "unseen", of_test)
+    answer = search(**SHORT).answer
+    assert answer.split == "val"
+    assert "on the validation images, which also chose it" in answer.sentence
+
+
+@pytest.mark.parametrize(("finalists", "read"), [("none", 0), ({"top": 1, "seeds": 2}, 1)])
+def test_images_for_tests_are_read_for_finalists_alone(
+    search: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, finalists: Any, read: int
+) -> None:
+    calls: list[float] = []
+    original = Dataset.with_test
+    monkeypatch.setattr(
+        Dataset, "with_test", lambda self, held, faults: calls.append(held) or original(self, held, faults)
+    )
+    search(**SHORT | {"finalists": finalists})
+    assert len(calls) == read
+
+
+@pytest.mark.slow
+def test_a_search_is_judged_on_images_that_it_never_saw(tmp_path: Path) -> None:
+    """Nothing is replaced: scenes are composed, necks are trained, their outcomes are recorded and compared."""
+    task = searches.TASK | {"epochs": 1, "backbone": {"levels": [3, 4], "name": "plain", "warmup": 1}}
+    space = searches.SPACE | {"finest": 3, "width": 16, "topology": "none", "fusion": "add"}
+    study = spec(
+        task=task,
+        space=space,
+        baselines=["fpn"],
+        budget={"trials": 2},
+        full={"epochs": 2},
+        finalists={"top": 1, "seeds": 2},
+    )
+    said: list[str] = []
+    result = launch(study, storage=searches.url(tmp_path), say=said.append)
+    assert "data: 8 test images, which nothing is chosen on, judge the finalists (0 MB beside the cache)" in said
+    assert result.answer is not None
+    assert result.answer.split == "test"
+    assert [len(f.scores) for f in result.answer.finalists] == [2, 2]
+    assert "images that the search never saw" in result.answer.sentence
 
 
 def test_launched_again_it_trains_nothing_twice(search: Callable[..., Any]) -> None:

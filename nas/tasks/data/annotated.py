@@ -56,12 +56,27 @@ class Annotated:
     relative: bool = False
 
 
+class Unseen(NamedTuple):
+    """Images for tests, before they are decoded.
+
+    Attributes:
+        place: where they come from, for the user: a file, a folder.
+        items: the images.
+        faults: of their annotations; they count once the images are read.
+    """
+
+    place: str
+    items: Sequence[Annotated]
+    faults: Faults
+
+
 class Parts(NamedTuple):
-    """Training and validation, and how they were separated."""
+    """Training and validation, how they were separated, and images for tests, where there are any."""
 
     train: Sequence[Annotated]
     val: Sequence[Annotated]
     split: str
+    test: Unseen | None = None
 
 
 def check_root(spec: DataSpec) -> list[Fault]:
@@ -93,8 +108,8 @@ def find_layout(spec: DataSpec, kind: str, faults: Faults) -> layouts.Match:
     """The layout of a folder that passed `check_layout`; notes what is not used."""
     found = layouts.find(Path(str(spec.root)), kind)
     assert found is not None, "check_layout() comes first"
-    for path in found.unused:
-        faults.note(f"{path.relative_to(found.root)} is not used")
+    if found.test_missing:
+        faults.note(found.test_note)
     return found
 
 

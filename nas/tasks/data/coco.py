@@ -23,6 +23,7 @@ from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import build
 from nas.tasks.data.layouts import Part
 from nas.tasks.data.named_files import ImageNames, NamedFiles
+from nas.tasks.data.unseen import find
 
 
 class _File(NamedTuple):
@@ -40,7 +41,7 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
 
 
 def read(spec: DataSpec, faults: Faults) -> tuple[Parts, tuple[str, ...]]:
-    """The annotated images of the folder, and the classes.
+    """The annotated images of the folder, and the classes, which are those of train and val.
 
     Raises:
         UserError: a file is not COCO's JSON.
@@ -56,7 +57,10 @@ def read(spec: DataSpec, faults: Faults) -> tuple[Parts, tuple[str, ...]]:
     else:
         train, val = (file.images for file in files)
         how = ", ".join(part.annotations.name for part in (found.train, found.val) if part.annotations is not None)
-    return Parts(train, val, found.how(how)), classes
+    part, test = found.test, None
+    if part is not None:
+        test = find(found.test_place, lambda own: _read_file(part, found.root, own).images, faults, classes)
+    return Parts(train, val, found.how(how), test), classes
 
 
 def read_id(value: Any) -> int | str:

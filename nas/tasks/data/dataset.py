@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Split:
         image_size: S.
         masks: uint8 [N, S, S], 0 the background, k class k - 1, 255 void (the padding too); None for data of boxes.
         territories: uint8 [N, S, S], the size of the object nearest to a pixel: 1 small, 2 medium, 3 large, 0 where the
-            image has no object; of validation images with masks alone.
+            image has no object; with masks, of the images that models are measured on.
     """
 
     images: Images | None
@@ -113,9 +114,13 @@ class Split:
             raise TrialFailed(f"{path} can no longer be read: {error}") from error
 
 
+ReadTest = Callable[[float, Faults], Split | None]
+"""(bytes of images that may be kept, what takes faults) -> images for tests; None, with a note, if none can be used."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and validation images.
+    """Training and validation images, and images for tests once they are read.
 
     Attributes:
         classes: names, in the order of the labels.
@@ -123,7 +128,8 @@ class Dataset:
         digest: 16 hex digits of SHA-256 over pixels or file bytes, boxes, labels, masks, classes and image size.
         split: how train and val were separated: "ImageSets/Main", "seeded 75/25, seed 0", ...
         occurring: classes that have objects in the data, listed by the study or not, as far as its kind knows them.
-        test: images on which nothing is trained or chosen, where there are any; no part of the digest.
+        test: images on which nothing is trained or chosen, no part of the digest; None until `with_test` reads them.
+        read_test: reads them; None if there are none, or they are read. A copy for another process has none.
     """
 
     train: Split
@@ -134,6 +140,22 @@ class Dataset:
     split: str
     occurring: tuple[str, ...] = ()
     test: Split | None = None
+    read_test: ReadTest | None = None
+
+    def with_test(self, held: float, faults: Faults) -> Dataset:
+        """The data set with its images for tests, if it has some that can be used.
+
+        Args:
+            held: images of more bytes stay in their files.
+            faults: takes what is left out of them.
+
+        Raises:
+            UserError: there are faults, and the study wants none.
+        """
+        return self if self.read_test is None else replace(self, test=self.read_test(held, faults), read_test=None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"read_test": None}
 
 
 def content_digest(splits: Sequence[Split], classes: Sequence[str], contents: Sequence[bytes]) -> str:

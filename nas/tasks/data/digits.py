@@ -31,6 +31,7 @@ _LOG_SIDE = (math.log(_SIDE[0]), math.log(_SIDE[1]))
 _OVERLAP = 0.08
 _TRIES = 24
 _VAL_SCANS = 1 / 3
+_SEEDS = {"val": 0, "train": 1, "test": 2}
 
 Floats = NDArray[np.float32]
 
@@ -48,6 +49,8 @@ def check(spec: DataSpec) -> list[Fault]:
     unknown = [name for name in spec.classes or () if name not in CLASSES]
     if unknown:
         faults.append(Fault("classes", f"unknown {', '.join(unknown)}; the digits are {', '.join(CLASSES)}"))
+    if spec.test_fraction:
+        faults.append(Fault("test_fraction", "scenes for tests are composed: set their number by test"))
     return faults
 
 
@@ -55,15 +58,22 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf, *, masks: bool
     """Scenes of `image_size`, the same for the same seed. They are always held, as there are no files.
 
     With `masks` they have class maps: a pixel is a digit's where its ink covers more than half.
+    Scenes for tests are of the same scans as those for validation, no scan of which is trained on.
     """
     classes = spec.classes or CLASSES
-    parts = [
-        _compose(_scans(name == "train", classes), count, image_size, (spec.seed, int(name == "train")), name, masks)
-        for name, count in (("train", spec.train), ("val", spec.val))
-    ]
+
+    def compose(name: str, count: int) -> Split:
+        return _compose(_scans(name == "train", classes), count, image_size, (spec.seed, _SEEDS[name]), name, masks)
+
+    parts = [compose("train", spec.train), compose("val", spec.val)]
     pixels = [hashlib.sha256(part.images.data).digest() for part in parts if part.images is not None]
     split = f"scans apart, {spec.train} and {spec.val} scenes, seed {spec.seed}"
-    return Dataset(parts[0], parts[1], classes, Faults(), content_digest(parts, classes, pixels), split)
+    digest = content_digest(parts, classes, pixels)
+
+    def read_test(held: float, faults: Faults) -> Split:
+        return compose("test", spec.test)
+
+    return Dataset(parts[0], parts[1], classes, Faults(), digest, split, read_test=read_test)
 
 
 @cache
@@ -95,7 +105,7 @@ def _compose(scans: _Scans, count: int, size: int, seed: tuple[int, int], name: 
         labels.append(scans.labels[chosen])
         if masks:
             maps[i] = np.concatenate([[0], scans.labels[chosen] + 1])[objects]
-            sizes[i] = territories(objects) if name == "val" else 0
+            sizes[i] = territories(objects) if name != "train" else 0
     first = np.cumsum([0, *map(len, boxes)], dtype=np.int64)
     return Split(
         images=images,
@@ -108,7 +118,7 @@ def _compose(scans: _Scans, count: int, size: int, seed: tuple[int, int], name: 
         first=first,
         image_size=size,
         masks=maps if masks else None,
-        territories=sizes if masks and name == "val" else None,
+        territories=sizes if masks and name != "train" else None,
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from nas.errors import UserError
+from nas.studies.spec import DataSpec
+
 _EXAMPLES = 3
 
 OTHER_SIZE = "image of another size than stated"
@@ -33,6 +36,14 @@ class Faults:
         if text not in self.notes:
             self.notes.append(text)
 
+    def join(self, other: Faults) -> None:
+        """Add all that `other` has."""
+        self.counts.update(other.counts)
+        for kind, places in other.examples.items():
+            self.examples[kind] = (self.examples.get(kind, []) + places)[:_EXAMPLES]
+        for text in other.notes:
+            self.note(text)
+
     @property
     def total(self) -> int:
         return self.counts.total()
@@ -43,6 +54,12 @@ class Faults:
             f"{count} x {kind}: {', '.join(self.examples[kind])}{', ...' if count > _EXAMPLES else ''}{way_out(kind)}"
             for kind, count in self.counts.items()
         )
+
+
+def refuse_if_strict(spec: DataSpec, faults: Faults) -> None:
+    """Raise UserError if there are faults and the study wants none."""
+    if spec.strict and faults.total:
+        raise UserError(f"{spec.root}: {faults.total} faults, refused because of strict\n{faults.summary()}")
 
 
 def way_out(kind: str) -> str:

@@ -1,16 +1,13 @@
-"""From annotated images to a Dataset: decode and letterbox each once, sort out faulty images and boxes.
+"""From annotated images with boxes to a Dataset: decode and letterbox each once, sort out faulty images and boxes.
 
-`read_parts` is shared by all kinds of data; `build` is for those with boxes, `painted.build` for class maps.
+`painted.build` does the same for images with class maps.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,33 +16,13 @@ from nas.studies.spec import DataSpec
 from nas.tasks.data.annotated import Annotated, Box, Parts
 from nas.tasks.data.classes import with_close
 from nas.tasks.data.dataset import Dataset, Split, content_digest
-from nas.tasks.data.faults import OTHER_SIZE, Faults
-from nas.tasks.data.letterbox import Decoded, decode, threads
-from nas.tasks.data.picture import UNREADABLE, Stated, UnusableImage
-
-L = TypeVar("L")
+from nas.tasks.data.decoding import ReadPart, hashes, read_parts
+from nas.tasks.data.faults import Faults, refuse_if_strict
+from nas.tasks.data.letterbox import Decoded
+from nas.tasks.data.unseen import reader, set_apart
 
 _SLACK = 1.0
 """Pixels that a box may reach beyond the image: rounding, or counting from 0 where others count from 1."""
-
-Label = Callable[[Annotated, Decoded], tuple[L, Sequence[Fault]] | Fault]
-"""The labels of an image and their faults, or why the image cannot be used. Called from threads."""
-
-
-class ReadPart(NamedTuple, Generic[L]):
-    """The usable images of a part.
-
-    Attributes:
-        split: the images without their labels.
-        items: their annotations.
-        labels: the labels of each.
-        hashes: of each file, and of what was done to its picture.
-    """
-
-    split: Split
-    items: list[Annotated]
-    labels: list[L]
-    hashes: list[bytes]
 
 
 def build(
@@ -58,11 +35,20 @@ def build(
     """
     wanted = spec.classes or classes
     label_of = {name: label for label, name in enumerate(wanted)}
-    read = read_parts(spec, parts, image_size, held, lambda item, image: _usable(item, label_of, image), faults)
+
+    def label(item: Annotated, image: Decoded) -> tuple[list[Box], list[Fault]]:
+        return _usable(item, label_of, image)
+
+    def finished(part: ReadPart[list[Box]], _: Faults) -> Split:
+        return _with_boxes(part, label_of)
+
+    parts = set_apart(spec, parts, faults)
+    read = read_parts(spec, parts, image_size, held, label, faults)
     refuse_if_strict(spec, faults)
     labels = {box.label for item in (*parts.train, *parts.val) for box in item.boxes}
     occurring = tuple(name for name in classes if name in labels)
-    return finish(spec, parts, read, [_with_boxes(part, label_of) for part in read], wanted, occurring, faults)
+    dataset = finish(spec, parts, read, [_with_boxes(part, label_of) for part in read], wanted, occurring, faults)
+    return replace(dataset, read_test=reader(spec, parts.test, image_size, label, finished, hashes(read)))
 
 
 def _with_boxes(part: ReadPart[list[Box]], label_of: Mapping[str, int]) -> Split:
@@ -106,36 +92,6 @@ def _usable(item: Annotated, label_of: Mapping[str, int], image: Decoded) -> tup
     return usable, faults
 
 
-def read_parts(
-    spec: DataSpec, parts: Parts, size: int, held: float, label: Label[L], faults: Faults
-) -> tuple[ReadPart[L], ReadPart[L]]:
-    """Training and validation, so that a faulty file is found now; keep the images if they take at most `held` bytes.
-
-    Raises:
-        UserError: all images of a part have another size than their annotation states.
-    """
-    hold = 3 * size**2 * (len(parts.train) + len(parts.val)) <= held
-    treated: Counter[str] = Counter()
-    found = []
-    for items, name in ((parts.train, "train"), (parts.val, "val")):
-        before = faults.counts[OTHER_SIZE]
-        found.append(_read_part(items, size, hold, label, treated, faults))
-        if items and faults.counts[OTHER_SIZE] - before == len(items):
-            raise UserError(
-                f"{spec.root}: no image in {name} has the size that its annotation states: were they resized after "
-                f"they were annotated?\n{faults.summary()}"
-            )
-    for what, count in treated.items():
-        faults.note(f"{count} image{'s' if count > 1 else ''} {what}")
-    return found[0], found[1]
-
-
-def refuse_if_strict(spec: DataSpec, faults: Faults) -> None:
-    """Raise UserError if there are faults and the study wants none."""
-    if spec.strict and faults.total:
-        raise UserError(f"{spec.root}: {faults.total} faults, refused because of strict\n{faults.summary()}")
-
-
 def finish(
     spec: DataSpec,
     parts: Parts,
@@ -155,69 +111,5 @@ def finish(
             listed = f" of the classes {with_close(spec.classes, occurring)}" if spec.classes else ""
             what = f"no objects{listed} in {name}"
         raise UserError(f"{spec.root}: {what}\n{faults.summary()}".rstrip())
-    digest = content_digest(splits, classes, [content for part in read for content in part.hashes])
+    digest = content_digest(splits, classes, hashes(read))
     return Dataset(splits[0], splits[1], classes, faults, digest, parts.split, occurring)
-
-
-def _read_part(
-    items: Sequence[Annotated], size: int, hold: bool, label: Label[L], treated: Counter[str], faults: Faults
-) -> ReadPart[L]:
-    def read(item: Annotated) -> tuple[Decoded, bytes, L, Sequence[Fault]] | Fault:
-        image = _read_image(item.path, size, hold, item.stated)
-        if isinstance(image, Fault):
-            return image
-        labels = label(item, image[0])
-        return labels if isinstance(labels, Fault) else (*image, *labels)
-
-    images = np.empty((len(items), size, size, 3), np.uint8) if hold else None
-    kept: list[Annotated] = []
-    labels: list[L] = []
-    hashes: list[bytes] = []
-    sizes: list[tuple[int, int]] = []
-    with threads() as pool:
-        for item, result in zip(items, pool.map(read, items), strict=True):
-            if isinstance(result, Fault):
-                faults.add(result.message, result.path)
-                continue
-            decoded, content, own, own_faults = result
-            treated.update(decoded.notes)
-            for fault in own_faults:
-                faults.add(fault.message, fault.path)
-            if images is not None:
-                images[len(kept)] = decoded.pixels
-            kept.append(item)
-            labels.append(own)
-            hashes.append(content)
-            sizes.append((decoded.height, decoded.width))
-    split = Split(
-        images=images[: len(kept)] if images is not None else None,
-        paths=tuple(str(item.path) for item in kept),
-        names=tuple(item.path.name for item in kept),
-        sizes=np.array(sizes, np.int32).reshape(-1, 2),
-        boxes=np.empty((0, 4), np.float32),
-        labels=np.empty(0, np.int64),
-        crowd=np.empty(0, np.bool_),
-        first=np.zeros(len(kept) + 1, np.int64),
-        image_size=size,
-    )
-    return ReadPart(split, kept, labels, hashes)
-
-
-def _read_image(path: Path, size: int, hold: bool, stated: Stated | None) -> tuple[Decoded, bytes] | Fault:
-    """The image, without its pixels unless `hold`, and a hash of its file and of what was done to its picture."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Fault(str(path), "missing image")
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        return Fault(f"{path}: {getattr(error, 'strerror', error)}", UNREADABLE)
-    try:
-        decoded = decode(data, size, stated)
-    except UnusableImage as error:
-        return Fault(f"{path}: {error}", error.kind)
-    if not hold:
-        decoded = decoded._replace(pixels=decoded.pixels[:0])
-    content = hashlib.sha256(data)
-    for note in decoded.notes:  # another treatment of the same file gives other pixels
-        content.update(note.encode())
-    return decoded, content.digest()

@@ -18,8 +18,8 @@ from nas.errors import Fault, UserError
 from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks.data import Loader, folder, painted
-from nas.tasks.data.annotated import Annotated, Box, Parts
-from nas.tasks.data.dataset import Dataset
+from nas.tasks.data.annotated import Annotated, Box, Parts, Unseen
+from nas.tasks.data.dataset import Dataset, Split
 from nas.tasks.data.faults import Faults
 
 
@@ -30,7 +30,9 @@ class Images(Protocol):
     def __getitem__(self, index: int, /) -> Any: ...
 
 
-def image_data(train: Images, val: Images, classes: Sequence[str], *, masks: bool = False) -> Loader:
+def image_data(
+    train: Images, val: Images, classes: Sequence[str], *, masks: bool = False, test: Images | None = None
+) -> Loader:
     """A kind of data for the table `data` (boxes) or `masks` (class maps).
 
     Each item is read once, in its turn, and is an image with its target, as a pair or a mapping with `image`.
@@ -41,6 +43,7 @@ def image_data(train: Images, val: Images, classes: Sequence[str], *, masks: boo
         val: validation images.
         classes: names; label k is classes[k].
         masks: targets are class maps, not boxes.
+        test: images on which nothing is chosen; they judge the finalists.
 
     Items:
         image: a PIL image, a uint8 array (H, W, 3) or (H, W), or a tensor (C, H, W), uint8 or floating in [0, 1].
@@ -69,15 +72,29 @@ def image_data(train: Images, val: Images, classes: Sequence[str], *, masks: boo
     def load(spec: DataSpec, image_size: int, held: float) -> Dataset:
         named = spec.model_copy(update={"root": f"data {spec.kind}"})
         items = [_items(part, name, names, masks) for part, name in ((train, "train"), (val, "val"))]
-        parts = Parts(items[0], items[1], "as given by a script")
+        unseen = Unseen("test", _items(test, "test", names, masks), Faults()) if test is not None else None
+        parts = Parts(items[0], items[1], "as given by a script", unseen)
         if masks:
             index = dict(enumerate(names, start=1))
             dataset = painted.build(named, parts, index, image_size, math.inf, paint, Faults())
         else:
             dataset = folder.build(named, parts, names, image_size, math.inf, Faults())
-        return replace(dataset, train=replace(dataset.train, paths=()), val=replace(dataset.val, paths=()))
+        return _without_files(dataset)
 
     return Loader(check, load)
+
+
+def _without_files(dataset: Dataset) -> Dataset:
+    """The data set, all of whose images are held: there is no file to read one from."""
+    read_test = dataset.read_test
+
+    def read(held: float, faults: Faults) -> Split | None:
+        assert read_test is not None
+        split = read_test(math.inf, faults)
+        return replace(split, paths=()) if split is not None else None
+
+    train, val = (replace(split, paths=()) for split in (dataset.train, dataset.val))
+    return replace(dataset, train=train, val=val, read_test=read if read_test is not None else None)
 
 
 _Read = tuple[Image.Image, list[Box], NDArray[np.uint8] | None]

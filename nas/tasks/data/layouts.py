@@ -135,7 +135,9 @@ class Match(NamedTuple):
         train: with the pieces that are there.
         val: None: the split is by seed.
         names: the file with the names of the classes.
-        unused: the file or folder of a test part.
+        test: images for tests, with all pieces; None where there are none, or one is missing.
+        test_place: the file or folder that they are named by, relative to the root; empty where there are none.
+        test_missing: the pieces that they lack.
         present: pieces that are there, but for the folder itself.
         missing: pieces that are not: what it is, and the patterns it was looked for by.
         excluded: something is there that the layout does not have.
@@ -146,7 +148,9 @@ class Match(NamedTuple):
     train: Part
     val: Part | None
     names: Path | None
-    unused: tuple[Path, ...]
+    test: Part | None
+    test_place: str
+    test_missing: tuple[str, ...]
     present: tuple[Path, ...]
     missing: tuple[str, ...]
     excluded: bool
@@ -159,6 +163,11 @@ class Match(NamedTuple):
     def share(self) -> float:
         """The share of the pieces that is there."""
         return len(self.present) / max(1, len(self.present) + len(self.missing))
+
+    @property
+    def test_note(self) -> str:
+        """Why the images for tests are not used."""
+        return f"{self.test_place} is not used: it lacks {' and '.join(self.test_missing)}"
 
     def how(self, plain: str) -> str:
         """How the data was read, for the user; `plain` says it for a layout that is not announced."""
@@ -259,15 +268,20 @@ def match(layout: Layout, tree: Tree) -> Match:
             val = None
     names, mark = tree.first(layout.names), tree.first(layout.marks)
     present = [path for path in (*train, *(val or ()), names, mark) if path is not None]
+    parts = [(TRAIN[0], train)] + ([(layout.val[0], val)] if val is not None else [])
+    own = next((path for path in test.paths if path not in present), None)
+    lacks = tuple(_missing(layout, [(TEST[0], test)])) if own is not None else ()
     return Match(
         layout,
         tree.root,
         train,
         val,
         names,
-        unused=tuple(path for path in test.paths if path not in present)[:1],
+        test=test if own is not None and not lacks else None,
+        test_place=str(own.relative_to(tree.root)) if own is not None else "",
+        test_missing=lacks,
         present=tuple(path for path in dict.fromkeys(present) if path != tree.root),
-        missing=tuple(_missing(layout, train, val, names, mark)),
+        missing=(*_missing(layout, parts), *_missing_files(layout, names, mark)),
         excluded=tree.first(layout.unless) is not None,
     )
 
@@ -278,15 +292,18 @@ def _part(layout: Layout, tree: Tree, names: Sequence[str]) -> Part:
     return Part(*(tree.first([p.replace("{}", name) for p in patterns for name in names]) for patterns in pieces))
 
 
-def _missing(layout: Layout, train: Part, val: Part | None, names: Path | None, mark: Path | None) -> Iterator[str]:
-    """The pieces that training, validation or both lack, and where they were looked for."""
+def _missing(layout: Layout, parts: Sequence[tuple[str, Part]]) -> Iterator[str]:
+    """The pieces that one or all of `parts`, by name, lack, and where they were looked for."""
     pieces = {"annotations": layout.annotations, "images": layout.images, "list of images": layout.listed}
-    parts = [(TRAIN[0], train)] + ([(layout.val[0], val)] if val is not None else [])
     for k, (what, patterns) in enumerate(pieces.items()):
         lacking = [name for name, part in parts if part[k] is None]
         if patterns and lacking:
             name = f"{{{','.join(lacking)}}}" if len(lacking) > 1 else lacking[0]
             yield f"the {what} ({' or '.join(pattern.replace('{}', name) for pattern in patterns[:2])})"
+
+
+def _missing_files(layout: Layout, names: Path | None, mark: Path | None) -> Iterator[str]:
+    """The files of the whole folder that are missing, likewise."""
     for what, patterns, found in (("class names", layout.names, names), ("description", layout.marks, mark)):
         if patterns and found is None:
             yield f"the {what} ({' or '.join(patterns)})"

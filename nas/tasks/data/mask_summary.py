@@ -23,7 +23,7 @@ from nas.value import Value
 
 
 class MaskPart(Value):
-    """Training or validation: images, those without any object, objects, and void as a share of the images' pixels."""
+    """A part of the data: images, those without any object, objects, and void as a share of the images' pixels."""
 
     images: int
     empty: int
@@ -39,13 +39,20 @@ class MaskClass(Value):
     val: float
     train_objects: int
     val_objects: int
+    test: float = 0
+    test_objects: int = 0
 
 
 class MaskSummary(Figures):
-    """A data set of class maps. `levels` come from the training objects: connected pixels of one class."""
+    """A data set of class maps. `levels` come from the training objects: connected pixels of one class.
+
+    Attributes:
+        test: None: there are no images for tests.
+    """
 
     train: MaskPart
     val: MaskPart
+    test: MaskPart | None = None
     classes: tuple[MaskClass, ...]
     levels: LevelsProposal
 
@@ -61,12 +68,15 @@ def summarise_masks(spec: DataSpec, image_size: int) -> MaskSummary:
     Raises SpecError and UserError, see `nas.tasks.data.load`.
     """
     dataset = data.load(spec, image_size, 0, data.MASKS)
+    dataset = dataset.with_test(0, dataset.faults)
     train, val = (_counts(part) for part in (dataset.train, dataset.val))
+    test = _counts(dataset.test) if dataset.test is not None else None
     return MaskSummary(
         **figures(spec, image_size, dataset, np.concatenate([train.roots, val.roots])),
         train=_part(dataset.train, train),
         val=_part(dataset.val, val),
-        classes=_classes(dataset, train, val),
+        test=_part(dataset.test, test) if dataset.test is not None and test is not None else None,
+        classes=_classes(dataset, train, val, test),
         levels=propose_levels(train.roots, train.longest, image_size),
     )
 
@@ -110,13 +120,15 @@ def _part(split: Split, counts: _Counts) -> MaskPart:
     return MaskPart(images=len(split), empty=empty, objects=len(counts.roots), void=void)
 
 
-def _classes(dataset: Dataset, train: _Counts, val: _Counts) -> tuple[MaskClass, ...]:
+def _classes(dataset: Dataset, train: _Counts, val: _Counts, test: _Counts | None) -> tuple[MaskClass, ...]:
     """The background, then the classes by their pixels, most first."""
     names = (BACKGROUND, *dataset.classes)
-    shares = [own.pixels[: len(names)] / own.pixels[:VOID].sum() for own in (train, val)]
-    objects = [np.bincount(own.label, minlength=len(names)) for own in (train, val)]
+    columns = {}
+    for part, own in (("train", train), ("val", val), ("test", test)):
+        if own is not None:
+            columns[part] = (own.pixels[: len(names)] / own.pixels[:VOID].sum()).tolist()
+            columns[f"{part}_objects"] = np.bincount(own.label, minlength=len(names)).tolist()
     found = [
-        MaskClass(name=name, train=float(a), val=float(b), train_objects=int(m), val_objects=int(n))
-        for name, a, b, m, n in zip(names, *shares, *objects, strict=True)
+        MaskClass(name=name, **{key: column[k] for key, column in columns.items()}) for k, name in enumerate(names)
     ]
     return (found[0], *sorted(found[1:], key=lambda c: -(c.train + c.val)))

@@ -1,5 +1,7 @@
 """Mask folders: images/{train,val} and masks/{train,val}, where a mask is a PNG of class indices named as its image.
 
+images/test and masks/test are images for tests.
+
 Other lossless formats do as well; JPEG does not, and masks that were saved as JPEG are refused. A mask is as large as
 its image, upright or as stored, see `picture`.
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from nas.errors import Fault
 from nas.studies.spec import DataSpec
-from nas.tasks.data.annotated import Annotated, Parts, check_root
+from nas.tasks.data.annotated import Annotated, Parts, Unseen, check_root
 from nas.tasks.data.blends import Blends
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
@@ -26,6 +28,7 @@ from nas.tasks.data.letterbox import threads
 from nas.tasks.data.named_files import is_image, read_lines
 from nas.tasks.data.painted import Painted, build
 from nas.tasks.data.picture import Stated, UnusableImage, open_head
+from nas.tasks.data.unseen import find
 
 _PARTS = ("train", "val")
 _BACKGROUND = "background"
@@ -57,8 +60,22 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
         blends.add(item.place, indices)
         return Painted(indices, None)
 
-    parts = Parts(train, val, "images/train and images/val")
+    parts = Parts(train, val, "images/train and images/val", _test(root, faults))
     return build(spec, parts, names, image_size, held, paint, faults, blends.doubt)
+
+
+def _test(root: Path, faults: Faults) -> Unseen | None:
+    """The images for tests, if they have masks."""
+    there = [place for place in ("images/test", "masks/test") if (root / place).is_dir()]
+    if len(there) == 1:
+        faults.note(f"{there[0]} is not used: there is no {'masks' if there[0] == 'images/test' else 'images'}/test")
+    if len(there) < 2:
+        return None
+
+    def has_mask(item: Annotated) -> bool:
+        return item.stated is not None
+
+    return find(there[0], lambda own: _images(root, "test", own), faults, annotated=has_mask)
 
 
 def _images(root: Path, part: str, faults: Faults) -> list[Annotated]:

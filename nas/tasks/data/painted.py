@@ -17,10 +17,12 @@ from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks.data.annotated import Annotated, Parts
 from nas.tasks.data.dataset import Dataset, Split
-from nas.tasks.data.faults import Faults
-from nas.tasks.data.folder import ReadPart, finish, read_parts, refuse_if_strict
+from nas.tasks.data.decoding import ReadPart, hashes, read_parts
+from nas.tasks.data.faults import Faults, refuse_if_strict
+from nas.tasks.data.folder import finish
 from nas.tasks.data.letterbox import Decoded, letterbox_map
 from nas.tasks.data.territories import components, territories
+from nas.tasks.data.unseen import reader, set_apart
 
 
 class Painted(NamedTuple):
@@ -76,30 +78,47 @@ def build(
         objects = letterbox_map(painted.objects, image_size, 0) if painted.objects is not None else None
         return Painted(letterbox_map(painted.indices, image_size, VOID), objects), painted.faults
 
+    parts = set_apart(spec, parts, faults)
     read = read_parts(spec, parts, image_size, held, label, faults)
     if (reason := doubt()) is not None:
         raise UserError(f"{spec.root}: {reason}")
-    places = [item.place for part in read for item in part.items]
-    indices = [set(np.unique(own.indices).tolist()) - {0, VOID} for part in read for own in part.labels]
-    present = sorted(set().union(*indices))
+    present = sorted(set().union(*(own for part in read for own in _indices(part))))
     if not present and read[0].items:
         only = "the masks have no index but 0, the background, and 255, which is void"
         raise UserError(f"{spec.root}: {only}: write 1 for the first class\n{faults.summary()}".rstrip())
-    if names is None:
-        names = {k: f"class {k}" for k in present}
-    for place, own in zip(places, indices, strict=True):
-        for k in sorted(own - names.keys()):
-            faults.add("index without a class", f"{place}: {k}")
+    known = dict(names) if names is not None else {k: f"class {k}" for k in present}
+    for part in read:
+        _add_unnamed(part, known, faults)
     refuse_if_strict(spec, faults)
-    classes = spec.classes or tuple(dict.fromkeys(names[k] for k in sorted(names)))
+    classes = spec.classes or tuple(dict.fromkeys(known[k] for k in sorted(known)))
     label_of = {name: label for label, name in enumerate(classes, start=1)}
-    table = np.zeros(VOID + 1, np.uint8)
-    table[VOID] = VOID
-    for k in present:
-        table[k] = label_of.get(names[k], 0) if k in names else VOID
-    occurring = tuple(dict.fromkeys(names[k] for k in present if k in names))
+    table = np.full(VOID + 1, VOID, np.uint8)
+    table[0] = 0
+    for k in range(1, VOID):
+        if k in known:
+            table[k] = label_of.get(known[k], 0)
+    occurring = tuple(dict.fromkeys(known[k] for k in present if k in known))
+
+    def finished(part: ReadPart[Painted], own: Faults) -> Split:
+        if (reason := doubt()) is not None:
+            raise UserError(reason)
+        _add_unnamed(part, known, own)
+        return _labelled(part, table, measured=True)
+
     splits = [_labelled(read[0], table, measured=False), _labelled(read[1], table, measured=True)]
-    return finish(spec, parts, read, splits, classes, occurring, faults)
+    dataset = finish(spec, parts, read, splits, classes, occurring, faults)
+    return replace(dataset, read_test=reader(spec, parts.test, image_size, label, finished, hashes(read)))
+
+
+def _indices(part: ReadPart[Painted]) -> list[set[int]]:
+    """The indices of classes in each image."""
+    return [set(np.unique(own.indices).tolist()) - {0, VOID} for own in part.labels]
+
+
+def _add_unnamed(part: ReadPart[Painted], names: Mapping[int, str], faults: Faults) -> None:
+    for item, own in zip(part.items, _indices(part), strict=True):
+        for k in sorted(own - names.keys()):
+            faults.add("index without a class", f"{item.place}: {k}")
 
 
 def _labelled(part: ReadPart[Painted], table: NDArray[np.uint8], measured: bool) -> Split:

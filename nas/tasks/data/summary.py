@@ -27,7 +27,7 @@ from nas.value import Value
 
 
 class Part(Value):
-    """Training or validation: images, those without any object, objects, and crowds, which do not count as objects."""
+    """A part of the data: images, those without any object, objects, and crowds, which do not count as objects."""
 
     images: int
     empty: int
@@ -41,10 +41,11 @@ class Class(Value):
     name: str
     train: int
     val: int
+    test: int = 0
 
 
 class Bin(Value):
-    """Objects of both parts with `low` <= sqrt(area) < `high`, in letterboxed pixels."""
+    """Objects of train and val with `low` <= sqrt(area) < `high`, in letterboxed pixels."""
 
     low: float
     high: float
@@ -84,12 +85,14 @@ class Summary(Figures):
     """A data set of boxes.
 
     Attributes:
+        test: None: there are no images for tests.
         pyramid, anchors: what the training boxes suggest.
         published: how levels of the same pyramid share the boxes with a head_scale of 1.
     """
 
     train: Part
     val: Part
+    test: Part | None = None
     classes: tuple[Class, ...]
     pyramid: PyramidProposal
     published: PyramidProposal
@@ -134,12 +137,14 @@ def summarise(spec: DataSpec, image_size: int) -> Summary:
     Raises SpecError and UserError, see `nas.tasks.data.load`.
     """
     dataset = data.load(spec, image_size, held=0)
+    dataset = dataset.with_test(0, dataset.faults)
     train, val = _sizes(dataset.train), _sizes(dataset.val)
     pyramid = propose_pyramid(train, image_size)
     return Summary(
         **figures(spec, image_size, dataset, np.sqrt(np.concatenate([train, val]).prod(axis=1))),
         train=_part(dataset.train),
         val=_part(dataset.val),
+        test=_part(dataset.test) if dataset.test is not None else None,
         classes=_classes(dataset),
         pyramid=pyramid,
         published=assign_levels(train, 1.0, pyramid.finest, pyramid.levels),
@@ -183,9 +188,10 @@ def _part(split: Split) -> Part:
 
 def _classes(dataset: Dataset) -> tuple[Class, ...]:
     """Most frequent first."""
-    train, val = (
-        np.bincount(part.labels[~part.crowd], minlength=len(dataset.classes)).tolist()
-        for part in (dataset.train, dataset.val)
-    )
-    found = [Class(name=name, train=a, val=b) for name, a, b in zip(dataset.classes, train, val, strict=True)]
+    counts = [
+        np.bincount(part.labels[~part.crowd], minlength=len(dataset.classes)).tolist() if part is not None else None
+        for part in (dataset.train, dataset.val, dataset.test)
+    ]
+    each = zip(dataset.classes, *(own or [0] * len(dataset.classes) for own in counts), strict=True)
+    found = [Class(name=name, train=a, val=b, test=c) for name, a, b, c in each]
     return tuple(sorted(found, key=lambda c: -(c.train + c.val)))

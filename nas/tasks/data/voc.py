@@ -16,15 +16,17 @@ import numpy as np
 from PIL import Image
 
 from nas.studies.spec import DataSpec
-from nas.tasks.data.annotated import Annotated, Box, Parts, find_layout, read_stated, seeded
+from nas.tasks.data.annotated import Annotated, Box, Parts, Unseen, find_layout, read_stated, seeded
 from nas.tasks.data.classes import note_case, read_name
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import build
 from nas.tasks.data.layouts import Match, Part
 from nas.tasks.data.named_files import NamedFiles, composed, is_image, listing, read_lines
+from nas.tasks.data.unseen import find
 
 _LISTS = "ImageSets/Main"
+_TEST = f"{_LISTS}/test.txt"
 
 
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
@@ -36,7 +38,8 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     train, val = (_annotated(own, part, faults) for own, part in zip(files, names, strict=True))
     classes = sorted({box.label for item in train + val for box in item.boxes})
     note_case(classes, faults)
-    return build(spec, Parts(train, val, found.how(how)), tuple(classes), image_size, held, faults)
+    parts = Parts(train, val, found.how(how), _test(found, classes, faults))
+    return build(spec, parts, tuple(classes), image_size, held, faults)
 
 
 class VocFiles:
@@ -117,11 +120,9 @@ def _names(spec: DataSpec, found: Match, files: list[VocFiles], faults: Faults) 
     names = files[0].names(faults)
     lists = found.root / _LISTS
     if found.val is None:
-        test = lists / "test.txt"
-        unused = set(read_list(test)) if test.is_file() else set()
-        if unused:
-            faults.note(f"{_LISTS}/test.txt: its {len(unused)} images are not used")
-        return seeded([name for name in names if name not in unused], spec)
+        test = found.root / _TEST
+        unseen = set(read_list(test)) if test.is_file() else set()
+        return seeded([name for name in names if name not in unseen], spec)
     val = files[1].names(faults)
     if found.val.annotations != found.train.annotations:
         return names, val, ""
@@ -132,6 +133,17 @@ def _names(spec: DataSpec, found: Match, files: list[VocFiles], faults: Faults) 
     if more:
         faults.note(f"{_LISTS}/trainval.txt is not used; it has {more} names that train.txt and val.txt lack")
     return names, [name for name in val if name not in set(names)], _LISTS
+
+
+def _test(found: Match, classes: list[str], faults: Faults) -> Unseen | None:
+    """The images for tests: of the layout, or of the list where there are no other lists."""
+    part, place = found.test, found.test_place
+    if part is None and found.val is None and (listed := found.root / _TEST).is_file():
+        part, place = found.train._replace(listed=listed), _TEST
+    if part is None:
+        return None
+    files = VocFiles(found.root, part)
+    return find(place, lambda own: _annotated(files, files.names(own), own), faults, classes)
 
 
 def _annotated(files: VocFiles, names: list[str], faults: Faults) -> list[Annotated]:

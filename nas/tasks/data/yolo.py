@@ -32,6 +32,7 @@ from nas.tasks.data.faults import Faults
 from nas.tasks.data.folder import build
 from nas.tasks.data.layouts import refusal
 from nas.tasks.data.named_files import read_lines
+from nas.tasks.data.unseen import find
 from nas.tasks.data.yolo_folder import YoloFolder, read_folder
 
 Corners = tuple[float, float, float, float]
@@ -93,7 +94,19 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
     rows.conclude(str(spec.root), faults)
     classes = tuple(folder.names[number] for number in sorted(folder.names))
     note_case(classes, faults)
-    return build(spec, Parts(kept[0], kept[1], how), classes, image_size, held, faults)
+    place = ", ".join(str(folder.files.relative(path)) for path in folder.test)
+    test = find(place, lambda own: _test(folder, rows, str(spec.root), own), faults) if folder.test else None
+    return build(spec, Parts(kept[0], kept[1], how, test), classes, image_size, held, faults)
+
+
+def _test(folder: YoloFolder, read: YoloRows, root: str, faults: Faults) -> list[Annotated]:
+    """The images for tests. Their long rows are what those of train and val are, which are `read`."""
+    rows = YoloRows(folder.names, folder.keypoints)
+    images = folder.images(folder.test, faults)
+    items = [item for path in images if (item := _annotated(path, folder, rows, faults))]
+    if not read.polygons:
+        rows.conclude(root, faults)
+    return items
 
 
 def _annotated(path: Path, folder: YoloFolder, rows: YoloRows, faults: Faults) -> Annotated | None:
@@ -156,13 +169,17 @@ class YoloRows:
         self._pose_like += low <= x0 < x1 <= high and low <= y0 < y1 <= high
         return name, (min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2]))
 
+    @property
+    def polygons(self) -> int:
+        return self._lengths.total()
+
     def conclude(self, root: str, faults: Faults) -> None:
         """Note the polygons.
 
         Raises:
             UserError: they may as well be boxes with keypoints.
         """
-        polygons = self._lengths.total()
+        polygons = self.polygons
         if not polygons:
             return
         if self.keypoints is None and len(self._lengths) == 1 and self._pose_like >= _POSE_SHARE * polygons:

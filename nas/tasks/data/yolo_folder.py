@@ -140,6 +140,7 @@ class YoloFolder(NamedTuple):
         keypoints: see `DataYaml`.
         train: folders and lists of images.
         val: the same; without any the split is by seed.
+        test: the same, as far as they are there.
         labels: folders of labels, each with the folder of its images.
         layout: the name that is announced, if any.
         faults: what keeps the data from being read.
@@ -150,6 +151,7 @@ class YoloFolder(NamedTuple):
     keypoints: tuple[int, int] | None
     train: tuple[Path, ...]
     val: tuple[Path, ...]
+    test: tuple[Path, ...]
     labels: tuple[tuple[Path, Path], ...]
     layout: str
     faults: tuple[Fault, ...]
@@ -195,16 +197,18 @@ def read_folder(spec: DataSpec, faults: Faults) -> YoloFolder:
     train, val, test = (yaml.places(part, files) for part in ("train", "val", "test"))
     found = layouts.find(yaml.root, "yolo") if not train and not val else None
     if found is None:
-        unused = _paths(place.path for place in test)
-        train_paths, val_paths = (_paths(place.path for place in places) for places in (train, val))
+        paths = [_paths(place.path for place in places) for places in (train, val, test)]
         parts = []
+        for place in test:
+            if place.path is None:
+                faults.note(f"test of data.yaml is not used: {yaml.absent(place)}")
     else:
-        unused = found.unused
-        parts = [part for part in (found.train, found.val) if part is not None]
-        train_paths, val_paths, *_ = [*(_paths([part.listed or part.images]) for part in parts), ()]
-    for path in unused:
-        faults.note(f"{path.relative_to(yaml.root)} is not used")
-    for place in train + val:
+        given = (found.train, found.val, found.test)
+        paths = [_paths([part.listed or part.images]) if part is not None else () for part in given]
+        parts = [part for part in given if part is not None]
+        if found.test_missing:
+            faults.note(found.test_note)
+    for place in train + val + test:
         if place.moved and place.path is not None:
             faults.note(f"data.yaml: {place.written} is read as {place.path.relative_to(yaml.root)}")
     names = yaml.names or _listed_names(yaml.root, found.names if found is not None else None)
@@ -212,8 +216,9 @@ def read_folder(spec: DataSpec, faults: Faults) -> YoloFolder:
         files=files,
         names={k: read_name(name, faults) for k, name in names.items()} or dict(enumerate(spec.classes or ())),
         keypoints=yaml.keypoints,
-        train=train_paths,
-        val=val_paths,
+        train=paths[0],
+        val=paths[1],
+        test=paths[2],
         labels=tuple((part.annotations, part.images) for part in parts if part.annotations and part.images),
         layout=found.layout.name if found is not None and not found.layout.plain else yaml.layout,
         faults=tuple(Fault("root", yaml.absent(place)) for place in train + val if place.path is None),

@@ -251,3 +251,26 @@ JSON = st.recursive(
 def test_whatever_json_holds_is_a_mask_or_told(outline: Any) -> None:
     found = of(outline)
     assert isinstance(found, Broken) or (found.shape == (HEIGHT, WIDTH) and found.any())
+
+
+def test_a_category_that_only_images_for_tests_have_is_left_out(tmp_path: Path) -> None:
+    cat = {"category_id": 9, "segmentation": square(1, 1, 4)}
+    root = write(tmp_path, cat, {"category_id": 4, "segmentation": square(8, 8, 4)})
+    before = load(root)
+    (root / "images/test").mkdir()
+    Image.new("RGB", (WIDTH, HEIGHT), "red").save(root / "images/test/t.png")
+    yak = {"category_id": 2, "segmentation": square(20, 8, 6)}
+    content = {
+        "images": [{"id": 5, "file_name": "t.png"}],
+        "categories": [{"id": 9, "name": "cat"}, {"id": 2, "name": "yak"}],
+        "annotations": [{"id": k, "image_id": 5, "bbox": [0, 0, 4, 4], **x} for k, x in enumerate((cat, yak))],
+    }
+    (root / "instances_test.json").write_text(json.dumps(content))
+    found, faults = load(root), data.Faults()
+    assert (found.digest, found.classes) == (before.digest, ("ant", "cat"))
+    test = found.with_test(0, faults).test
+    assert test is not None
+    assert test.masks is not None
+    assert test.territories is not None
+    assert faults.notes == ["images/test: objects of yak, which train and val lack, are left out"]
+    assert sorted(np.unique(test.masks[0][:HEIGHT])) == [0, 2]

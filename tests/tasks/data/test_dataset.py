@@ -79,3 +79,24 @@ def test_arrays_travel_out_of_band() -> None:
     assert not again.val.images.flags.writeable
     assert again.val.batch([0]).flags.writeable
     assert np.array_equal(again.val.batch([2]), data.val.batch([2]))
+
+
+def test_images_for_tests_travel_once_they_are_read() -> None:
+    """What reads them stays here: it may hold a script's own data set."""
+    data = load(DataSpec(kind="digits", train=16, val=8, test=8), 64)
+    assert data.read_test is not None
+    again = pickle.loads(pickle.dumps(data))
+    assert (again.test, again.read_test, again.digest) == (None, None, data.digest)
+    read = data.with_test(0, data.faults)
+    again = pickle.loads(pickle.dumps(read))
+    assert np.array_equal(again.test.batch([2]), read.test.batch([2]))
+    assert data.read_test is not None
+
+
+def test_a_share_of_train_keeps_the_images_for_tests() -> None:
+    spec = DataSpec(kind="digits", train=16, val=8, test=8, fraction=0.5)
+    data = load(spec, 64)
+    assert len(data.train) == 8
+    test = data.with_test(0, data.faults).test
+    assert test is not None
+    assert len(test) == 8

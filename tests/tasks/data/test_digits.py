@@ -9,7 +9,7 @@ import pytest
 
 from nas.errors import UserError
 from nas.studies.spec import DataSpec
-from nas.tasks.data import Dataset, digits, load
+from nas.tasks.data import MASKS, Dataset, digits, load
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +108,31 @@ def test_digits_that_would_vanish_stay_as_small_as_can_be_seen() -> None:
     scenes = load(DataSpec(kind="digits", train=384, val=192), 32)
     for part in (scenes.train, scenes.val):
         assert ((part.boxes[:, 2:] - part.boxes[:, :2]) >= 1).all()
+
+
+def test_scenes_for_tests_are_composed_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[str] = []
+    original = digits._compose
+    monkeypatch.setattr(digits, "_compose", lambda *args: composed.append(args[4]) or original(*args))
+    spec = DataSpec(kind="digits", train=16, val=8, test=12)
+    data = load(spec, 64)
+    assert composed == ["train", "val"]
+    test = data.with_test(0, data.faults).test
+    assert test is not None
+    assert (len(test), test.names[0], test.paths) == (12, "test/00000", ())
+    assert not np.array_equal(test.batch(range(8)), data.val.batch(range(8)))
+    assert load(spec.model_copy(update={"test": 8}), 64).digest == data.digest
+    assert np.array_equal(load(spec, 64).with_test(0, data.faults).test.batch([3]), test.batch([3]))
+
+
+def test_scenes_for_tests_have_territories() -> None:
+    data = load(DataSpec(kind="digits", train=16, val=8, test=8), 64, kinds=MASKS)
+    test = data.with_test(0, data.faults).test
+    assert data.train.territories is None
+    assert test.masks.any()
+    assert test.territories.any()
+
+
+def test_a_share_of_train_for_tests_is_refused() -> None:
+    with pytest.raises(UserError, match="data: test_fraction: scenes for tests are composed: set their number by test"):
+        load(DataSpec(kind="digits", test_fraction=0.1), 64)

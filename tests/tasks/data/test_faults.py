@@ -24,3 +24,17 @@ def test_a_note_is_no_fault_and_is_kept_once() -> None:
     for _ in range(2):
         faults.note("test.txt is not used")
     assert (faults.notes, faults.total, faults.summary()) == (["test.txt is not used"], 0, "")
+
+
+def test_joined_they_count_together_and_still_show_three() -> None:
+    one, two = Faults(), Faults()
+    for faults, places in ((one, "ab"), (two, "cd")):
+        faults.note("read upright")
+        for place in places:
+            faults.add("missing image", place)
+    two.add("degenerate box", "e")
+    one.join(two)
+    assert one.counts == {"missing image": 4, "degenerate box": 1}
+    assert one.examples == {"missing image": ["a", "b", "c"], "degenerate box": ["e"]}
+    assert one.notes == ["read upright"]
+    assert two.examples["missing image"] == ["c", "d"]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nas.errors import UserError
 from nas.studies.spec import DataSpec
-from nas.tasks.data import Dataset, Loader
+from nas.tasks.data import Dataset, Faults, Loader
 from nas.tasks.data.given import image_data
 
 SIZE = 64
@@ -148,3 +148,33 @@ def test_what_a_study_may_say_of_them() -> None:
     assert [fault.path for fault in faults] == ["root", "classes"]
     found = load(loader, SPEC.model_copy(update={"classes": ("b",)}))
     assert (found.classes, found.train.labels.tolist()) == (("b",), [0])
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_images_for_tests_are_read_when_they_are_asked_for(masks: bool) -> None:
+    class Counted(list[Any]):
+        reads = 0
+
+        def __getitem__(self, index: Any) -> Any:
+            self.reads += 1
+            return super().__getitem__(index)
+
+    target: Any = np.eye(48, 96, dtype=np.uint8) if masks else TARGET
+    items, unseen = [(PIXELS, target)], Counted([(PIXELS, target), (255 - PIXELS, target)])
+    plain = load(image_data(items, items, CLASSES, masks=masks))
+    found = load(image_data(items, items, CLASSES, masks=masks, test=unseen))
+    assert (found.digest, unseen.reads) == (plain.digest, 0)
+    assert found.faults.notes == ["test: 2 test images, which nothing is chosen on"]
+    faults = Faults()
+    test = found.with_test(0, faults).test
+    assert test is not None
+    assert (test.names, test.paths, faults.counts) == (("test[1]",), (), {"test image that is in train or val too": 1})
+    assert test.batch([0]).shape == (1, SIZE, SIZE, 3), "held, whatever the limit: there is no file"
+
+
+def test_an_item_for_tests_that_cannot_be_read_is_no_failure() -> None:
+    found, faults = load(image_data([(PIXELS, TARGET)], [(PIXELS, TARGET)], CLASSES, test=[3])), Faults()
+    assert found.with_test(0, faults).test is None
+    assert faults.notes == [
+        "test is not used: test[0]: an item should be (image, target) or a mapping with image, not int"
+    ]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from nas.studies.spec import DataSpec
-from nas.tasks.data import layouts, load
+from nas.tasks.data import Faults, layouts, load
 from nas.tasks.data.layouts import Layout, Tree, match, refusal
 from nas.tasks.data.summary import matching_kinds
-from tests.tasks.data.builders import BOXES, EXPECTED, coco, images, labels, read, write, xml
+from tests.tasks.data.builders import BOXES, EXPECTED, EXTRA, coco, images, labels, read, write, xml
 
 SEEDED = "seeded 50/50, seed 0"
 BY_PARTS = {"train": "abc", "valid": "d"}
@@ -205,7 +205,7 @@ def test_every_row_of_the_table_has_a_case() -> None:
         (kaggle_yolo_parts, "yolo", "test/images"),
     ],
 )
-def test_a_test_part_is_announced_as_not_used(
+def test_images_for_tests_without_annotations_are_announced_as_not_used(
     tmp_path: Path, build: Callable[[Path], None], kind: str, test: str
 ) -> None:
     build(tmp_path)
@@ -214,15 +214,108 @@ def test_a_test_part_is_announced_as_not_used(
     else:
         images(tmp_path / test, ["x"])
     data = load(DataSpec(kind=kind, root=str(tmp_path), val_fraction=0.5), 64)
-    assert f"{test} is not used" in data.faults.notes
+    assert any(note.startswith(f"{test} is not used: ") for note in data.faults.notes)
     assert read(data) == EXPECTED
 
 
-def test_a_test_file_of_coco_is_announced_too(tmp_path: Path) -> None:
+def test_what_images_for_tests_lack_is_named(tmp_path: Path) -> None:
     coco_plain(tmp_path)
+    images(tmp_path / "images/test", ["x"])
+    spec = DataSpec(kind="coco", root=str(tmp_path))
+    lacks = "it lacks the annotations (instances_test.json or annotations/instances_test.json)"
+    assert load(spec, 64).faults.notes == [f"images/test is not used: {lacks}"]
+    (tmp_path / "images/test").rename(tmp_path / "elsewhere")
     coco(tmp_path / "annotations/instances_test.json")
-    data = load(DataSpec(kind="coco", root=str(tmp_path)), 64)
-    assert data.faults.notes == ["annotations/instances_test.json is not used"]
+    lacks = "it lacks the images (images/test/ or test/)"
+    assert load(spec, 64).faults.notes == [f"annotations/instances_test.json is not used: {lacks}"]
+
+
+def coco_test(root: Path) -> str:
+    coco(root / "annotations/instances_test.json", "y")
+    images(root / "images/test", "y")
+    return "images/test"
+
+
+def coco_one_folder_test(root: Path) -> str:
+    coco(root / "annotations/test.json", "y")
+    images(root / "images", "y")
+    return "annotations/test.json"
+
+
+def roboflow_coco_test(root: Path) -> str:
+    coco(root / "test/_annotations.coco.json", "y")
+    images(root / "test", "y")
+    return "test"
+
+
+def beside_test(write_labels: Callable[..., None]) -> Callable[[Path], str]:
+    def build(root: Path) -> str:
+        write_labels(root / "test", "y")
+        images(root / "test", "y")
+        return "test"
+
+    return build
+
+
+def labels_test(root: Path) -> str:
+    labels(root / "test/labels", "y")
+    images(root / "test/images", "y")
+    return "test/images"
+
+
+def cvat_yolo_test(root: Path) -> str:
+    write(root / "test.txt", "data/obj_train_data/y.png\n")
+    images(root / "obj_train_data", "y")
+    labels(root / "obj_train_data", "y")
+    return "test.txt"
+
+
+def kaggle_parts_test(root: Path) -> str:
+    xml(root / "annotations/test", "y")
+    images(root / "images/test", "y")
+    return "images/test"
+
+
+def voc_list_test(root: Path) -> str:
+    write(root / "ImageSets/Main/test.txt", "y\n")
+    xml(root / "Annotations", "y")
+    images(root / "JPEGImages", "y")
+    return "ImageSets/Main/test.txt"
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "add"),
+    [
+        (coco_plain, "coco", coco_test),
+        (coco_one_folder, "coco", coco_one_folder_test),
+        (roboflow_coco, "coco", roboflow_coco_test),
+        (roboflow_coco_undivided, "coco", roboflow_coco_test),
+        (roboflow_voc, "voc", beside_test(xml)),
+        (roboflow_yolo, "yolo", labels_test),
+        (roboflow_darknet, "yolo", beside_test(labels)),
+        (cvat_yolo, "yolo", cvat_yolo_test),
+        (cvat_voc, "voc", voc_list_test),
+        (voc_trainval, "voc", voc_list_test),
+        (kaggle_parts, "voc", kaggle_parts_test),
+        (kaggle_yolo_parts, "yolo", labels_test),
+    ],
+)
+def test_images_for_tests_are_read_and_change_nothing(
+    tmp_path: Path, build: Callable[[Path], None], kind: str, add: Callable[[Path], str]
+) -> None:
+    build(tmp_path)
+    spec = DataSpec(kind=kind, root=str(tmp_path), val_fraction=0.5)
+    before = load(spec, 64)
+    place = add(tmp_path)
+    data, faults = load(spec, 64), Faults()
+    assert f"{place}: 1 test image, which nothing is chosen on" in data.faults.notes
+    assert (data.digest, data.split, data.classes) == (before.digest, before.split, before.classes)
+    assert read(data) == EXPECTED
+    test = data.with_test(1e9, faults).test
+    assert test is not None
+    assert (test.names, faults.counts) == (("y.png",), {})
+    assert test.boxes.round(3).tolist() == [list(map(float, EXTRA["y"]))]
+    assert [data.classes[label] for label in test.labels] == ["dog"]
 
 
 def test_images_of_a_part_for_tests_do_not_come_into_a_seeded_split(tmp_path: Path) -> None:
@@ -231,7 +324,8 @@ def test_images_of_a_part_for_tests_do_not_come_into_a_seeded_split(tmp_path: Pa
     images(tmp_path / "images/test", ["x"])
     write(tmp_path / "classes.txt", "cat\ndog\n")
     data = load(DataSpec(kind="yolo", root=str(tmp_path), val_fraction=0.5), 64)
-    assert (read(data), data.split, data.faults.notes) == (EXPECTED, SEEDED, ["images/test is not used"])
+    note = "images/test is not used: it lacks the annotations (labels/test/)"
+    assert (read(data), data.split, data.faults.notes) == (EXPECTED, SEEDED, [note])
 
 
 def test_the_nearest_layout_is_that_of_which_most_is_there(tmp_path: Path) -> None:

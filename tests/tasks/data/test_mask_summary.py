@@ -92,3 +92,18 @@ def test_real_nuclei(nuclei: Path) -> None:
     assert 0.05 < found.classes[1].train < 0.5
     assert found.levels.finest == 2
     assert np.argmax([b.boxes for b in found.bins]) > 0
+
+
+def test_images_for_tests_are_counted_apart(folder: Path) -> None:
+    before = summary(folder)
+    write(folder, "x", mask(0, 2, 2, 255, width=64, height=16), (64, 16), part="test")
+    found = summary(folder)
+    assert before.test is None
+    assert found.test is not None
+    assert found.test.model_dump() == {"images": 1, "empty": 0, "objects": 1, "void": 0.25}
+    assert {c.name: (round(c.test, 3), c.test_objects) for c in found.classes} == {
+        "background": (0.333, 0),
+        "cell": (0, 0),
+        "rod": (0.667, 1),
+    }
+    assert (found.levels, found.bins, found.digest) == (before.levels, before.bins, before.digest)

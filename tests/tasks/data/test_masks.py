@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from nas.studies.spec import DataSpec
 from nas.tasks import data
 from nas.tasks.data import masks
 from nas.tasks.data.dataset import Dataset
+from nas.tasks.data.faults import Faults
 from nas.tasks.data.masks import check
 from nas.tasks.data.painted import VOID
 from nas.tasks.data.picture import Stated
@@ -22,9 +24,11 @@ from nas.tasks.data.picture import Stated
 SIZE = 32
 
 
-def write(root: Path, name: str, mask: np.ndarray | None, size: tuple[int, int] = (40, 20)) -> None:
-    """An image of (width, height) and its mask, in train if its name begins with t."""
-    part = "train" if name.startswith("t") else "val"
+def write(
+    root: Path, name: str, mask: np.ndarray | None, size: tuple[int, int] = (40, 20), part: str | None = None
+) -> None:
+    """An image of (width, height) and its mask, by default in train if its name begins with t, else in val."""
+    part = part or ("train" if name.startswith("t") else "val")
     for folder in ("images", "masks"):
         (root / folder / part).mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (90, 160, 30)).save(root / "images" / part / f"{name}.jpg")
@@ -262,3 +266,44 @@ def test_a_mask_states_its_own(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"")
     assert masks._stated(tmp_path / "b.png") is None
     assert masks._stated(tmp_path / "c.png") is None
+
+
+def test_images_for_tests_are_measured_as_those_for_validation(root: Path) -> None:
+    before = load(root).digest
+    write(root, "x1", mask(0, 1, 2, 255, width=48), (48, 20), part="test")
+    found, faults = load(root), Faults()
+    assert found.digest == before
+    assert found.faults.notes == ["images/test: 1 test image, which nothing is chosen on"]
+    test = found.with_test(0, faults).test
+    assert test.images is None
+    assert faults.examples == {"index without a class": ["masks/test/x1.png: 2"]}, "train and val have 1 and 3"
+    row = test.masks[0][0]
+    assert [int(row[k * SIZE // 4 + 2]) for k in range(4)] == [0, 1, VOID, VOID]
+    assert test.territories.shape == test.masks.shape
+    assert set(np.unique(test.territories)) <= {1, 2, 3}
+    assert found.train.territories is None
+
+
+@pytest.mark.parametrize(
+    ("gone", "note"),
+    [
+        ("masks/test", "images/test is not used: there is no masks/test"),
+        ("images/test", "masks/test is not used: there is no images/test"),
+        ("masks/test/x1.png", "images/test is not used: no object is annotated in its images"),
+        ("images/test/x1.jpg", "images/test is not used: none of its images can be read (1 x mask without an image)"),
+    ],
+)
+def test_images_for_tests_need_their_masks(root: Path, gone: str, note: str) -> None:
+    write(root, "x1", mask(0, 1, width=48), (48, 20), part="test")
+    path = root / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    found = load(root)
+    assert (found.faults.notes, found.read_test) == ([note], None)
+
+
+def test_blended_masks_for_tests_are_not_used(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    write(root, "x1", rng.integers(0, 200, (60, 60), dtype=np.uint8), (60, 60), part="test")
+    found, faults = load(root), Faults()
+    assert found.with_test(0, faults).test is None
+    assert faults.notes[0].startswith("images/test is not used: values between the classes along edges in masks/test")

@@ -103,3 +103,16 @@ def test_blood_cells(bccd: Path) -> None:
     assert found.pyramid.head_scale < 1
     assert found.pyramid.covered > 0.9
     assert np.argmax(found.published.shares) == 0
+
+
+def test_images_for_tests_are_counted_apart(folder: Path) -> None:
+    before = summary(folder)
+    (folder / "ImageSets/Main/train.txt").write_text("a\nb\n")
+    (folder / "ImageSets/Main/test.txt").write_text("c\n")
+    found = summary(folder)
+    assert before.test is None
+    assert found.test is not None
+    assert found.test.model_dump() == {"images": 1, "empty": 0, "boxes": 1, "crowd": 1}
+    assert [(c.name, c.train, c.val, c.test) for c in found.classes] == [("cat", 2, 0, 1), ("dog", 1, 1, 0)]
+    assert found.faults == {"degenerate box": 1}
+    assert sum(b.boxes for b in found.bins) == 4, "the proposal knows nothing of them"

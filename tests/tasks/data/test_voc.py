@@ -167,12 +167,16 @@ def test_real_blood_cells(bccd: Path) -> None:
     assert data.classes == ("Platelets", "RBC", "WBC")
     assert data.split == "ImageSets/Main"
     assert data.faults.counts == {"degenerate box": 2}
-    assert data.faults.notes == ["ImageSets/Main/test.txt is not used"]
+    assert data.digest == "70bf41db813f0ed7"
+    assert data.faults.notes == ["ImageSets/Main/test.txt: 72 test images, which nothing is chosen on"]
     assert set(data.faults.examples["degenerate box"]) == {
         "Annotations/BloodImage_00338.xml, object 13 (RBC)",
         "Annotations/BloodImage_00343.xml, object 4 (RBC)",
     }
-    for split in (data.train, data.val):
+    test = data.with_test(0, data.faults).test
+    assert test is not None
+    assert (len(test), len(test.boxes), data.faults.total) == (72, 945, 2)
+    for split in (data.train, data.val, test):
         assert np.all(split.boxes >= 0)
         assert np.all(split.boxes <= (160, 120, 160, 120))
 
@@ -193,8 +197,8 @@ def test_lists_that_are_not_used_are_announced(tmp_path: Path) -> None:
     data = load(spec(root), 64)
     assert (data.train.names, data.val.names) == (("a.png",), ("b.png",))
     assert data.faults.notes == [
-        "ImageSets/Main/test.txt is not used",
         "ImageSets/Main/trainval.txt is not used; it has 1 names that train.txt and val.txt lack",
+        "ImageSets/Main/test.txt: 1 test image, which nothing is chosen on",
     ]
 
 
@@ -208,7 +212,10 @@ def test_images_for_tests_do_not_come_into_a_seeded_split(tmp_path: Path, trainv
         (lists / "trainval.txt").write_text("a\nb\n")
     data = load(spec(root, val_fraction=0.5), 64)
     assert {*data.train.names, *data.val.names} == {f"{name}.png" for name in ("ab" if trainval else "abc")}
-    assert "ImageSets/Main/test.txt: its 1 images are not used" in data.faults.notes
+    assert "ImageSets/Main/test.txt: 1 test image, which nothing is chosen on" in data.faults.notes
+    test = data.with_test(0, data.faults).test
+    assert test is not None
+    assert test.names == ("d.png",)
 
 
 def test_blanks_around_names_and_case(tmp_path: Path) -> None:

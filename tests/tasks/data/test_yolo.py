@@ -301,3 +301,36 @@ def test_corners_in_the_lower_right_are_no_boxes() -> None:
 def test_boxes_alone_need_no_word() -> None:
     assert concluded([BOX, BOX]) == []
     assert concluded([f"{BOX} .1 .9"], (1, 2)) == []
+
+
+TRIANGLE = "0 .25 .25 .75 .25 .5 .75"
+
+
+def add_test(root: Path, rows: Sequence[str]) -> Path:
+    """Images for tests, of other pixels than those of `write`."""
+    for i in range(2):
+        write_image(root / f"images/test/{i}.png", seed=10 + i)
+    (root / "labels/test").mkdir(parents=True)
+    (root / "labels/test/0.txt").write_text("\n".join(rows))
+    return root
+
+
+def test_long_rows_for_tests_are_what_those_of_train_and_val_are(tmp_path: Path) -> None:
+    """Alone they may be boxes with keypoints; train and val have shown that they are polygons."""
+    root = add_test(write(tmp_path, [TRIANGLE, "1 .7 .7 .9 .7 .8 .9 .6 .6"]), [TRIANGLE])
+    data = load(spec(root), 64)
+    test = data.with_test(0, Faults()).test
+    assert test is not None
+    assert test.boxes.tolist() == [[16, 12, 48, 36]]
+    assert test.first.tolist() == [0, 1, 1]
+
+
+def test_long_rows_for_tests_alone_that_may_be_either_are_not_used(tmp_path: Path) -> None:
+    root = add_test(write(tmp_path), ["0 .5 .5 .25 .25 .5 .5"] * 3)
+    (note,) = load(spec(root), 64).faults.notes
+    assert note.startswith(f"images/test is not used: {root}: 3 rows of 7 values may be boxes with keypoints")
+
+
+def test_images_for_tests_without_labels_are_not_used(tmp_path: Path) -> None:
+    root = add_test(write(tmp_path), [])
+    assert load(spec(root), 64).faults.notes == ["images/test is not used: no object is annotated in its images"]

@@ -70,9 +70,19 @@ def test_places_of_data_yaml_that_are_elsewhere_are_noted(tmp_path: Path) -> Non
     write(tmp_path / "data.yaml", "names: [x]\ntrain: ../train/images\nval: ../valid/images\ntest: ../test/images\n")
     faults = Faults()
     found = folder(tmp_path, faults)
-    assert faults.notes == ["test/images is not used", "data.yaml: ../train/images is read as train/images"]
+    assert faults.notes == [f"data.yaml: ../{part}/images is read as {part}/images" for part in ("train", "test")]
+    assert found.test == (tmp_path / "test/images",)
     (fault,) = found.faults
     assert fault.message == f"there is no {tmp_path}/../valid/images, which data.yaml names"
+
+
+def test_a_place_for_tests_that_is_not_there_is_noted_and_no_fault(tmp_path: Path) -> None:
+    write_image(tmp_path / "train/0.png")
+    write(tmp_path / "data.yaml", "names: [x]\ntrain: train\ntest: gone\n")
+    faults = Faults()
+    found = folder(tmp_path, faults)
+    assert faults.notes == [f"test of data.yaml is not used: there is no {tmp_path}/gone, which data.yaml names"]
+    assert (found.test, found.faults) == ((), ())
 
 
 def yaml(root: Path, text: str, name: str = "data.yaml") -> DataYaml:
