@@ -98,9 +98,9 @@ class Ladder:
         return sum(step * count for step, count in zip(steps, counts, strict=True))
 
     def _entered(self, rung: int) -> set[str]:
-        """Necks that reached a milestone, train for it, or failed on the way."""
-        above = {d for d, k in (*self.going.items(), *self.failed.items()) if k == rung}
-        return above | self.reached[rung].keys()
+        """Necks that reached a milestone or a later one, train for it, or failed on the way."""
+        above = {d for d, k in (*self.going.items(), *self.failed.items()) if k >= rung}
+        return above.union(*self.reached[rung:])
 
     def _deserving(self, arriving: bool) -> Iterator[tuple[int, str]]:
         """Milestone and digest of the necks that may leave it, the best first, from the first milestone on."""

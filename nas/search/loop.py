@@ -161,6 +161,7 @@ class Loop:
             if frozen.state.is_finished() and frozen.number in records:
                 self.ledger.learn(frozen, records[frozen.number].key)
         self._requeue()
+        self.promotion.recover()
         self.retention.tidy()
 
     def _release(self) -> None:

@@ -62,6 +62,14 @@ class Promotion:
         if feasible and costs is not None:
             self.ladder.learn(key.digest, 0, costs)
 
+    def recover(self) -> None:
+        """Take in the longer trainings that the database has, before any is promoted: earlier launches chose them."""
+        for digest in self.candidates if self.goes_on else ():
+            for rung in range(1, len(self.ladder.epochs)):
+                evaluation = self.store.evaluation(self._key(digest, rung))
+                if evaluation is not None:
+                    self._learn(digest, rung, evaluation)
+
     def next(self, arriving: bool) -> PromotedRun | None:
         """The run of the neck that should go on now; what the database has already needs none."""
         while self.goes_on and (found := self.ladder.next(arriving)) is not None:

@@ -115,3 +115,11 @@ def test_several_objectives_climb() -> None:
     assert [len(there) for there in rungs.reached] == [16, 8, 4, 2, 1]
     front = {n for n, p in points.items() if not any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points.values())}
     assert set(rungs.reached[-1]) <= front
+
+
+def test_a_neck_that_is_further_already_is_not_sent_where_it_has_been() -> None:
+    rungs = ladder()
+    for name, cost in (("a", 0.1), ("b", 0.2)):
+        rungs.learn(name, 0, (cost,))
+    rungs.learn("a", 3, (0.1,))
+    assert rungs.next(False) == Promoted("a", 4)
