@@ -2,9 +2,10 @@
 
 A study's necks are trained to the first milestone; the better part of those that reached a milestone goes on to the
 next. No worker waits for a milestone to fill: a neck goes on as soon as it is among the better part of those that are
-there (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). Where nothing is to come any more, the
-part is rounded up, and a neck that only the noise of one training keeps out goes on too, as long as the promotions stay
-within their share of the cost.
+there (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020). While more trials are to come, the
+part is a small one, because the best of few are often not among the best of all (see decisions: patient-promotion).
+Where nothing is to come any more, the part is rounded up, and a neck that only the noise of one training keeps out goes
+on too, as long as the promotions stay within their share of the cost.
 
 This file decides; it trains nothing and knows neither Optuna nor the database.
 """
@@ -40,6 +41,7 @@ class Ladder:
             milestone; 0 for costs.
         share: most that trainings may cost together, as a part of training all necks in full. Binds only those that the
             noise keeps out.
+        patience: while necks are to come, only those go on that would be kept as many times.
         reached: digest -> objectives, a mapping a milestone.
         going: digest -> the milestone that it trains for.
         failed: digest -> the milestone that it failed to reach.
@@ -49,6 +51,7 @@ class Ladder:
     keep: float
     noise: Sequence[Costs]
     share: float = 0.25
+    patience: int = 3
     reached: list[dict[str, Costs]] = field(init=False)
     going: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
@@ -104,11 +107,11 @@ class Ladder:
 
     def _deserving(self, arriving: bool) -> Iterator[tuple[int, str]]:
         """Milestone and digest of the necks that may leave it, the best first, from the first milestone on."""
+        part = self.keep**self.patience if arriving else self.keep
         for rung in range(len(self.epochs) - 1):
             there, gone = self.reached[rung], self._entered(rung + 1)
             arriving = arriving or rung in self.going.values()
-            quota = self.keep * len(there)
-            count = math.floor(quota) if arriving else math.ceil(quota)
+            count = math.floor(part * len(there)) if arriving else math.ceil(part * len(there))
             order = ranking(there)
             chosen = [digest for digest in order[:count] if digest not in gone]
             if not chosen and not arriving:

@@ -44,16 +44,50 @@ def test_halves_climb_to_the_top_at_a_quarter_of_the_cost(workers: int) -> None:
     assert rungs.spent <= 0.25 * rungs.of_full
 
 
-def test_who_is_early_does_not_wait_and_who_is_late_still_gets_up() -> None:
-    scores = np.linspace(0, 1, 8)[:, None].repeat(5, 1)  # the best comes last
-    rungs = ladder()
-    for neck in range(8):
+def arrive(rungs: Ladder, scores: np.ndarray, workers: int = 1) -> list[int]:
+    """Trials that are done one by one, with promotions between. Returns how many necks went on after each trial."""
+    counts = []
+    for neck in range(len(scores)):
         rungs.learn(str(neck), 0, (-float(scores[neck, 0]),))
-        climb(rungs, scores, arriving=True)
-    assert len(rungs.reached[1]) >= 4
+        climb(rungs, scores, arriving=True, workers=workers)
+        counts.append(len(rungs.reached[1]))
+    return counts
+
+
+def test_the_first_to_arrive_wait_for_others_to_be_ranked_among() -> None:
+    scores = np.linspace(1, 0, 16)[:, None].repeat(5, 1)  # the best come first
+    assert arrive(ladder(), scores) == [0] * 7 + [1] * 8 + [2]
+
+
+def test_with_a_patience_of_1_as_many_go_on_early_as_late() -> None:
+    scores = np.linspace(1, 0, 8)[:, None].repeat(5, 1)
+    rungs = Ladder(EPOCHS, 0.5, [(0.0,)] * 5, patience=1)
+    assert arrive(rungs, scores) == [0, 1, 1, 2, 2, 3, 3, 4]
+
+
+def test_who_is_late_still_gets_up() -> None:
+    scores = np.linspace(0, 1, 16)[:, None].repeat(5, 1)  # the best comes last
+    rungs = ladder()
+    assert arrive(rungs, scores)[-1] > 2, "one of the best went on from time to time"
     climb(rungs, scores)
-    assert rungs.ranked()[0] == "7"
-    assert "7" in rungs.reached[-1]
+    assert rungs.ranked()[0] == "15"
+    assert "15" in rungs.reached[-1]
+    assert len(rungs.reached[1]) >= 8
+
+
+def test_little_is_spent_on_early_promotions() -> None:
+    """Whoever goes on before all are there costs more only if it would not have gone on later."""
+    scores = np.random.default_rng(2).random((64, 1)).repeat(5, 1)
+
+    def spent(patience: int) -> int:
+        rungs = Ladder(EPOCHS, 0.5, [(0.0,)] * 5, patience=patience)
+        arrive(rungs, scores)
+        climb(rungs, scores)
+        return rungs.spent
+
+    at_once = started(ladder(), scores)
+    climb(at_once, scores)
+    assert at_once.spent <= spent(3) < 1.15 * at_once.spent < spent(1)
 
 
 def test_one_neck_goes_up_alone() -> None:
