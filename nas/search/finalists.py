@@ -73,6 +73,7 @@ class Final:
         self.settings = settings
         self.chosen: list[Candidate] = []
         self.runs: list[FinalistRun] = []
+        self._left: list[FinalistRun] = []
 
     def begin(self, ranked: Sequence[Candidate]) -> None:
         """Choose the finalists; `ranked` are all candidates, the best first. Only the first call counts."""

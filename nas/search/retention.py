@@ -1,6 +1,6 @@
 """Retention: which weight files a study keeps. Those of the best K (or all), of the baselines and of the Pareto front.
 
-`Store.record` writes the file of every finished evaluation; only `Retention.tidy` deletes one. The weights of finalists stay.
+`Store.record` writes the file of every finished evaluation; only `Retention.tidy` deletes one. Those of finalists stay.
 States of trainings that may go on are files too: `Promotion.tidy` deletes those.
 """
 
