@@ -15,7 +15,7 @@ from nas.errors import UserError
 from nas.executors import Executor
 from nas.search import pruners, samplers
 from nas.search.certification import import_shipped_certificate, with_certificate, with_first_objectives
-from nas.search.fresh import FreshSampler
+from nas.search.fresh import FreshSampler, KnownNecks
 from nas.search.loop import Loop
 from nas.search.objects import Callback, Objects
 from nas.search.optuna_adapter import quiet
@@ -214,7 +214,7 @@ def _drive(store: Store, name: str, setup: Setup, executor: Executor, lease: Lea
         study.sampler = objects.sampler or samplers.build(*facts)
         loop = Loop(setup, store, study, executor, lease, say)
         if objects.sampler is None:
-            study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), loop.is_known)
+            study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), KnownNecks(setup, loop.is_known))
         state = loop.run()
         lease.close(state)
         summarize(store, study)

@@ -8,7 +8,9 @@ from typing import Any
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
+
+from nas.search.setup import Setup
 
 TRIES = 8
 """Draws of each sampler that are looked at for a new neck."""
@@ -79,3 +81,30 @@ class FreshSampler(BaseSampler):
     def reseed_rng(self) -> None:
         for sampler in (self._sampler, *self._looser, self._random):
             sampler.reseed_rng()
+
+
+class KnownNecks:
+    """Tells whether the neck with some parameters needs no training."""
+
+    def __init__(self, setup: Setup, is_known: Callable[[str], bool]) -> None:
+        """Know none yet.
+
+        Args:
+            setup: the study.
+            is_known: whether the model with a digest was trained, refused or is under way.
+        """
+        self._setup = setup
+        self._is_known = is_known
+        self._digests: dict[frozenset[tuple[str, Any]], str | None] = {}
+
+    def __call__(self, params: Mapping[str, Any]) -> bool:
+        items = frozenset(params.items())
+        if items not in self._digests:
+            task = self._setup.task
+            try:
+                neck = self._setup.space.suggest(FixedTrial(dict(params)), task.frame)
+                self._digests[items] = task.architecture(neck).digest
+            except ValueError:  # some of its parameters are still to be drawn
+                self._digests[items] = None
+        digest = self._digests[items]
+        return digest is not None and self._is_known(digest)

@@ -15,6 +15,7 @@ from nas.search.promotion import Promotion
 from nas.search.reporter import Reporter
 from nas.search.retention import Retention, Weighted
 from nas.storage.attributes import TrialAttributes, attributes
+from nas.studies.certificate import measured_objective
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import Metrics
 from nas.studies.records import Evaluation, Key
@@ -146,9 +147,12 @@ class Ledger:
         return known if len(known) == len(values) else None
 
     def why_unusable(self, evaluation: Evaluation) -> str | None:
-        """Why the study cannot use an evaluation; None if it can."""
-        known = self.values(self.metrics(evaluation)) is not None
-        return None if known else f"not all of {self._objectives} were measured"
+        """Why the study cannot use an evaluation; None if it can. Those longer than a trial need no forecast."""
+        metrics, objective = self.metrics(evaluation), measured_objective(self.spec)
+        if evaluation.key.epochs != self.spec.task.epochs and objective is not None:
+            value = metrics.get(objective.metric)
+            return None if value is not None and math.isfinite(value) else f"no {objective.metric} was measured"
+        return None if self.values(metrics) is not None else f"not all of {self._objectives} were measured"
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]

@@ -6,14 +6,11 @@ and reported to Optuna. If the driver dies, the next launch sees how far each tr
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
-from optuna.trial import FixedTrial, TrialState
+from optuna.trial import TrialState
 
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
@@ -21,20 +18,19 @@ from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher, Run
 from nas.search.finalists import Final, FinalistRun
 from nas.search.ledger import Ledger
-from nas.search.objects import FinishedTrial
+from nas.search.objects import finished_trial
 from nas.search.optuna_adapter import requeue, resume
 from nas.search.promotion import PromotedRun, Promotion
 from nas.search.reporter import Reporter, trial_name
 from nas.search.retention import Retention
 from nas.search.setup import Setup
+from nas.search.trial_run import TrialRun, find_recorded
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
-from nas.storage.results import drop_answer, state_of
+from nas.storage.results import drop_answer
 from nas.studies.answer import Finalists
-from nas.studies.certificate import measured_objective
-from nas.studies.metrics import measure_architecture
-from nas.studies.records import Evaluation, Key, Measurement, Progress
+from nas.studies.records import Evaluation, Measurement, Progress
 from nas.text import Say
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
@@ -44,26 +40,6 @@ DUPLICATES = 8
 
 _BEAT_SECONDS = 2.0
 _WAIT_SECONDS = 1.0
-
-
-@dataclass(eq=False)
-class TrialRun(Run):
-    """The run of a trial.
-
-    Attributes:
-        trial: gets its result.
-        followers: trials that proposed the same architecture while it ran; they get the result too.
-        reported: epochs whose value Optuna has.
-    """
-
-    trial: optuna.Trial = field(kw_only=True)
-    followers: list[optuna.Trial] = field(default_factory=list)
-    reported: set[int] = field(default_factory=set)
-
-    @property
-    def serves_baseline(self) -> bool:
-        """Whether a baseline needs the result: then it is neither pruned nor stopped by a constraint."""
-        return any(attributes(trial).baseline is not None for trial in (self.trial, *self.followers))
 
 
 class Loop:
@@ -93,10 +69,9 @@ class Loop:
             machine=setup.machine,
             target=self.spec.task.latency_target,
             metrics=self.spec.metrics_needed,
-            reject=self._why_unusable,
+            reject=self.ledger.why_unusable,
             on_retry=self.reporter.retried,
         )
-        self.digests: dict[frozenset[tuple[str, Any]], str | None] = {}  # of the necks with these parameters
         self.unseen = Unseen(setup, len(self.architectures))
         self.duplicates = 0
         self._beaten = 0.0
@@ -176,7 +151,9 @@ class Loop:
         records = {record.number: record for record in self.store.trials(self.name)}
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             record = records.get(frozen.number)
-            evaluation = self._find(record.key, record.baseline) if record is not None else None
+            evaluation = (
+                find_recorded(self.store, self.setup, record.key, record.baseline) if record is not None else None
+            )
             if evaluation is not None and evaluation.key.digest not in self.ledger.seen:
                 self.ledger.report(resume(self.study, frozen), evaluation, running=0)
             else:
@@ -244,14 +221,6 @@ class Loop:
             self.reporter.finalists(self.final.chosen, self.final.settings.seeds)
         return self.final.next()
 
-    def _why_unusable(self, evaluation: Evaluation) -> str | None:
-        """Why an evaluation cannot be used. Longer ones than a trial's have no forecasts, and need none."""
-        if evaluation.key.epochs == self.spec.task.epochs:
-            return self.ledger.why_unusable(evaluation)
-        objective = measured_objective(self.spec)
-        value = evaluation.measurement.metrics.get(objective.metric) if objective is not None else None
-        return None if value is not None and math.isfinite(value) else "its objective was not measured"
-
     def _submit(self, run: Run) -> None:
         self.dispatcher.submit(run)
         self.reporter.started(run)
@@ -295,17 +264,8 @@ class Loop:
             self.setup.space.suggest(trial, task.frame)  # so that Optuna has its parameters
         return marks.baseline, task.architecture(self.setup.baselines[marks.baseline])
 
-    def is_known(self, params: Mapping[str, Any]) -> bool:
-        """Whether the neck with these parameters needs no training: it had one, was refused, or is under way."""
-        items = frozenset(params.items())
-        if items not in self.digests:
-            task = self.setup.task
-            try:
-                neck = self.setup.space.suggest(FixedTrial(dict(params)), task.frame)
-                self.digests[items] = task.architecture(neck).digest
-            except ValueError:  # some of its parameters are still to be drawn
-                self.digests[items] = None
-        digest = self.digests[items]
+    def is_known(self, digest: str) -> bool:
+        """Whether the model with this digest was trained, refused or is under way."""
         running = {run.key.digest for run in self._trials_running}
         return digest in self.ledger.seen or digest in self.ledger.refused or digest in running
 
@@ -314,7 +274,7 @@ class Loop:
         if not self._answer_dropped:  # an earlier one does not know this trial
             drop_answer(self.store, self.name)
             self._answer_dropped = True
-        evaluation = self._find(run.key, attributes(run.trial).baseline)
+        evaluation = find_recorded(self.store, self.setup, run.key, attributes(run.trial).baseline)
         if evaluation is not None:
             self.ledger.report(run.trial, evaluation, len(self.dispatcher.running))
             self.retention.tidy()
@@ -322,27 +282,6 @@ class Loop:
         # An earlier launch may have reported the start of its curve: the same values come again.
         run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
         self._submit(run)
-
-    def _find(self, key: Key, baseline: str | None) -> Evaluation | None:
-        """A recorded evaluation that needs no further training.
-
-        Either it is complete and still has its weights, which the study may have to export; or this study pruned it.
-        Another study's pruner does not count, and baselines are always trained to the end.
-        """
-        evaluation = self.store.evaluation(key)
-        if evaluation is None:
-            return None
-        measurement = evaluation.measurement
-        ours = measurement.details.get("pruned_by") == self.name and baseline is None
-        if not (self.store.has_artifact(str(key), "weights") if evaluation.state == "complete" else ours):
-            return None
-        metrics, needed = measurement.metrics, self.spec.metrics_needed
-        if not needed <= metrics.keys():
-            # Recorded before there was such a cost, which needs no training.
-            metrics = self.setup.costs(evaluation.architecture) | metrics
-        # Under the names of the user's metrics, other code may have computed the recorded values.
-        metrics = metrics | measure_architecture(needed, evaluation.architecture)
-        return evaluation.model_copy(update={"measurement": measurement.model_copy(update={"metrics": metrics})})
 
     # Events of runs
 
@@ -403,14 +342,4 @@ class Loop:
         if not self.setup.objects.callbacks:
             return
         frozen = self.study.get_trials(deepcopy=False)[number]
-        marks = attributes(frozen)
-        trial = FinishedTrial(
-            study=self.name,
-            number=number,
-            state=state_of(frozen),
-            metrics=marks.metrics or {},
-            architecture=self.architectures[number],
-            baseline=marks.baseline,
-            feasible=marks.feasible,
-        )
-        self.setup.objects.call_back(trial)
+        self.setup.objects.call_back(finished_trial(self.name, frozen, self.architectures[number]))

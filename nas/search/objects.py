@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from nas.errors import Fault, NASError
 from nas.necks.architecture import Architecture
-from nas.storage.results import TrialState
+from nas.storage.attributes import attributes
+from nas.storage.results import TrialState, state_of
 from nas.studies.metrics import Metrics
 from nas.studies.spec import Named, StudySpec
 from nas.value import Value
@@ -42,6 +44,20 @@ class FinishedTrial(Value):
 
 
 Callback = Callable[[FinishedTrial], object]
+
+
+def finished_trial(study: str, frozen: FrozenTrial, architecture: Architecture) -> FinishedTrial:
+    """What a callback is given of one of Optuna's finished trials."""
+    marks = attributes(frozen)
+    return FinishedTrial(
+        study=study,
+        number=frozen.number,
+        state=state_of(frozen),
+        metrics=marks.metrics or {},
+        architecture=architecture,
+        baseline=marks.baseline,
+        feasible=marks.feasible,
+    )
 
 
 class Objects(NamedTuple):

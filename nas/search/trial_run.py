@@ -1,0 +1,56 @@
+"""TrialRun: the evaluation of a trial, and what the database may have of it already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import optuna
+
+from nas.search.dispatcher import Run
+from nas.search.setup import Setup
+from nas.storage import Store
+from nas.storage.attributes import attributes
+from nas.studies.metrics import measure_architecture
+from nas.studies.records import Evaluation, Key
+
+
+@dataclass(eq=False)
+class TrialRun(Run):
+    """The run of a trial.
+
+    Attributes:
+        trial: gets its result.
+        followers: trials that proposed the same architecture while it ran; they get the result too.
+        reported: epochs whose value Optuna has.
+    """
+
+    trial: optuna.Trial = field(kw_only=True)
+    followers: list[optuna.Trial] = field(default_factory=list)
+    reported: set[int] = field(default_factory=set)
+
+    @property
+    def serves_baseline(self) -> bool:
+        """Whether a baseline needs the result: then it is neither pruned nor stopped by a constraint."""
+        return any(attributes(trial).baseline is not None for trial in (self.trial, *self.followers))
+
+
+def find_recorded(store: Store, setup: Setup, key: Key, baseline: str | None) -> Evaluation | None:
+    """A recorded evaluation of a trial that needs no further training.
+
+    Either it is complete and still has its weights, which the study may have to export; or this study pruned it.
+    Another study's pruner does not count, and baselines are always trained to the end.
+    """
+    evaluation = store.evaluation(key)
+    if evaluation is None:
+        return None
+    measurement = evaluation.measurement
+    ours = measurement.details.get("pruned_by") == setup.spec.name and baseline is None
+    if not (store.has_artifact(str(key), "weights") if evaluation.state == "complete" else ours):
+        return None
+    metrics, needed = measurement.metrics, setup.spec.metrics_needed
+    if not needed <= metrics.keys():
+        # Recorded before there was such a cost, which needs no training.
+        metrics = setup.costs(evaluation.architecture) | metrics
+    # Under the names of the user's metrics, other code may have computed the recorded values.
+    metrics = metrics | measure_architecture(needed, evaluation.architecture)
+    return evaluation.model_copy(update={"measurement": measurement.model_copy(update={"metrics": metrics})})
