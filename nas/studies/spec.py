@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +18,22 @@ from nas.studies.task import BackboneTask, DataSpec, TaskSpec
 from nas.value import Faulty, Value
 
 __all__ = ["BackboneTask", "Baseline", "Budget", "DataSpec", "Named", "Objective", "StudySpec", "TaskSpec", "Workers"]
+
+
+def _parse_as(cls: type[Value], *words: str) -> Callable[[Any], Any]:
+    """A validator for one of `words` or a `cls`, whose faults are not those of every branch of the union."""
+
+    def parse(value: Any) -> Any:
+        if isinstance(value, cls) or (isinstance(value, str) and value in words):
+            return value
+        if not isinstance(value, dict):
+            raise ValueError(f"should be {', '.join(words)} or a mapping, not {value!r}")
+        try:
+            return cls.parse(value)
+        except SpecError as error:
+            raise Faulty(error.faults) from None
+
+    return parse
 
 
 def _parse_keep(value: Any) -> Any:
@@ -77,10 +93,12 @@ class StudySpec(Value):
     """Address of a running Ray cluster to join, `auto` or host:port. Without the key: this machine."""
     export: tuple[Format, ...] = ()
     """Formats that the winner must be exportable to, beside config and weights. Checked before the search."""
-    promotion: Literal["none", "auto"] | Promotion = "none"
+    promotion: Annotated[Literal["none", "auto"] | Promotion, BeforeValidator(_parse_as(Promotion, "none", "auto"))] = (
+        "none"
+    )
     """Train the better trials on, in steps, to the full training. Needs a full training that differs from the task in
     its epochs alone."""
-    finalists: Literal["none"] | Finalists = "none"
+    finalists: Annotated[Literal["none"] | Finalists, BeforeValidator(_parse_as(Finalists, "none"))] = "none"
     """Train the best trials and baselines in full with several seeds at the end, and compare them."""
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_parse_keep)] = 5
     """How many trials keep their weights: a number of the best, such as 5 or `best 5`, or `all`. Baselines and the

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from nas.errors import SpecError
 from nas.studies.answer import Finalist, Gain, conclude, milestones
+from nas.studies.spec import StudySpec
 
 
 def finalist(name: str | None, mean: float, params: float, ms: float | None) -> Finalist:
@@ -90,3 +92,29 @@ def test_where_less_is_better_the_best_has_least() -> None:
     _, sentence = conclude(WINNER, ALL, [gain("fpn", -0.03, -0.05, 0.001)], **error, split="val", by_image=False)
     assert "is fpn, with" in sentence
     assert "whose chance is not counted" in sentence
+
+
+TASK: dict[str, Any] = {"kind": "detection", "data": {"kind": "digits"}, "epochs": 4}
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ({"promotion": "some"}, "promotion: should be none, auto or a mapping, not 'some'"),
+        ({"promotion": {"keep": 2}}, "promotion.keep: should be less than 1, not 2"),
+        ({"promotion": {"epochs": [8, 40]}}, "promotion.epochs: should rise from task.epochs, 4, to full.epochs, 40"),
+        ({"finalists": 3}, "finalists: should be none or a mapping, not 3"),
+        ({"finalists": {"seeds": 1}}, "finalists.seeds: should be greater than or equal to 2, not 1"),
+        (
+            {"finalists": {}, "full": {"image_size": 320}},
+            "finalists: needs a full training that differs in epochs alone",
+        ),
+        ({"promotion": "auto", "task": TASK | {"schedule": "one_cycle"}}, "promotion: needs task.schedule: constant"),
+        ({"finalists": {}, "objectives": ["params"]}, "finalists: needs an objective that training decides"),
+    ],
+    ids=str,
+)
+def test_what_a_study_cannot_ask_for(keys: dict[str, Any], fault: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        StudySpec.parse({"task": TASK} | keys, "study.yaml")
+    assert fault in str(caught.value)
