@@ -76,11 +76,7 @@ class Promotion:
             candidate = self.candidates[found.digest]
             key = self._key(found.digest, found.rung)
             evaluation = self.store.evaluation(key)
-            if (
-                evaluation is not None
-                and evaluation.state == "complete"
-                and self._learn(found.digest, found.rung, evaluation)
-            ):
+            if evaluation is not None and self._learn(found.digest, found.rung, evaluation):
                 continue
             self.ladder.going[found.digest] = found.rung
             return PromotedRun(
