@@ -119,7 +119,7 @@ def read(file: Path) -> list[Evaluation]:
 
 
 def full_runs(found: Certificate) -> list[list[Evaluation]]:
-    """The full runs of a shipped certificate, one a seed, for each of its necks."""
+    """The full runs of a shipped certificate, one a seed, for each of its necks: the beginnings of longer ones count."""
     return _runs(found, found.full)
 
 
@@ -129,10 +129,13 @@ def short_runs(found: Certificate) -> list[list[Evaluation]]:
 
 
 def _runs(found: Certificate, trained: FingerprintedTask) -> list[list[Evaluation]]:
+    wanted = trained.task.epochs
+    there = read(FOLDER / f"{trained.fingerprint}.jsonl")
+    kept = min(run.key.epochs for run in there if run.key.epochs >= wanted)
     by_neck: dict[str, list[Evaluation]] = {}
-    for run in sorted(read(FOLDER / f"{trained.fingerprint}.jsonl"), key=lambda run: run.key.seed):
-        if run.key.epochs == trained.task.epochs:
-            by_neck.setdefault(run.key.digest, []).append(run)
+    for run in sorted(there, key=lambda run: run.key.seed):
+        if run.key.epochs == kept and (cut := run if kept == wanted else run.prefix(wanted)) is not None:
+            by_neck.setdefault(run.key.digest, []).append(cut)
     return [by_neck[neck.digest] for neck in found.compared]
 
 

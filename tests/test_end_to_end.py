@@ -20,7 +20,9 @@ from nas.tasks import coco_metrics, data, segmentation_metrics
 from nas.tasks.cache import to_tensor
 from tests.exports.code.written import imported
 
+QUICK = ["--set", "promotion=none", "--set", "finalists=none"]
 SMALL = [
+    *QUICK,
     "--set", "task.data.train=64", "--set", "task.data.val=32", "--set", "task.image_size=96", "--set", "task.epochs=8",
     "--set", "space.width=16", "--set", "baselines=[fpn]", "--set", "task.head_convs=0",
 ]  # fmt: skip
@@ -76,6 +78,7 @@ def test_blood_cells_from_the_shipped_study(
 ) -> None:
     words = [
         "launch", "bccd", "--set", f"task.data.root={bccd}", "--set", f"task.backbone.checkpoint={lite0_weights}",
+        *QUICK,
         "--set", "task.epochs=3", "--set", "baselines=[{name: fpn, width: 16}]", "--trials", "1", "--executor", "local",
         "--json", "--storage", f"sqlite:///{tmp_path / 'nas.db'}",
     ]  # fmt: skip
@@ -116,7 +119,8 @@ def test_class_maps_from_launch_to_predict(tmp_path: Path, capsys: pytest.Captur
 
 def given(root: Path, weights: Path, *sets: str) -> list[str]:
     """A short study on real images, with any further settings."""
-    short = ("task.epochs=1", "task.views=2", "task.image_size=96", "space.width=16")
+    quick = ("promotion=none", "finalists=none")
+    short = (*quick, "task.epochs=1", "task.views=2", "task.image_size=96", "space.width=16")
     keys = [f"task.data.root={root}", f"task.backbone.checkpoint={weights}", *short, *sets]
     words = ["--trials", "2", "--executor", "local", "--json"]
     return [*words, *(word for key in keys for word in ("--set", key))]

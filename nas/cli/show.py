@@ -9,6 +9,7 @@ from nas.cli.studies import study_name
 from nas.cli.tables import result_lines
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
+from nas.search.notes import longer_table
 from nas.storage import Store, open_store
 from nas.storage.results import TrialFacts, result, study_record, trial_facts
 from nas.studies.metrics import format_metric
@@ -52,6 +53,8 @@ def _trial_lines(facts: TrialFacts) -> list[str]:
     rows += [[name, str(value)] for name, value in facts.params.items()]
     if rows:
         lines += ["", table(rows)]
+    if facts.longer:
+        lines += ["", "trained longer:", longer_table(facts.longer)]
     if facts.architecture is not None:
         lines += ["", describe(Architecture.parse(facts.architecture)).rstrip()]
     return lines

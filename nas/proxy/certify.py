@@ -77,4 +77,6 @@ def open_runs(plan: Plan, task: Task, storage: str, artifacts: Path | None, say:
         store = stack.enter_context(open_store(storage, create=True, artifacts=artifacts))
         for kind, data in task.shared().items():
             store.put_artifact(f"task/{task.fingerprint}", kind, data)
-        yield Runs(store, start, plan.setup.machine, say, target=spec.task.latency_target)
+        constant = any(half.spec.schedule == "constant" for half in (plan.proxy, plan.full) if half.task is task)
+        target = spec.task.latency_target
+        yield Runs(store, start, plan.setup.machine, say, target=target, prefixes=constant)

@@ -24,6 +24,7 @@ class Runs:
         store, start, machine, target: as in `Dispatcher`.
         say: called with the progress, a line at a time.
         on_record: called after every recorded run.
+        prefixes: whether a short run is the start of a longer one, so that the longer one has its result.
 
     Attributes:
         found: the evaluations by their keys.
@@ -38,8 +39,10 @@ class Runs:
         say: Say,
         on_record: Callable[[], None] = lambda: None,
         target: str = "torch",
+        prefixes: bool = False,
     ) -> None:
         self.store = store
+        self.prefixes = prefixes
         self.say = say
         self.on_record = on_record
         self.found: dict[Key, Evaluation] = {}
@@ -52,7 +55,7 @@ class Runs:
         Raises:
             NASError: five in a row failed.
         """
-        known = {run.key: e for run in runs if (e := self.store.evaluation(run.key)) and e.state == "complete"}
+        known = {run.key: e for run in runs if (e := self._known(run)) is not None}
         self.found |= known
         if known:
             self.say(f"{what}: {len(known)} of {len(runs)} runs are in the database already")
@@ -62,6 +65,15 @@ class Runs:
             self._dispatcher.cancel()
             self._dispatcher.release()
         self.say(f"{what}: {sum(run.key in self.found for run in runs)} of {len(runs)} runs done")
+
+    def _known(self, run: Run) -> Evaluation | None:
+        recorded = self.store.evaluation(run.key)
+        if recorded is not None and recorded.state == "complete":
+            return recorded
+        if not self.prefixes or run.keep_weights:
+            return None
+        longer = (e for e in self.store.longer_evaluations(run.key) if e.key.seed == run.key.seed)
+        return next((cut for e in longer if (cut := e.prefix(run.key.epochs)) is not None), None)
 
     def _train(self, todo: list[Run], total: int, what: str) -> None:
         dispatcher, count = self._dispatcher, len(todo)

@@ -9,12 +9,13 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.search.constraints import broken, excess
-from nas.search.notes import trial_note
-from nas.search.optuna_adapter import link_drawing, save_trial_note
+from nas.search.notes import longer_table, trial_note
+from nas.search.optuna_adapter import extend_trial_note, link_drawing, save_trial_note
 from nas.search.promotion import Promotion
 from nas.search.reporter import Reporter
 from nas.search.retention import Retention, Weighted
 from nas.storage.attributes import TrialAttributes, attributes
+from nas.storage.results import LongerTraining
 from nas.studies.certificate import measured_objective
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import Metrics
@@ -110,6 +111,12 @@ class Ledger:
         else:
             return False
         return True
+
+    def note_longer(self, digest: str, trainings: Sequence[LongerTraining]) -> None:
+        """Show the longer trainings of an architecture in its trial's note."""
+        number = self.seen.get(digest)
+        if number is not None and trainings:
+            extend_trial_note(self.study, number, "Trained longer", f"```\n{longer_table(trainings)}\n```\n")
 
     def report_infeasible(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> None:
         """Report a proposal that is not trained. TPE learns from its constraints."""

@@ -28,7 +28,7 @@ from nas.search.trial_run import TrialRun, find_recorded
 from nas.search.unseen import Unseen
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
-from nas.storage.results import drop_answer
+from nas.storage.results import drop_answer, longer_trainings
 from nas.studies.answer import Finalists
 from nas.studies.records import Evaluation, Measurement, Progress
 from nas.text import Say
@@ -314,6 +314,8 @@ class Loop:
             self.promotion.recorded(run, evaluation)
         if not isinstance(run, TrialRun):
             self.reporter.recorded(run, evaluation.measurement.metrics)
+            trial = self.setup.key(run.architecture)
+            self.ledger.note_longer(trial.digest, longer_trainings(self.store, trial))
             return
         running = len(self.dispatcher.running)
         self.ledger.report(run.trial, evaluation, running)

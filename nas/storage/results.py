@@ -18,8 +18,8 @@ from nas.storage.records import AttemptRecord, StudyRecord, StudyState
 from nas.storage.store import Store
 from nas.studies.answer import Answer
 from nas.studies.certificate import Certificate, best_certificate
-from nas.studies.metrics import Metrics, format_metric
-from nas.studies.records import Progress
+from nas.studies.metrics import Metrics, format_metric, metric_of
+from nas.studies.records import Key, Progress
 from nas.studies.spec import Objective
 from nas.text import table
 from nas.value import Value
@@ -142,8 +142,20 @@ class Result(Value):
         }
 
 
+class LongerTraining(Value):
+    """A longer training of a trial's neck: promoted, or in full with a fresh seed."""
+
+    epochs: int
+    seed: int
+    values: Metrics
+
+
 class TrialFacts(Value):
-    """All that is known of one trial. It has a `curve` once its training ended."""
+    """All that is known of one trial. It has a `curve` once its training ended.
+
+    Attributes:
+        longer: the longer trainings of its neck in this database, the shortest first.
+    """
 
     study: str
     trial: int
@@ -157,6 +169,7 @@ class TrialFacts(Value):
     duplicate_of: int | None
     error: str | None
     curve: tuple[Progress, ...]
+    longer: tuple[LongerTraining, ...] = ()
     attempts: tuple[AttemptRecord, ...]
 
 
@@ -265,8 +278,21 @@ def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
         duplicate_of=marks.duplicate_of,
         error=marks.error,
         curve=evaluation.curve if evaluation is not None else (),
+        longer=tuple(longer_trainings(store, bound.key)) if bound is not None else (),
         attempts=tuple(store.attempts(bound.key)) if bound is not None else (),
     )
+
+
+def longer_trainings(store: Store, key: Key) -> list[LongerTraining]:
+    """What longer trainings of a trial's neck reached, the costs left out: they are the trial's."""
+    return [
+        LongerTraining(
+            epochs=e.key.epochs,
+            seed=e.key.seed,
+            values={name: v for name, v in e.measurement.metrics.items() if metric_of(name).from_training},
+        )
+        for e in store.longer_evaluations(key)
+    ]
 
 
 def state_of(trial: FrozenTrial) -> TrialState:

@@ -181,6 +181,12 @@ class Store:
         """The evaluation without its weights: these are the artifact `weights` of `str(key)`."""
         return next(iter(evaluations.find(self._database, is_key(EVALUATION, key))), None)
 
+    def longer_evaluations(self, key: Key) -> list[Evaluation]:
+        """The complete evaluations of the same architecture and task with more epochs, the shortest first."""
+        same = (EVALUATION.c[name] == value for name, value in key.model_dump(exclude={"epochs", "seed"}).items())
+        found = evaluations.find(self._database, and_(*same, EVALUATION.c.epochs > key.epochs))
+        return sorted((e for e in found if e.state == "complete"), key=lambda e: (e.key.epochs, e.key.seed))
+
     def evaluations(self, task: str) -> list[Evaluation]:
         """All evaluations under a task's fingerprint, in the order they were recorded, without weights."""
         return evaluations.find(self._database, EVALUATION.c.task == task)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nas.necks.architecture import Architecture
-from nas.studies.metrics import Metrics
+from nas.studies.metrics import CONSTRAINED, Metrics
 from nas.value import Value
 
 EVALUATOR = 2
@@ -60,6 +60,27 @@ class Evaluation(Value):
     state: Literal["complete", "pruned"]
     measurement: Measurement
     curve: tuple[Progress, ...] = ()
+
+    def prefix(self, epochs: int) -> Evaluation | None:
+        """What a training of fewer epochs would have recorded, if that is known: its curve has scores there.
+
+        Holds where a short training is the start of a longer one: at a constant rate. A user's metrics of the model
+        are left out: they are measured at the end alone.
+        """
+        points = tuple(p.model_copy(update={"epochs": epochs}) for p in self.curve if p.epoch <= epochs)
+        if not points or points[-1].epoch != epochs or not points[-1].metrics.keys() - {"loss"}:
+            return None
+        last = points[-1]
+        costs = {name: value for name, value in self.measurement.metrics.items() if name in CONSTRAINED}
+        metrics = costs | {name: value for name, value in last.metrics.items() if name != "loss"}
+        update = {"metrics": metrics | {"seconds": last.seconds}, "seconds": last.seconds, "weights": None, "files": {}}
+        return Evaluation(
+            key=self.key.model_copy(update={"epochs": epochs}),
+            architecture=self.architecture,
+            state="complete",
+            measurement=self.measurement.model_copy(update=update),
+            curve=points,
+        )
 
 
 class Job(Value):

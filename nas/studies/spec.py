@@ -150,18 +150,23 @@ class StudySpec(Value):
     def _not_continued(self) -> Iterator[Fault]:
         """Why no training of the task can go on to the full one, where the study asks for that."""
         full, task = self.full_task, self.task
-        for key in ("promotion", "finalists"):
-            if getattr(self, key) == "none":
-                continue
+        asked = [key for key in ("promotion", "finalists") if getattr(self, key) != "none"]
+        if asked and full.epochs < task.epochs:
+            way = f"or set {' and '.join(asked)} to none"
+            yield Fault("full.epochs", f"should be at least task.epochs, {task.epochs}, not {full.epochs}; {way}")
+            return
+        for key in asked:
             apart = [k for k in TaskSpec.model_fields if k != "epochs" and getattr(full, k) != getattr(task, k)]
             if not any(metric_of(o.metric).from_training and o.metric != "seconds" for o in self.objectives):
                 yield Fault(key, "needs an objective that training decides, such as ap")
             if apart:
-                yield Fault(key, f"needs a full training that differs in epochs alone, not in {', '.join(apart)}")
+                differs = f"needs a full training that differs in epochs alone, not in {', '.join(apart)}"
+                yield Fault(key, f"{differs}; or set it to none")
         if self.promotion == "none":
             return
         if task.schedule != "constant":
-            yield Fault("promotion", "needs task.schedule: constant, under which a long training begins as a short one")
+            begins = "under which a long training begins as a short one"
+            yield Fault("promotion", f"needs task.schedule: constant, {begins}; or set it to none")
         lengths = self.milestones
         rising = all(a < b for a, b in pairwise(lengths))
         if not rising or lengths[0] != task.epochs or lengths[-1] != full.epochs:

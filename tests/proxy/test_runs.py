@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,29 @@ def test_a_lost_worker_costs_an_attempt(store: Store) -> None:
     assert runs.failed == {}
     assert log[-1].attempt == 2
     assert [(a.state, a.error) for a in store.attempts(key(8))] == [("lost", "its worker died"), ("complete", None)]
+
+
+@pytest.mark.parametrize("prefixes", [True, False], ids=["constant rate", "falling rate"])
+def test_a_longer_run_has_the_result_of_a_shorter_one(store: Store, prefixes: bool) -> None:
+    log: list[Job] = []
+    with LocalExecutor(told(log), None) as executor:
+        runs = Runs(store, lambda: executor, "here", lambda line: None, prefixes=prefixes)
+        runs.complete([run(8)], "full training")
+        short = replace(run(8), key=key(8).model_copy(update={"epochs": 1}))
+        runs.complete([short], "proxy")
+    assert len(log) == (1 if prefixes else 2)
+    if prefixes:
+        found = runs.found[short.key]
+        assert found.key == short.key
+        assert (found.measurement.metrics["ap"], found.measurement.seconds) == (0.1, 1)
+        assert found.measurement.metrics["latency_ms"] == 7.0
+        assert [(p.epoch, p.epochs) for p in found.curve] == [(1, 1)]
+
+
+def test_a_run_that_keeps_its_weights_is_trained(store: Store) -> None:
+    log: list[Job] = []
+    with LocalExecutor(told(log), None) as executor:
+        runs = Runs(store, lambda: executor, "here", lambda line: None, prefixes=True)
+        runs.complete([run(8)], "full training")
+        runs.complete([replace(run(8, weights=True), key=key(8).model_copy(update={"epochs": 1}))], "proxy")
+    assert [job.epochs for job in log] == [2, 1]

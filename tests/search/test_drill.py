@@ -17,7 +17,7 @@ from nas.errors import StoreError
 from nas.storage import open_store
 
 WORDS = [
-    "launch", "quickstart", "--workers", "2", "--json",
+    "launch", "quickstart", "--workers", "2", "--json", "--set", "promotion=none", "--set", "finalists=none",
     "--set", "task.data.train=32", "--set", "task.data.val=16", "--set", "task.image_size=64", "--set", "task.epochs=6",
     "--set", "space.width=16", "--set", "baselines=[fpn, bifpn]",
 ]  # fmt: skip

@@ -16,7 +16,15 @@ from sqlalchemy import event
 from nas.necks.architecture import Architecture
 from nas.necks.topologies import bifpn
 from nas.search.notes import trial_note
-from nas.search.optuna_adapter import link_drawing, quiet, requeue, resume, save_study_note, save_trial_note
+from nas.search.optuna_adapter import (
+    extend_trial_note,
+    link_drawing,
+    quiet,
+    requeue,
+    resume,
+    save_study_note,
+    save_trial_note,
+)
 from nas.storage import open_store
 
 
@@ -89,6 +97,19 @@ def test_a_note_of_a_trial_costs_the_same_however_many_there_are(study: optuna.S
     assert costs == [costs[0]] * 3
     reads = [s for s in statements if s.startswith("SELECT") and "study_system_attributes" in s]
     assert all('"key" = ?' in s for s in reads), reads
+
+
+def test_a_section_of_a_trials_note_is_replaced_unless_somebody_edited_the_note(study: optuna.Study) -> None:
+    trial = study.ask()
+    extend_trial_note(study, trial.number, "Later", "nothing is extended")
+    assert read(study, 0) == ""
+    save_trial_note(study, trial, "the note\n")
+    extend_trial_note(study, trial.number, "Later", "first")
+    extend_trial_note(study, trial.number, "Later", "second")
+    assert read(study, 0) == "the note\n\n### Later\n\nsecond"
+    save_note(trial, "mine")
+    extend_trial_note(study, trial.number, "Later", "third")
+    assert read(study, 0) == "mine"
 
 
 def test_a_studys_note_is_replaced_unless_somebody_edited_it(study: optuna.Study) -> None:

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
 from nas.models.cost import static_costs
 from nas.search import launch
 from nas.search.finalists import FINAL_SEED
+from nas.search.notes import longer_table
 from nas.storage import Store, open_store
+from nas.storage.results import trial_facts
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from nas.tasks.data import Dataset
@@ -155,6 +158,20 @@ def test_finalists_are_trained_with_fresh_seeds_and_answer(search: Callable[...,
     assert answer.epochs.spent > trained
     assert answer.sentence in str(result)
     assert result.to_json()["answer"]["verdict"] == answer.verdict
+
+
+def test_a_trial_shows_its_longer_trainings(search: Callable[..., Any], tmp_path: Path) -> None:
+    winner = search(budget={"trials": 8}).answer.winner
+    with open_store(searches.url(tmp_path), create=False) as store:
+        facts = trial_facts(store, "small", winner.trial)
+        trainings = [(t.epochs, t.seed) for t in facts.longer]
+        assert trainings[0] == (6, 0)
+        assert trainings[-2:] == [(24, FINAL_SEED), (24, FINAL_SEED + 1)]
+        assert tuple(t.values["ap"] for t in facts.longer[-2:]) == winner.scores
+        assert "params" not in facts.longer[0].values
+        study = optuna.load_study(study_name="small", storage=store.optuna)
+        notes = study._storage.get_study_system_attrs(study._study_id).values()
+    assert any(longer_table(facts.longer) in str(note) for note in notes), "the dashboard shows them too"
 
 
 def test_images_for_tests_judge_where_all_finalists_have_a_score_on_them(

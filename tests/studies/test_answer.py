@@ -109,6 +109,7 @@ TASK: dict[str, Any] = {"kind": "detection", "data": {"kind": "digits"}, "epochs
             {"finalists": {}, "full": {"image_size": 320}},
             "finalists: needs a full training that differs in epochs alone",
         ),
+        ({"promotion": "auto", "full": {"epochs": 3}}, "full.epochs: should be at least task.epochs, 4, not 3; or set"),
         ({"promotion": "auto", "task": TASK | {"schedule": "one_cycle"}}, "promotion: needs task.schedule: constant"),
         ({"finalists": {}, "objectives": ["params"]}, "finalists: needs an objective that training decides"),
     ],
