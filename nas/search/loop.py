@@ -314,8 +314,8 @@ class Loop:
             self.promotion.recorded(run, evaluation)
         if not isinstance(run, TrialRun):
             self.reporter.recorded(run, evaluation.measurement.metrics)
-            trial = self.setup.key(run.architecture)
-            self.ledger.note_longer(trial.digest, longer_trainings(self.store, trial))
+            key = self.setup.key(run.architecture)
+            self.ledger.note_longer(key.digest, longer_trainings(self.store, key))
             return
         running = len(self.dispatcher.running)
         self.ledger.report(run.trial, evaluation, running)

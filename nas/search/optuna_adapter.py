@@ -84,7 +84,8 @@ def _save_note(study: optuna.Study, prefix: str, body: str) -> None:
 def _system_attribute(study: optuna.Study, key: str) -> Any:
     """One attribute of a study. Optuna's own call reads all, and the notes of all trials are among them."""
     query = text("SELECT value_json FROM study_system_attributes WHERE study_id = :study AND key = :key")
-    with study._storage._backend.engine.connect() as connection:
+    storage: Any = study._storage  # Optuna's cache in front of its database
+    with storage._backend.engine.connect() as connection:
         found = connection.execute(query, {"study": study._study_id, "key": key}).scalar()
     return json.loads(found) if found is not None else None
 
