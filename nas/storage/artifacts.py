@@ -39,8 +39,7 @@ class Artifacts:
             StoreError: there is no folder to write to, or it cannot be written.
         """
         before = self.find(owner, kind)
-        with self._database.write() as connection:
-            self.put_within(connection, owner, kind, data)
+        self._database.transaction(lambda connection: self.put_within(connection, owner, kind, data))
         if before is not None:
             self._sweep(before)
 
@@ -80,17 +79,20 @@ class Artifacts:
 
     def drop(self, owner: str, kind: str) -> None:
         """Delete an artifact, if there is one, and its file unless another artifact has the same bytes."""
-        with self._database.write() as connection:
-            row = connection.execute(delete(ARTIFACT).where(_is(owner, kind)).returning(ARTIFACT)).first()
+        row = self.find(owner, kind)
+        self._database.transaction(lambda connection: connection.execute(delete(ARTIFACT).where(_is(owner, kind))))
         if row is not None:
             self._sweep(row)
 
     def _sweep(self, row: Any) -> None:
         """Delete the file of a former row if no row names it. The transaction keeps others from writing such a row."""
         same = and_(ARTIFACT.c.sha256 == row.sha256, ARTIFACT.c.folder.is_not_distinct_from(row.folder))
-        with self._database.write() as connection:
+
+        def sweep(connection: Connection) -> None:
             if connection.execute(select(ARTIFACT.c.owner).where(same)).first() is None:
                 self._path(row.folder, row.sha256).unlink(missing_ok=True)
+
+        self._database.transaction(sweep)
 
     def _path(self, folder: str | None, digest: str) -> Path:
         if folder is not None:
