@@ -193,7 +193,7 @@ def _share(store: Store, setup: Setup) -> None:
     # The next launch asks for those of the task, an export for those of an evaluation.
     for owner in {setup.task.fingerprint, setup.fingerprint}:
         for kind, data in setup.task.shared().items():
-            if not store.has_artifact(f"task/{owner}", kind):
+            if not store.has_sound_artifact(f"task/{owner}", kind):
                 store.put_artifact(f"task/{owner}", kind, data)
 
 

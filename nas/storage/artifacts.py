@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
-from nas.errors import StoreError
+from nas.errors import StoreError, StoreFailed
 from nas.files import write_whole
 from nas.storage.address import plain_path
 from nas.storage.database import Database, insert
@@ -36,7 +36,8 @@ class Artifacts:
         """Write `data` in place of an earlier artifact of that owner and kind.
 
         Raises:
-            StoreError: there is no folder to write to, or it cannot be written.
+            StoreError: there is no folder to write to.
+            StoreFailed: it cannot be written, full perhaps. Nothing is left of what was written.
         """
         before = self.find(owner, kind)
         self._database.transaction(lambda connection: self.put_within(connection, owner, kind, data))
@@ -61,10 +62,19 @@ class Artifacts:
             StoreError: the file is missing or damaged.
         """
         row = self.find(owner, kind)
-        if row is None:
-            return None
+        return None if row is None else self._content(row)
+
+    def damage(self, owner: str, kind: str) -> str | None:
+        """What is wrong with the file of an artifact; None if nothing is, or there is no such artifact."""
+        try:
+            self.get(owner, kind)
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _content(self, row: Any) -> bytes:
         path = self._path(row.folder, row.sha256)
-        what = f"the {kind} of {owner} ({path})"
+        what = f"the {row.kind} of {row.owner} ({path})"
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -125,4 +135,4 @@ def _write(path: Path, data: bytes) -> None:
     try:
         write_whole(path, lambda file: file.write(data), mark=f".{uuid4().hex}")
     except OSError as error:
-        raise StoreError(f"{path.parent} cannot be written: {error.strerror}") from error
+        raise StoreFailed(f"{path.parent} cannot be written: {error.strerror}; what is finished is kept") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -59,6 +60,7 @@ class Database:
         file: its file if it is SQLite.
         create: whether its tables may be made.
         has_tables: whether it has our tables. Without them (with only Optuna's, say) it reads as empty.
+        say: called with what a user should know of it.
         patience: waits while it is away.
         fence: keeps a driver that lost its lease from writing.
     """
@@ -69,7 +71,8 @@ class Database:
         self.file = address.file
         self.engine = engine
         self.create = create
-        self.patience, self.fence = Patience(address, say), Fence()
+        self.say = say or _to_stderr
+        self.patience, self.fence = Patience(address, self.say), Fence()
         self.patience.watch(engine)
         self.fence.watch(engine)
         with self.reported():
@@ -174,7 +177,7 @@ class Database:
 def open_database(url: str, *, create: bool, say: Say | None = None) -> Database:
     """Open the database, and make our tables if `create`. Otherwise nothing is written, and a missing file not made.
 
-    `say` is called with a line whenever the database is waited for; by default it is printed on stderr.
+    `say` is called with what a user should know of it, such as that it is waited for; by default it prints on stderr.
 
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
@@ -234,6 +237,10 @@ def engine_options(address: Address, create: bool) -> dict[str, Any]:
     # A reader keeps no connection: on a read-only mount it would not see what changes in the file.
     pool = QueuePool if create else NullPool
     return {"creator": partial(sqlite.connect, address.file, create=create), "poolclass": pool}
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _as_json(value: object) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -47,9 +46,9 @@ class Patience:
     that it still wants to write.
     """
 
-    def __init__(self, address: Address, say: Say | None = None) -> None:
+    def __init__(self, address: Address, say: Say) -> None:
         self._address = address
-        self._say = say or _to_stderr
+        self._say = say
         self._reached = False
         self._spent = False
 
@@ -148,7 +147,3 @@ def patience_seconds() -> float:
     if not 0 <= seconds < math.inf:
         raise UserError(f"{VARIABLE}: {text!r} is no number of seconds, such as 300; 0 does not wait")
     return seconds
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

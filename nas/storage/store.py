@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from sqlalchemy import Connection, and_, func, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from nas.errors import MissingDatabase, SpecError, StoreError
+from nas.errors import StoreError
 from nas.necks.architecture import Architecture
-from nas.storage import evaluations
+from nas.storage import certificates, evaluations
 from nas.storage.artifacts import Artifacts, artifacts_folder
-from nas.storage.database import Database, check_database, insert, open_database
+from nas.storage.database import Database, insert, open_database
 from nas.storage.evaluations import is_key, keep_architecture, row_key
 from nas.storage.lease import Lease, acquire, check_free, is_live
 from nas.storage.patience import Once
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState, TrialRecord
-from nas.storage.tables import ARCHITECTURE, ATTEMPT, CERTIFICATE, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
+from nas.storage.tables import ARCHITECTURE, ATTEMPT, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
 from nas.studies.certificate import Certificate
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec
@@ -41,26 +41,6 @@ def open_store(url: str, *, create: bool, artifacts: Path | None = None, say: Sa
     """
     folder = artifacts_folder(artifacts)
     return Store(open_database(url, create=create, say=say), folder)
-
-
-def check_writable(url: str, artifacts: Path | None = None) -> None:
-    """Check, without writing, that studies could be kept in a database, and their weights in a folder.
-
-    Raises:
-        StoreError: they could not.
-    """
-    artifacts_folder(artifacts)
-    check_database(url, create=True)
-
-
-def known_study(url: str, name: str | None, say: Say | None = None) -> tuple[StudyRecord | None, bytes | None]:
-    """The study of that name and the backbone that its trials share, if the database is there and has them."""
-    try:
-        with open_store(url, create=False, say=say) as store:
-            known = store.study(name) if name is not None else None
-            return known, None if known is None else store.get_artifact(f"task/{known.task}", "backbone")
-    except MissingDatabase:
-        return None, None
 
 
 class Store:
@@ -259,23 +239,14 @@ class Store:
 
         `task` is the fingerprint that its task has here, if the certificate was made elsewhere.
         """
-        proxy = certificate.proxy
-        values = {"task": task or proxy.fingerprint, "epochs": proxy.task.epochs, "made": datetime.now(UTC)}
-        row = Once(CERTIFICATE, values | {"data": certificate.model_dump(mode="json")}, tuple(values))
-        self._database.transaction(row.insert)
+        certificates.keep(self._database, certificate, task)
 
     def certificates(self, task: str, epochs: int) -> list[Certificate]:
         """All certificates of that proxy, oldest first; `nas.studies.certificate.best_certificate` chooses among them.
 
         Those that another version wrote in an unknown form are left out.
         """
-        where = and_(CERTIFICATE.c.task == task, CERTIFICATE.c.epochs == epochs)
-        rows = self._database.read(select(CERTIFICATE.c.data).where(where).order_by(CERTIFICATE.c.id))
-        found = []
-        for row in rows:
-            with suppress(SpecError):
-                found.append(Certificate.parse(row.data))
-        return found
+        return certificates.find(self._database, task, epochs)
 
     # Latency
 
@@ -318,6 +289,19 @@ class Store:
 
     def has_artifact(self, owner: str, kind: str) -> bool:
         return self._artifacts.find(owner, kind) is not None
+
+    def damage(self, owner: str, kind: str) -> str | None:
+        """What is wrong with the file of an artifact, by its hash; None if nothing is, or there is no such artifact."""
+        return self._artifacts.damage(owner, kind)
+
+    def has_sound_artifact(self, owner: str, kind: str) -> bool:
+        """Whether there is such an artifact with its file. One that is damaged is reported and dropped."""
+        damage = self.damage(owner, kind)
+        if damage is None:
+            return self.has_artifact(owner, kind)
+        self._database.say(f"{damage}; it will be made again")
+        self.drop_artifact(owner, kind)
+        return False
 
     def artifact_size(self, owner: str, kind: str) -> int:
         """Bytes of the artifact, 0 if there is none."""

@@ -307,7 +307,7 @@ def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sqlite_is_never_away(tmp_path: Path) -> None:
-    patience = Patience(Address.parse(f"sqlite:///{tmp_path}/nas.db"))
+    patience = Patience(Address.parse(f"sqlite:///{tmp_path}/nas.db"), print)
 
     def work() -> None:
         raise exc.OperationalError(None, None, Exception("unable to open database file"))
