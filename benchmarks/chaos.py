@@ -92,12 +92,14 @@ def drill(
     names = [name for name, fault in FAULTS.items() if fault.possible(world)]
     if args.kinds:
         names = [name for name in names if name in args.kinds.split(",")]
+    due: list[str] = []
     try:
         driver = started(world)
         for number in range(count):
             if driver.ended:
                 driver = started(world)
-            kind = random.choice(names)
+            due = due or random.sample(names, len(names))  # each kind once before any comes twice
+            kind = due.pop()
             time.sleep(random.uniform(0, 4))
             say(f"{number + 1} of {count} on {'PostgreSQL' if server else 'SQLite'}: {kind}")
             counts[kind] += 1

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 
 from chaos_drill.world import STUDY, Driver, World
 
 from nas.models.measurement_lock import MeasurementLock
-from nas.storage.results import result
+from nas.storage.results import result, study_record
+from nas.studies.task import TaskSpec
 from nas.tasks import prepare
 from nas.tasks.weights import load_state, unpacked
 
@@ -29,8 +29,11 @@ def look_at_end(world: World, driver: Driver, fault: str, endings: tuple[int, ..
     if driver.status not in endings:
         world.violations.append(f"{fault}: the launch ended with {driver.status}: {driver.stderr[-600:]}")
     traceback(world, driver, fault)
-    if driver.status == 130 and "stopped at once" not in driver.stderr and (running := world.states("RUNNING")):
-        world.violations.append(f"{fault}: {running} trials are RUNNING after the launch was interrupted")
+    if driver.status == 130 and "stopped at once" not in driver.stderr:
+        if running := world.states("RUNNING"):
+            world.violations.append(f"{fault}: {running} trials are RUNNING after the launch was interrupted")
+        if "the same `nas launch` resumes here" not in driver.stderr:
+            world.violations.append(f"{fault}: the launch does not say how to go on: {driver.stderr[-600:]}")
 
 
 def traceback(world: World, driver: Driver, fault: str) -> None:
@@ -59,7 +62,7 @@ def judge(world: World, trials: int) -> None:
             say(f"numbers are missing: {[trial.number for trial in frozen]}")
         if missing := {t.number for t in frozen if t.state.name == "COMPLETE"} - {t.number for t in bound}:
             say(f"trials {missing} are complete in Optuna and unknown to us")
-        task = prepare(result_task(world), lambda line: None).filled(lambda line: None)
+        task = prepare(_task(world), lambda line: None).filled(lambda line: None)
         for key in {trial.key for trial in bound}:
             evaluation = store.evaluation(key)
             ended = [attempt.state for attempt in store.attempts(key)]
@@ -85,10 +88,6 @@ def judge(world: World, trials: int) -> None:
             say(f"{file} is not what was written")
 
 
-def result_task(world: World):
+def _task(world: World) -> TaskSpec:
     with world.store() as store:
-        return store.study(STUDY).spec.task  # type: ignore[union-attr]
-
-
-def leftovers(folder: Path) -> int:
-    return sum(path.name.startswith(".") for path in folder.iterdir()) if folder.exists() else 0
+        return study_record(store, STUDY).spec.task
