@@ -42,8 +42,8 @@ class DatabaseAway(StoreFailed):
 class Patience:
     """Waits for one database, with growing pauses and a line each.
 
-    Once the patience is used up, the next calls try only once: a launch that ends does not wait again for each thing
-    that it still wants to write.
+    Once the patience is used up, or a wait was interrupted, the next calls try only once: a launch that ends does not
+    wait again for each thing that it still wants to write.
     """
 
     def __init__(self, address: Address, say: Say) -> None:
@@ -69,10 +69,11 @@ class Patience:
                     raise
                 left = limit - (time.monotonic() - began) if not self._spent else 0.0
                 if left <= 0:
+                    waiting = "" if self._spent else f"; it was waited for {duration(limit)} ({VARIABLE})"
                     self._spent = True
                     raise StoreFailed(
-                        f"{reason}; it was waited for {duration(limit)} ({VARIABLE}). What is finished is kept: the "
-                        "same command goes on once the database is back"
+                        f"{reason}{waiting}. What is finished is kept: the same command goes on once the database is "
+                        "back"
                     ) from error
             else:
                 self._reached, self._spent = True, False
@@ -81,8 +82,15 @@ class Patience:
                 return value
             waited, pause = True, min(pause, left)
             self._say(f"{reason}; trying again in {pause:.1f} s, for up to {duration(math.ceil(left))}")
-            time.sleep(pause)
+            self._pause(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _pause(self, seconds: float) -> None:
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            self._spent = True  # what is still to be written on the way out is tried once
+            raise
 
     def watch(self, engine: Engine) -> None:
         """Raise DatabaseAway in place of SQLAlchemy's error, which Optuna would take for a mistake or try again."""

@@ -306,6 +306,24 @@ def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(said) == len(pauses)
 
 
+def test_an_interrupted_wait_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    patience = Patience(Address.parse("postgresql+psycopg://me:secret@host/db"), said.append)
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        raise exc.OperationalError(None, None, Exception("connection refused"))
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        patience.run(work)
+    with pytest.raises(StoreFailed, match=r"connection refused\. What is finished is kept"):
+        patience.run(work)
+    assert len(said) == 1
+
+
 def test_sqlite_is_never_away(tmp_path: Path) -> None:
     patience = Patience(Address.parse(f"sqlite:///{tmp_path}/nas.db"), print)
 
