@@ -28,7 +28,7 @@ WORDS = [
 ]  # fmt: skip
 """The embedded digits, real training, a few seconds a trial."""
 
-DISK_MEGABYTES = 64
+DISK_MEGABYTES = 256
 ENDLESS = 10_000
 PATIENCE_SECONDS = 60
 
