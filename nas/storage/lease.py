@@ -55,8 +55,7 @@ class Lease:
             LeaseLost: another launch has taken the study over.
         """
         now = awake_clock()
-        if not self._write(state="running"):
-            raise LeaseLost(lost(self.study))
+        self._write(state="running")
         self._database.fence.renew(self._launch, self.study, now)
 
     def close(self, state: Ending) -> None:
@@ -67,18 +66,23 @@ class Lease:
             self._write(state=state)
             self._open = False
 
-    def _write(self, state: str) -> bool:
-        """Write the launch's row, and delete the lease at the end. Returns whether the launch still held it."""
+    def _write(self, state: str) -> None:
+        """Write the launch's row if it still holds the lease, and delete the lease at the end.
+
+        Raises:
+            LeaseLost: it does not, and would go on. Nothing of the transaction is kept.
+        """
         ours = update(LAUNCH).where(LAUNCH.c.id == self._launch, LAUNCH.c.state == "running")
         facts = {"seconds": time.monotonic() - self._begun, "state": state}
 
-        def write(connection: Connection) -> bool:
+        def write(connection: Connection) -> None:
             written = connection.execute(ours.values(**facts, heartbeat=clock(connection)))
             if state != "running":
                 connection.execute(delete(LEASE).where(LEASE.c.launch == self._launch))
-            return written.rowcount == 1
+            elif written.rowcount != 1:
+                raise LeaseLost(lost(self.study))
 
-        return self._database.transaction(write)
+        self._database.transaction(write)
 
     def __enter__(self) -> Self:
         return self
