@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint docs bench browser
+.PHONY: help quickstart test lint docs bench browser postgres
 
 help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -13,7 +13,7 @@ quickstart: .venv/.ready ## search on embedded data, then export the winner (6 m
 	$(BIN)/nas show quickstart --storage sqlite:///quickstart.db
 	$(BIN)/nas export quickstart --storage sqlite:///quickstart.db -o exports/quickstart
 
-test: lint docs browser ## lint, docs, then all tests
+test: lint docs browser postgres ## lint, docs, then all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/.ready-test ## ruff, mypy --strict and the floors
@@ -32,6 +32,11 @@ browser: # Debian's chromium, where it is missing and may be installed; elsewher
 	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null; } || \
 		echo "chromium could not be installed: the browser tests will skip"
+
+postgres: # Debian's PostgreSQL, likewise; the tests start a server of their own
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends postgresql >/dev/null; } || \
+		echo "PostgreSQL could not be installed: its tests will skip"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

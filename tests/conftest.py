@@ -14,6 +14,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.postgres import _template, postgres, postgres_url  # noqa: F401  (fixtures of all tests)
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -24,10 +26,11 @@ settings.load_profile("nas")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What runs where, on several cores (`-n`): a file's tests together, for they share fixtures; Ray's all together,
-    for a joined cluster is found through the machine.
+    for a joined cluster is found through the machine; PostgreSQL's all together, for they share a server.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if item.get_closest_marker("ray") else str(item.path)))
+        group = next((name for name in ("ray", "postgres") if item.get_closest_marker(name)), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 TEST_DATA = Path(os.environ.get("NAS_TEST_DATA", Path(__file__).parents[2] / "shared"))

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from nas.cli.output import INTERRUPTED
 from nas.cli.parser import VERBS, build_parser
 from nas.errors import NASError
 
 __all__ = ["VERBS", "build_parser", "main"]
-
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from nas.cli.interruption import second_interrupt_stops
 from nas.cli.launch import STATUS
 from nas.cli.output import say, show
 from nas.cli.studies import study_to_train
@@ -20,6 +21,7 @@ def run(args: argparse.Namespace) -> int:
         show(args, planned.to_dict(), planned.lines())
         return 0
     where = {"storage": args.storage, "artifacts": args.artifacts}
-    result = confirm(file, top=args.top, seeds=args.seeds, say=say, **where)
+    with second_interrupt_stops():
+        result = confirm(file, top=args.top, seeds=args.seeds, say=say, **where)
     show(args, result.to_json(), result_lines(result))
     return STATUS[result.state]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from nas.cli.output import say, show
+from nas.cli.interruption import second_interrupt_stops
+from nas.cli.output import INTERRUPTED, say, show
 from nas.cli.studies import study_to_train
 
-STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": 130}
+STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": INTERRUPTED}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -20,6 +21,7 @@ def run(args: argparse.Namespace) -> int:
         planned = plan(file, args.storage, say)
         show(args, planned.to_dict(), planned.lines())
         return 0
-    result = launch(file, storage=args.storage, artifacts=args.artifacts, say=say)
+    with second_interrupt_stops():
+        result = launch(file, storage=args.storage, artifacts=args.artifacts, say=say)
     show(args, result.to_json(), result_lines(result))
     return STATUS[result.state]

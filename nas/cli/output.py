@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+INTERRUPTED = 130
+"""Exit status of a verb that Ctrl-C or SIGTERM ended."""
+
 
 def show(args: argparse.Namespace, data: dict[str, Any], lines: Iterable[str]) -> None:
     """Print facts: with --json the data, otherwise the lines."""

@@ -88,7 +88,7 @@ class Executor(ABC):
         Each attempt gives its Progress in order, then exactly one Measurement or Failure, which frees its slot.
 
         Raises:
-            NASError: no worker can start.
+            NASError: no worker can start, or what runs the workers ended.
         """
 
     @abstractmethod

@@ -24,7 +24,7 @@ import ray
 import ray._private.state
 import ray._private.worker
 
-from nas.errors import UserError
+from nas.errors import NASError, UserError
 from nas.studies.spec import Workers, available_cpus
 
 _MARGIN = 2**30
@@ -88,6 +88,22 @@ class Cluster:
                     "fewer"
                 )
         return room if workers.count == "auto" else workers.count
+
+    def check(self) -> None:
+        """Check that a cluster of our own still has the processes that it cannot do without.
+
+        Raises:
+            NASError: one of them ended. Ray itself would wait for it for a minute, and then abort this process.
+        """
+        node = ray._private.worker._global_node
+        if self._shared or node is None:
+            return
+        ended = [name for name, _ in node.dead_processes() if name in ("gcs_server", "raylet")]
+        if ended:
+            raise NASError(
+                f"Ray's {ended[0]} ended: killed, crashed or out of memory. What is finished is kept: the same command "
+                "starts a new cluster"
+            )
 
     def close(self) -> None:
         self._cleanup.close()

@@ -105,6 +105,7 @@ class RayExecutor(Executor):
         self._start_waiting()
 
     def events(self, timeout: float) -> list[Event]:
+        self._cluster.check()
         streams = {slot.stream: slot for slot in self._busy.values()}
         events: list[Event] = []
         if streams:

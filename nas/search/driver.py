@@ -112,7 +112,7 @@ def confirm(
         UserError: there is no such study, or its search has not ended.
     """
     request = requested(study)
-    known, _ = known_study(storage, request.spec.name)
+    known, _ = known_study(storage, request.spec.name, say)
     if known is None:
         raise UserError(f"there is no study {request.spec.name!r} in the database to confirm: launch it first")
     trials = request.spec.budget.trials
@@ -143,7 +143,7 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         workers(setup.spec, setup.task, say, validates) as executor,
-        open_store(storage, create=True, artifacts=artifacts) as store,
+        open_store(storage, create=True, artifacts=artifacts, say=say) as store,
         store.reported(),
         _lease(store, name, setup, known, request.file.text) as lease,
     ):
@@ -159,9 +159,9 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
 def _checked(request: Request, storage: str, say: Say) -> tuple[StudyRecord | None, Setup]:
     """The study's record in the database, if it has one, and all that a launch of it needs."""
     spec = request.spec
-    known, backbone = known_study(storage, spec.name)
+    known, backbone = known_study(storage, spec.name, say)
     if known is not None:
-        with open_store(storage, create=False) as store:
+        with open_store(storage, create=False, say=say) as store:
             store.check_free(known.name)
         spec = with_first_objectives(known, spec, say)
         check_spec(known, spec)
@@ -193,7 +193,7 @@ def _share(store: Store, setup: Setup) -> None:
     # The next launch asks for those of the task, an export for those of an evaluation.
     for owner in {setup.task.fingerprint, setup.fingerprint}:
         for kind, data in setup.task.shared().items():
-            if not store.has_artifact(f"task/{owner}", kind):
+            if not store.has_sound_artifact(f"task/{owner}", kind):
                 store.put_artifact(f"task/{owner}", kind, data)
 
 

@@ -138,6 +138,8 @@ class Loop:
         self._requeue()
         self.promotion.recover()
         self.retention.tidy()
+        for number, damage in self.retention.damaged():
+            self.reporter.say(f"trial {number} cannot be exported: {damage}")
 
     def _release(self) -> None:
         """End the runs under way. Their trials wait, with their parameters, for the next launch."""

@@ -14,6 +14,9 @@ from nas.studies.metrics import Metrics
 from nas.studies.records import Key
 from nas.studies.spec import StudySpec
 
+_READ = 16
+"""How many weight files are read at the start of a launch that keeps them all."""
+
 
 class Weighted(NamedTuple):
     """A complete trial with recorded weights; `values` has every metric, the objectives among them."""
@@ -53,6 +56,12 @@ class Retention:
         for key in gone:
             if self.store.has_artifact(str(key), "weights") and self.store.studies_of(key) == (self.study,):
                 self.store.drop_artifact(str(key), "weights")
+
+    def damaged(self) -> list[tuple[int, str]]:
+        """The kept trials whose weights are no longer what was written, and why; of `keep: all` the best are read."""
+        kept = self.known.keys() if self.spec.keep != "all" else self._best(_READ)
+        found = [(self.known[key].trial, self.store.damage(str(key), "weights")) for key in kept]
+        return sorted((number, damage) for number, damage in found if damage is not None)
 
     def _best(self, count: int) -> set[Key]:
         feasible = sorted((t for t in self.known.values() if t.feasible), key=lambda t: t.trial)

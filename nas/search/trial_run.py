@@ -45,7 +45,7 @@ def find_recorded(store: Store, setup: Setup, key: Key, baseline: str | None) ->
         return None
     measurement = evaluation.measurement
     ours = measurement.details.get("pruned_by") == setup.spec.name and baseline is None
-    if not (store.has_artifact(str(key), "weights") if evaluation.state == "complete" else ours):
+    if not (store.has_sound_artifact(str(key), "weights") if evaluation.state == "complete" else ours):
         return None
     metrics, needed = measurement.metrics, setup.spec.metrics_needed
     if not needed <= metrics.keys():

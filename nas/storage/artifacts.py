@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
-from nas.errors import StoreError
+from nas.errors import StoreError, StoreFailed
 from nas.files import write_whole
 from nas.storage.address import plain_path
 from nas.storage.database import Database, insert
@@ -36,11 +36,11 @@ class Artifacts:
         """Write `data` in place of an earlier artifact of that owner and kind.
 
         Raises:
-            StoreError: there is no folder to write to, or it cannot be written.
+            StoreError: there is no folder to write to.
+            StoreFailed: it cannot be written, full perhaps. Nothing is left of what was written.
         """
         before = self.find(owner, kind)
-        with self._database.write() as connection:
-            self.put_within(connection, owner, kind, data)
+        self._database.transaction(lambda connection: self.put_within(connection, owner, kind, data))
         if before is not None:
             self._sweep(before)
 
@@ -62,10 +62,19 @@ class Artifacts:
             StoreError: the file is missing or damaged.
         """
         row = self.find(owner, kind)
-        if row is None:
-            return None
+        return None if row is None else self._content(row)
+
+    def damage(self, owner: str, kind: str) -> str | None:
+        """What is wrong with the file of an artifact; None if nothing is, or there is no such artifact."""
+        try:
+            self.get(owner, kind)
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _content(self, row: Any) -> bytes:
         path = self._path(row.folder, row.sha256)
-        what = f"the {kind} of {owner} ({path})"
+        what = f"the {row.kind} of {row.owner} ({path})"
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -80,17 +89,20 @@ class Artifacts:
 
     def drop(self, owner: str, kind: str) -> None:
         """Delete an artifact, if there is one, and its file unless another artifact has the same bytes."""
-        with self._database.write() as connection:
-            row = connection.execute(delete(ARTIFACT).where(_is(owner, kind)).returning(ARTIFACT)).first()
+        row = self.find(owner, kind)
+        self._database.transaction(lambda connection: connection.execute(delete(ARTIFACT).where(_is(owner, kind))))
         if row is not None:
             self._sweep(row)
 
     def _sweep(self, row: Any) -> None:
         """Delete the file of a former row if no row names it. The transaction keeps others from writing such a row."""
         same = and_(ARTIFACT.c.sha256 == row.sha256, ARTIFACT.c.folder.is_not_distinct_from(row.folder))
-        with self._database.write() as connection:
+
+        def sweep(connection: Connection) -> None:
             if connection.execute(select(ARTIFACT.c.owner).where(same)).first() is None:
                 self._path(row.folder, row.sha256).unlink(missing_ok=True)
+
+        self._database.transaction(sweep)
 
     def _path(self, folder: str | None, digest: str) -> Path:
         if folder is not None:
@@ -123,4 +135,4 @@ def _write(path: Path, data: bytes) -> None:
     try:
         write_whole(path, lambda file: file.write(data), mark=f".{uuid4().hex}")
     except OSError as error:
-        raise StoreError(f"{path.parent} cannot be written: {error.strerror}") from error
+        raise StoreFailed(f"{path.parent} cannot be written: {error.strerror}; what is finished is kept") from error

@@ -1,24 +1,54 @@
-"""Database: a study database, opened, brought up to date, read, and written in short transactions."""
+"""Database: a study database, opened, brought up to date, read, and written in short transactions.
+
+One that is away for a while is waited for, here and nowhere else: see `nas.storage.patience`.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Executable, NullPool, QueuePool, Table, create_engine, event, exc
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    NullPool,
+    QueuePool,
+    Table,
+    create_engine,
+    event,
+    exc,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.sqlite import Insert as SQLiteInsert
 
-from nas.errors import MissingDatabase, StoreError, StoreFailed
+from nas.errors import MissingDatabase, NASError, StoreError, StoreFailed
 from nas.storage import migrations, sqlite
 from nas.storage.address import Address
 from nas.storage.creation import creation_lock
+from nas.storage.fence import Fence
+from nas.storage.patience import Patience
+from nas.text import Say
 
-_FAILURES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_FAILURES = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+)
+_POSTGRES_FAILURES = ("53", "57", "58", "25006")
+"""Classes and codes of PostgreSQL: no room, no memory, cancelled, a system error, nothing may be written."""
+
+T = TypeVar("T")
 
 
 class Database:
@@ -30,32 +60,48 @@ class Database:
         file: its file if it is SQLite.
         create: whether its tables may be made.
         has_tables: whether it has our tables. Without them (with only Optuna's, say) it reads as empty.
+        say: called with what a user should know of it.
+        patience: waits while it is away.
+        fence: keeps a driver that lost its lease from writing.
     """
 
-    def __init__(self, address: Address, engine: Engine, *, create: bool) -> None:
+    def __init__(self, address: Address, engine: Engine, *, create: bool, say: Say | None = None) -> None:
         self.address = address
         self.name = address.name
         self.file = address.file
         self.engine = engine
         self.create = create
+        self.say = say or _to_stderr
+        self.patience, self.fence = Patience(address, self.say), Fence()
+        self.patience.watch(engine)
+        self.fence.watch(engine)
         with self.reported():
-            self.has_tables = self._is_current()
-            if create and not self.has_tables:
-                with creation_lock(engine, self.file, "tables"):
-                    if not self._is_current():
-                        self._make()
-                self.has_tables = True
+            self.has_tables = self.patience.run(self._prepared)
 
     def read(self, query: Executable) -> Sequence[Any]:
         """All rows of a SELECT."""
-        if not self.has_tables:
-            return []
-        with self.reported(), self.engine.connect() as connection:
-            return connection.execute(query).all()
+        return self._read(lambda connection: connection.execute(query).all()) if self.has_tables else []
+
+    def now(self) -> datetime:
+        """The database's own time: the clocks of hosts may disagree."""
+        return self._read(clock)
+
+    def transaction(self, work: Callable[[Connection], T]) -> T:
+        """The value of `work` in one transaction, which is committed at its end and rolled back by an exception.
+
+        If the database goes away, `work` is run again, perhaps after a commit that went through: it must write the same
+        again, or look for what it wrote.
+        """
+
+        def once() -> T:
+            with self.write() as connection:
+                return work(connection)
+
+        return self.patience.run(once)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: committed at the end, rolled back by an exception. Only one writer has one at a time."""
+        """One transaction that is not run again. Only one writer has one at a time."""
         if not self.has_tables:
             raise StoreError(f"{self.name} holds no studies of this package; `nas launch` adds its tables")
         with self.reported(), self._writing() as connection:
@@ -71,18 +117,40 @@ class Database:
         """
         try:
             yield
+        except NASError:
+            raise
         except Exception as error:
             # Optuna wraps what SQLAlchemy raises.
             cause = error if isinstance(error, exc.StatementError) else error.__cause__
             if isinstance(cause, exc.IntegrityError) or not isinstance(cause, exc.StatementError):
                 raise
             code = getattr(cause.orig, "sqlite_errorcode", 0) & 0xFF
-            gone = isinstance(cause, exc.DBAPIError) and cause.connection_invalidated
-            kind = StoreFailed if gone or code in _FAILURES else StoreError
+            state = getattr(cause.orig, "sqlstate", None) or ""
+            kind = StoreFailed if code in _FAILURES or state.startswith(_POSTGRES_FAILURES) else StoreError
+            if isinstance(cause.orig, NASError):
+                raise cause.orig from error
             raise kind(self.address.explain(str(cause.orig))) from error
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        def once() -> T:
+            with self.engine.connect() as connection:
+                return work(connection)
+
+        with self.reported():
+            return self.patience.run(once)
+
+    def _prepared(self) -> bool:
+        """Make our tables if they may be made. Returns whether they are there."""
+        if self._is_current():
+            return True
+        if self.create:
+            with creation_lock(self.engine, self.file, "tables"):
+                if not self._is_current():
+                    self._make()
+        return self.create
 
     def _is_current(self) -> bool:
         """Whether our tables are there; if they may be made, also whether they have the newest form."""
@@ -106,23 +174,23 @@ class Database:
             yield connection
 
 
-def open_database(url: str, *, create: bool) -> Database:
+def open_database(url: str, *, create: bool, say: Say | None = None) -> Database:
     """Open the database, and make our tables if `create`. Otherwise nothing is written, and a missing file not made.
+
+    `say` is called with what a user should know of it, such as that it is waited for; by default it prints on stderr.
 
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
     """
     address = check_database(url, create)
-    # NaN and infinities are no JSON: PostgreSQL refuses them, SQLite would keep what nobody else can read.
-    as_json = partial(json.dumps, allow_nan=False)
     try:
-        engine = create_engine(address.url, json_serializer=as_json, **engine_options(address, create))
+        engine = create_engine(address.url, json_serializer=_as_json, **engine_options(address, create))
     except ImportError as error:
         raise StoreError(f"{address.name}: {error}; `pip install pyramid-nas[postgres]` brings the driver") from None
     if address.file is not None:
         event.listen(engine, "begin", _begin)
     try:
-        return Database(address, engine, create=create)
+        return Database(address, engine, create=create, say=say)
     except BaseException:
         engine.dispose()
         raise
@@ -154,6 +222,14 @@ def insert(connection: Connection, table: Table) -> SQLiteInsert | postgresql.In
     return SQLiteInsert(table) if connection.dialect.name == "sqlite" else postgresql.Insert(table)
 
 
+def clock(connection: Connection) -> datetime:
+    """The time that the database has. In PostgreSQL it is not the start of the transaction, which may have waited."""
+    if connection.dialect.name != "sqlite":
+        return cast(datetime, connection.scalar(select(func.clock_timestamp()))).astimezone(UTC)
+    text = connection.scalar(select(func.strftime("%Y-%m-%d %H:%M:%f", "now")))
+    return datetime.fromisoformat(cast(str, text)).replace(tzinfo=UTC)
+
+
 def engine_options(address: Address, create: bool) -> dict[str, Any]:
     """How SQLAlchemy connects to the database, in our engine and in Optuna's."""
     if address.file is None:
@@ -161,6 +237,18 @@ def engine_options(address: Address, create: bool) -> dict[str, Any]:
     # A reader keeps no connection: on a read-only mount it would not see what changes in the file.
     pool = QueuePool if create else NullPool
     return {"creator": partial(sqlite.connect, address.file, create=create), "poolclass": pool}
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _as_json(value: object) -> str:
+    # NaN and infinities are no JSON: PostgreSQL refuses them, SQLite would keep what nobody else can read.
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise StoreError(f"what is kept must be JSON: {error}") from None
 
 
 def _begin(connection: Connection) -> None:

@@ -31,7 +31,8 @@ def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> 
         "details": measurement.details,
         "recorded": datetime.now(UTC),
     }
-    with database.write() as connection:
+
+    def write(connection: Connection) -> None:
         keep_architecture(connection, evaluation.key, evaluation.architecture)
         new = insert(connection, EVALUATION).values(**key, **facts)
         new = new.on_conflict_do_update(index_elements=list(key), set_=facts, where=EVALUATION.c.state == "pruned")
@@ -46,6 +47,8 @@ def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> 
         files = measurement.files | ({WEIGHTS: measurement.weights} if measurement.weights is not None else {})
         for kind in files.keys() - there:
             artifacts.put_within(connection, owner, kind, files[kind])
+
+    database.transaction(write)
 
 
 def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]:

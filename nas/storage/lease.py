@@ -1,38 +1,47 @@
 """Lease: the right to drive a study, held by one process at a time, and the record of its launches.
 
-The database decides between two that want it: one transaction, one row a study. A dead driver on this host loses it at
-once. One on another host, where its process cannot be seen, loses it after a minute without a heartbeat.
+The database decides between two that want it: one transaction, one row a study, its own clock. A dead driver on this
+host loses it at once. One on another host, where its process cannot be seen, loses it after a minute without a
+heartbeat, as does one on this host that was stopped (Ctrl-Z). `nas.storage.fence` keeps a driver that wakes up from
+writing.
 """
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from nas.errors import LeaseLost, StoreError, UserError
-from nas.storage.database import Database, insert
+from nas.storage.database import Database, clock, insert
+from nas.storage.fence import awake_clock, lost
 from nas.storage.process import Process, this_process
 from nas.storage.records import Ending
 from nas.storage.tables import LAUNCH, LEASE, STUDY
 
 STALE_SECONDS = 60
-"""Age of the heartbeat, in seconds, at which a driver on another host counts as dead. Hosts' clocks must agree."""
+"""Age of the heartbeat, in seconds, at which a driver on another host, or a stopped one, counts as dead."""
+
+_OPEN: set[tuple[str, int, datetime]] = set()
+"""The launches of this process that have not ended: study, number and start."""
 
 
 class Lease:
     """A launch of `study` that holds the lease. Left without `close`, the launch counts as interrupted or failed."""
 
-    def __init__(self, database: Database, study: str, launch: int, earlier: float) -> None:
+    def __init__(self, database: Database, study: str, launch: int, started: datetime, earlier: float) -> None:
         self.study = study
+        self._name = (study, launch, started)
+        _OPEN.add(self._name)
         self._database = database
         self._launch = launch
         self._earlier = earlier
         self._begun = time.monotonic()
         self._open = True
+        database.fence.renew(launch, study, awake_clock())
 
     @property
     def seconds(self) -> float:
@@ -45,24 +54,35 @@ class Lease:
         Raises:
             LeaseLost: another launch has taken the study over.
         """
-        if not self._write(state="running"):
-            raise LeaseLost(f"study {self.study!r} was taken over by another launch; this one stops")
+        now = awake_clock()
+        self._write(state="running")
+        self._database.fence.renew(self._launch, self.study, now)
 
     def close(self, state: Ending) -> None:
         """End the launch and give the lease back. A second call does nothing."""
         if self._open:
+            self._database.fence.release(self._launch)
+            _OPEN.discard(self._name)  # even if the database is away: this process drives the study no longer
             self._write(state=state)
             self._open = False
 
-    def _write(self, state: str) -> bool:
-        """Write the launch's row, and delete the lease at the end. Returns whether the launch still held it."""
+    def _write(self, state: str) -> None:
+        """Write the launch's row if it still holds the lease, and delete the lease at the end.
+
+        Raises:
+            LeaseLost: it does not, and would go on. Nothing of the transaction is kept.
+        """
         ours = update(LAUNCH).where(LAUNCH.c.id == self._launch, LAUNCH.c.state == "running")
-        facts = {"heartbeat": datetime.now(UTC), "seconds": time.monotonic() - self._begun, "state": state}
-        with self._database.write() as connection:
-            written = connection.execute(ours.values(**facts))
+        facts = {"seconds": time.monotonic() - self._begun, "state": state}
+
+        def write(connection: Connection) -> None:
+            written = connection.execute(ours.values(**facts, heartbeat=clock(connection)))
             if state != "running":
                 connection.execute(delete(LEASE).where(LEASE.c.launch == self._launch))
-        return written.rowcount == 1
+            elif written.rowcount != 1:
+                raise LeaseLost(lost(self.study))
+
+        self._database.transaction(write)
 
     def __enter__(self) -> Self:
         return self
@@ -83,15 +103,20 @@ def acquire(database: Database, study: str, new: dict[str, Any] | None = None) -
         UserError: a live driver holds the lease.
         StoreError: there is no such study, or with `new` there is one.
     """
-    now, me = datetime.now(UTC), this_process()
-    with database.write() as connection:
-        is_new = False
+    me, ours = this_process(), 0
+
+    def start(connection: Connection) -> tuple[int, datetime, float]:
+        nonlocal ours
         if new is not None:
-            is_new = connection.execute(insert(connection, STUDY).values(**new).on_conflict_do_nothing()).rowcount == 1
+            made = insert(connection, STUDY).values(**new).on_conflict_do_nothing().returning(STUDY.c.name)
+            is_new = connection.execute(made).first() is not None
         # Locks the study's row, so that in PostgreSQL too one launch waits for the other.
         if connection.execute(select(STUDY.c.name).where(STUDY.c.name == study).with_for_update()).first() is None:
             raise StoreError(f"{database.name} has no study {study!r}")
-        holder = connection.execute(_holder(study)).first()
+        earlier = connection.scalar(select(func.sum(LAUNCH.c.seconds)).where(LAUNCH.c.study == study)) or 0.0
+        holder, now = connection.execute(_holder(study)).first(), clock(connection)
+        if holder is not None and holder.id == ours and _driver(holder) == me:
+            return ours, holder.started, earlier  # the answer to our commit was lost
         if holder is not None:
             _refuse_live(holder, now)
         if new is not None and not is_new:
@@ -99,13 +124,13 @@ def acquire(database: Database, study: str, new: dict[str, Any] | None = None) -
         if holder is not None:
             connection.execute(update(LAUNCH).where(LAUNCH.c.id == holder.id).values(state="interrupted"))
             connection.execute(delete(LEASE).where(LEASE.c.study == study))
-        earlier = connection.scalar(select(func.sum(LAUNCH.c.seconds)).where(LAUNCH.c.study == study)) or 0.0
         launch = {"study": study, "started": now, "heartbeat": now, "seconds": 0.0, "state": "running"}
         driver = {"pid": me.pid, "pid_start": me.start, "host": me.host}
-        number = connection.scalar(insert(connection, LAUNCH).values(**launch, **driver).returning(LAUNCH.c.id))
-        connection.execute(insert(connection, LEASE).values(study=study, launch=number))
-    assert number is not None
-    return Lease(database, study, number, earlier)
+        ours = connection.scalars(insert(connection, LAUNCH).values(**launch, **driver).returning(LAUNCH.c.id)).one()
+        connection.execute(insert(connection, LEASE).values(study=study, launch=ours))
+        return ours, now, earlier
+
+    return Lease(database, study, *database.transaction(start))
 
 
 def check_free(database: Database, study: str) -> None:
@@ -115,13 +140,19 @@ def check_free(database: Database, study: str) -> None:
         UserError: a live driver holds the lease.
     """
     for holder in database.read(_holder(study)):
-        _refuse_live(holder, datetime.now(UTC))
+        _refuse_live(holder, database.now())
 
 
 def is_live(launch: Any, now: datetime) -> bool:
-    """Whether the driver of this row of `nas_launch` still runs, as far as this host can see."""
-    driver = Process(launch.pid, launch.pid_start, launch.host)
-    return driver.runs if driver.is_here else (now - launch.heartbeat).total_seconds() <= STALE_SECONDS
+    """Whether the driver of this row of `nas_launch` runs, as far as this host can see; `now` is the database's."""
+    driver, fresh = _driver(launch), (now - launch.heartbeat).total_seconds() <= STALE_SECONDS
+    if driver == this_process():
+        return (launch.study, launch.id, launch.started) in _OPEN
+    return driver.runs and (fresh or not driver.is_stopped) if driver.is_here else fresh
+
+
+def _driver(launch: Any) -> Process:
+    return Process(launch.pid, launch.pid_start, launch.host)
 
 
 def _holder(study: str) -> Select[Any]:
@@ -133,10 +164,12 @@ def _refuse_live(launch: Any, now: datetime) -> None:
         return
     since = launch.started.isoformat(sep=" ", timespec="seconds")
     sentence = f"study {launch.study!r} is running: pid {launch.pid} on host {launch.host} since {since}"
-    if Process(launch.pid, launch.pid_start, launch.host).is_here:
+    driver = _driver(launch)
+    if driver.is_here and not driver.is_stopped:
         raise UserError(f"{sentence}; wait for it to end, or end it")
     age = (now - launch.heartbeat).total_seconds()
+    which = "a driver that is stopped" if driver.is_here else "a driver on another host"
     raise UserError(
-        f"{sentence}; its last heartbeat is {age:.0f} s old, and a driver on another host is taken over only after "
+        f"{sentence}; its last heartbeat is {age:.0f} s old, and {which} is taken over only after "
         f"{STALE_SECONDS} s without one"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,18 +23,25 @@ def open_optuna(database: Database) -> RDBStorage:
     Raises:
         StoreError: Optuna's tables are missing, or another version of Optuna wrote them.
     """
-    from optuna.storages import RDBStorage  # takes seconds: import it before a lock is held
+    from nas.storage import optuna_storage  # takes seconds: import it before a lock is held
 
     # It would print every study that it makes on stderr, which the command line does itself.
     logging.getLogger("optuna.storages").setLevel(logging.WARNING)
+    build = partial(optuna_storage.PatientStorage, database.patience)
     with database.reported():
-        if not _made(database):
-            if not database.create:
-                raise StoreError(f"{database.name} holds no studies of Optuna")
-            with creation_lock(database.engine, database.file, "optuna"):
-                if not _made(database):
-                    return _storage(RDBStorage, database, make=True)
-        return _storage(RDBStorage, database, make=False)
+        storage = database.patience.run(lambda: _opened(build, database))
+    database.fence.watch(storage.engine)
+    return storage
+
+
+def _opened(build: Callable[..., RDBStorage], database: Database) -> RDBStorage:
+    if not _made(database):
+        if not database.create:
+            raise StoreError(f"{database.name} holds no studies of Optuna")
+        with creation_lock(database.engine, database.file, "optuna"):
+            if not _made(database):
+                return _storage(build, database, make=True)
+    return _storage(build, database, make=False)
 
 
 def _made(database: Database) -> bool:
@@ -46,7 +54,7 @@ def _made(database: Database) -> bool:
         return connection.execute(text("SELECT version_num FROM alembic_version")).first() is not None
 
 
-def _storage(build: type[RDBStorage], database: Database, make: bool) -> RDBStorage:
+def _storage(build: Callable[..., RDBStorage], database: Database, make: bool) -> RDBStorage:
     # Our options open the SQLite file, so that its path need not be written as a URL.
     url = "sqlite://"
     if database.file is None:

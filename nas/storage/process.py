@@ -30,6 +30,14 @@ class Process:
         """Whether it, of this host, has not ended."""
         return process_start(self.pid) == self.start
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it, of this host, was stopped by a signal and may go on later."""
+        try:
+            return psutil.Process(self.pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        except psutil.NoSuchProcess:
+            return False
+
 
 def this_process() -> Process:
     start = process_start(os.getpid())

@@ -2,69 +2,52 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from sqlalchemy import and_, func, select, true, update
+from sqlalchemy import Connection, and_, func, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from nas.errors import MissingDatabase, SpecError, StoreError
+from nas.errors import StoreError
 from nas.necks.architecture import Architecture
-from nas.storage import evaluations
+from nas.storage import certificates, evaluations
 from nas.storage.artifacts import Artifacts, artifacts_folder
-from nas.storage.database import Database, check_database, insert, open_database
+from nas.storage.database import Database, insert, open_database
 from nas.storage.evaluations import is_key, keep_architecture, row_key
 from nas.storage.lease import Lease, acquire, check_free, is_live
+from nas.storage.patience import Once
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState, TrialRecord
-from nas.storage.tables import ARCHITECTURE, ATTEMPT, CERTIFICATE, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
+from nas.storage.tables import ARCHITECTURE, ATTEMPT, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
 from nas.studies.certificate import Certificate
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec
+from nas.text import Say
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 
-def open_store(url: str, *, create: bool, artifacts: Path | None = None) -> Store:
+def open_store(url: str, *, create: bool, artifacts: Path | None = None, say: Say | None = None) -> Store:
     """Open the study database at `url` (SQLAlchemy's form); `artifacts` defaults to a folder beside a SQLite file.
 
-    With `create`, a missing file and missing tables are made; without, nothing is written by opening.
+    With `create`, a missing file and missing tables are made; without, nothing is written by opening. `say` is called
+    with each line about a database that is waited for, now or later; by default they go to stderr.
 
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
     """
     folder = artifacts_folder(artifacts)
-    return Store(open_database(url, create=create), folder)
-
-
-def check_writable(url: str, artifacts: Path | None = None) -> None:
-    """Check, without writing, that studies could be kept in a database, and their weights in a folder.
-
-    Raises:
-        StoreError: they could not.
-    """
-    artifacts_folder(artifacts)
-    check_database(url, create=True)
-
-
-def known_study(url: str, name: str | None) -> tuple[StudyRecord | None, bytes | None]:
-    """The study of that name and the backbone that its trials share, if the database is there and has them."""
-    try:
-        with open_store(url, create=False) as store:
-            known = store.study(name) if name is not None else None
-            return known, None if known is None else store.get_artifact(f"task/{known.task}", "backbone")
-    except MissingDatabase:
-        return None, None
+    return Store(open_database(url, create=create, say=say), folder)
 
 
 class Store:
     """A study database. It belongs to the thread that opened it; each of several processes may have one.
 
-    Every write is one transaction: after a crash it is there in full or not at all. Times are in UTC. Any method may
-    raise StoreError if the database does not answer (disk full, locked for a minute, not opened for writing).
+    Every write is one transaction: after a crash it is there in full or not at all. Times are in UTC. A database that
+    is away is waited for. Any method may raise StoreError (disk full, locked for a minute, not opened for writing).
     """
 
     def __init__(self, database: Database, artifacts: Path | None) -> None:
@@ -115,10 +98,9 @@ class Store:
         Raises:
             StoreError: there is no such study.
         """
-        with self._database.write() as connection:
-            changed = connection.execute(update(STUDY).where(STUDY.c.name == name).values(spec=_spec_data(spec)))
-            if changed.rowcount == 0:
-                raise StoreError(f"{self._database.name} has no study {name!r}")
+        change = update(STUDY).where(STUDY.c.name == name).values(spec=_spec_data(spec)).returning(STUDY.c.name)
+        if not self._database.transaction(lambda connection: connection.execute(change).all()):
+            raise StoreError(f"{self._database.name} has no study {name!r}")
 
     def study(self, name: str) -> StudyRecord | None:
         return next(iter(self._studies(STUDY.c.name == name)), None)
@@ -149,6 +131,7 @@ class Store:
         launches: dict[str, list[Any]] = {}
         for launch in self._database.read(select(LAUNCH).join(STUDY).where(condition).order_by(LAUNCH.c.id)):
             launches.setdefault(launch.study, []).append(launch)
+        now = self._database.now()
         return [
             StudyRecord(
                 name=row.name,
@@ -158,7 +141,7 @@ class Store:
                 provenance=row.provenance,
                 created=row.created,
                 seconds=sum(launch.seconds for launch in launches[row.name]),
-                state=_state(launches[row.name][-1]),
+                state=_state(launches[row.name][-1], now),
             )
             for row in rows
         ]
@@ -210,9 +193,13 @@ class Store:
         A driver that finds the trial RUNNING after a crash can then submit it again.
         """
         values = {"study": study, "number": number, "baseline": baseline} | key.model_dump()
-        with self._database.write() as connection:
+        row = Once(TRIAL, values, (*key.model_dump(), "study", "number"))
+
+        def write(connection: Connection) -> None:
             keep_architecture(connection, key, architecture)
-            connection.execute(TRIAL.insert().values(**values))
+            row.insert(connection)
+
+        self._database.transaction(write)
 
     def trials(self, study: str) -> list[TrialRecord]:
         """All bound trials of a study by number."""
@@ -234,17 +221,17 @@ class Store:
 
     def attempt(self, key: Key, number: int, worker: str | None) -> None:
         """Record that an evaluation is submitted to a worker for the `number`-th time."""
-        values = key.model_dump() | {"number": number, "worker": worker}
-        with self._database.write() as connection:
-            connection.execute(ATTEMPT.insert().values(**values, started=datetime.now(UTC), state="running"))
+        values = key.model_dump() | {"number": number, "worker": worker, "started": datetime.now(UTC)}
+        row = Once(ATTEMPT, values | {"state": "running"}, ("digest", "number", "started"))
+        self._database.transaction(row.insert)
 
     def attempt_ended(self, key: Key, number: int, state: str, error: str | None = None) -> None:
         """Record how the attempt ended; `error` is the message of one that failed."""
         # A driver that died may have left an attempt of the same number: the latest one is meant.
         latest = select(func.max(ATTEMPT.c.id)).where(is_key(ATTEMPT, key), ATTEMPT.c.number == number)
         ended = update(ATTEMPT).where(ATTEMPT.c.id == latest.scalar_subquery())
-        with self._database.write() as connection:
-            connection.execute(ended.values(state=state, error=error, ended=datetime.now(UTC)))
+        ended = ended.values(state=state, error=error, ended=datetime.now(UTC))
+        self._database.transaction(lambda connection: connection.execute(ended))
 
     def attempts(self, key: Key) -> list[AttemptRecord]:
         """All attempts in the order they began. If its driver died, an attempt stays `running`."""
@@ -258,23 +245,14 @@ class Store:
 
         `task` is the fingerprint that its task has here, if the certificate was made elsewhere.
         """
-        proxy = certificate.proxy
-        values = {"task": task or proxy.fingerprint, "epochs": proxy.task.epochs, "made": datetime.now(UTC)}
-        with self._database.write() as connection:
-            connection.execute(CERTIFICATE.insert().values(**values, data=certificate.model_dump(mode="json")))
+        certificates.keep(self._database, certificate, task)
 
     def certificates(self, task: str, epochs: int) -> list[Certificate]:
         """All certificates of that proxy, oldest first; `nas.studies.certificate.best_certificate` chooses among them.
 
         Those that another version wrote in an unknown form are left out.
         """
-        where = and_(CERTIFICATE.c.task == task, CERTIFICATE.c.epochs == epochs)
-        rows = self._database.read(select(CERTIFICATE.c.data).where(where).order_by(CERTIFICATE.c.id))
-        found = []
-        for row in rows:
-            with suppress(SpecError):
-                found.append(Certificate.parse(row.data))
-        return found
+        return certificates.find(self._database, task, epochs)
 
     # Latency
 
@@ -287,12 +265,15 @@ class Store:
     def record_latency(self, digest: str, machine: str, target: str, milliseconds: float) -> None:
         """Keep a latency in place of an older one."""
         facts = {"milliseconds": milliseconds, "measured": datetime.now(UTC)}
-        with self._database.write() as connection:
+
+        def write(connection: Connection) -> None:
             connection.execute(
                 insert(connection, LATENCY)
                 .values(digest=digest, machine=machine, target=target, **facts)
                 .on_conflict_do_update(index_elements=["digest", "machine", "target"], set_=facts)
             )
+
+        self._database.transaction(write)
 
     # Artifacts
 
@@ -314,6 +295,19 @@ class Store:
 
     def has_artifact(self, owner: str, kind: str) -> bool:
         return self._artifacts.find(owner, kind) is not None
+
+    def damage(self, owner: str, kind: str) -> str | None:
+        """What is wrong with the file of an artifact, by its hash; None if nothing is, or there is no such artifact."""
+        return self._artifacts.damage(owner, kind)
+
+    def has_sound_artifact(self, owner: str, kind: str) -> bool:
+        """Whether there is such an artifact with its file. One that is damaged is reported and dropped."""
+        damage = self.damage(owner, kind)
+        if damage is None:
+            return self.has_artifact(owner, kind)
+        self._database.say(f"{damage}; it will be made again")
+        self.drop_artifact(owner, kind)
+        return False
 
     def artifact_size(self, owner: str, kind: str) -> int:
         """Bytes of the artifact, 0 if there is none."""
@@ -343,7 +337,7 @@ def _spec_data(spec: StudySpec) -> dict[str, Any]:
     return spec.model_dump(mode="json")
 
 
-def _state(launch: Any) -> StudyState:
-    """The state of a study with this latest launch."""
-    dead = launch.state == "running" and not is_live(launch, datetime.now(UTC))
+def _state(launch: Any, now: datetime) -> StudyState:
+    """The state of a study with this latest launch, at the database's `now`."""
+    dead = launch.state == "running" and not is_live(launch, now)
     return "interrupted" if dead else cast(StudyState, launch.state)

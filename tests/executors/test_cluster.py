@@ -12,12 +12,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
+import ray._private.worker
+from ray._private.node import Node
 
 import nas
-from nas.errors import UserError
+from nas.errors import NASError, UserError
 from nas.executors.cluster import Cluster, _room, size_of
 from nas.studies.spec import Workers
 from tests.contracts.executor_contract import eventually
@@ -235,3 +238,20 @@ def test_what_others_hold_of_a_cluster_is_not_counted_on(folder: Path, context: 
         finally:
             holder.kill()
             holder.communicate(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_cluster_whose_heart_stopped_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drill of `benchmarks/chaos.py` kills the real ones."""
+    node = Mock(Node)
+    node.dead_processes.return_value = [("log_monitor", None)]
+    monkeypatch.setattr(ray._private.worker, "_global_node", node)
+    cluster = Cluster.__new__(Cluster)
+    cluster._shared = False
+    cluster.check()
+    node.dead_processes.return_value = [("log_monitor", None), (name, None)]
+    with pytest.raises(NASError, match=f"Ray's {name} ended: .* the same command starts a new cluster") as error:
+        cluster.check()
+    assert error.value.exit_status == 1
+    cluster._shared = True  # another's cluster restarts what it wants
+    cluster.check()

@@ -151,10 +151,11 @@ def test_what_may_work_later_is_a_failure_and_no_wrong_word(tmp_path: Path, monk
     assert error.value.exit_status == 2
 
 
-def test_a_server_that_cannot_be_reached_is_one_line_without_its_password() -> None:
+def test_a_server_that_cannot_be_reached_is_one_line_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")
+    monkeypatch.setenv("NAS_DATABASE_PATIENCE", "0")
     with pytest.raises(StoreError, match=r"^postgresql\+psycopg://me:\*\*\*@127\.0\.0\.1:1/db: ") as error:
         open_store("postgresql+psycopg://me:secret@127.0.0.1:1/db", create=True)
-    assert error.value.exit_status == 2
+    assert error.value.exit_status == 1
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)

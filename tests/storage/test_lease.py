@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from threading import Barrier
 
@@ -31,9 +33,31 @@ with open_store({url!r}, create=True) as store:
     input()
 """
 
+SLEEPER = """
+from nas.storage import fence, open_store
+from tests.storage import samples
+with open_store({url!r}, create=True) as store:
+    lease, optuna = store.lease("pets"), store.optuna
+    print("held", flush=True)
+    input()
+    fence.FRESH_SECONDS = 0.0
+    for write in (
+        lambda: store.attempt(samples.key(), 1, None),
+        lambda: optuna.create_new_study([], "pets"),
+        lease.beat,
+    ):
+        try:
+            write()
+        except Exception as error:
+            print(error, flush=True)
+"""
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        found: str = request.getfixturevalue("postgres_url")
+        return found
     return f"sqlite:///{tmp_path}/nas.db"
 
 
@@ -99,6 +123,59 @@ def test_another_hosts_driver_is_given_a_minute(store: Store) -> None:
     assert state(store) == "interrupted"
     store.lease("pets").close("done")
     assert states(store) == ["interrupted", "done"]
+
+
+def test_hosts_need_not_agree_about_the_time(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver whose clock is an hour late, one whose clock is an hour early: the database's own decides."""
+
+    class Early(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(zone) + timedelta(hours=1)
+
+    class Late(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(zone) - timedelta(hours=1)
+
+    def clocks(fake: type[datetime]) -> None:
+        for module in ("lease", "store", "database", "evaluations"):
+            monkeypatch.setattr(f"nas.storage.{module}.datetime", fake)
+
+    for theirs, ours in ((Late, Early), (Early, Late)):
+        clocks(theirs)
+        driver = store.lease("pets")
+        driver.beat()
+        change_launches(store, host="elsewhere")
+        clocks(ours)
+        assert state(store) == "running"
+        with pytest.raises(UserError, match=r"its last heartbeat is \d s old"):
+            store.lease("pets")
+        driver.close("done")
+
+
+@pytest.mark.slow
+def test_a_stopped_driver_is_taken_over_after_a_minute_and_writes_nothing_when_it_wakes(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", SLEEPER.format(url=url)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sleeper:
+        try:
+            assert sleeper.stdin is not None
+            assert sleeper.stdout is not None
+            assert sleeper.stdout.readline() == "held\n"
+            os.kill(sleeper.pid, signal.SIGSTOP)
+            with pytest.raises(UserError, match="a driver that is stopped is taken over only after 60 s without one"):
+                store.lease("pets")
+            change_launches(store, heartbeat=datetime.now(UTC) - timedelta(seconds=61))
+            with store.lease("pets"):
+                os.kill(sleeper.pid, signal.SIGCONT)
+                said, _ = sleeper.communicate("go on\n")
+                assert said.splitlines() == ["study 'pets' was taken over by another launch; this one stops"] * 3
+                assert store.attempts(samples.key()) == []
+                assert store.optuna.get_all_studies() == []
+        finally:
+            sleeper.kill()
 
 
 def test_who_lost_the_lease_learns_it_and_does_no_harm(store: Store) -> None:

@@ -12,6 +12,7 @@ from nas.storage import open_store
 from nas.storage.database import open_database
 from nas.storage.migrations import VERSION_TABLE
 from nas.storage.tables import METADATA
+from tests.postgres import Server
 
 
 def differences(connection: Connection) -> list[object]:
@@ -22,8 +23,16 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, METADATA))
 
 
-def test_the_migrations_give_the_tables(tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path}/nas.db", create=True)
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        server: Server = request.getfixturevalue("postgres")
+        return server.url(server.new())
+    return f"sqlite:///{tmp_path}/nas.db"
+
+
+def test_the_migrations_give_the_tables(url: str) -> None:
+    database = open_database(url, create=True)
     with database.write() as connection:
         assert differences(connection) == []
         connection.exec_driver_sql("ALTER TABLE nas_study ADD COLUMN surplus INTEGER")
@@ -41,11 +50,10 @@ def test_a_second_opening_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_a_newer_database_is_refused(tmp_path: Path, create: bool) -> None:
-    url = f"sqlite:///{tmp_path}/nas.db"
+def test_a_newer_database_is_refused(url: str, create: bool) -> None:
     database = open_database(url, create=True)
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE nas_alembic_version SET version_num = '9999'")
     database.close()
-    with pytest.raises(StoreError, match=r"nas\.db was written by a newer version .*9999.*pip install -U pyramid-nas"):
+    with pytest.raises(StoreError, match=r" was written by a newer version .*9999.*pip install -U pyramid-nas"):
         open_store(url, create=create)

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import optuna
 import psutil
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from nas.errors import StoreError
 from nas.storage import open_store
+from nas.storage.optuna_storage import PatientStorage
 from tests.storage import samples
 
 
@@ -103,9 +105,9 @@ def test_who_makes_the_tables_at_the_same_time_as_another_looks_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Optuna raises when another process has just written the version (seen under load)."""
-    real, calls = optuna.storages.RDBStorage, 0
+    real, calls = PatientStorage, 0
 
-    def beaten(*args: object, **options: object) -> object:
+    def beaten(*args: Any, **options: Any) -> object:
         nonlocal calls
         calls += 1
         storage = real(*args, **options)
@@ -114,7 +116,7 @@ def test_who_makes_the_tables_at_the_same_time_as_another_looks_again(
             raise IntegrityError("INSERT INTO alembic_version", {}, Exception("UNIQUE constraint failed"))
         return storage
 
-    monkeypatch.setattr("optuna.storages.RDBStorage", beaten)
+    monkeypatch.setattr("nas.storage.optuna_storage.PatientStorage", beaten)
     with open_store(f"sqlite:///{tmp_path}/nas.db", create=True) as store:
         assert store.optuna.get_all_studies() == []
     assert calls == 2

@@ -1,4 +1,4 @@
-"""The store on SQLite keeps the contract, and what was recorded survives any end of its process."""
+"""The store keeps the contract on SQLite and on PostgreSQL, and what was recorded survives any end of its process."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ class TestSQLite(StoreContract):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/nas.db"
+
+
+@pytest.mark.postgres
+class TestPostgreSQL(StoreContract):
+    @pytest.fixture
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
 
 
 @pytest.mark.slow
