@@ -199,8 +199,9 @@ class Dispatcher(Generic[R]):
             measurement = measurement.model_copy(update={"weights": None})
         evaluation = run.evaluation(state, measurement)
         self.executor.cancel(run.job)
-        self.store.record(evaluation)
-        self._ended(run, state)
+        with self.store.together():
+            self.store.record(evaluation)
+            self._ended(run, state)
         self.errors.clear()
         return evaluation.model_copy(update={"measurement": measurement.model_copy(update=_APART)})
 

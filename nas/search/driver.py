@@ -15,6 +15,7 @@ from nas.errors import UserError
 from nas.executors import Executor
 from nas.search import pruners, samplers
 from nas.search.certification import import_shipped_certificate, with_certificate, with_first_objectives
+from nas.search.driver_storage import DriverStorage
 from nas.search.fresh import FreshSampler, KnownNecks
 from nas.search.loop import Loop
 from nas.search.objects import Callback, Objects
@@ -206,6 +207,10 @@ def _drive(store: Store, name: str, setup: Setup, executor: Executor, lease: Lea
             study_name=name,
             directions=[o.direction for o in spec.objectives],
             load_if_exists=True,
+        )
+        study = optuna.load_study(
+            study_name=name,
+            storage=DriverStorage(store, study._study_id),
             pruner=objects.pruner or pruners.build(spec),
         )
         study.set_metric_names([o.metric for o in spec.objectives])

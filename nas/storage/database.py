@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Engine, Executable, NullPool, QueuePool, Table, create_engine, event, exc
 from sqlalchemy.dialects import postgresql
@@ -21,6 +21,16 @@ from nas.storage.creation import creation_lock
 _FAILURES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
+class Deferred(Protocol):
+    """Rows that wait for the next transaction."""
+
+    def write(self, connection: Connection) -> None:
+        """Write them. The transaction may yet fail."""
+
+    def written(self) -> None:
+        """Forget what the last `write` wrote: it is committed."""
+
+
 class Database:
     """One database.
 
@@ -29,6 +39,7 @@ class Database:
         name: its URL without the password.
         file: its file if it is SQLite.
         create: whether its tables may be made.
+        deferred: rows that the next transaction writes first.
         has_tables: whether it has our tables. Without them (with only Optuna's, say) it reads as empty.
     """
 
@@ -38,6 +49,8 @@ class Database:
         self.file = address.file
         self.engine = engine
         self.create = create
+        self.deferred: Deferred | None = None
+        self._open: Connection | None = None
         with self.reported():
             self.has_tables = self._is_current()
             if create and not self.has_tables:
@@ -55,11 +68,26 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: committed at the end, rolled back by an exception. Only one writer has one at a time."""
+        """One transaction: committed at the end, rolled back by an exception. Only one writer has one at a time.
+
+        Within another one it is a part of that.
+        """
         if not self.has_tables:
             raise StoreError(f"{self.name} holds no studies of this package; `nas launch` adds its tables")
-        with self.reported(), self._writing() as connection:
-            yield connection
+        if self._open is not None:
+            yield self._open
+            return
+        with self.reported():
+            try:
+                with self._writing() as connection:
+                    self._open = connection
+                    if self.deferred is not None:
+                        self.deferred.write(connection)
+                    yield connection
+            finally:
+                self._open = None
+            if self.deferred is not None:
+                self.deferred.written()
 
     @contextmanager
     def reported(self) -> Iterator[None]:

@@ -45,8 +45,13 @@ class Lease:
         Raises:
             LeaseLost: another launch has taken the study over.
         """
-        if not self._write(state="running"):
-            raise LeaseLost(f"study {self.study!r} was taken over by another launch; this one stops")
+        try:
+            with self._database.write():
+                if not self._write(state="running"):
+                    raise LeaseLost(f"study {self.study!r} was taken over by another launch; this one stops")
+        except LeaseLost:
+            self._database.deferred = None  # rolled back with the heartbeat, and never to be written
+            raise
 
     def close(self, state: Ending) -> None:
         """End the launch and give the lease back. A second call does nothing."""

@@ -15,7 +15,7 @@ from nas.errors import MissingDatabase, SpecError, StoreError
 from nas.necks.architecture import Architecture
 from nas.storage import evaluations
 from nas.storage.artifacts import Artifacts, artifacts_folder
-from nas.storage.database import Database, check_database, insert, open_database
+from nas.storage.database import Database, Deferred, check_database, insert, open_database
 from nas.storage.evaluations import is_key, keep_architecture, row_key
 from nas.storage.lease import Lease, acquire, check_free, is_live
 from nas.storage.records import AttemptRecord, StudyRecord, StudyState, TrialRecord
@@ -78,6 +78,17 @@ class Store:
             StoreError: it does not answer, or cannot be used like this.
         """
         return self._database.reported()
+
+    def together(self) -> AbstractContextManager[object]:
+        """Make one transaction of all that this store writes inside.
+
+        Inside, Optuna's own storage must write nothing: it would wait for this transaction.
+        """
+        return self._database.write()
+
+    def defer(self, rows: Deferred | None) -> None:
+        """Let every transaction of this store write these rows first, in place of earlier ones."""
+        self._database.deferred = rows
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -172,10 +183,11 @@ class Store:
         """
         measurement = evaluation.measurement
         latency = measurement.metrics.get("latency_ms")
-        if latency is not None and "latency" in measurement.details:
-            machine, target = measurement.details["machine"], measurement.details["latency"].get("target", "torch")
-            self.record_latency(evaluation.key.digest, str(machine), str(target), latency)
-        evaluations.record(self._database, self._artifacts, evaluation)
+        with self.together():
+            if latency is not None and "latency" in measurement.details:
+                machine, target = measurement.details["machine"], measurement.details["latency"].get("target", "torch")
+                self.record_latency(evaluation.key.digest, str(machine), str(target), latency)
+            evaluations.record(self._database, self._artifacts, evaluation)
 
     def evaluation(self, key: Key) -> Evaluation | None:
         """The evaluation without its weights: these are the artifact `weights` of `str(key)`."""
