@@ -243,7 +243,7 @@ class Loop:
         TrialAttributes(digest=key.digest).write(trial)
         same = self.dispatcher.running.get(str(key))
         assert same is None or isinstance(same, TrialRun)
-        costs = self.dispatcher.known_costs(architecture)
+        costs = self.dispatcher.known_costs(architecture, static=bool(self.spec.constraints))
         if same is not None:
             same.followers.append(trial)
         elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs):

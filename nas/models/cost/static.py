@@ -95,7 +95,7 @@ def static_costs(architecture: Architecture) -> Metrics:
 @lru_cache(maxsize=4096)
 def _static_costs(architecture: Architecture) -> Metrics:
     size, neck, head = image_side(architecture), architecture.neck, architecture.head
-    backbone = backbone_cost(required_backbone(architecture), size)
+    backbone = backbone_cost(architecture.backbone, size)
     model = _Model(FLOAT * backbone.module.spec.in_channels * size**2)
     given = [model.hold(_contiguous(tuple(shape))) for shape in backbone.shapes.values()]
     kind = model_class(head) if head is not None else None
