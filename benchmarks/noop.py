@@ -66,7 +66,9 @@ def metrics(digest: str, epoch: int, epochs: int) -> dict[str, float | None]:
 
 def nothing(context: Any, job: Job) -> Iterator[Progress | Measurement]:
     """What `nas.executors.evaluate` yields, at once."""
-    costs = static_costs(job.architecture) | job.known | {"latency_ms": 1e3 * score("latency" + job.architecture.digest)}
+    costs = (
+        static_costs(job.architecture) | job.known | {"latency_ms": 1e3 * score("latency" + job.architecture.digest)}
+    )
     yield Progress(epoch=0, epochs=job.epochs, seconds=0.0, metrics=costs)
     last: dict[str, float | None] = {}
     for epoch in range(1, job.epochs + 1):

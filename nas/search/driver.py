@@ -138,8 +138,6 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
     name = str(request.spec.name)
     check_writable(storage, artifacts)
     known, setup = _checked(request, storage, say)
-    if setup.points:
-        say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
     validates = bool(model_metrics(setup.spec.metrics_needed))
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
@@ -148,6 +146,9 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
         store.reported(),
         _lease(store, name, setup, known, request.file.text) as lease,
     ):
+        # Workers start meanwhile.
+        if setup.points:
+            say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
         store.update_spec(name, setup.spec)
         _share(store, setup)
         import_shipped_certificate(store, setup)
