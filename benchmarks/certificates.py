@@ -119,7 +119,7 @@ def read(file: Path) -> list[Evaluation]:
 
 
 def full_runs(found: Certificate) -> list[list[Evaluation]]:
-    """The full runs of a shipped certificate, one a seed, for each of its necks: the beginnings of longer ones count."""
+    """The full runs of a shipped certificate, one a seed, for each of its necks, cut from longer ones if need be."""
     return _runs(found, found.full)
 
 

@@ -68,6 +68,10 @@ class LeaseLost(NASError):
     """Another launch has taken the study over, and its trials with it."""
 
 
+class StopAsked(NASError):
+    """Somebody asked a launch to stop, from another terminal or another host."""
+
+
 class TrialFailed(NASError):
     """A trial could not be trained to its end; the search continues without it."""
 

@@ -7,12 +7,13 @@ import argparse
 from nas.cli.interruption import second_interrupt_stops
 from nas.cli.launch import STATUS
 from nas.cli.output import say, show
-from nas.cli.studies import study_to_train
+from nas.cli.studies import launched_name, study_to_train
 
 
 def run(args: argparse.Namespace) -> int:
     file = study_to_train(args, f"finalists={{top: {args.top}, seeds: {args.seeds}}}")
     # Imported only now, so that a wrong name is reported at once.
+    from nas.cli.live import shown
     from nas.cli.tables import result_lines
     from nas.search import confirm, plan
 
@@ -21,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
         show(args, planned.to_dict(), planned.lines())
         return 0
     where = {"storage": args.storage, "artifacts": args.artifacts}
-    with second_interrupt_stops():
-        result = confirm(file, top=args.top, seeds=args.seeds, say=say, **where)
+    with second_interrupt_stops(), shown(launched_name(file, args), args.log) as (tell, watch):
+        result = confirm(file, top=args.top, seeds=args.seeds, say=tell, on_progress=watch, **where)
     show(args, result.to_json(), result_lines(result))
     return STATUS[result.state]

@@ -6,7 +6,7 @@ import argparse
 
 from nas.cli.interruption import second_interrupt_stops
 from nas.cli.output import INTERRUPTED, say, show
-from nas.cli.studies import study_to_train
+from nas.cli.studies import launched_name, study_to_train
 
 STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": INTERRUPTED}
 
@@ -14,6 +14,7 @@ STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": INTERRUPTED}
 def run(args: argparse.Namespace) -> int:
     file = study_to_train(args, *([f"budget.trials={args.trials}"] if args.trials is not None else []))
     # Imported only now, so that a wrong name is reported at once.
+    from nas.cli.live import shown
     from nas.cli.tables import result_lines
     from nas.search import launch, plan
 
@@ -21,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
         planned = plan(file, args.storage, say)
         show(args, planned.to_dict(), planned.lines())
         return 0
-    with second_interrupt_stops():
-        result = launch(file, storage=args.storage, artifacts=args.artifacts, say=say)
+    with second_interrupt_stops(), shown(launched_name(file, args), args.log) as (tell, watch):
+        result = launch(file, storage=args.storage, artifacts=args.artifacts, say=tell, on_progress=watch)
     show(args, result.to_json(), result_lines(result))
     return STATUS[result.state]

@@ -105,6 +105,11 @@ def _add_launched(parser: ArgumentParser) -> None:
     _add_json(parser)
 
 
+def _add_log(parser: ArgumentParser) -> None:
+    about = "how progress is shown: a live view in a terminal, else lines (auto); lines; json, an object a line"
+    parser.add_argument("--log", choices=["auto", "lines", "json"], default="auto", help=about)
+
+
 def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder that `nas export` or `nas train` wrote")
 
@@ -151,6 +156,7 @@ def _verb(about: str, example: str) -> Callable[[Callable[[ArgumentParser], None
 def _launch(parser: ArgumentParser) -> None:
     _add_launched(parser)
     parser.add_argument("--trials", metavar="N", help="number of trials, with those of earlier launches")
+    _add_log(parser)
 
 
 @_verb(
@@ -161,6 +167,7 @@ def _confirm(parser: ArgumentParser) -> None:
     _add_launched(parser)
     parser.add_argument("--top", metavar="K", type=int, default=3, help="how many of the best trials (default: 3)")
     parser.add_argument("--seeds", metavar="S", type=int, default=3, help="trainings of each (default: 3)")
+    _add_log(parser)
 
 
 @_verb("list the studies of a database", "nas ls --storage sqlite:///nas.db")
@@ -173,6 +180,29 @@ def _ls(parser: ArgumentParser) -> None:
 def _show(parser: ArgumentParser) -> None:
     _add_study(parser)
     parser.add_argument("trial", metavar="TRIAL", nargs="?", type=int, help="number of a trial")
+
+
+@_verb("watch a study that runs elsewhere, until it ends; then show what it found", "nas watch bccd")
+def _watch(parser: ArgumentParser) -> None:
+    _add_study(parser)
+    _add_log(parser)
+
+
+@_verb("show how a trial was trained: its attempts, its workers, what each epoch gave", "nas logs bccd 7")
+def _logs(parser: ArgumentParser) -> None:
+    _add_study(parser)
+    parser.add_argument("trial", metavar="TRIAL", type=int, help="number of a trial")
+
+
+@_verb("stop a study that runs, here or elsewhere; its finished trials are kept", "nas stop bccd")
+def _stop(parser: ArgumentParser) -> None:
+    _add_study(parser)
+
+
+@_verb("delete a study with its trials and weights, once its name was typed again", "nas rm bccd")
+def _rm(parser: ArgumentParser) -> None:
+    _add_study(parser)
+    parser.add_argument("--confirm", metavar="NAME", help="the study's name, in place of typing it")
 
 
 @_verb(

@@ -40,6 +40,11 @@ def study_to_train(args: argparse.Namespace, *more: str) -> StudyFile:
     return open_study(word, sets)
 
 
+def launched_name(file: StudyFile, args: argparse.Namespace) -> str:
+    """The name of a study that is to be launched, for messages; STUDY as it was written where the file has faults."""
+    return str(args.study) if file.study is None else file.study.name or str(args.study)
+
+
 def study_name(store: Store, args: argparse.Namespace) -> str:
     """The name of the stored study that STUDY means, itself a name or a file.
 

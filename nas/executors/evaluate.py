@@ -81,7 +81,7 @@ def measure_costs(
 
     The latency is measured in turn with that of the reference FPN on the same backbone, alone on the machine.
     """
-    costs = dict(known) or dict(static_costs(architecture))
+    costs = dict(known) if "params" in known else static_costs(architecture) | known
     details = task.details() | machine(task.device)
     if "latency_ms" not in costs:
         reference = task.build(task.architecture(fpn(task.frame.levels, REFERENCE_WIDTH)))

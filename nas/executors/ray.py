@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -27,13 +28,16 @@ class _Worker:
     may lose a call that is sent and has not begun, and with it the slot.)
     """
 
-    def __init__(self, plugins: Carried, references: list[Any]) -> None:
+    def __init__(self, plugins: Carried, references: list[Any], environment: dict[str, str]) -> None:
         """Install the plugins first: what is unpickled then may depend on them.
 
         Args:
             plugins: what the driver added to the tables.
             references: of `evaluate` and its context. In a list, for Ray would unpickle a bare reference before this.
+            environment: variables for torch, which is imported with the references. As Ray's `runtime_env` they would
+                cost seconds: the agent that makes one starts after everything else of a cluster.
         """
+        os.environ.update(environment)
         plugins.install()
         self._evaluate, self._context = ray.get(references)
         self._stopped_turn = 0
@@ -153,8 +157,7 @@ class RayExecutor(Executor):
             num_gpus=self._workers.gpus,
             max_restarts=0,
             max_task_retries=0,
-            runtime_env={"env_vars": environment},
-        ).remote(self._plugins, self._references)
+        ).remote(self._plugins, self._references, environment)
 
     def _start_waiting(self) -> None:
         """Start waiting jobs in the free slots."""

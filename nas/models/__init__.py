@@ -15,7 +15,7 @@ from nas.models.heads import HEADS, graph_fault
 from nas.models.neck import Neck
 from nas.models.pyramid import HeadedModel, Pyramid, head_and_size
 from nas.models.segmenter import Segmenter
-from nas.necks.architecture import Architecture
+from nas.necks.architecture import Architecture, HeadSpec
 from nas.necks.spec import NeckSpec
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "build_neck",
     "build_with_head",
     "graph_fault",
+    "model_class",
     "parse_neck",
 ]
 
@@ -57,11 +58,18 @@ def build(architecture: Architecture, backbone: Backbone | None = None) -> Heade
 
 def build_with_head(architecture: Architecture, backbone: Backbone | None = None) -> HeadedModel:
     """`build` for an architecture with a head."""
-    kind = head_and_size(architecture)[0].kind
-    if kind not in HEADS:
-        raise UserError(f"unknown head {kind!r}; one of {', '.join(HEADS)}")
-    model: type[Detector | Segmenter] = Detector if issubclass(HEADS[kind], BoxHead) else Segmenter
-    return model(architecture, backbone)
+    return model_class(head_and_size(architecture)[0])(architecture, backbone)
+
+
+def model_class(head: HeadSpec) -> type[Detector | Segmenter]:
+    """The class of models with a head.
+
+    Raises:
+        UserError: the head is unknown.
+    """
+    if head.kind not in HEADS:
+        raise UserError(f"unknown head {head.kind!r}; one of {', '.join(HEADS)}")
+    return Detector if issubclass(HEADS[head.kind], BoxHead) else Segmenter
 
 
 def build_neck(neck: NeckSpec | Architecture | Mapping[str, Any] | str | Path, in_channels: Sequence[int]) -> Neck:

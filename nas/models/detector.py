@@ -14,7 +14,8 @@ from nas.models.backbone import Backbone
 from nas.models.boxes import BoxHead, Detections
 from nas.models.heads import HEADS
 from nas.models.pyramid import HeadedModel
-from nas.necks.architecture import Architecture
+from nas.necks.architecture import Architecture, HeadSpec
+from nas.necks.spec import NeckSpec
 
 
 class Detector(HeadedModel):
@@ -35,23 +36,34 @@ class Detector(HeadedModel):
         UserError: the head is unknown, or the neck merges its maps into one.
     """
 
+    neck_knows_image = False
     head: BoxHead
 
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__(architecture, backbone)
-        spec = self.spec
+        spec, widths = self.spec, self.neck.out_channels
+        self.check(spec, architecture.neck)
+        width = self.adapted_width(spec, widths)
+        self.adapt = nn.ModuleList(nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in widths)
+        self.head = self.build_head(spec, widths, architecture.neck.output_levels, self.image_size)
+        self.threshold = 0.05
+
+    @staticmethod
+    def check(spec: HeadSpec, neck: NeckSpec) -> None:
+        if neck.merge is not None:
+            raise UserError(f"the {spec.kind} head takes a pyramid, and this neck merges its maps into one")
+
+    @staticmethod
+    def adapted_width(spec: HeadSpec, widths: Sequence[int]) -> int:
+        return spec.width or max(widths)
+
+    @staticmethod
+    def build_head(spec: HeadSpec, widths: Sequence[int], levels: Sequence[int], image_size: int) -> BoxHead:
         kind = HEADS[spec.kind]
         if not issubclass(kind, BoxHead):
             raise UserError(f"the head {spec.kind!r} detects no boxes: build a Segmenter")
-        if architecture.neck.merge is not None:
-            raise UserError(f"the {spec.kind} head takes a pyramid, and this neck merges its maps into one")
-        width = spec.width or max(self.neck.out_channels)
-        self.adapt = nn.ModuleList(
-            nn.Identity() if c == width else nn.Conv2d(c, width, 1) for c in self.neck.out_channels
-        )
-        levels = architecture.neck.output_levels
-        self.head = kind(width, len(spec.classes), levels, spec.convs, self.image_size, spec.scale)
-        self.threshold = 0.05
+        width = Detector.adapted_width(spec, widths)
+        return kind(width, len(spec.classes), levels, spec.convs, image_size, spec.scale)
 
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
         """The maps for the head, from the backbone's maps."""

@@ -41,7 +41,7 @@ class Neck(nn.Module):
         self.out_channels = [spec.width_of(i, channels) for i in spec.outputs]
         self.merge = None
         if spec.merge is not None:
-            self.merge = _Merge(spec, self.out_channels)
+            self.merge = Merge(spec, self.out_channels)
             self.out_channels = [spec.merge.width]
 
     def modules_by_node(self) -> list[list[nn.Module]]:
@@ -66,7 +66,7 @@ class Neck(nn.Module):
             Tensor.
         """
         given = dict(zip(self.input_levels, features.items(), strict=True))
-        sizes = _Sizes({level: (x.shape[-2], x.shape[-1]) for level, (_, x) in given.items()})
+        sizes = Sizes({level: (x.shape[-2], x.shape[-1]) for level, (_, x) in given.items()})
         if image is not None:
             sizes[0] = image
         maps = [given[level][1] for level in self.spec.inputs]
@@ -82,7 +82,7 @@ class Neck(nn.Module):
         return OrderedDict((names.get(level, f"p{level}"), x) for level, x in zip(levels, outputs, strict=True))
 
 
-class _Sizes(dict[int, Size]):
+class Sizes(dict[int, Size]):
     """Height and width by level. Levels without an entry are computed by halving or doubling."""
 
     def __missing__(self, level: int) -> Size:
@@ -129,7 +129,7 @@ class _Node(nn.Module):
         self.fuse = FUSIONS[node.fuse](widths[0], len(node.inputs)) if several else None
         self.block = ConvNormAct(node.block, fused, node.width) if node.block is not None else None
 
-    def forward(self, maps: list[Tensor], sizes: _Sizes, shared: Projections, projected: dict[str, Tensor]) -> Tensor:
+    def forward(self, maps: list[Tensor], sizes: Sizes, shared: Projections, projected: dict[str, Tensor]) -> Tensor:
         size = sizes[self.level]
         xs = [edge(maps, size, shared, projected) for edge in self.edges]
         x: Tensor = xs[0] if self.fuse is None else self.fuse(xs)
@@ -171,7 +171,7 @@ class _Edge(nn.Module):
         return x if self.resample is None else self.resample(x, size)
 
 
-class _Merge(nn.Module):
+class Merge(nn.Module):
     """The outputs brought to one level, summed or concatenated, then a block."""
 
     def __init__(self, spec: NeckSpec, widths: list[int]) -> None:
@@ -192,7 +192,7 @@ class _Merge(nn.Module):
         total = sum(widths) if merge.kind == "concat" else widths[0]
         self.block = ConvNormAct(merge.block, total, merge.width) if merge.block is not None else None
 
-    def forward(self, outputs: list[Tensor], sizes: _Sizes) -> Tensor:
+    def forward(self, outputs: list[Tensor], sizes: Sizes) -> Tensor:
         size = sizes[self.level]
         xs = [resample(x, size) for resample, x in zip(self.resample, outputs, strict=True)]
         y = torch.cat(xs, dim=1) if self.kind == "concat" else FUSIONS["add"](0, len(xs))(xs)

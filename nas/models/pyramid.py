@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from nas.models.backbone import Backbone, channels
 from nas.models.neck import Neck
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.necks.canonical import canonical
+from nas.necks.spec import NeckSpec
 
 
 def required_backbone(architecture: Architecture) -> BackboneSpec:
@@ -72,6 +73,9 @@ class HeadedModel(nn.Module, ABC):
         UserError: the architecture has no head.
     """
 
+    neck_knows_image: ClassVar[bool]
+    """Whether the neck is told the image size, by which it sizes maps that are finer than the backbone's."""
+
     adapt: nn.ModuleList
     head: nn.Module
 
@@ -82,6 +86,28 @@ class HeadedModel(nn.Module, ABC):
         self.classes = self.spec.classes
         self.backbone = backbone or Backbone(required_backbone(architecture))
         self.neck = Neck(canonical(architecture.neck), self.backbone.channels)
+
+    @staticmethod
+    def check(spec: HeadSpec, neck: NeckSpec) -> None:
+        """Check that a head takes what a neck returns.
+
+        Raises:
+            UserError: it does not.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def adapted_width(spec: HeadSpec, widths: Sequence[int]) -> int | None:
+        """Channels to which 1x1 convolutions bring maps of `widths` channels; None: the head takes them as they are."""
+
+    @staticmethod
+    @abstractmethod
+    def build_head(spec: HeadSpec, widths: Sequence[int], levels: Sequence[int], image_size: int) -> nn.Module:
+        """The head on a neck's maps of `widths` channels.
+
+        Raises:
+            UserError: it is a head of another kind of model.
+        """
 
     @abstractmethod
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:

@@ -13,7 +13,7 @@ from nas.models.backbone import Backbone
 from nas.models.heads import HEADS
 from nas.models.pixels import PixelHead
 from nas.models.pyramid import HeadedModel
-from nas.necks.architecture import Architecture
+from nas.necks.architecture import Architecture, HeadSpec
 
 BACKGROUND = "background"
 """Name of label 0. Label k is class k - 1 of the head."""
@@ -30,18 +30,26 @@ class Segmenter(HeadedModel):
         backbone: a backbone to use instead of a new one.
     """
 
+    neck_knows_image = True
     head: PixelHead
 
     def __init__(self, architecture: Architecture, backbone: Backbone | None = None) -> None:
         super().__init__(architecture, backbone)
-        spec, neck = self.spec, architecture.neck
-        widths = self.neck.out_channels
+        neck = architecture.neck
         levels = neck.output_levels if neck.merge is None else (neck.merge.level,)
         self.adapt = nn.ModuleList()
+        self.head = self.build_head(self.spec, self.neck.out_channels, levels, self.image_size)
+
+    @staticmethod
+    def adapted_width(spec: HeadSpec, widths: Sequence[int]) -> None:
+        return None
+
+    @staticmethod
+    def build_head(spec: HeadSpec, widths: Sequence[int], levels: Sequence[int], image_size: int) -> PixelHead:
         kind = HEADS[spec.kind]
         if not issubclass(kind, PixelHead):
             raise UserError(f"the head {spec.kind!r} finds boxes, and a segmenter needs class maps")
-        self.head = kind(widths, levels, 1 + len(spec.classes), spec.convs, self.image_size, spec.width or max(widths))
+        return kind(widths, levels, 1 + len(spec.classes), spec.convs, image_size, spec.width or max(widths))
 
     def pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
         maps = self.neck(features, (self.image_size, self.image_size))

@@ -120,9 +120,24 @@ def _reset_conv(conv: ConvSpec | None) -> ConvSpec | None:
 
 def _sort_edges(edges: Sequence[EdgeSpec], fuse: str) -> tuple[EdgeSpec, ...]:
     """The inputs of a node, sorted where their order does not change the fusion."""
-    if not operators.FUSIONS[fuse].commutative:
+    if len(edges) < 2 or not operators.FUSIONS[fuse].commutative:
         return tuple(edges)
-    return tuple(sorted(edges, key=lambda e: json.dumps([e.source, e.model_dump(mode="json")], sort_keys=True)))
+    return tuple(sorted(edges, key=_edge_text))
+
+
+@lru_cache(maxsize=65_536)
+def _edge_text(edge: EdgeSpec) -> str:
+    return json.dumps([edge.source, edge.model_dump(mode="json")], sort_keys=True)
+
+
+@lru_cache(maxsize=65_536)
+def _edge_parameters(edge: EdgeSpec) -> str:
+    return json.dumps(edge.model_dump(mode="json", exclude={"source"}), sort_keys=True)
+
+
+@lru_cache(maxsize=65_536)
+def _node_parameters(node: NodeSpec) -> str:
+    return json.dumps(node.model_dump(mode="json", exclude={"inputs"}), sort_keys=True)
 
 
 def _bypass_identity_nodes(neck: NeckSpec) -> NeckSpec:
@@ -228,9 +243,7 @@ def _sort_nodes(neck: NeckSpec) -> NeckSpec:
 def _initial_classes(neck: NeckSpec) -> list[str]:
     """A class for every map, from its own parameters and its place among the outputs."""
     classes = [f"input {level}" for level in neck.inputs]
-    for node in neck.nodes:
-        own = node.model_dump(mode="json", exclude={"inputs"})
-        classes.append(json.dumps(own, sort_keys=True))
+    classes += map(_node_parameters, neck.nodes)
     return [f"{c} out {neck.outputs.index(i)}" if i in neck.outputs else c for i, c in enumerate(classes)]
 
 
@@ -243,8 +256,7 @@ def _refine_classes(neck: NeckSpec, classes: list[str]) -> list[str]:
         for i, node in enumerate(neck.nodes):
             ordered = not operators.FUSIONS[node.fuse].commutative
             for k, edge in enumerate(node.inputs):
-                parameters = json.dumps(edge.model_dump(mode="json", exclude={"source"}), sort_keys=True)
-                label = f"{k if ordered else ''} {parameters}"
+                label = f"{k if ordered else ''} {_edge_parameters(edge)}"
                 sources[n + i].append(f"{label} {classes[edge.source]}")
                 consumers[edge.source].append(f"{label} {classes[n + i]}")
         new = [

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
 from nas.errors import Fault, SpecError
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import build_topology
 from nas.search_space import SearchSpace
+from nas.storage.attributes import TrialAttributes, attributes
 from nas.studies.spec import Baseline
 
 
@@ -41,3 +48,19 @@ def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchS
     if faults:
         raise SpecError("", faults)
     return necks
+
+
+def enqueue_baselines(study: optuna.Study, names: Iterable[str], points: Mapping[str, Mapping[str, Any]]) -> None:
+    """Let Optuna ask for the baselines that it was not asked for: by their parameters where the space has them.
+
+    Args:
+        study: gets a waiting trial for each.
+        names: the baselines.
+        points: the parameters of those that lie in the space.
+    """
+    states = (TrialState.COMPLETE, TrialState.WAITING, TrialState.RUNNING)
+    asked = {attributes(trial).baseline for trial in study.get_trials(deepcopy=False, states=states)}
+    for name in names:
+        if name not in asked:
+            marks = TrialAttributes(baseline=name, in_space=name in points)
+            study.enqueue_trial(dict(points.get(name, {})), user_attrs=marks.to_user_attrs())

@@ -122,13 +122,17 @@ class Dispatcher(Generic[R]):
         """Whether so many runs failed in a row that others probably will."""
         return len(self.errors) >= FAILURES
 
-    def known_costs(self, architecture: Architecture) -> Metrics:
+    def known_costs(self, architecture: Architecture, static: bool = True) -> Metrics:
         """Costs that need no training: the static ones, and a latency recorded on this machine.
+
+        Args:
+            architecture: the model.
+            static: False leaves the static ones to the worker, who has more time.
 
         Raises:
             UserError: a metric of the user fails.
         """
-        costs = static_costs(architecture) | measure_architecture(self._metrics, architecture)
+        costs = (static_costs(architecture) if static else {}) | measure_architecture(self._metrics, architecture)
         latency = self.store.latency(architecture.digest, self._machine, self._target) if self._machine else None
         return costs | ({"latency_ms": latency} if latency is not None else {})
 
@@ -199,8 +203,13 @@ class Dispatcher(Generic[R]):
             measurement = measurement.model_copy(update={"weights": None})
         evaluation = run.evaluation(state, measurement)
         self.executor.cancel(run.job)
-        self.store.record(evaluation)
-        self._ended(run, state)
+
+        def keep() -> None:
+            self.store.record(evaluation)
+            self.store.attempt_ended(run.key, run.attempt, state)
+
+        self.store.together(keep)
+        del self.running[run.job]
         self.errors.clear()
         return evaluation.model_copy(update={"measurement": measurement.model_copy(update=_APART)})
 

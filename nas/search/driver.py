@@ -15,11 +15,13 @@ from nas.errors import UserError
 from nas.executors import Executor
 from nas.search import pruners, samplers
 from nas.search.certification import import_shipped_certificate, with_certificate, with_first_objectives
+from nas.search.driver_storage import DriverStorage
 from nas.search.fresh import FreshSampler, KnownNecks
 from nas.search.loop import Loop
 from nas.search.objects import Callback, Objects
 from nas.search.optuna_adapter import quiet
 from nas.search.provenance import check_setup, check_spec, provenance
+from nas.search.reporter import OnProgress
 from nas.search.request import Asked, OwnSpace, Request, Study, requested
 from nas.search.setup import Setup, set_up
 from nas.search.summary import summarize
@@ -51,6 +53,7 @@ def launch(
     storage: str = STORAGE,
     artifacts: Path | None = None,
     say: Say = _to_stderr,
+    on_progress: OnProgress | None = None,
 ) -> Result:
     """Run a study to the end of its budget, or resume it: the same name in the same database is the same study.
 
@@ -66,6 +69,7 @@ def launch(
         storage: URL of the study database.
         artifacts: folder for weights; by default beside a SQLite file.
         say: called with each line of progress.
+        on_progress: called with what the workers do, every few seconds.
 
     Returns:
         The study's results.
@@ -83,7 +87,7 @@ def launch(
     objects = Objects(sampler, pruner, tuple(callbacks))
     request = requested(study, space=space, objective=objective, objects=objects, files=plugins)
     with request.file.locating():
-        return _launched(request, storage, artifacts, say)
+        return _launched(request, storage, artifacts, say, on_progress)
 
 
 def confirm(
@@ -94,6 +98,7 @@ def confirm(
     storage: str = STORAGE,
     artifacts: Path | None = None,
     say: Say = _to_stderr,
+    on_progress: OnProgress | None = None,
 ) -> Result:
     """Train the best of a study that is done in full, with several seeds, and compare them; or go on with that.
 
@@ -104,6 +109,7 @@ def confirm(
         storage: URL of the study database.
         artifacts: folder for weights; by default beside a SQLite file.
         say: called with each line of progress.
+        on_progress: called with what the workers do, every few seconds.
 
     Returns:
         What the study found; its `answer` says what the finalists show.
@@ -123,7 +129,9 @@ def confirm(
         raise UserError(f"study {known.name!r} is {known.state}: launch it to its end first, then confirm it")
     settings = {"finalists": {"top": top, "seeds": seeds}, "budget": known.spec.budget}
     spec = StudySpec.parse(request.spec.model_dump() | settings, request.file.where)
-    return launch(replace(request.file, study=spec), storage=storage, artifacts=artifacts, say=say)
+    return launch(
+        replace(request.file, study=spec), storage=storage, artifacts=artifacts, say=say, on_progress=on_progress
+    )
 
 
 def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
@@ -133,12 +141,12 @@ def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
         return _checked(request, storage, say)[1]
 
 
-def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) -> Result:
+def _launched(
+    request: Request, storage: str, artifacts: Path | None, say: Say, on_progress: OnProgress | None
+) -> Result:
     name = str(request.spec.name)
     check_writable(storage, artifacts)
     known, setup = _checked(request, storage, say)
-    if setup.points:
-        say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
     validates = bool(model_metrics(setup.spec.metrics_needed))
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
@@ -147,13 +155,16 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
         store.reported(),
         _lease(store, name, setup, known, request.file.text) as lease,
     ):
+        # Workers start meanwhile.
+        if setup.points:
+            say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
         store.update_spec(name, setup.spec)
         _share(store, setup)
         import_shipped_certificate(store, setup)
         say(proxy_line(setup.certificate, setup.proxy))
         for line in setup.outlay_lines(store.epoch_seconds(setup.fingerprint)):
             say(line)
-        return _drive(store, name, setup, executor, lease, say)
+        return _drive(store, name, setup, executor, lease, say, on_progress)
 
 
 def _checked(request: Request, storage: str, say: Say) -> tuple[StudyRecord | None, Setup]:
@@ -197,7 +208,15 @@ def _share(store: Store, setup: Setup) -> None:
                 store.put_artifact(f"task/{owner}", kind, data)
 
 
-def _drive(store: Store, name: str, setup: Setup, executor: Executor, lease: Lease, say: Say) -> Result:
+def _drive(
+    store: Store,
+    name: str,
+    setup: Setup,
+    executor: Executor,
+    lease: Lease,
+    say: Say,
+    on_progress: OnProgress | None,
+) -> Result:
     """Run the loop for a study in the database."""
     spec, objects = setup.spec, setup.objects
     with quiet():
@@ -206,13 +225,17 @@ def _drive(store: Store, name: str, setup: Setup, executor: Executor, lease: Lea
             study_name=name,
             directions=[o.direction for o in spec.objectives],
             load_if_exists=True,
+        )
+        study = optuna.load_study(
+            study_name=name,
+            storage=DriverStorage(store, study._study_id),
             pruner=objects.pruner or pruners.build(spec),
         )
         study.set_metric_names([o.metric for o in spec.objectives])
         trials = study.get_trials(deepcopy=False)
         facts = spec, len(trials), _baselines(setup, trials)
         study.sampler = objects.sampler or samplers.build(*facts)
-        loop = Loop(setup, store, study, executor, lease, say)
+        loop = Loop(setup, store, study, executor, lease, say, on_progress)
         if objects.sampler is None:
             study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), KnownNecks(setup, loop.is_known))
         state = loop.run()

@@ -12,8 +12,10 @@ from typing import Literal
 import optuna
 from optuna.trial import TrialState
 
+from nas.errors import StopAsked
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
+from nas.search.baselines import enqueue_baselines
 from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher, Run
 from nas.search.finalists import Final, FinalistRun
@@ -21,7 +23,7 @@ from nas.search.ledger import Ledger
 from nas.search.objects import finished_trial
 from nas.search.optuna_adapter import requeue, resume
 from nas.search.promotion import PromotedRun, Promotion
-from nas.search.reporter import Reporter, trial_name
+from nas.search.reporter import OnProgress, Reporter, trial_name
 from nas.search.retention import Retention
 from nas.search.setup import Setup
 from nas.search.trial_run import TrialRun, find_recorded
@@ -38,15 +40,21 @@ End = Literal["done", "exhausted", "interrupted", "failed"]
 DUPLICATES = 8
 """Proposals in a row that bring nothing new, after which one is drawn from the unseen rest of the space."""
 
-_BEAT_SECONDS = 2.0
-_WAIT_SECONDS = 1.0
+_BEAT_SECONDS, _WAIT_SECONDS = 2.0, 1.0
 
 
 class Loop:
     """One launch of a study. Belongs to one thread."""
 
     def __init__(
-        self, setup: Setup, store: Store, study: optuna.Study, executor: Executor, lease: Lease, say: Say
+        self,
+        setup: Setup,
+        store: Store,
+        study: optuna.Study,
+        executor: Executor,
+        lease: Lease,
+        say: Say,
+        on_progress: OnProgress | None = None,
     ) -> None:
         self.spec = setup.spec
         self.setup = setup
@@ -54,7 +62,8 @@ class Loop:
         self.study = study
         self.lease = lease
         self.name = study.study_name
-        self.reporter = Reporter(self.spec, executor, say)
+        self.reporter = Reporter(self.spec, executor, say, watched=on_progress is not None)
+        self.on_progress = on_progress or (lambda progress: None)
         self.retention = Retention(store, self.spec, self.name)
         self.architectures = {record.number: record.architecture for record in store.trials(self.name)}
         self.promotion = Promotion(setup, store, self.name, self.architectures)
@@ -87,9 +96,10 @@ class Loop:
         """
         try:
             self._recover()
-            self._enqueue_baselines()
+            enqueue_baselines(self.study, self.setup.baselines, self.setup.points)
             state = self._search()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StopAsked) as error:
+            self.reporter.interrupted(str(error))
             state = "interrupted"
         finally:
             self._release()
@@ -124,8 +134,10 @@ class Loop:
 
     def _beat(self) -> None:
         if time.monotonic() - self._beaten > _BEAT_SECONDS:
-            self.lease.beat()
+            progress = self.reporter.progress(list(self.dispatcher.running.values()), self.ledger.trained)
             self._beaten = time.monotonic()
+            self.on_progress(progress)
+            self.lease.beat(progress)
 
     # Its start and its end
 
@@ -160,15 +172,6 @@ class Loop:
                 self.ledger.report(resume(self.study, frozen), evaluation, running=0)
             else:
                 requeue(self.study, frozen)
-
-    def _enqueue_baselines(self) -> None:
-        states = (TrialState.COMPLETE, TrialState.WAITING, TrialState.RUNNING)
-        asked = {attributes(trial).baseline for trial in self.study.get_trials(deepcopy=False, states=states)}
-        for name in self.setup.baselines:
-            if name not in asked:
-                point = self.setup.points.get(name)
-                marks = TrialAttributes(baseline=name, in_space=point is not None)
-                self.study.enqueue_trial(point or {}, user_attrs=marks.to_user_attrs())
 
     # Asking
 
@@ -245,7 +248,7 @@ class Loop:
         TrialAttributes(digest=key.digest).write(trial)
         same = self.dispatcher.running.get(str(key))
         assert same is None or isinstance(same, TrialRun)
-        costs = self.dispatcher.known_costs(architecture)
+        costs = self.dispatcher.known_costs(architecture, static=bool(self.spec.constraints))
         if same is not None:
             same.followers.append(trial)
         elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs):
@@ -316,8 +319,7 @@ class Loop:
             self.promotion.recorded(run, evaluation)
         if not isinstance(run, TrialRun):
             self.reporter.recorded(run, evaluation.measurement.metrics)
-            key = self.setup.key(run.architecture)
-            self.ledger.note_longer(key.digest, longer_trainings(self.store, key))
+            self.ledger.note_longer(run.key.digest, longer_trainings(self.store, self.setup.key(run.architecture)))
             return
         running = len(self.dispatcher.running)
         self.ledger.report(run.trial, evaluation, running)
@@ -332,9 +334,8 @@ class Loop:
     def _failed(self, run: Run, failure: Failure) -> None:
         if isinstance(run, PromotedRun):
             self.promotion.failed(run)
-        if isinstance(run, TrialRun):
-            for trial in (run.trial, *run.followers):
-                self.ledger.report_failed(trial, run.key.digest, failure.message)
+        for trial in (run.trial, *run.followers) if isinstance(run, TrialRun) else ():
+            self.ledger.report_failed(trial, run.key.digest, failure.message)
         self.reporter.failed(run, failure.message)
 
     def _finished(self, number: int) -> None:

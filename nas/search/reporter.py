@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nas.executors import Executor
 from nas.necks.describe import summary
 from nas.search.dispatcher import Run
 from nas.search.finalists import Candidate
-from nas.studies.metrics import Metrics, format_metric
+from nas.studies.metrics import FORECASTS, Metrics, format_metric
+from nas.studies.progress import LaunchProgress, Leader, RunProgress, Stage
 from nas.studies.records import Progress
 from nas.studies.spec import StudySpec
 from nas.text import Say, duration
@@ -21,6 +22,10 @@ _SHOWN = ("ap", "ap50", "miou", "latency_ms", "params")
 """Metrics shown beside the objective, where they were measured."""
 
 
+OnProgress = Callable[[LaunchProgress], None]
+"""Called with the progress of a launch, every few seconds."""
+
+
 def trial_name(number: int, baseline: str | None) -> str:
     """What messages call a trial."""
     return f"trial {number}" + (f" (baseline {baseline})" if baseline else "")
@@ -29,7 +34,8 @@ def trial_name(number: int, baseline: str | None) -> str:
 class Reporter:
     """Prints trials running and done, the best so far against the best baseline, and the time left."""
 
-    def __init__(self, spec: StudySpec, executor: Executor, say: Say) -> None:
+    def __init__(self, spec: StudySpec, executor: Executor, say: Say, watched: bool = False) -> None:
+        self.watched = watched  # then what runs is shown elsewhere
         self.spec = spec
         self.executor = executor
         self.say = say
@@ -37,7 +43,8 @@ class Reporter:
         self.best: tuple[float, str] | None = None
         self.best_baseline: tuple[float, str] | None = None
         self.began = self.last_line = time.monotonic()
-        self.finished = 0
+        self.finished = self.failures = 0
+        self.stage: Stage = "search"
         self.busy: tuple[float, float] | None = None  # seconds and busy seconds at the last submission
 
     def started(self, run: Run) -> None:
@@ -45,13 +52,14 @@ class Reporter:
         self.say(f"{run.name} starts: {summary(run.architecture.neck)}")
 
     def progressed(self, run: Run, progress: Progress) -> None:
-        if time.monotonic() - self.last_line >= EVERY_SECONDS:
+        if not self.watched and time.monotonic() - self.last_line >= EVERY_SECONDS:
             self._say(f"{run.name}: epoch {progress.epoch} of {progress.epochs}, {self._metrics(progress.metrics)}")
 
     def retried(self, run: Run, reason: str) -> None:
         self._say(f"{run.name} lost its worker ({reason}); attempt {run.attempt}")
 
     def failed(self, run: Run, reason: str) -> None:
+        self.failures += 1
         self._say(f"{run.name} failed: {reason}")
 
     def recorded(self, run: Run, metrics: Metrics) -> None:
@@ -60,6 +68,7 @@ class Reporter:
 
     def finalists(self, chosen: Sequence[Candidate], seeds: int) -> None:
         """Print what is trained in full at the end."""
+        self.stage = "finalists"
         names = ", ".join(c.label for c in chosen)
         found = f"finalists, each trained in full with {seeds} seeds: {names}"
         self._say(found if chosen else "no finalists: no feasible trial was trained")
@@ -91,6 +100,11 @@ class Reporter:
         parts += [f"about {duration(left)} left"] if left else []
         self._say(" | ".join(parts))
 
+    def interrupted(self, why: str) -> None:
+        """Print why the launch ends early, if that is not plain."""
+        if why:
+            self._say(why)
+
     def submitted_last(self) -> None:
         """Note the time: nothing more is submitted, as far as is known now, and workers may be idle from here on."""
         if self.busy is None:
@@ -119,6 +133,24 @@ class Reporter:
         if baseline and (self.best_baseline is None or sign * value > sign * self.best_baseline[0]):
             self.best_baseline = value, baseline
 
+    def progress(self, running: Sequence[Run], trained: int) -> LaunchProgress:
+        """How far the launch is: what runs now, and the best so far."""
+        metric = self.objective.metric
+        shown = FORECASTS.get(metric, metric)
+        return LaunchProgress(
+            metric=metric,
+            shown=shown,
+            trained=trained,
+            trials=self.spec.budget.trials,
+            failed=self.failures,
+            workers=self.executor.capacity,
+            runs=tuple(_run_progress(run, shown) for run in running),
+            best=_leader(self.best),
+            best_baseline=_leader(self.best_baseline),
+            stage=self.stage,
+            seconds_left=self._seconds_left(trained) or None,
+        )
+
     def _seconds_left(self, trained: int) -> float:
         """Time left at the pace of this launch; 0 if it is unknown."""
         if self.spec.budget.trials is None or self.finished < self.executor.capacity:
@@ -133,3 +165,18 @@ class Reporter:
     def _say(self, line: str) -> None:
         self.last_line = time.monotonic()
         self.say(line)
+
+
+def _leader(found: tuple[float, str] | None) -> Leader | None:
+    return Leader(name=found[1], value=found[0]) if found is not None else None
+
+
+def _run_progress(run: Run, metric: str) -> RunProgress:
+    scores = (point.metrics.get(metric) for point in run.curve)
+    return RunProgress(
+        name=run.name,
+        neck=summary(run.architecture.neck),
+        epoch=run.curve[-1].epoch if run.curve else 0,
+        epochs=run.key.epochs,
+        curve=tuple(score for score in scores if score is not None),
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import (
     Connection,
@@ -51,6 +51,16 @@ _POSTGRES_FAILURES = ("53", "57", "58", "25006")
 T = TypeVar("T")
 
 
+class Deferred(Protocol):
+    """Rows that wait for the next transaction."""
+
+    def write(self, connection: Connection) -> None:
+        """Write them. The transaction may yet fail."""
+
+    def written(self) -> None:
+        """Forget what the last `write` wrote: it is committed."""
+
+
 class Database:
     """One database.
 
@@ -59,6 +69,7 @@ class Database:
         name: its URL without the password.
         file: its file if it is SQLite.
         create: whether its tables may be made.
+        deferred: rows that the next transaction writes first.
         has_tables: whether it has our tables. Without them (with only Optuna's, say) it reads as empty.
         say: called with what a user should know of it.
         patience: waits while it is away.
@@ -71,6 +82,8 @@ class Database:
         self.file = address.file
         self.engine = engine
         self.create = create
+        self.deferred: Deferred | None = None
+        self._open: Connection | None = None
         self.say = say or _to_stderr
         self.patience, self.fence = Patience(address, self.say), Fence()
         self.patience.watch(engine)
@@ -90,8 +103,10 @@ class Database:
         """The value of `work` in one transaction, which is committed at its end and rolled back by an exception.
 
         If the database goes away, `work` is run again, perhaps after a commit that went through: it must write the same
-        again, or look for what it wrote.
+        again, or look for what it wrote. Within another transaction it is a part of that.
         """
+        if self._open is not None:
+            return work(self._open)
 
         def once() -> T:
             with self.write() as connection:
@@ -101,11 +116,20 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that is not run again. Only one writer has one at a time."""
+        """One transaction that is not run again. Only one writer has one at a time. Writes what was deferred first."""
         if not self.has_tables:
             raise StoreError(f"{self.name} holds no studies of this package; `nas launch` adds its tables")
-        with self.reported(), self._writing() as connection:
-            yield connection
+        with self.reported():
+            try:
+                with self._writing() as connection:
+                    self._open = connection
+                    if self.deferred is not None:
+                        self.deferred.write(connection)
+                    yield connection
+            finally:
+                self._open = None
+            if self.deferred is not None:
+                self.deferred.written()
 
     @contextmanager
     def reported(self) -> Iterator[None]:

@@ -15,12 +15,14 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Select, delete, func, select, update
 
-from nas.errors import LeaseLost, StoreError, UserError
+from nas.errors import LeaseLost, StopAsked, StoreError, UserError
 from nas.storage.database import Database, clock, insert
 from nas.storage.fence import awake_clock, lost
 from nas.storage.process import Process, this_process
+from nas.storage.progress import keep_progress
 from nas.storage.records import Ending
 from nas.storage.tables import LAUNCH, LEASE, STUDY
+from nas.studies.progress import LaunchProgress
 
 STALE_SECONDS = 60
 """Age of the heartbeat, in seconds, at which a driver on another host, or a stopped one, counts as dead."""
@@ -41,6 +43,7 @@ class Lease:
         self._earlier = earlier
         self._begun = time.monotonic()
         self._open = True
+        self._stop_asked = self._stopping = False
         database.fence.renew(launch, study, awake_clock())
 
     @property
@@ -48,15 +51,23 @@ class Lease:
         """Seconds of all launches of the study, this one included."""
         return self._earlier + time.monotonic() - self._begun
 
-    def beat(self) -> None:
-        """Record that this driver lives, and its time so far. Call it every few seconds.
+    def beat(self, progress: LaunchProgress | None = None) -> None:
+        """Record that this driver lives, its time so far and its progress. Call it every few seconds.
 
         Raises:
             LeaseLost: another launch has taken the study over.
+            StopAsked: somebody asked this launch to stop. It is raised once.
         """
         now = awake_clock()
-        self._write(state="running")
+        try:
+            self._write(state="running", progress=progress)
+        except LeaseLost:
+            self._database.deferred = None  # rolled back with the heartbeat, and never to be written
+            raise
         self._database.fence.renew(self._launch, self.study, now)
+        if self._stop_asked and not self._stopping:
+            self._stopping = True
+            raise StopAsked(f"study {self.study!r} was asked to stop")
 
     def close(self, state: Ending) -> None:
         """End the launch and give the lease back. A second call does nothing."""
@@ -66,7 +77,7 @@ class Lease:
             self._write(state=state)
             self._open = False
 
-    def _write(self, state: str) -> None:
+    def _write(self, state: str, progress: LaunchProgress | None = None) -> None:
         """Write the launch's row if it still holds the lease, and delete the lease at the end.
 
         Raises:
@@ -81,6 +92,7 @@ class Lease:
                 connection.execute(delete(LEASE).where(LEASE.c.launch == self._launch))
             elif written.rowcount != 1:
                 raise LeaseLost(lost(self.study))
+            self._stop_asked = keep_progress(connection, self._launch, progress)
 
         self._database.transaction(write)
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, and_, func, select, true, update
-from sqlalchemy.sql.elements import ColumnElement
 
-from nas.errors import StoreError
+from nas.errors import StoreError, UserError
 from nas.necks.architecture import Architecture
-from nas.storage import certificates, evaluations
+from nas.storage import certificates, evaluations, latencies
 from nas.storage.artifacts import Artifacts, artifacts_folder
-from nas.storage.database import Database, insert, open_database
+from nas.storage.database import Database, Deferred, open_database
 from nas.storage.evaluations import is_key, keep_architecture, row_key
-from nas.storage.lease import Lease, acquire, check_free, is_live
+from nas.storage.lease import Lease, acquire, check_free
 from nas.storage.patience import Once
-from nas.storage.records import AttemptRecord, StudyRecord, StudyState, TrialRecord
-from nas.storage.tables import ARCHITECTURE, ATTEMPT, EVALUATION, LATENCY, LAUNCH, STUDY, TRIAL
+from nas.storage.progress import ask_to_stop, find_progress
+from nas.storage.records import AttemptRecord, StudyRecord, TrialRecord
+from nas.storage.removal import remove_study
+from nas.storage.studies import find_studies
+from nas.storage.tables import ARCHITECTURE, ATTEMPT, EVALUATION, STUDY, TRIAL
 from nas.studies.certificate import Certificate
+from nas.studies.progress import LaunchProgress
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec
 from nas.text import Say
@@ -61,6 +65,17 @@ class Store:
             StoreError: it does not answer, or cannot be used like this.
         """
         return self._database.reported()
+
+    def together(self, work: Callable[[], object]) -> None:
+        """Make one transaction of all that this store writes in `work`, which is run again if the database goes away.
+
+        Optuna's own storage must write nothing there: it would wait for this transaction.
+        """
+        self._database.transaction(lambda connection: work())
+
+    def defer(self, rows: Deferred | None) -> None:
+        """Let every transaction of this store write these rows first, in place of earlier ones."""
+        self._database.deferred = rows
 
     @cached_property
     def optuna(self) -> RDBStorage:
@@ -103,11 +118,11 @@ class Store:
             raise StoreError(f"{self._database.name} has no study {name!r}")
 
     def study(self, name: str) -> StudyRecord | None:
-        return next(iter(self._studies(STUDY.c.name == name)), None)
+        return next(iter(find_studies(self._database, STUDY.c.name == name)), None)
 
     def studies(self) -> list[StudyRecord]:
         """All studies, the oldest first."""
-        return self._studies(true())
+        return find_studies(self._database, true())
 
     def lease(self, name: str) -> Lease:
         """Start a launch of a study. Close the lease with the launch's end state.
@@ -126,25 +141,28 @@ class Store:
         """
         check_free(self._database, name)
 
-    def _studies(self, condition: ColumnElement[bool]) -> list[StudyRecord]:
-        rows = self._database.read(select(STUDY).where(condition).order_by(STUDY.c.created, STUDY.c.name))
-        launches: dict[str, list[Any]] = {}
-        for launch in self._database.read(select(LAUNCH).join(STUDY).where(condition).order_by(LAUNCH.c.id)):
-            launches.setdefault(launch.study, []).append(launch)
-        now = self._database.now()
-        return [
-            StudyRecord(
-                name=row.name,
-                spec=StudySpec.parse(row.spec, f"study {row.name!r} in {self._database.name}"),
-                text=row.text,
-                task=row.task,
-                provenance=row.provenance,
-                created=row.created,
-                seconds=sum(launch.seconds for launch in launches[row.name]),
-                state=_state(launches[row.name][-1], now),
-            )
-            for row in rows
-        ]
+    def progress(self, name: str) -> LaunchProgress | None:
+        """What the latest launch of a study does or did last; None if its driver kept nothing."""
+        return find_progress(self._database, name)
+
+    def ask_to_stop(self, name: str) -> None:
+        """Ask the running launch of a study to stop; it does so within seconds. UserError: there is none."""
+        record = self.study(name)
+        if record is None or record.state != "running":
+            raise UserError(f"study {name!r} is not running")
+        ask_to_stop(self._database, name)
+
+    def remove(self, name: str) -> None:
+        """Delete a study, its trials and its files; measurements stay, as evidence for other studies of its task.
+
+        Raises:
+            UserError: a live driver holds the lease.
+        """
+        self.check_free(name)
+        for study in self.optuna.get_all_studies():  # Optuna's first: a study that only Optuna has is not ours
+            if study.study_name == name:
+                self.optuna.delete_study(study._study_id)
+        remove_study(self._database, self._artifacts, name)
 
     # Evaluations
 
@@ -155,10 +173,14 @@ class Store:
         """
         measurement = evaluation.measurement
         latency = measurement.metrics.get("latency_ms")
-        if latency is not None and "latency" in measurement.details:
-            machine, target = measurement.details["machine"], measurement.details["latency"].get("target", "torch")
-            self.record_latency(evaluation.key.digest, str(machine), str(target), latency)
-        evaluations.record(self._database, self._artifacts, evaluation)
+
+        def write() -> None:
+            if latency is not None and "latency" in measurement.details:
+                machine, target = measurement.details["machine"], measurement.details["latency"].get("target", "torch")
+                self.record_latency(evaluation.key.digest, str(machine), str(target), latency)
+            evaluations.record(self._database, self._artifacts, evaluation)
+
+        self.together(write)
 
     def evaluation(self, key: Key) -> Evaluation | None:
         """The evaluation without its weights: these are the artifact `weights` of `str(key)`."""
@@ -258,22 +280,11 @@ class Store:
 
     def latency(self, digest: str, machine: str, target: str) -> float | None:
         """Milliseconds an image of an architecture on a machine, measured for `target` (`torch`, `onnxruntime`)."""
-        where = and_(LATENCY.c.digest == digest, LATENCY.c.machine == machine, LATENCY.c.target == target)
-        rows = self._database.read(select(LATENCY.c.milliseconds).where(where))
-        return cast(float, rows[0].milliseconds) if rows else None
+        return latencies.find(self._database, digest, machine, target)
 
     def record_latency(self, digest: str, machine: str, target: str, milliseconds: float) -> None:
         """Keep a latency in place of an older one."""
-        facts = {"milliseconds": milliseconds, "measured": datetime.now(UTC)}
-
-        def write(connection: Connection) -> None:
-            connection.execute(
-                insert(connection, LATENCY)
-                .values(digest=digest, machine=machine, target=target, **facts)
-                .on_conflict_do_update(index_elements=["digest", "machine", "target"], set_=facts)
-            )
-
-        self._database.transaction(write)
+        latencies.keep(self._database, digest, machine, target, milliseconds)
 
     # Artifacts
 
@@ -335,9 +346,3 @@ class Store:
 def _spec_data(spec: StudySpec) -> dict[str, Any]:
     """The spec with its defaults, which a later version may change."""
     return spec.model_dump(mode="json")
-
-
-def _state(launch: Any, now: datetime) -> StudyState:
-    """The state of a study with this latest launch, at the database's `now`."""
-    dead = launch.state == "running" and not is_live(launch, now)
-    return "interrupted" if dead else cast(StudyState, launch.state)

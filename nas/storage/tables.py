@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -95,6 +96,15 @@ LEASE = Table(
     METADATA,
     Column("study", String(200), ForeignKey("nas_study.name"), primary_key=True),
     _required("launch", Integer, ForeignKey("nas_launch.id")),
+)
+
+# Apart from `nas_launch`, so that a database of the first schema can still be read where nothing may be written.
+PROGRESS = Table(
+    "nas_progress",
+    METADATA,
+    Column("launch", Integer, ForeignKey("nas_launch.id"), primary_key=True, autoincrement=False),
+    Column("data", JSON),
+    _required("stop_asked", Boolean),
 )
 
 ARCHITECTURE = Table(

@@ -87,7 +87,7 @@ class Job(Value):
     """What a worker receives for one evaluation. The task was sent once, for all jobs.
 
     Attributes:
-        known: metrics that need not be measured again: static costs, a latency on that kind of machine.
+        known: metrics that need not be measured again: all static costs or none, a latency on that kind of machine.
         metrics: the user's metrics of the trained model that are to be measured at the end.
         state: that of a shorter training to go on from.
         seconds: what that training took.

@@ -11,7 +11,9 @@ from nas.errors import StoreError
 from nas.storage import open_store
 from nas.storage.database import open_database
 from nas.storage.migrations import VERSION_TABLE
+from nas.storage.results import result
 from nas.storage.tables import METADATA
+from tests.fabricated import Fabric
 from tests.postgres import Server
 
 
@@ -57,3 +59,19 @@ def test_a_newer_database_is_refused(url: str, create: bool) -> None:
     database.close()
     with pytest.raises(StoreError, match=r" was written by a newer version .*9999.*pip install -U pyramid-nas"):
         open_store(url, create=create)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_database_of_the_first_schema_is_read_and_migrated(tmp_path: Path, create: bool) -> None:
+    url = f"sqlite:///{tmp_path}/nas.db"
+    with open_store(url, create=True) as store:
+        Fabric(store, "cells").complete(8, ap=0.3)
+        with store._database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE nas_progress")
+            connection.exec_driver_sql("UPDATE nas_alembic_version SET version_num = '0001'")
+    with open_store(url, create=create) as store:
+        assert len(result(store, "cells").trained) == 1
+        assert store.progress("cells") is None
+        if create:
+            with store.lease("cells") as lease:
+                lease.beat()

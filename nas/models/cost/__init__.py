@@ -9,7 +9,8 @@ from nas.models.cost.latency import (
     synchronise,
     target_fault,
 )
-from nas.models.cost.parts import Cost, Part, cost, parameters, static_costs, total_parameters
+from nas.models.cost.parts import Cost, Part, cost, parameters, total_parameters
+from nas.models.cost.static import static_costs
 
 __all__ = [
     "RUNS",

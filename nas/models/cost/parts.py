@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -98,28 +98,9 @@ class Cost(Value):
         }
 
 
-def static_costs(architecture: Architecture) -> Metrics:
-    """The costs that need no training and no clock, for one image and without NMS.
-
-    Returns:
-        `params`, `macs` and `activation_bytes` of the model, `neck_params` and `neck_macs` of its neck.
-
-    Raises:
-        SpecError: the neck does not fit the backbone.
-    """
-    # The canonical form drops dead nodes, even one that does not fit.
-    required_backbone(architecture)
-    return dict(_static_costs(architecture.canonical()))
-
-
-@lru_cache(maxsize=4096)
-def _static_costs(architecture: Architecture) -> Metrics:
-    return cost(architecture).metrics
-
-
 def total_parameters(architecture: Architecture) -> int:
     """`params` of `static_costs`, without a pass through the model."""
-    backbone = _backbone_cost(required_backbone(architecture), _size(architecture))
+    backbone = backbone_cost(required_backbone(architecture), image_side(architecture))
     with torch.device("meta"):
         return parameters(build(architecture, backbone.module))
 
@@ -137,8 +118,8 @@ def cost(architecture: Architecture) -> Cost:
         >>> [part.name for part in cost(architecture).parts]
         ['C3, C4, C5', 'M5', 'P5', 'M4', 'P4', 'P3']
     """
-    size = _size(architecture)
-    backbone = _backbone_cost(required_backbone(architecture), size)
+    size = image_side(architecture)
+    backbone = backbone_cost(required_backbone(architecture), size)
     with torch.device("meta"):
         model = build(architecture, backbone.module).eval()
         memory, counter = ActivationMemory(), FlopCounterMode(display=False)
@@ -160,7 +141,12 @@ def cost(architecture: Architecture) -> Cost:
     return Cost(image_size=size, parts=tuple(parts), backbone_bytes=backbone.peak_bytes, rest_bytes=memory.peak)
 
 
-def _size(architecture: Architecture) -> int:
+def image_side(architecture: Architecture) -> int:
+    """Side of the images in pixels.
+
+    Raises:
+        UserError: the architecture has none.
+    """
     if architecture.image_size is None:
         raise UserError("a cost needs image_size: the side of the square images, in pixels")
     return architecture.image_size
@@ -171,7 +157,7 @@ def parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-class _BackboneCost(NamedTuple):
+class BackboneCost(NamedTuple):
     """A backbone on the meta device with its cost.
 
     Attributes:
@@ -192,7 +178,8 @@ class _BackboneCost(NamedTuple):
 
 
 @cache
-def _backbone_cost(spec: BackboneSpec, size: int) -> _BackboneCost:
+def backbone_cost(spec: BackboneSpec, size: int) -> BackboneCost:
+    """The cost of a backbone for images of `size` pixels a side."""
     with torch.device("meta"):
         backbone = Backbone(spec).eval()
         memory, counter = ActivationMemory(), FlopCounterMode(display=False)
@@ -201,9 +188,13 @@ def _backbone_cost(spec: BackboneSpec, size: int) -> _BackboneCost:
             shapes = {name: x.shape for name, x in backbone(image).items()}
     levels = ", ".join(f"C{level}" for level in spec.levels)
     part = Part(
-        name=levels, kind="backbone", made=spec.name, params=parameters(backbone), macs=_macs(counter.get_total_flops())
+        name=levels,
+        kind="backbone",
+        made=spec.name,
+        params=parameters(backbone),
+        macs=macs_of(counter.get_total_flops()),
     )
-    return _BackboneCost(backbone, part, shapes, memory.peak)
+    return BackboneCost(backbone, part, shapes, memory.peak)
 
 
 class _Scope(NamedTuple):
@@ -224,7 +215,7 @@ def _scopes(model: Pyramid | HeadedModel, counter: FlopCounterMode) -> Iterator[
 
     def leave(module: nn.Module, args: object, out: object) -> None:
         shape = (out.shape[1], out.shape[2], out.shape[3]) if isinstance(out, Tensor) else None
-        scopes[module] = _Scope(_macs(counter.get_total_flops() - begun[module]), shape)
+        scopes[module] = _Scope(macs_of(counter.get_total_flops() - begun[module]), shape)
 
     modules: list[nn.Module] = [*model.neck.nodes, *([model.neck.merge] if model.neck.merge is not None else [])]
     if isinstance(model, HeadedModel):
@@ -271,6 +262,7 @@ def _part(
     return Part(name=name, kind=kind, level=level, made=made, shape=scope.shape, params=params, macs=scope.macs)
 
 
-def _macs(flops: int) -> int:
+def macs_of(flops: int) -> int:
+    """MACs of what a FlopCounterMode counted."""
     # The counter counts multiplications and additions.
     return flops // 2
