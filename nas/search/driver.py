@@ -226,9 +226,10 @@ def _drive(
             directions=[o.direction for o in spec.objectives],
             load_if_exists=True,
         )
+        storage = DriverStorage(store, study._study_id)
         study = optuna.load_study(
             study_name=name,
-            storage=DriverStorage(store, study._study_id),
+            storage=storage,
             pruner=objects.pruner or pruners.build(spec),
         )
         study.set_metric_names([o.metric for o in spec.objectives])
@@ -241,6 +242,7 @@ def _drive(
         state = loop.run()
         lease.close(state)
         summarize(store, study)
+        storage.close()
     return result(store, name)
 
 

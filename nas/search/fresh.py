@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
+from nas.search.learned import Learned
 from nas.search.setup import Setup
 
 TRIES = 8
@@ -41,8 +42,11 @@ class FreshSampler(BaseSampler):
         self._looser = tuple(looser)
         self._is_known = is_known
         self._random = RandomSampler(seed=0)
+        self._learned = Learned()
+        self._view: Any = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        self._view = study = self._learned.view(study)
         for sampler in self._looser:
             sampler.infer_relative_search_space(study, trial)  # TPE notes the groups of its parameters here
         return self._sampler.infer_relative_search_space(study, trial)
@@ -53,7 +57,7 @@ class FreshSampler(BaseSampler):
         params: dict[str, Any] = {}
         for sampler in (self._sampler, *self._looser):
             for _ in range(TRIES):
-                params = sampler.sample_relative(study, trial, search_space)
+                params = sampler.sample_relative(self._view, trial, search_space)
                 if params and not self._is_known(params):
                     return params
                 if not params:  # it has learned too little yet

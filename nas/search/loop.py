@@ -21,7 +21,7 @@ from nas.search.dispatcher import Dispatcher, Run
 from nas.search.finalists import Final, FinalistRun
 from nas.search.ledger import Ledger
 from nas.search.objects import finished_trial
-from nas.search.optuna_adapter import requeue, resume
+from nas.search.optuna_adapter import refresh, requeue, resume
 from nas.search.promotion import PromotedRun, Promotion
 from nas.search.reporter import OnProgress, Reporter, trial_name
 from nas.search.retention import Retention
@@ -138,6 +138,7 @@ class Loop:
             self._beaten = time.monotonic()
             self.on_progress(progress)
             self.lease.beat(progress)
+            refresh(self.study)
 
     # Its start and its end
 
