@@ -55,6 +55,7 @@ class Ladder:
     reached: list[dict[str, Costs]] = field(init=False)
     going: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
+    _orders: dict[int, list[str]] = field(init=False, default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         self.reached = [{} for _ in self.epochs]
@@ -62,6 +63,7 @@ class Ladder:
     def learn(self, digest: str, rung: int, costs: Costs) -> None:
         """Take in that a neck reached a milestone."""
         self.reached[rung][digest] = costs
+        self._orders.pop(rung, None)
         if self.going.get(digest, -1) <= rung:
             self.going.pop(digest, None)
 
@@ -81,9 +83,15 @@ class Ladder:
     def ranked(self) -> list[str]:
         """All necks, the best first: by the milestone reached, then by rank there."""
         order: dict[str, None] = {}
-        for there in reversed(self.reached):
-            order |= dict.fromkeys(ranking(there))
+        for rung in reversed(range(len(self.epochs))):
+            order |= dict.fromkeys(self.order(rung))
         return list(order)
+
+    def order(self, rung: int) -> list[str]:
+        """The necks that reached a milestone, the best first. It is asked more often than one arrives."""
+        if rung not in self._orders:
+            self._orders[rung] = ranking(self.reached[rung])
+        return self._orders[rung]
 
     @property
     def spent(self) -> int:
@@ -112,29 +120,34 @@ class Ladder:
             there, gone = self.reached[rung], self._entered(rung + 1)
             arriving = arriving or rung in self.going.values()
             count = math.floor(part * len(there)) if arriving else math.ceil(part * len(there))
-            order = ranking(there)
+            order = self.order(rung)
             chosen = [digest for digest in order[:count] if digest not in gone]
-            if not chosen and not arriving:
-                chosen = [
-                    digest for digest in order[count:] if digest not in gone and self._by_noise(rung, digest, count)
-                ]
+            if not chosen and not arriving and self._may_go_by_noise(rung, count):
+                chosen = self._by_noise(rung, [digest for digest in order[count:] if digest not in gone], count)
             for digest in chosen:
                 yield rung, digest
                 arriving = True
 
-    def _by_noise(self, rung: int, digest: str, count: int) -> bool:
-        """Whether one standard deviation less of chance would have brought a neck among the best `count`."""
+    def _may_go_by_noise(self, rung: int, count: int) -> bool:
+        """Whether the share has room for one that only the noise keeps out of the best `count`."""
         if count == 0 or not any(self.noise[rung]):
             return False
         counts = [len(self._entered(k)) for k in range(len(self.epochs))]
         counts[rung + 1] += 1
         for k in range(1, len(counts)):  # those that are still to follow by their rank
             counts[k] = max(counts[k], math.ceil(self.keep * counts[k - 1]))
-        if self._epochs(counts) > self.share * self.of_full:
-            return False
-        there = dict(self.reached[rung])
-        there[digest] = tuple(c - n for c, n in zip(there[digest], self.noise[rung], strict=True))
-        return digest in ranking(there)[:count]
+        return self._epochs(counts) <= self.share * self.of_full
+
+    def _by_noise(self, rung: int, left: Sequence[str], count: int) -> list[str]:
+        """The first whom one standard deviation less of chance would have brought among the best `count`; or none."""
+        for digest in left:
+            there = dict(self.reached[rung])
+            there[digest] = tuple(c - n for c, n in zip(there[digest], self.noise[rung], strict=True))
+            if digest in ranking(there)[:count]:
+                return [digest]
+            if len(there[digest]) == 1:  # those that follow are worse, and their noise is the same
+                break
+        return []
 
 
 def ranking(costs: Mapping[str, Costs]) -> list[str]:
@@ -145,14 +158,29 @@ def ranking(costs: Mapping[str, Costs]) -> list[str]:
     """
     if all(len(c) == 1 for c in costs.values()):
         return sorted(costs, key=lambda name: costs[name])
-    order: list[str] = []
-    left = dict(costs)
-    while left:
-        front = [n for n in left if not any(_dominates(other, left[n]) for other in left.values())]
-        order += _spread_first(front, left)
-        for name in front:
-            del left[name]
-    return order
+    return [name for front in _fronts(costs) for name in _spread_first(front, costs)]
+
+
+def _fronts(costs: Mapping[str, Costs]) -> list[list[str]]:
+    """Names by Pareto front, the best front first; within one in their order.
+
+    In lexicographic order nothing is dominated by what follows, and what a front dominates, all better ones do: each
+    name finds its front by bisection (Zhang et al., "An Efficient Approach to Nondominated Sorting", 2015).
+    """
+    place = {name: k for k, name in enumerate(costs)}
+    fronts: list[list[str]] = []
+    for name in sorted(costs, key=lambda name: costs[name]):
+        low, high = 0, len(fronts)
+        while low < high:
+            middle = (low + high) // 2
+            if any(_dominates(costs[other], costs[name]) for other in reversed(fronts[middle])):
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(fronts):
+            fronts.append([])
+        fronts[low].append(name)
+    return [sorted(front, key=place.__getitem__) for front in fronts]
 
 
 def _spread_first(front: Sequence[str], costs: Mapping[str, Costs]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from nas.necks.architecture import Architecture
 from nas.search.dispatcher import Run
 from nas.search.finalists import Candidate
-from nas.search.ladder import Costs, Ladder, ranking
+from nas.search.ladder import Costs, Ladder
 from nas.search.setup import Setup
 from nas.storage import Store
 from nas.studies.answer import Epochs
@@ -44,7 +44,7 @@ class Promotion:
         self.candidates: dict[str, Candidate] = {}
         epochs = setup.spec.milestones
         self.ladder = Ladder(epochs, self.spec.keep, self._noise(len(epochs)), self.spec.cost)
-        self._sizes: dict[Key, int] = {}
+        self._sizes: dict[tuple[int, str], int] = {}  # bytes of a state, by milestone and digest
 
     @property
     def goes_on(self) -> bool:
@@ -121,16 +121,15 @@ class Promotion:
         if not self.goes_on:
             return
         kept = 0.0
-        wanted = self._wanted()
+        wanted = dict.fromkeys(self._wanted())
         for digest in self.candidates:
             for rung in range(len(self.ladder.epochs) - 1):
                 if (rung, digest) not in wanted:
-                    self._drop(self._key(digest, rung))
+                    self._drop(rung, digest)
         for rung, digest in wanted:
-            key = self._key(digest, rung)
-            kept += self._size(key)
+            kept += self._size(rung, digest)
             if kept > self.spec.bytes:
-                self._drop(key)
+                self._drop(rung, digest)
 
     def _wanted(self) -> list[tuple[int, str]]:
         """Milestone and digest of the states that may be needed, the likeliest first."""
@@ -144,20 +143,23 @@ class Promotion:
             room = (
                 len(there) if math.isinf(count) or any(self.ladder.noise[rung]) else math.ceil(self.spec.keep * count)
             )
-            wanted += [(rung, digest) for digest in ranking(there)[:room] if digest not in after]
+            wanted += [(rung, digest) for digest in self.ladder.order(rung)[:room] if digest not in after]
             expected = math.ceil(self.spec.keep * count) if math.isfinite(count) else count
         return sorted(wanted, key=lambda item: -item[0])
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, rung: int, digest: str) -> None:
+        if not self._size(rung, digest):
+            return
+        key = self._key(digest, rung)
         trial = key.model_copy(update={"epochs": self.ladder.epochs[0]})
-        if self._size(key) and self.store.studies_of(trial) in ((), (self.study,)):
+        if self.store.studies_of(trial) in ((), (self.study,)):
             self.store.drop_artifact(str(key), STATE)
-        self._sizes[key] = 0
+        self._sizes[rung, digest] = 0
 
-    def _size(self, key: Key) -> int:
-        if key not in self._sizes:
-            self._sizes[key] = self.store.artifact_size(str(key), STATE)
-        return self._sizes[key]
+    def _size(self, rung: int, digest: str) -> int:
+        if (rung, digest) not in self._sizes:
+            self._sizes[rung, digest] = self.store.artifact_size(str(self._key(digest, rung)), STATE)
+        return self._sizes[rung, digest]
 
     def _start(self, digest: str, rung: int) -> Evaluation | None:
         """The longest recorded training below a milestone whose state is there."""
@@ -171,7 +173,7 @@ class Promotion:
         costs = self._costs(evaluation.measurement.metrics | self.candidates[digest].costs, rung)
         if costs is None or evaluation.state != "complete":
             return False
-        self._sizes.pop(evaluation.key, None)
+        self._sizes.pop((rung, digest), None)
         self.ladder.learn(digest, rung, costs)
         return True
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nas.search.ladder import Ladder, Promoted, ranking
+from nas.search.ladder import Ladder, Promoted, _fronts, ranking
 
 EPOCHS = (4, 8, 16, 32, 48)
 
@@ -157,3 +159,34 @@ def test_a_neck_that_is_further_already_is_not_sent_where_it_has_been() -> None:
         rungs.learn(name, 0, (cost,))
     rungs.learn("a", 3, (0.1,))
     assert rungs.next(False) == Promoted("a", 4)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 6)] * 3), max_size=40))
+def test_fronts_are_what_is_left_undominated_each_time(points: list[tuple[int, ...]]) -> None:
+    costs = {str(k): tuple(map(float, point)) for k, point in enumerate(points)}
+    left, expected = dict(costs), []
+    while left:
+        front = [n for n, p in left.items() if not any(q != p and np.all(np.less_equal(q, p)) for q in left.values())]
+        expected.append(front)
+        left = {name: point for name, point in left.items() if name not in front}
+    assert _fronts(costs) == expected
+
+
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=24), st.integers(1, 20), st.integers(0, 12))
+def test_noise_brings_up_the_first_of_those_whom_it_may(scores: list[int], noise: int, gone: int) -> None:
+    rungs = Ladder(EPOCHS, 0.5, [(float(noise),)] * 5, share=9.0)
+    for neck, score in enumerate(scores):
+        rungs.learn(str(neck), 0, (float(score),))
+    order, count = rungs.order(0), len(scores) // 2
+    left = order[count:][min(gone, len(order) - count) :]
+    may = [d for d in left if d in ranking({**rungs.reached[0], d: (rungs.reached[0][d][0] - noise,)})[:count]]
+    assert rungs._by_noise(0, left, count) == may[:1]
+
+
+def test_the_order_follows_who_arrives() -> None:
+    rungs = ladder()
+    for name, cost in (("a", 2.0), ("b", 1.0), ("c", 0.0)):
+        rungs.learn(name, 0, (cost,))
+        assert rungs.order(0)[0] == name
+    rungs.learn("a", 0, (-1.0,))
+    assert rungs.order(0) == rungs.ranked() == ["a", "c", "b"]
