@@ -345,7 +345,6 @@ class Loop:
         Raises:
             NASError: a callback failed; the launch ends, and what was recorded stays.
         """
-        if not self.setup.objects.callbacks:
-            return
-        frozen = self.study.get_trials(deepcopy=False)[number]
-        self.setup.objects.call_back(finished_trial(self.name, frozen, self.architectures[number]))
+        if self.setup.objects.callbacks:
+            frozen = self.study.get_trials(deepcopy=False)[number]
+            self.setup.objects.call_back(finished_trial(self.name, frozen, self.architectures[number]))
