@@ -210,7 +210,7 @@ def _drive(store: Store, name: str, setup: Setup, executor: Executor, lease: Lea
         )
         study.set_metric_names([o.metric for o in spec.objectives])
         trials = study.get_trials(deepcopy=False)
-        facts = spec, len(trials), _baselines(setup, trials)
+        facts = spec, len(trials), _baselines(setup, trials), lambda trial: setup.space.ask(trial, setup.task.frame)
         study.sampler = objects.sampler or samplers.build(*facts)
         loop = Loop(setup, store, study, executor, lease, say)
         if objects.sampler is None:

@@ -139,6 +139,10 @@ class SearchSpace(Value):
         """The neck that an Optuna trial proposes. The trial is asked only for parameters that matter."""
         return TEMPLATES[self.template].propose(Chooser(self.choices, trial), frame).neck()
 
+    def ask(self, trial: Trial, frame: Frame) -> None:
+        """Ask a trial for all parameters of a proposal, without making its neck."""
+        TEMPLATES[self.template].propose(Chooser(self.choices, trial), frame)
+
     def proposals(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
         """Every proposal once: the parameters of its trial, and the neck."""
         for trial, _, proposal in TEMPLATES[self.template].proposals(self.choices, frame):

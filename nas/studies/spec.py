@@ -77,8 +77,8 @@ class StudySpec(Value):
     """Upper limits of metrics, in their units. Proposals above a limit are not trained."""
     baselines: tuple[Baseline, ...] = tuple(Baseline(name=x, topology=x) for x in ("fpn", "panet", "bifpn"))
     """Published necks that are trained first, at the same budget as every proposal."""
-    sampler: Named = Field(Named(kind="tpe"), examples=["tpe", "random"])
-    """What proposes the next neck: `tpe` or `random`, by name or with options."""
+    sampler: Named = Field(Named(kind="gp"), examples=["gp", "tpe", "random"])
+    """What proposes the next neck: `gp` (a Gaussian process), `tpe` or `random`, by name or with options."""
     pruner: Named = Field(
         Named(kind="none"), examples=["none", "median", "percentile", "successive_halving", "hyperband"]
     )

@@ -56,11 +56,11 @@ def test_everything_else_is_the_samplers() -> None:
     assert proposals[0] == proposals[1]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_study_hardly_asks_twice(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("sampler", "seed"), [("gp", 0), ("tpe", 0), ("tpe", 1)])
+def test_a_study_hardly_asks_twice(sampler: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a score without structure: at most 1.1 proposals a training, over half of the space."""
     searches.install(monkeypatch)
-    study = searches.spec(space=SPACE, sampler="tpe", budget={"trials": 30}, seed=seed)
+    study = searches.spec(space=SPACE, sampler=sampler, budget={"trials": 30}, seed=seed)
     result = launch(study, storage=searches.url(tmp_path), say=lambda line: None)
     assert result.trials.complete == 30
     with open_store(searches.url(tmp_path), create=False) as store:

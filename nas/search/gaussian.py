@@ -1,0 +1,228 @@
+"""GaussianSampler: proposes what a Gaussian process expects most of, near the best trials and anywhere."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from scipy.special import ndtri
+
+from nas.search.ladder import Costs, ranking
+from nas.search.process import Floats, Params, Process, distances, expected_improvement
+from nas.search_space.trials import Choice, Trial
+
+Ask = Callable[[Trial], object]
+"""Asks a trial for all parameters of a proposal."""
+
+NEAR = 5
+"""Trials whose neighbours are looked at."""
+
+ANYWHERE = 200
+"""Proposals at random that are looked at."""
+
+NEW = 20
+"""How many of them are replaced each time."""
+
+OFFERED = 16
+"""Proposals that are kept for a trial, should the first be known."""
+
+
+class Answering:
+    """A trial that answers as it is told where that is possible, and at random elsewhere.
+
+    Attributes:
+        params: its answers, by the names that Optuna has.
+        plain: the same by the names of the space.
+        choices: what each was chosen from.
+        distributions: the same for Optuna.
+    """
+
+    def __init__(self, rng: random.Random, answers: Params) -> None:
+        self._rng = rng
+        self._answers = answers
+        self.params: dict[str, Choice] = {}
+        self.plain: dict[str, Choice] = {}
+        self.choices: dict[str, Sequence[Choice]] = {}
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        return int(self._answer(name, range(low, high + 1, step)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._answer(name, choices)
+
+    def _answer(self, name: str, choices: Sequence[Choice]) -> Choice:
+        plain = _plain(name)
+        value = self._answers.get(plain)
+        if value is None or value not in choices:
+            value = self._rng.choice(choices)
+        self.choices[name] = choices
+        self.params[name] = self.plain[plain] = value
+        return value
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        return {
+            name: IntDistribution(c[0], c[-1], step=c.step) if isinstance(c, range) else CategoricalDistribution(c)
+            for name, c in self.choices.items()
+        }
+
+
+def _plain(name: str) -> str:
+    """A parameter's name without the choices that its name for Optuna may list."""
+    return name.partition("_of_")[0]
+
+
+class GaussianSampler(BaseSampler):
+    """Bayesian optimization over choices.
+
+    All that it knows comes from the study's trials, so that a resumed study goes on with the same knowledge. Values
+    count by their rank. With several objectives trials rank by front, then by what each adds to its front; those that
+    broke a constraint rank last. A proposal under way counts as if it had scored what is expected of it, so that
+    parallel proposals differ.
+    """
+
+    def __init__(self, ask: Ask, *, start: int = 6, seed: int | None = None) -> None:
+        """Make a sampler.
+
+        Args:
+            ask: asks a trial for all parameters of a proposal.
+            start: trials to learn from before the process is used; until then, proposals are far from each other.
+            seed: of the random choices.
+        """
+        self._ask = ask
+        self._start = start
+        self._rng = random.Random(seed)
+        self._random = RandomSampler(seed)
+        self._pool: deque[Answering] = deque(maxlen=ANYWHERE)
+        self._offers: list[Answering] = []
+        self._trial = -1
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        self._offers = self._propose(study)
+        self._trial = trial.number
+        return {name: d for offer in reversed(self._offers) for name, d in offer.distributions.items()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The next best proposal for the trial each time it is asked, then none."""
+        if trial.number != self._trial:  # another trial was asked between the two questions
+            self.infer_relative_search_space(study, trial)
+        return self._offers.pop(0).params if self._offers else {}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+    def reseed_rng(self) -> None:
+        self._rng.seed()
+        self._random.reseed_rng()
+
+    def _propose(self, study: Study) -> list[Answering]:
+        """The best proposals that no trial has had, the best first."""
+        trials = [t for t in study.get_trials(deepcopy=False) if t.params]
+        order, ranks = _ranked(trials, study.directions)
+        scores = ndtri((len(order) - ranks - 0.5) / max(1, len(order)))
+        points = [_plain_params(trial) for trial in order]
+        had = [_plain_params(trial) for trial in trials]
+        under_way = [_plain_params(t) for t in trials if t.state == TrialState.RUNNING]
+        offers = self._candidates([points[k] for k in np.argsort(ranks)[:NEAR]], had)
+        if not offers:
+            return []
+        values = self._values(points, scores, under_way, offers)
+        return [offers[k] for k in np.argsort(-values, kind="stable")[:OFFERED]]
+
+    def _candidates(self, best: Sequence[Params], had: Sequence[Params]) -> list[Answering]:
+        """Neighbours of the best, and proposals at random; none that a trial has had."""
+        found: list[Answering] = []
+        for params in best:
+            parent = self._answered(params)
+            for name, choices in parent.choices.items():
+                found += [self._answered(params | {_plain(name): c}) for c in choices if c != parent.params[name]]  # type: ignore[operator]
+        self._pool.extend(self._answered({}) for _ in range(NEW if self._pool else ANYWHERE))
+        found += self._pool
+        seen = {frozenset(params.items()) for params in had} | {frozenset()}
+        new = {frozenset(offer.plain.items()): offer for offer in found}
+        return [offer for key, offer in new.items() if key not in seen]
+
+    def _answered(self, answers: Params) -> Answering:
+        trial = Answering(self._rng, answers)
+        self._ask(trial)
+        return trial
+
+    def _values(
+        self, points: Sequence[Params], scores: Floats, under_way: Sequence[Params], offers: Sequence[Answering]
+    ) -> Floats:
+        """What each offer is worth."""
+        places: list[Params] = [offer.plain for offer in offers]
+        spans = _spans(offers)
+        known = len(points)
+        points = [*points, *under_way]
+        if not points:
+            return np.zeros(len(offers))
+        apart = distances(points, points, spans)
+        across = distances(points, places, spans)
+        if known < self._start:
+            _, deviation = Process(apart, np.zeros(len(points)), fit=False).predict(across)
+            return deviation
+        process = Process(apart[:, :known, :known], scores)
+        if under_way:
+            believed, _ = process.predict(apart[:, :known, known:])
+            process = process.extended(apart, np.concatenate([scores, believed]))
+        mean, deviation = process.predict(across)
+        best = float(process.predict(apart[:, :, :known])[0].max())
+        return expected_improvement(mean, deviation, best)
+
+
+def _spans(offers: Sequence[Answering]) -> dict[str, float | None]:
+    """The parameters of proposals, with the spans of those that are numbers."""
+    ends: dict[str, tuple[int, int]] = {}
+    spans: dict[str, float | None] = {}
+    for offer in offers:
+        for name, choices in offer.choices.items():
+            plain = _plain(name)
+            spans.setdefault(plain, None)
+            if isinstance(choices, range):
+                low, high = ends.get(plain, (choices[0], choices[-1]))
+                low, high = ends[plain] = min(low, choices[0]), max(high, choices[-1])
+                spans[plain] = float(high - low) or None
+    return spans
+
+
+def _plain_params(trial: FrozenTrial) -> dict[str, Choice]:
+    return {_plain(name): value for name, value in trial.params.items()}
+
+
+def _ranked(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> tuple[list[FrozenTrial], Floats]:
+    """The trials that teach something, and their ranks from 0, the best; equal ones share theirs."""
+    signs = [1.0 if d == StudyDirection.MINIMIZE else -1.0 for d in directions]
+    complete: dict[str, Costs] = {}
+    worse: list[tuple[float, float, FrozenTrial]] = []
+    by_number = {str(t.number): t for t in trials}
+    for trial in trials:
+        over = sum(max(0.0, c) for c in trial.constraints.values())
+        if over > 0 and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            worse.append((over, 0.0, trial))
+        elif trial.state == TrialState.COMPLETE:
+            complete[str(trial.number)] = tuple(s * v for s, v in zip(signs, trial.values, strict=True))
+        elif trial.state == TrialState.PRUNED:
+            last = trial.last_step
+            worse.append((0.0, math.inf if last is None else signs[0] * trial.intermediate_values[last], trial))
+    first = ranking(complete)
+    worse.sort(key=lambda item: item[:2])
+    order = [by_number[name] for name in first] + [item[2] for item in worse]
+    keys: list[object] = [complete[name] for name in first] + [item[:2] for item in worse]
+    places: dict[object, list[int]] = {}
+    for k, key in enumerate(keys):
+        places.setdefault(key, []).append(k)
+    return order, np.array([np.mean(places[key]) for key in keys])
