@@ -1,9 +1,9 @@
 """How good a neck does each sampler find, after how many trainings? Replayed on tables, with simulated workers.
 
-    python benchmarks/samplers.py --json > samplers.json
+    python benchmarks/samplers.py --json > samplers.jsonl    # a line of JSON for each sampler, table and workers
     python benchmarks/samplers.py cifar100 --samplers random tpe --workers 1 16 --repeats 20
-    python benchmarks/samplers.py --lines samplers.json      # the tables of docs/samplers.md
-    python benchmarks/samplers.py --warm                     # studies that begin with what others found
+    python benchmarks/samplers.py --lines samplers.jsonl     # the same as text
+    python benchmarks/sampler_bench/warm.py                  # studies that begin with what others found
     python benchmarks/sampler_bench/surrogate.py             # how far the surrogates are to be trusted
 
 The tables (`sampler_bench/tables.py`): NAS-Bench-201 on three data sets, and surrogates of the `pyramid` space on
@@ -106,11 +106,11 @@ def main() -> None:
     parser.add_argument("--evaluations", nargs="+", type=int, default=list(EVALUATIONS), metavar="N")
     parser.add_argument("--repeats", type=int, default=50)
     parser.add_argument("--exact", action="store_true", help="trainings without the noise of seeds")
-    parser.add_argument("--json", action="store_true", help="print the figures as data")
-    parser.add_argument("--lines", metavar="FILE", type=Path, help="only print a JSON file of before as text")
+    parser.add_argument("--json", action="store_true", help="print the figures as data, each as soon as it is known")
+    parser.add_argument("--lines", metavar="FILE", type=Path, help="only print what --json wrote as text")
     options = parser.parse_args()
     if options.lines:
-        print(lines(json.loads(options.lines.read_text())["rows"]))
+        print(lines([json.loads(line) for line in options.lines.read_text().splitlines()]))
         return
     for what, given, known in (("data set", options.data, DATA), ("sampler", options.samplers, CONTENDERS)):
         if unknown := [name for name in given if name not in known]:
@@ -122,8 +122,10 @@ def main() -> None:
     found = []
     for figures in rows(options):
         found.append(figures)
-        print(lines([figures]), file=sys.stderr, flush=True)
-    print(json.dumps({"rows": found}, indent=1) if options.json else lines(found))
+        if options.json:
+            print(json.dumps(figures), flush=True)
+    if not options.json:
+        print(lines(found))
 
 
 if __name__ == "__main__":

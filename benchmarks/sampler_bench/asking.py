@@ -11,15 +11,18 @@ from optuna.trial import FixedTrial, TrialState
 from tables import Floats, Table
 
 from nas.search.fresh import FreshSampler
+from nas.search_space.trials import Choice
 
 DUPLICATES = 8
 """Proposals in a row that bring nothing new, after which one is drawn at random (the product's loop)."""
 
 
 class Asking:
-    """A proposer for the replay: baselines first, then the sampler's proposals; a known one costs a draw."""
+    """A proposer for the replay: baselines, then `first`, then the sampler's proposals; a known one costs a draw."""
 
-    def __init__(self, table: Table, make: Make, seed: int, evaluations: int) -> None:
+    def __init__(
+        self, table: Table, make: Make, seed: int, evaluations: int, first: Sequence[Mapping[str, Choice]] = ()
+    ) -> None:
         self.table, self.left = table, evaluations
         self.asked = 0
         self.numbers: dict[int, int] = {}
@@ -27,7 +30,7 @@ class Asking:
         sampler, *looser = make(table, seed)
         fresh = FreshSampler(sampler, looser, self._is_known)
         self.study = optuna.create_study(direction="maximize", sampler=fresh)
-        for params in table.baselines:
+        for params in (*table.baselines, *first):
             self.study.enqueue_trial(dict(params))
 
     def _is_known(self, params: Mapping[str, Any]) -> bool:

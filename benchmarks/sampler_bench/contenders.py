@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from tables import Table
 
-from nas.search.gaussian import Answering, GaussianSampler
+from nas.search.gaussian import Answering
 from nas.search.samplers import SAMPLERS, Baselines
 
 TRIALS = 24
@@ -35,7 +35,8 @@ def tpe(**options: Any) -> Make:
 
 
 def gaussian(**options: Any) -> Make:
-    return lambda table, seed: [GaussianSampler(table.ask, seed=seed, **options)]
+    """The product's Gaussian process, with other options."""
+    return lambda table, seed: [SAMPLERS["gp"](seed=seed, trials=TRIALS, ask=table.ask, **options)]
 
 
 class Mutating(RandomSampler):
@@ -136,18 +137,20 @@ def optunas_gp(table: Table, seed: int) -> list[BaseSampler]:
 
 CONTENDERS: dict[str, Make] = {
     "random": lambda table, seed: [RandomSampler(seed)],
-    "gaussian process": gaussian(),
-    "TPE, as it was": tpe(),
-    "TPE, 3 trials at the start": tpe(n_startup_trials=3),
-    "TPE, 12 trials at the start": tpe(n_startup_trials=12),
-    "TPE, independent": tpe(multivariate=False, group=False),
-    "TPE, without group": tpe(group=False),
-    "TPE, without liar": tpe(constant_liar=False),
-    "TPE, 96 candidates": tpe(n_ei_candidates=96),
-    "TPE, 8 candidates": tpe(n_ei_candidates=8),
+    "gp": gaussian(),
+    "tpe": tpe(),
     "local search": local(),
     "evolution": evolution(),
-    "TPE and local search": mixed(tpe(), local()),
-    "Gaussian process and TPE": mixed(gaussian(), tpe()),
+    "tpe and local search": mixed(tpe(), local()),
+    "gp and tpe": mixed(gaussian(), tpe()),
+    "gp, 4 at the start": gaussian(start=4),
+    "tpe, 3 at the start": tpe(n_startup_trials=3),
+    "tpe, 12 at the start": tpe(n_startup_trials=12),
+    "tpe, not multivariate": tpe(multivariate=False, group=False),
+    "tpe, not grouped": tpe(group=False),
+    "tpe, without liar": tpe(constant_liar=False),
+    "tpe, 8 candidates": tpe(n_ei_candidates=8),
+    "tpe, 96 candidates": tpe(n_ei_candidates=96),
     "Optuna's GPSampler": optunas_gp,
 }
+"""`gp`, `tpe` and `random` are as the product makes them, unless their names say otherwise."""

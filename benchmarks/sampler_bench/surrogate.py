@@ -60,8 +60,8 @@ class Runs:
     noise: float
 
 
-def read(data: str) -> tuple[Runs, SearchSpace, Frame]:
-    """The runs of a data set, and the space and frame of its surrogate."""
+def read(data: str, small: bool = False) -> tuple[Runs, SearchSpace, Frame]:
+    """The runs of a data set, and the space and frame of its surrogate; `small`: the bench's space for all data."""
     bench = Curves.read(data)
     params = [p | {"run": "bench"} for p in bench.params]
     scores = np.stack([bench.scores[:, :, -1].mean(1), bench.seconds[:, :, -1].mean(1)], 1)
@@ -71,7 +71,7 @@ def read(data: str) -> tuple[Runs, SearchSpace, Frame]:
         more = list(_certificate(*CERTIFICATES[data], space, bench.frame))
         params += [p | {"run": "certificate"} for p, _ in more]
         scores = np.concatenate([scores, np.array([s for _, s in more])])
-    listed = space.narrowed({"widths": "shared"} | SPACES[data])
+    listed = (bench.space if small else space).narrowed({"widths": "shared"} | ({} if small else SPACES[data]))
     return Runs(params, scores, float(bench.noise[-1])), listed, bench.frame
 
 
@@ -112,11 +112,11 @@ class Model:
         return np.asarray((self.trees.predict(x) + self.ridge.predict(x)) / 2)
 
 
-def surrogate(data: str) -> Table:
+def surrogate(data: str, small: bool = False) -> Table:
     """The table of a data set: AP in percent."""
-    runs, space, frame = read(data)
+    runs, space, frame = read(data, small)
     rows = [dict(chooser.chosen) for _, chooser, _ in PYRAMID.proposals(space.choices, frame)]
-    kind = "certificate" if data in CERTIFICATES else "bench"
+    kind = "certificate" if data in CERTIFICATES and not small else "bench"
     known = _known(runs, rows)
     x, all_rows = features(runs.params, known), features([row | {"run": kind} for row in rows], known)
     truth = 100 * Model(x, runs.scores[:, 0])(all_rows)

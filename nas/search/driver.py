@@ -23,6 +23,7 @@ from nas.search.provenance import check_setup, check_spec, provenance
 from nas.search.request import Asked, OwnSpace, Request, Study, requested
 from nas.search.setup import Setup, set_up
 from nas.search.summary import summarize
+from nas.search.warm_start import earlier_necks
 from nas.search.workers import workers
 from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, open_store
 from nas.storage.attributes import attributes
@@ -139,6 +140,8 @@ def _launched(request: Request, storage: str, artifacts: Path | None, say: Say) 
     known, setup = _checked(request, storage, say)
     if setup.points:
         say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
+    if setup.earlier:
+        say(f"warm start, trials of earlier studies that are tried first: {', '.join(n.origin for n in setup.earlier)}")
     validates = bool(model_metrics(setup.spec.metrics_needed))
     with (
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
@@ -170,6 +173,7 @@ def _checked(request: Request, storage: str, say: Say) -> tuple[StudyRecord | No
         setup = replace(setup, task=setup.task.with_test(say))
     if known is not None:
         check_setup(known, setup)
+    setup = replace(setup, earlier=tuple(earlier_necks(setup, storage)))
     return known, with_certificate(known, setup, storage, say)
 
 

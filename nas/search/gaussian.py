@@ -41,7 +41,7 @@ class Answering:
 
     Attributes:
         params: its answers, by the names that Optuna has.
-        plain: the same by the names of the space.
+        chosen: the same by the names of the space.
         choices: what each was chosen from.
         distributions: the same for Optuna.
     """
@@ -50,7 +50,7 @@ class Answering:
         self._rng = rng
         self._answers = answers
         self.params: dict[str, Choice] = {}
-        self.plain: dict[str, Choice] = {}
+        self.chosen: dict[str, Choice] = {}
         self.choices: dict[str, Sequence[Choice]] = {}
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
@@ -60,12 +60,12 @@ class Answering:
         return self._answer(name, choices)
 
     def _answer(self, name: str, choices: Sequence[Choice]) -> Choice:
-        plain = _plain(name)
-        value = self._answers.get(plain)
+        key = plain_name(name)
+        value = self._answers.get(key)
         if value is None or value not in choices:
             value = self._rng.choice(choices)
         self.choices[name] = choices
-        self.params[name] = self.plain[plain] = value
+        self.params[name] = self.chosen[key] = value
         return value
 
     @property
@@ -76,8 +76,8 @@ class Answering:
         }
 
 
-def _plain(name: str) -> str:
-    """A parameter's name without the choices that its name for Optuna may list."""
+def plain_name(name: str) -> str:
+    """A parameter's name without the choices that its name for Optuna may list or count."""
     return name.partition("_of_")[0]
 
 
@@ -90,14 +90,19 @@ class GaussianSampler(BaseSampler):
     parallel proposals differ.
     """
 
-    def __init__(self, ask: Ask, *, start: int = 6, seed: int | None = None) -> None:
+    def __init__(self, ask: Ask, *, start: int = 8, seed: int | None = None) -> None:
         """Make a sampler.
 
         Args:
             ask: asks a trial for all parameters of a proposal.
             start: trials to learn from before the process is used; until then, proposals are far from each other.
             seed: of the random choices.
+
+        Raises:
+            ValueError: `start` is no count.
         """
+        if start < 1:
+            raise ValueError(f"start should be 1 or more, not {start}")
         self._ask = ask
         self._start = start
         self._rng = random.Random(seed)
@@ -133,9 +138,9 @@ class GaussianSampler(BaseSampler):
         trials = [t for t in study.get_trials(deepcopy=False) if t.params]
         order, ranks = _ranked(trials, study.directions)
         scores = ndtri((len(order) - ranks - 0.5) / max(1, len(order)))
-        points = [_plain_params(trial) for trial in order]
-        had = [_plain_params(trial) for trial in trials]
-        under_way = [_plain_params(t) for t in trials if t.state == TrialState.RUNNING]
+        points = [_chosen(trial) for trial in order]
+        had = [_chosen(trial) for trial in trials]
+        under_way = [_chosen(t) for t in trials if t.state == TrialState.RUNNING]
         offers = self._candidates([points[k] for k in np.argsort(ranks)[:NEAR]], had)
         if not offers:
             return []
@@ -148,11 +153,11 @@ class GaussianSampler(BaseSampler):
         for params in best:
             parent = self._answered(params)
             for name, choices in parent.choices.items():
-                found += [self._answered(params | {_plain(name): c}) for c in choices if c != parent.params[name]]  # type: ignore[operator]
+                found += [self._answered(params | {plain_name(name): c}) for c in choices if c != parent.params[name]]  # type: ignore[operator]
         self._pool.extend(self._answered({}) for _ in range(NEW if self._pool else ANYWHERE))
         found += self._pool
         seen = {frozenset(params.items()) for params in had} | {frozenset()}
-        new = {frozenset(offer.plain.items()): offer for offer in found}
+        new = {frozenset(offer.chosen.items()): offer for offer in found}
         return [offer for key, offer in new.items() if key not in seen]
 
     def _answered(self, answers: Params) -> Answering:
@@ -164,7 +169,7 @@ class GaussianSampler(BaseSampler):
         self, points: Sequence[Params], scores: Floats, under_way: Sequence[Params], offers: Sequence[Answering]
     ) -> Floats:
         """What each offer is worth."""
-        places: list[Params] = [offer.plain for offer in offers]
+        places: list[Params] = [offer.chosen for offer in offers]
         spans = _spans(offers)
         known = len(points)
         points = [*points, *under_way]
@@ -190,17 +195,17 @@ def _spans(offers: Sequence[Answering]) -> dict[str, float | None]:
     spans: dict[str, float | None] = {}
     for offer in offers:
         for name, choices in offer.choices.items():
-            plain = _plain(name)
-            spans.setdefault(plain, None)
+            key = plain_name(name)
+            spans.setdefault(key, None)
             if isinstance(choices, range):
-                low, high = ends.get(plain, (choices[0], choices[-1]))
-                low, high = ends[plain] = min(low, choices[0]), max(high, choices[-1])
-                spans[plain] = float(high - low) or None
+                low, high = ends.get(key, (choices[0], choices[-1]))
+                low, high = ends[key] = min(low, choices[0]), max(high, choices[-1])
+                spans[key] = float(high - low) or None
     return spans
 
 
-def _plain_params(trial: FrozenTrial) -> dict[str, Choice]:
-    return {_plain(name): value for name, value in trial.params.items()}
+def _chosen(trial: FrozenTrial) -> dict[str, Choice]:
+    return {plain_name(name): value for name, value in trial.params.items()}
 
 
 def _ranked(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> tuple[list[FrozenTrial], Floats]:

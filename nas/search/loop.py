@@ -26,6 +26,7 @@ from nas.search.retention import Retention
 from nas.search.setup import Setup
 from nas.search.trial_run import TrialRun, find_recorded
 from nas.search.unseen import Unseen
+from nas.search.warm_start import enqueue_earlier
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import drop_answer
@@ -88,6 +89,7 @@ class Loop:
         try:
             self._recover()
             self._enqueue_baselines()
+            enqueue_earlier(self.study, self.setup.earlier)
             state = self._search()
         except KeyboardInterrupt:
             state = "interrupted"

@@ -28,6 +28,11 @@ class Baselines(NamedTuple):
 NO_BASELINES = Baselines()
 
 
+def _gp(*, seed: int, trials: int, ask: Ask, start: int | None = None) -> BaseSampler:
+    """A Gaussian process, which learns from a third of the trials first, 4 to 10."""
+    return GaussianSampler(ask, start=max(4, min(10, trials // 3)) if start is None else start, seed=seed)
+
+
 def _tpe(*, seed: int, trials: int, baselines: Baselines, **options: Any) -> BaseSampler:
     """TPE over the joint space. It learns from a quarter of the trials first, 4 to 10, so that a dozen suffice.
 
@@ -40,7 +45,7 @@ def _tpe(*, seed: int, trials: int, baselines: Baselines, **options: Any) -> Bas
     return TPESampler(**(defaults | options))
 
 
-SAMPLERS = Table[Callable[..., BaseSampler]]("samplers") | {"gp": GaussianSampler, "tpe": _tpe, "random": RandomSampler}
+SAMPLERS = Table[Callable[..., BaseSampler]]("samplers") | {"gp": _gp, "tpe": _tpe, "random": RandomSampler}
 """Name -> function of options that returns an Optuna sampler, such as the sampler's class. If it has parameters named
 `seed`, `trials` (of the budget), `baselines` or `ask` (asks a trial for all parameters of a proposal), they are passed
 too."""
