@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 import optuna
@@ -11,10 +11,12 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from nas.errors import MissingDatabase, UserError
+from nas.necks.architecture import Frame
 from nas.search.gaussian import Answering, plain_name
 from nas.search.ladder import Costs, ranking
 from nas.search.setup import Earlier, Setup
-from nas.search_space.trials import Choice
+from nas.search_space import SearchSpace
+from nas.search_space.trials import Choice, ReplayTrial
 from nas.storage import Store, open_store
 from nas.storage.attributes import TrialAttributes, attributes
 
@@ -42,7 +44,7 @@ def earlier_necks(setup: Setup, storage: str) -> list[Earlier]:
     digests = {setup.task.architecture(neck).digest for neck in setup.baselines.values()}
     found: list[Earlier] = []
     for earlier in (neck for turn in zip_longest(*studies) for neck in turn if neck is not None):
-        neck = setup.space.suggest(Answering(random.Random(0), _chosen(earlier)), setup.task.frame)
+        neck = setup.space.suggest(Answering(random.Random(0), _chosen(earlier.params)), setup.task.frame)
         digest = setup.task.architecture(neck).digest
         if digest not in digests:
             digests.add(digest)
@@ -57,15 +59,16 @@ def enqueue_earlier(study: optuna.Study, earlier: Sequence[Earlier]) -> None:
         study.enqueue_trial(neck.params, user_attrs=TrialAttributes(warm_start=neck.origin).to_user_attrs())
 
 
-def _chosen(earlier: Earlier) -> dict[str, Choice]:
-    return {plain_name(name): value for name, value in earlier.params.items()}
+def _chosen(params: Mapping[str, Choice]) -> dict[str, Choice]:
+    return {plain_name(name): value for name, value in params.items()}
 
 
 def _necks(setup: Setup, store: Store, name: str) -> Iterator[Earlier]:
     """The necks of a study that lie in the space, the best first."""
     if name == setup.spec.name:
         raise UserError(f"warm_start: {name!r} is this study itself; name earlier ones")
-    if store.study(name) is None:
+    record = store.study(name)
+    if record is None:
         raise UserError(f"warm_start: there is no study {name!r} in the database; take it out, or give its database")
     study = optuna.load_study(study_name=name, storage=store.optuna)
     signs = [1.0 if direction == StudyDirection.MINIMIZE else -1.0 for direction in study.directions]
@@ -75,12 +78,12 @@ def _necks(setup: Setup, store: Store, name: str) -> Iterator[Earlier]:
         marks = attributes(trial)
         if trial.params and marks.duplicate_of is None and marks.feasible is not False:
             costs[number] = tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
+    space, frame = SearchSpace.parse(record.provenance["space"]), Frame.parse(record.provenance["frame"])
     there = False
     for number in ranking(costs):
-        wanted = {plain_name(parameter): value for parameter, value in trials[number].params.items()}
+        wanted = space.ask(ReplayTrial(_chosen(trials[number].params)), frame)
         answering = Answering(random.Random(0), wanted)
-        setup.space.ask(answering, setup.task.frame)
-        if answering.chosen == wanted:
+        if setup.space.ask(answering, setup.task.frame) == wanted:
             there = True
             yield Earlier(f"{name}/{number}", answering.params)
     if not there:
