@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ class Asking:
     ) -> None:
         self.table, self.left = table, evaluations
         self.asked = 0
+        self.rng = random.Random(seed)
         self.numbers: dict[int, int] = {}
         self.scores: dict[int, float] = {}
         sampler, *looser = make(table, seed)
@@ -43,7 +45,10 @@ class Asking:
         if not self.left:
             return None
         self.left -= 1
-        for _ in range(DUPLICATES):
+        for k in range(2 * DUPLICATES):
+            if k == DUPLICATES:
+                unseen = [row for row in range(len(self.table.truth)) if row not in self.numbers]
+                self.study.enqueue_trial(self.table.params(self.rng.choice(unseen)))
             trial = self.study.ask()
             self.asked += 1
             row = self.table.row(self.table.ask(trial))
@@ -52,7 +57,7 @@ class Asking:
                 return row
             score = self.scores.get(row)
             self.study.tell(trial, score, state=TrialState.FAIL if score is None else None)
-        raise RuntimeError("eight proposals in a row that were known")
+        raise RuntimeError("nothing new was proposed")
 
     def report(self, neck: int, step: int, score: float) -> bool:
         return False

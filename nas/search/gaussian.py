@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,12 @@ ANYWHERE = 200
 
 NEW = 20
 """How many of them are replaced each time."""
+
+STEPS = 4
+"""Steps that the search for the best proposal takes from there."""
+
+CLIMBING = 3
+"""Proposals whose neighbours are looked at in a step."""
 
 OFFERED = 16
 """Proposals that are kept for a trial, should the first be known."""
@@ -141,55 +147,63 @@ class GaussianSampler(BaseSampler):
         points = [_chosen(trial) for trial in order]
         had = [_chosen(trial) for trial in trials]
         under_way = [_chosen(t) for t in trials if t.state == TrialState.RUNNING]
-        offers = self._candidates([points[k] for k in np.argsort(ranks)[:NEAR]], had)
-        if not offers:
-            return []
-        values = self._values(points, scores, under_way, offers)
-        return [offers[k] for k in np.argsort(-values, kind="stable")[:OFFERED]]
-
-    def _candidates(self, best: Sequence[Params], had: Sequence[Params]) -> list[Answering]:
-        """Neighbours of the best, and proposals at random; none that a trial has had."""
-        found: list[Answering] = []
-        for params in best:
-            parent = self._answered(params)
-            for name, choices in parent.choices.items():
-                found += [self._answered(params | {plain_name(name): c}) for c in choices if c != parent.params[name]]  # type: ignore[operator]
         self._pool.extend(self._answered({}) for _ in range(NEW if self._pool else ANYWHERE))
-        found += self._pool
-        seen = {frozenset(params.items()) for params in had} | {frozenset()}
-        new = {frozenset(offer.chosen.items()): offer for offer in found}
-        return [offer for key, offer in new.items() if key not in seen]
+        worth = self._worth(points, scores, under_way, _spans(self._pool))
+        found = {frozenset(params.items()): math.nan for params in had} | {frozenset(): math.nan}
+        offers: list[tuple[float, Answering]] = []
+        near = [points[k] for k in np.argsort(ranks)[:NEAR]]
+        new = [*self._pool, *(n for params in near for n in self._neighbours(params))]
+        for _ in range(STEPS + 1):
+            fresh = {key: offer for offer in new if (key := frozenset(offer.chosen.items())) not in found}
+            if not fresh:
+                break
+            values = worth(list(fresh.values()))
+            found |= dict(zip(fresh, values, strict=True))
+            offers += zip(values, fresh.values(), strict=True)
+            offers.sort(key=lambda offer: -offer[0])
+            new = [n for _, offer in offers[:CLIMBING] for n in self._neighbours(offer.chosen)]
+        return [offer for _, offer in offers[:OFFERED]]
+
+    def _neighbours(self, params: Params) -> list[Answering]:
+        """The proposals that differ in one parameter, and in those that depend on it."""
+        middle = self._answered(params)
+        changes = [
+            {plain_name(name): choice}
+            for name, choices in middle.choices.items()
+            for choice in choices
+            if choice != middle.params[name]
+        ]
+        return [self._answered({**params, **change}) for change in changes]
 
     def _answered(self, answers: Params) -> Answering:
         trial = Answering(self._rng, answers)
         self._ask(trial)
         return trial
 
-    def _values(
-        self, points: Sequence[Params], scores: Floats, under_way: Sequence[Params], offers: Sequence[Answering]
-    ) -> Floats:
-        """What each offer is worth."""
-        places: list[Params] = [offer.chosen for offer in offers]
-        spans = _spans(offers)
-        known = len(points)
-        points = [*points, *under_way]
-        if not points:
-            return np.zeros(len(offers))
+    def _worth(
+        self, points: Sequence[Params], scores: Floats, under_way: Sequence[Params], spans: Mapping[str, float | None]
+    ) -> Callable[[Sequence[Answering]], Floats]:
+        """What proposals are worth: how far they are from all others at the start, then their expected improvement."""
+        known, points = len(points), [*points, *under_way]
         apart = distances(points, points, spans)
-        across = distances(points, places, spans)
+
+        def across(offers: Sequence[Answering]) -> Floats:
+            return distances(points, [offer.chosen for offer in offers], spans)
+
+        if not points:
+            return lambda offers: np.zeros(len(offers))
         if known < self._start:
-            _, deviation = Process(apart, np.zeros(len(points)), fit=False).predict(across)
-            return deviation
+            start = Process(apart, np.zeros(len(points)), fit=False)
+            return lambda offers: start.predict(across(offers))[1]
         process = Process(apart[:, :known, :known], scores)
         if under_way:
             believed, _ = process.predict(apart[:, :known, known:])
             process = process.extended(apart, np.concatenate([scores, believed]))
-        mean, deviation = process.predict(across)
         best = float(process.predict(apart[:, :, :known])[0].max())
-        return expected_improvement(mean, deviation, best)
+        return lambda offers: expected_improvement(*process.predict(across(offers)), best)
 
 
-def _spans(offers: Sequence[Answering]) -> dict[str, float | None]:
+def _spans(offers: Iterable[Answering]) -> dict[str, float | None]:
     """The parameters of proposals, with the spans of those that are numbers."""
     ends: dict[str, tuple[int, int]] = {}
     spans: dict[str, float | None] = {}
