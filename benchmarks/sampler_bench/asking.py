@@ -30,7 +30,7 @@ class Asking:
         self.numbers: dict[int, int] = {}
         self.scores: dict[int, float] = {}
         sampler, *looser = make(table, seed)
-        fresh = FreshSampler(sampler, looser, self._is_known)
+        fresh = FreshSampler(sampler, looser, self._is_known, seed)
         self.study = optuna.create_study(direction="maximize", sampler=fresh)
         for params in (*table.baselines, *first):
             self.study.enqueue_trial(dict(params))

@@ -218,7 +218,8 @@ def _drive(store: Store, name: str, setup: Setup, executor: Executor, lease: Lea
         study.sampler = objects.sampler or samplers.build(*facts)
         loop = Loop(setup, store, study, executor, lease, say)
         if objects.sampler is None:
-            study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), KnownNecks(setup, loop.is_known))
+            known = KnownNecks(setup, loop.is_known)
+            study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), known, spec.seed + len(trials))
         state = loop.run()
         lease.close(state)
         summarize(store, study)
