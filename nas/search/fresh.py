@@ -28,7 +28,11 @@ class FreshSampler(BaseSampler):
     """
 
     def __init__(
-        self, sampler: BaseSampler, looser: Sequence[BaseSampler], is_known: Callable[[Mapping[str, Any]], bool]
+        self,
+        sampler: BaseSampler,
+        looser: Sequence[BaseSampler],
+        is_known: Callable[[Mapping[str, Any]], bool],
+        seed: int | None = None,
     ) -> None:
         """Wrap a sampler.
 
@@ -37,11 +41,12 @@ class FreshSampler(BaseSampler):
             looser: samplers that are asked in turn when it has nothing new.
             is_known: whether the neck with these parameters was trained, refused or is under way; False where the
                 parameters do not tell which neck it is.
+            seed: of the draws at random, which are also the start of a sampler that has learned too little yet.
         """
         self._sampler = sampler
         self._looser = tuple(looser)
         self._is_known = is_known
-        self._random = RandomSampler(seed=0)
+        self._random = RandomSampler(seed)
         self._learned = Learned()
         self._view: Any = None
 

@@ -15,7 +15,6 @@ from optuna.trial import TrialState
 from nas.errors import StopAsked
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
-from nas.search.baselines import enqueue_baselines
 from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher, Run
 from nas.search.finalists import Final, FinalistRun
@@ -28,6 +27,7 @@ from nas.search.retention import Retention
 from nas.search.setup import Setup
 from nas.search.trial_run import TrialRun, find_recorded
 from nas.search.unseen import Unseen
+from nas.search.warm_start import enqueue_first
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import drop_answer, longer_trainings
@@ -96,7 +96,7 @@ class Loop:
         """
         try:
             self._recover()
-            enqueue_baselines(self.study, self.setup.baselines, self.setup.points)
+            enqueue_first(self.study, self.setup)
             state = self._search()
         except (KeyboardInterrupt, StopAsked) as error:
             self.reporter.interrupted(str(error))
