@@ -181,8 +181,8 @@ class DriverStorage(BaseStorage):
     def _flush(self) -> None:
         """Write all that waits.
 
-        If that fails or is interrupted, perhaps after the commit, trials that were to end have ended in memory. The next
-        transaction writes their ends, again perhaps, and nothing requeues them.
+        If that fails or is interrupted, perhaps after the commit, trials that were to end have ended in memory. The
+        next transaction writes their ends, again perhaps, and nothing requeues them.
         """
         try:
             self._store.together(lambda: None)
