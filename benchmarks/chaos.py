@@ -57,6 +57,8 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave the folders of studies with violations")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, all else on stderr")
     args = parser.parse_args()
+    # A shell that starts this in the background has it ignore Ctrl-C, and so would every launch.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # so that nothing is left behind
     kinds.PAUSES = (min(1.0, args.pause), args.pause)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -103,8 +105,11 @@ def drill(
             time.sleep(random.uniform(0, 4))
             say(f"{number + 1} of {count} on {'PostgreSQL' if server else 'SQLite'}: {kind}")
             counts[kind] += 1
+            known = len(world.violations)
             driver = suffer(world, driver, kind, random)
             look(world)
+            for violation in world.violations[known:]:
+                say(f"violation: {violation}")
         end(world, driver)
         for every in world.drivers:
             traceback(world, every, f"launch {every.number}")
@@ -130,7 +135,7 @@ def suffer(world: World, driver: Driver, kind: str, random: Random) -> Driver:
     if driver is not world.drivers[-1]:  # another one took over
         look_at_end(world, driver, kind, fault.endings)
         driver = world.drivers[-1]
-    if not _until(lambda: driver.ended or world.states("COMPLETE") > before):
+    if not _until(lambda: driver.ended or (not fault.ends and world.states("COMPLETE") > before)):
         world.violations.append(f"{kind}: nothing happens any more: {driver.stderr[-600:]}")
         driver.process.kill()
         driver.process.wait()

@@ -91,6 +91,12 @@ def run_tune(url: str, trials: int, seed: int, reuse: bool = False) -> None:
             value = noop.score(str(sorted(self.config.items()))) * self.epoch / noop.REPORTS
             return {"ap": value, "done": self.epoch == noop.REPORTS}
 
+        def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+            return {"epoch": self.epoch}
+
+        def load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+            self.epoch = checkpoint["epoch"]
+
         def reset_config(self, config: dict[str, Any]) -> bool:
             self.setup(config)
             return True

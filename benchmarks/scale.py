@@ -165,7 +165,9 @@ def run(workers: int, trials: int, sampler: str, storage: str) -> dict[str, Any]
     study = noop.study("scale", trials, workers, "simulated", 0) | {"sampler": sampler}
     study["task"] = study["task"] | {"epochs": REPORTS}
     began = time.process_time()
-    nas.launch(study, storage=storage, say=lambda line: None)
+    result = nas.launch(study, storage=storage, say=lambda line: None)
+    if result.state != "done":
+        sys.exit(f"the study is {result.state}")
     spent = time.process_time() - began
     executor = made[0]
     asks = timer.seconds["ask"]

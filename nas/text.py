@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 Say = Callable[[str], None]
@@ -24,3 +25,28 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class Countdown:
+    """Prints how far long work is and how long it will take: after five seconds, then every ten.
+
+    Args:
+        say: called with each line.
+        what: the work, such as `cache`.
+        total: how many steps it has.
+    """
+
+    FIRST_SECONDS, EVERY_SECONDS = 5.0, 10.0
+
+    def __init__(self, say: Say, what: str, total: int) -> None:
+        self._say, self._what, self._total = say, what, total
+        self._began = time.monotonic()
+        self._next = self._began + self.FIRST_SECONDS
+
+    def done(self, steps: int) -> None:
+        """So many steps of all are done."""
+        now = time.monotonic()
+        if now >= self._next and 0 < steps < self._total:
+            left = (now - self._began) / steps * (self._total - steps)
+            self._say(f"{self._what}: {steps:,} of {self._total:,}, about {duration(left)} left")
+            self._next = now + self.EVERY_SECONDS

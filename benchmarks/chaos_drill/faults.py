@@ -32,11 +32,13 @@ class Fault:
         apply: does it, and undoes what would keep the study from going on.
         endings: exit statuses of a launch that may end by it; empty: it must go on.
         possible: whether it can be done in a world.
+        ends: whether the launch must end by it.
     """
 
     apply: Apply
     endings: tuple[int, ...] = ()
     possible: Callable[[World], bool] = lambda world: True
+    ends: bool = False
 
 
 def _signals(*numbers: int) -> Apply:
@@ -49,9 +51,9 @@ def _signals(*numbers: int) -> Apply:
     return send
 
 
-def _kill(name: str) -> Apply:
+def _kill(*names: str) -> Apply:
     def kill(world: World, driver: Driver, random: Random) -> None:
-        found = driver.processes(name)
+        found = [process for name in names for process in driver.processes(name)]
         if found:
             random.choice(found).kill()
 
@@ -178,14 +180,16 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 FAULTS: dict[str, Fault] = {
-    "driver -9": Fault(_signals(signal.SIGKILL), (-signal.SIGKILL,)),
-    "driver SIGTERM": Fault(_signals(signal.SIGTERM), (INTERRUPTED, -signal.SIGTERM)),
-    "driver SIGINT": Fault(_signals(signal.SIGINT), (INTERRUPTED,)),
-    "driver SIGINT twice": Fault(_signals(signal.SIGINT, signal.SIGINT), (INTERRUPTED,)),
+    "driver -9": Fault(_signals(signal.SIGKILL), (-signal.SIGKILL,), ends=True),
+    "driver SIGTERM": Fault(_signals(signal.SIGTERM), (INTERRUPTED, -signal.SIGTERM), ends=True),
+    "driver SIGINT": Fault(_signals(signal.SIGINT), (INTERRUPTED,), ends=True),
+    "driver SIGINT twice": Fault(_signals(signal.SIGINT, signal.SIGINT), (INTERRUPTED,), ends=True),
     "driver asleep": Fault(_sleep, (FAILED,)),
-    "worker -9": Fault(_kill("ray::")),
-    "raylet -9": Fault(_kill("raylet"), (FAILED,)),
-    "Ray's head -9": Fault(_kill("gcs_server"), (FAILED,)),
+    "worker -9": Fault(_kill("ray::_Worker")),
+    "raylet -9": Fault(_kill("raylet"), (FAILED,), ends=True),
+    "Ray's head -9": Fault(_kill("gcs_server"), (FAILED,), ends=True),
+    # The raylet follows its agents, and Ray ends the driver with it, before anybody could say a word.
+    "Ray's agent -9": Fault(_kill("ray::DashboardAgent", "ray::RuntimeEnvAgent"), (FAILED,), ends=True),
     "database stopped": Fault(_stop_database, possible=lambda world: world.server is not None),
     "database read-only": Fault(_read_only_database, (FAILED,), lambda world: world.server is not None),
     "disk full": Fault(_fill, (FAILED,), lambda world: world.mounted),

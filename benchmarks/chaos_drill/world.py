@@ -22,9 +22,10 @@ from tests.postgres import Server
 
 STUDY = "quickstart"
 WORDS = [
-    "--workers", "2", "--json",
+    "--workers", "2", "--json", "--log", "lines", "--set", "promotion=none", "--set", "finalists=none",
     "--set", "task.data.train=32", "--set", "task.data.val=16", "--set", "task.image_size=64", "--set", "task.epochs=6",
     "--set", "space.width=16", "--set", "baselines=[fpn, bifpn]", "--set", "keep=all",
+    "--set", "promotion=none", "--set", "finalists=none",
 ]  # fmt: skip
 """The embedded digits, real training, a few seconds a trial."""
 

@@ -25,6 +25,7 @@ from nas.search.reporter import OnProgress
 from nas.search.request import Asked, OwnSpace, Request, Study, requested
 from nas.search.setup import Setup, set_up
 from nas.search.summary import summarize
+from nas.search.warm_start import earlier_necks
 from nas.search.workers import workers
 from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, open_store
 from nas.storage.attributes import attributes
@@ -158,6 +159,9 @@ def _launched(
         # Workers start meanwhile.
         if setup.points:
             say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
+        if setup.earlier:
+            earlier = ", ".join(neck.origin for neck in setup.earlier)
+            say(f"warm start, trials of earlier studies that are tried first: {earlier}")
         store.update_spec(name, setup.spec)
         _share(store, setup)
         import_shipped_certificate(store, setup)
@@ -181,6 +185,7 @@ def _checked(request: Request, storage: str, say: Say) -> tuple[StudyRecord | No
         setup = replace(setup, task=setup.task.with_test(say))
     if known is not None:
         check_setup(known, setup)
+    setup = replace(setup, earlier=tuple(earlier_necks(setup, storage)))
     return known, with_certificate(known, setup, storage, say)
 
 
@@ -226,21 +231,24 @@ def _drive(
             directions=[o.direction for o in spec.objectives],
             load_if_exists=True,
         )
+        storage = DriverStorage(store, study._study_id)
         study = optuna.load_study(
             study_name=name,
-            storage=DriverStorage(store, study._study_id),
+            storage=storage,
             pruner=objects.pruner or pruners.build(spec),
         )
         study.set_metric_names([o.metric for o in spec.objectives])
         trials = study.get_trials(deepcopy=False)
-        facts = spec, len(trials), _baselines(setup, trials)
+        facts = spec, len(trials), _baselines(setup, trials), lambda trial: setup.space.ask(trial, setup.task.frame)
         study.sampler = objects.sampler or samplers.build(*facts)
         loop = Loop(setup, store, study, executor, lease, say, on_progress)
         if objects.sampler is None:
-            study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), KnownNecks(setup, loop.is_known))
+            known = KnownNecks(setup, loop.is_known)
+            study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), known, spec.seed + len(trials))
         state = loop.run()
         lease.close(state)
         summarize(store, study)
+        storage.close()
     return result(store, name)
 
 

@@ -53,6 +53,7 @@ class DriverStorage(BaseStorage):
         self._study = study
         self._trials: dict[int, FrozenTrial] = {}
         self._numbers: dict[int, int] = {}
+        self._synced = -1  # Optuna's number of the newest trial at the last refresh
         self._unfinished: dict[int, None] = {}
         self._distributions: dict[str, BaseDistribution] = {}
         self._rows = _Rows()
@@ -61,9 +62,15 @@ class DriverStorage(BaseStorage):
 
     def refresh(self) -> None:
         """Learn the trials that other processes created, such as those enqueued with Optuna's own tools."""
-        newest = max(self._numbers, default=-1)
-        for trial in self._backend._get_trials(self._study, None, set(), newest):
-            self._keep(trial)
+        for trial in self._backend._get_trials(self._study, None, set(), self._synced):
+            self._synced = max(self._synced, trial._trial_id)
+            if trial._trial_id not in self._numbers:
+                self._keep(trial)
+
+    def close(self) -> None:
+        """Write all that waits. From here on the store has nothing of this storage."""
+        self._flush()
+        self._store.defer(None)
 
     # Trials
 
@@ -111,22 +118,18 @@ class DriverStorage(BaseStorage):
         now = datetime.now()
         if not state.is_finished():
             self._flush()
-            if not self._backend.set_trial_state_values(trial_id, state, values):
-                self._keep(self._backend.get_trial(trial_id))
-                return False
-        else:
-            self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
-            self._rows.ends[trial_id] = state, list(values or ())
-            self._flush()
+            changed = self._backend.set_trial_state_values(trial_id, state, values)
+            self._keep(self._backend.get_trial(trial_id))
+            return changed
+        self.check_trial_is_updatable(trial_id, self._known(trial_id).state)
+        self._rows.ends[trial_id] = state, list(values or ())
+        self._flush()
 
         def change(trial: FrozenTrial) -> None:
             trial.state = state
             if values is not None:
                 trial.values = list(values)
-            if state == TrialState.RUNNING:
-                trial.datetime_start = now
-            if state.is_finished():
-                trial.datetime_complete = now
+            trial.datetime_complete = now
 
         self._change(trial_id, change)
         return True
@@ -134,7 +137,12 @@ class DriverStorage(BaseStorage):
     def get_trial(self, trial_id: int) -> FrozenTrial:
         if trial_id not in self._numbers:
             return self._backend.get_trial(trial_id)
-        return self._trials[self._numbers[trial_id]]
+        trial = copy.copy(self._known(trial_id))
+        # Optuna's Trial adds to its own copy what it sets.
+        trial.params, trial.distributions = dict(trial.params), dict(trial.distributions)
+        trial.user_attrs, trial.system_attrs = dict(trial.user_attrs), dict(trial.system_attrs)
+        trial.intermediate_values = dict(trial.intermediate_values)
+        return trial
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         if study_id == self._study and trial_number in self._trials:
@@ -152,12 +160,15 @@ class DriverStorage(BaseStorage):
         trials = list(found) if states is None else [t for t in found if t.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
 
+    def _known(self, trial_id: int) -> FrozenTrial:
+        return self._trials[self._numbers[trial_id]]
+
     def _keep(self, trial: FrozenTrial) -> None:
         """Take in a trial as the database has it."""
-        new = trial.number not in self._trials
+        last = next(reversed(self._trials), -1)
         self._trials[trial.number] = trial
         self._numbers[trial._trial_id] = trial.number
-        if new and any(number > trial.number for number in self._trials):
+        if trial.number < last:
             self._trials = dict(sorted(self._trials.items()))
         for name, distribution in trial.distributions.items():
             self._distributions.setdefault(name, distribution)
@@ -165,7 +176,7 @@ class DriverStorage(BaseStorage):
 
     def _change(self, trial_id: int, change: Callable[[FrozenTrial], None]) -> None:
         """Put a changed copy in place of a trial: whoever has a list of trials keeps them as they were."""
-        before = self.get_trial(trial_id)
+        before = self._known(trial_id)
         self.check_trial_is_updatable(trial_id, before.state)
         trial = copy.copy(before)
         change(trial)

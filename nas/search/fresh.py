@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
+from nas.search.learned import Learned
 from nas.search.setup import Setup
 
 TRIES = 8
@@ -27,7 +28,11 @@ class FreshSampler(BaseSampler):
     """
 
     def __init__(
-        self, sampler: BaseSampler, looser: Sequence[BaseSampler], is_known: Callable[[Mapping[str, Any]], bool]
+        self,
+        sampler: BaseSampler,
+        looser: Sequence[BaseSampler],
+        is_known: Callable[[Mapping[str, Any]], bool],
+        seed: int | None = None,
     ) -> None:
         """Wrap a sampler.
 
@@ -36,13 +41,17 @@ class FreshSampler(BaseSampler):
             looser: samplers that are asked in turn when it has nothing new.
             is_known: whether the neck with these parameters was trained, refused or is under way; False where the
                 parameters do not tell which neck it is.
+            seed: of the draws at random, which are also the start of a sampler that has learned too little yet.
         """
         self._sampler = sampler
         self._looser = tuple(looser)
         self._is_known = is_known
-        self._random = RandomSampler(seed=0)
+        self._random = RandomSampler(seed)
+        self._learned = Learned()
+        self._view: Any = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        self._view = study = self._learned.view(study)
         for sampler in self._looser:
             sampler.infer_relative_search_space(study, trial)  # TPE notes the groups of its parameters here
         return self._sampler.infer_relative_search_space(study, trial)
@@ -53,7 +62,7 @@ class FreshSampler(BaseSampler):
         params: dict[str, Any] = {}
         for sampler in (self._sampler, *self._looser):
             for _ in range(TRIES):
-                params = sampler.sample_relative(study, trial, search_space)
+                params = sampler.sample_relative(self._view, trial, search_space)
                 if params and not self._is_known(params):
                     return params
                 if not params:  # it has learned too little yet

@@ -15,19 +15,19 @@ from optuna.trial import TrialState
 from nas.errors import StopAsked
 from nas.executors import Executor, Failure
 from nas.necks.architecture import Architecture
-from nas.search.baselines import enqueue_baselines
 from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher, Run
 from nas.search.finalists import Final, FinalistRun
 from nas.search.ledger import Ledger
 from nas.search.objects import finished_trial
-from nas.search.optuna_adapter import requeue, resume
+from nas.search.optuna_adapter import refresh, requeue, resume
 from nas.search.promotion import PromotedRun, Promotion
 from nas.search.reporter import OnProgress, Reporter, trial_name
 from nas.search.retention import Retention
 from nas.search.setup import Setup
 from nas.search.trial_run import TrialRun, find_recorded
 from nas.search.unseen import Unseen
+from nas.search.warm_start import enqueue_first
 from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import drop_answer, longer_trainings
@@ -96,7 +96,7 @@ class Loop:
         """
         try:
             self._recover()
-            enqueue_baselines(self.study, self.setup.baselines, self.setup.points)
+            enqueue_first(self.study, self.setup)
             state = self._search()
         except (KeyboardInterrupt, StopAsked) as error:
             self.reporter.interrupted(str(error))
@@ -138,6 +138,7 @@ class Loop:
             self._beaten = time.monotonic()
             self.on_progress(progress)
             self.lease.beat(progress)
+            refresh(self.study)
 
     # Its start and its end
 
@@ -344,7 +345,6 @@ class Loop:
         Raises:
             NASError: a callback failed; the launch ends, and what was recorded stays.
         """
-        if not self.setup.objects.callbacks:
-            return
-        frozen = self.study.get_trials(deepcopy=False)[number]
-        self.setup.objects.call_back(finished_trial(self.name, frozen, self.architectures[number]))
+        if self.setup.objects.callbacks:
+            frozen = self.study.get_trials(deepcopy=False)[number]
+            self.setup.objects.call_back(finished_trial(self.name, frozen, self.architectures[number]))

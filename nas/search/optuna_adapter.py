@@ -18,6 +18,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import text
 
+from nas.search.driver_storage import DriverStorage
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -40,6 +42,12 @@ def resume(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
 def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
     """Put a RUNNING trial back to WAITING. It keeps its parameters and is asked again first."""
     study._storage.set_trial_state_values(trial._trial_id, state=TrialState.WAITING)
+
+
+def refresh(study: optuna.Study) -> None:
+    """Learn the trials that other processes enqueued, where the study's storage keeps its trials in memory."""
+    if isinstance(study._storage, DriverStorage):
+        study._storage.refresh()
 
 
 def save_trial_note(study: optuna.Study, trial: optuna.Trial, body: str) -> None:

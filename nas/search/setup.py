@@ -6,7 +6,7 @@ import hashlib
 import platform
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas import tasks
 from nas.errors import Fault, SpecError
@@ -29,6 +29,13 @@ from nas.tasks.base import Task
 from nas.text import Say, duration
 
 
+class Earlier(NamedTuple):
+    """A neck of an earlier study: `study/trial`, and its parameters by the names that Optuna has here."""
+
+    origin: str
+    params: dict[str, Choice]
+
+
 @dataclass(frozen=True)
 class Setup:
     """A study ready to run: the task prepared, the space narrowed, the baselines built.
@@ -36,6 +43,7 @@ class Setup:
     Attributes:
         certificate: says how reliable the study's proxy is, if one was found.
         forecast: law that forecasts full scores from the trials' curves.
+        earlier: necks of earlier studies that are tried first.
     """
 
     spec: StudySpec
@@ -45,6 +53,7 @@ class Setup:
     certificate: Certificate | None = None
     forecast: Forecast | None = None
     objects: Objects = NO_OBJECTS
+    earlier: tuple[Earlier, ...] = ()
 
     @property
     def proxy(self) -> Proxy:
@@ -91,6 +100,7 @@ class Setup:
             cost = self.neck_costs(neck)
             place = "a point of the space" if name in self.points else "outside the space"
             lines.append(f"baseline {name}: {cost['params']:,.0f} parameters, {cost['macs']:,.0f} MACs; {place}")
+        lines += [f"warm start: {', '.join(neck.origin for neck in self.earlier)}"] if self.earlier else []
         objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
         bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
         trials, seconds = self.spec.budget.trials or "any number of", self.spec.budget.seconds or "no limit of"

@@ -139,6 +139,12 @@ class SearchSpace(Value):
         """The neck that an Optuna trial proposes. The trial is asked only for parameters that matter."""
         return TEMPLATES[self.template].propose(Chooser(self.choices, trial), frame).neck()
 
+    def ask(self, trial: Trial, frame: Frame) -> dict[str, Choice]:
+        """All parameters of a trial's proposal, those with a single choice among them. Its neck is not made."""
+        chooser = Chooser(self.choices, trial)
+        TEMPLATES[self.template].propose(chooser, frame)
+        return chooser.chosen
+
     def proposals(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
         """Every proposal once: the parameters of its trial, and the neck."""
         for trial, _, proposal in TEMPLATES[self.template].proposals(self.choices, frame):

@@ -17,6 +17,7 @@ class TrialAttributes(Value):
     Attributes:
         baseline: name of the published neck, for a trial that trains one.
         in_space: whether that baseline is a point of the search space, so that the trial has parameters.
+        warm_start: the earlier study and trial that the proposal comes from, as `study/trial`.
         digest: of the architecture, once it is known.
         metrics: everything measured or forecast; None until the trial ends.
         feasible: whether all constraints hold; None until the trial ends.
@@ -27,6 +28,7 @@ class TrialAttributes(Value):
 
     baseline: str | None = None
     in_space: bool = False
+    warm_start: str | None = None
     digest: str | None = None
     metrics: Metrics | None = None
     feasible: bool | None = None

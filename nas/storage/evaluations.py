@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from nas.necks.architecture import Architecture
 from nas.storage.artifacts import Artifacts
 from nas.storage.database import Database, insert
-from nas.storage.tables import ARCHITECTURE, ARTIFACT, CURVE, EVALUATION
+from nas.storage.tables import ARCHITECTURE, ARTIFACT, CURVE, EVALUATION, TRIAL
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 
 WEIGHTS = "weights"
@@ -70,6 +70,12 @@ def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]
         )
         for row in rows
     ]
+
+
+def proposed(database: Database, study: str) -> dict[int, dict[str, Any]]:
+    """What each bound trial of a study proposed, by number, as `Architecture.to_dict` wrote it."""
+    query = select(TRIAL.c.number, ARCHITECTURE.c.data).join(ARCHITECTURE).where(TRIAL.c.study == study)
+    return {row.number: row.data for row in database.read(query)}
 
 
 def keep_architecture(connection: Connection, key: Key, architecture: Architecture) -> None:

@@ -51,6 +51,7 @@ class Patience:
         self._say = say
         self._reached = False
         self._spent = False
+        self._waited = ""
 
     def run(self, work: Callable[[], T]) -> T:
         """The value of `work`, which is run again while the database is away.
@@ -69,14 +70,15 @@ class Patience:
                     raise
                 left = limit - (time.monotonic() - began) if not self._spent else 0.0
                 if left <= 0:
-                    waiting = "" if self._spent else f"; it was waited for {duration(limit)} ({VARIABLE})"
+                    if not self._spent:
+                        self._waited = f"; it was waited for {duration(limit)} ({VARIABLE})"
                     self._spent = True
                     raise StoreFailed(
-                        f"{reason}{waiting}. What is finished is kept: the same command goes on once the database is "
-                        "back"
+                        f"{reason}{self._waited}. What is finished is kept: the same command goes on once the "
+                        "database is back"
                     ) from error
             else:
-                self._reached, self._spent = True, False
+                self._reached, self._spent, self._waited = True, False, ""
                 if waited:
                     self._say(f"{self._address.name} answers again after {duration(time.monotonic() - began)}")
                 return value

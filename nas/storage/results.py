@@ -232,7 +232,7 @@ def kept_answer(store: Store, name: str) -> Answer | None:
 
 def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[Found]:
     """The trials with values, duplicates too."""
-    architectures = {trial.number: trial.architecture for trial in store.trials(name)}
+    architectures = store.proposed(name)
     found = []
     for number, trial in trials.items():
         marks = attributes(trial)
@@ -244,7 +244,7 @@ def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[F
                     values=marks.metrics or {},
                     params=trial.params,
                     digest=marks.digest or "",
-                    architecture=architectures[number].to_dict(),
+                    architecture=architectures[number],
                     feasible=bool(marks.feasible),
                 )
             )

@@ -236,6 +236,10 @@ class Store:
             for row in self._database.read(query.order_by(TRIAL.c.number))
         ]
 
+    def proposed(self, study: str) -> dict[int, dict[str, Any]]:
+        """What each bound trial of a study proposed, by number, as `Architecture.to_dict` wrote it."""
+        return evaluations.proposed(self._database, study)
+
     def studies_of(self, key: Key) -> tuple[str, ...]:
         """Names of the studies with a trial of this evaluation."""
         query = select(TRIAL.c.study).where(is_key(TRIAL, key)).distinct().order_by(TRIAL.c.study)
@@ -260,7 +264,7 @@ class Store:
         rows = self._database.read(select(ATTEMPT).where(is_key(ATTEMPT, key)).order_by(ATTEMPT.c.id))
         return [AttemptRecord(**{name: getattr(row, name) for name in AttemptRecord.model_fields}) for row in rows]
 
-    # Certificates
+    # Certificates and latencies
 
     def keep_certificate(self, certificate: Certificate, task: str | None = None) -> None:
         """Keep a certificate beside earlier ones of its proxy.
@@ -275,8 +279,6 @@ class Store:
         Those that another version wrote in an unknown form are left out.
         """
         return certificates.find(self._database, task, epochs)
-
-    # Latency
 
     def latency(self, digest: str, machine: str, target: str) -> float | None:
         """Milliseconds an image of an architecture on a machine, measured for `target` (`torch`, `onnxruntime`)."""

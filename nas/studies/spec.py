@@ -77,8 +77,10 @@ class StudySpec(Value):
     """Upper limits of metrics, in their units. Proposals above a limit are not trained."""
     baselines: tuple[Baseline, ...] = tuple(Baseline(name=x, topology=x) for x in ("fpn", "panet", "bifpn"))
     """Published necks that are trained first, at the same budget as every proposal."""
-    sampler: Named = Field(Named(kind="tpe"), examples=["tpe", "random"])
-    """What proposes the next neck: `tpe` or `random`, by name or with options."""
+    sampler: Named = Field(Named(kind="gp"), examples=["gp", "tpe", "random"])
+    """What proposes the next neck: `gp` (a Gaussian process), `tpe` or `random`, by name or with options."""
+    warm_start: tuple[str, ...] = ()
+    """Earlier studies in the same database, on other data or with another proxy, whose best necks are tried first."""
     pruner: Named = Field(
         Named(kind="none"), examples=["none", "median", "percentile", "successive_halving", "hyperband"]
     )
@@ -212,7 +214,7 @@ class StudySpec(Value):
         return self.search_space if isinstance(self.search_space, str) else str(self.search_space.get("name", "own"))
 
 
-RESUMABLE = ("budget", "workers", "executor", "address", "full", "export", "promotion", "finalists")
+RESUMABLE = ("budget", "warm_start", "workers", "executor", "address", "full", "export", "promotion", "finalists")
 """Keys that may differ when a study is launched again, because they change no trial."""
 
 

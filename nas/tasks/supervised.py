@@ -36,6 +36,7 @@ from nas.tasks.outcomes import Outcomes
 from nas.tasks.training import Group, Training
 from nas.tasks.views import Pixels, Tile, tiles, view_pixels
 from nas.tasks.weights import packed, tensors
+from nas.text import Countdown
 
 PRETRAINED_RATE = 0.1
 """Share of the rate at which given weights of a backbone are tuned: the full rate would soon undo them."""
@@ -161,6 +162,7 @@ class SupervisedTask(Task, Generic[T]):
         backbone = backbone.to(memory_format=torch.channels_last).to(device)
         train_maps, val_maps = empty_maps(self.frame, views * len(train)), empty_maps(self.frame, len(val))
         labels = []
+        countdown = Countdown(say, "cache: images through the backbone", views * len(train) + len(val))
         with intra_op_threads(available_cpus()):
             for v in range(views):
                 for index in _chunks(len(train), _CHUNK):
@@ -169,6 +171,7 @@ class SupervisedTask(Task, Generic[T]):
                     first = v * len(train) + int(index[0])
                     extract(backbone, np.stack([p for p, _ in seen]), device, train_maps, first)
                     labels += [own for _, own in seen]
+                    countdown.done(len(labels))
             for index in _chunks(len(val), _CHUNK):
                 extract(backbone, val.batch(index), device, val_maps, int(index[0]))
         size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())

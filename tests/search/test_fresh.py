@@ -45,6 +45,18 @@ def test_it_draws_until_a_proposal_is_new() -> None:
     assert sampler.drawn == before + TRIES, "it gives up where everything is known"
 
 
+def test_the_seed_decides_the_random_start() -> None:
+    """A sampler that has learned too little yet leaves its start to draws at random."""
+    proposals = []
+    for seed in (0, 0, 1):
+        sampler = FreshSampler(TPESampler(seed=seed, multivariate=True), [], lambda params: False, seed)
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=6)
+        proposals.append([t.params["x"] for t in study.trials])
+    assert proposals[0] == proposals[1]
+    assert not set(proposals[0]) & set(proposals[2])
+
+
 def test_everything_else_is_the_samplers() -> None:
     options: dict[str, Any] = {"seed": 0, "n_startup_trials": 1, "multivariate": True}
     wrapped = FreshSampler(TPESampler(**options), [], lambda params: False)
@@ -56,11 +68,11 @@ def test_everything_else_is_the_samplers() -> None:
     assert proposals[0] == proposals[1]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_study_hardly_asks_twice(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("sampler", "seed"), [("gp", 0), ("tpe", 0), ("tpe", 1)])
+def test_a_study_hardly_asks_twice(sampler: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a score without structure: at most 1.1 proposals a training, over half of the space."""
     searches.install(monkeypatch)
-    study = searches.spec(space=SPACE, sampler="tpe", budget={"trials": 30}, seed=seed)
+    study = searches.spec(space=SPACE, sampler=sampler, budget={"trials": 30}, seed=seed)
     result = launch(study, storage=searches.url(tmp_path), say=lambda line: None)
     assert result.trials.complete == 30
     with open_store(searches.url(tmp_path), create=False) as store:

@@ -56,14 +56,14 @@ def test_a_server_killed_again_and_again_costs_a_study_nothing(
     postgres: Server, postgres_url: str, tmp_path: Path, lines: list[str]
 ) -> None:
     statements, kills, random = 0, 0, Random(0)
-    due = random.randrange(60)
+    due = random.randrange(20)
 
     def kill(*_: Any) -> None:
         nonlocal statements, kills, due
         statements += 1
         if statements >= due and kills < 6:
             kills += 1
-            due = statements + random.randrange(20, 150)
+            due = statements + random.randrange(5, 40)
             postgres.stop()
             back.append(Timer(random.random() / 2, postgres.start))
             back[-1].start()
@@ -94,10 +94,12 @@ def test_a_server_that_stays_away_ends_the_launch_which_goes_on_later(
         if line.startswith("trial 2 complete"):
             postgres.stop()
 
-    with pytest.raises(StoreFailed, match=r"it was waited for 1 s .*the same command goes on") as error:
-        launch(study, storage=postgres_url, artifacts=tmp_path / "artifacts", say=say)
+    try:
+        with pytest.raises(StoreFailed, match=r"it was waited for 1 s .*the same command goes on") as error:
+            launch(study, storage=postgres_url, artifacts=tmp_path / "artifacts", say=say)
+    finally:
+        postgres.start()
     assert "\n" not in str(error.value)
     assert PASSWORD not in str(error.value)
-    postgres.start()
     result = launch(study, storage=postgres_url, artifacts=tmp_path / "artifacts", say=lines.append)
     check(postgres_url, result, 6)

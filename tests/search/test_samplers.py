@@ -8,6 +8,7 @@ import optuna
 import pytest
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
+from nas.search.gaussian import GaussianSampler
 from nas.search.samplers import Baselines, build, check
 from nas.studies.spec import StudySpec
 
@@ -27,11 +28,12 @@ def proposals(sampler: BaseSampler, count: int) -> list[float]:
 
 
 def test_names() -> None:
+    assert isinstance(build(study(StudySpec.model_fields["sampler"].default.kind), 0), GaussianSampler)
     assert isinstance(build(study(), 0), TPESampler)
     assert isinstance(build(study("random"), 0), RandomSampler)
 
 
-@pytest.mark.parametrize("name", ["tpe", "random"])
+@pytest.mark.parametrize("name", ["gp", "tpe", "random"])
 def test_the_seed_decides_and_a_resumed_study_goes_on_with_others(name: str) -> None:
     first = proposals(build(study(name), 0), 12)
     assert proposals(build(study(name), 0), 12) == first
@@ -73,7 +75,7 @@ def test_options_reach_the_sampler() -> None:
 @pytest.mark.parametrize(
     ("sampler", "said"),
     [
-        ("tep", "sampler: unknown 'tep'; one of tpe, random"),
+        ("tep", "sampler: unknown 'tep'; one of gp, tpe, random"),
         ({"kind": "tpe", "startup": 3}, "sampler.startup: unknown option; tpe has consider_"),
         ({"kind": "tpe", "seed": 3}, "sampler.seed: unknown option; tpe has"),
         ({"kind": "tpe", "constraints_func": "x"}, "sampler.constraints_func: unknown option; tpe has"),
