@@ -190,8 +190,26 @@ class DriverStorage(BaseStorage):
             self._unfinished[trial.number] = None
 
     def _flush(self) -> None:
-        """Write all that waits."""
-        self._store.together(lambda: None)
+        """Write all that waits.
+
+        If that fails or is interrupted, perhaps after the commit, trials that were to end have ended in memory. The
+        next transaction writes their ends, again perhaps, and nothing requeues them.
+        """
+        try:
+            self._store.together(lambda: None)
+        except BaseException:
+            for trial_id, (state, values) in self._rows.ends.items():
+                self._end_in_memory(trial_id, state, values)
+            raise
+
+    def _end_in_memory(self, trial_id: int, state: TrialState, values: list[float]) -> None:
+        def change(trial: FrozenTrial) -> None:
+            trial.state = state
+            trial.values = values or None
+            trial.datetime_complete = datetime.now()
+
+        if not self.get_trial(trial_id).state.is_finished():
+            self._change(trial_id, change)
 
     # Studies
 

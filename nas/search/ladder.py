@@ -191,13 +191,28 @@ def _spread_first(front: Sequence[str], costs: Mapping[str, Costs]) -> list[str]
     scaled = [
         tuple((v - a) / (b - a) if b > a else 0.0 for v, a, b in zip(point, low, high, strict=True)) for point in points
     ]
-    corner = (1.0,) * len(low)
-    whole = hypervolume(scaled, corner)
-    adds = []
-    for k, point in enumerate(scaled):
-        extreme = min(point) <= 0.0
-        adds.append(math.inf if extreme else whole - hypervolume(scaled[:k] + scaled[k + 1 :], corner))
+    adds = _adds_of_two(scaled) if len(low) == 2 else _adds(scaled)
     return [front[k] for k in sorted(range(len(front)), key=lambda k: -adds[k])]
+
+
+def _adds(points: Sequence[Costs]) -> list[float]:
+    """What each point of a front, scaled to [0, 1], adds to its hypervolume; infinite for the ends."""
+    corner = (1.0,) * len(points[0])
+    whole = hypervolume(points, corner)
+    return [
+        math.inf if min(p) <= 0 else whole - hypervolume([*points[:k], *points[k + 1 :]], corner)
+        for k, p in enumerate(points)
+    ]
+
+
+def _adds_of_two(points: Sequence[Costs]) -> list[float]:
+    """The same for two objectives, where each point but the ends adds the rectangle between its neighbours."""
+    adds = [math.inf] * len(points)
+    order = sorted(range(len(points)), key=lambda k: points[k])
+    for before, k, after in zip(order, order[1:], order[2:], strict=False):
+        if min(points[k]) > 0:
+            adds[k] = (points[after][0] - points[k][0]) * (points[before][1] - points[k][1])
+    return adds
 
 
 def _dominates(a: Costs, b: Costs) -> bool:

@@ -417,6 +417,39 @@ def test_what_a_failed_transaction_did_not_keep_waits_for_the_next(
     assert [facts(t) for t in reread(address, NAME)] == [facts(t) for t in study.get_trials()]
 
 
+@pytest.mark.parametrize("committed", [False, True], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize("error", [DatabaseAway("the server is gone"), KeyboardInterrupt()], ids=["away", "Ctrl-C"])
+def test_an_end_that_was_cut_is_an_end(
+    store: Store, error: BaseException, committed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A launch that ends by this requeues what still runs: a trial whose end the next heartbeat writes must not."""
+    monkeypatch.setenv("NAS_DATABASE_PATIENCE", "0")
+    study = driven(store, NAME)
+    trials = [study.ask(), study.ask()]
+    SUGGEST["width"](trials[0])
+    dialect = store._database.engine.dialect
+    real = dialect.do_commit
+
+    def cut(connection: Any) -> None:
+        if committed:
+            real(connection)
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dialect, "do_commit", cut)
+        with pytest.raises((StoreFailed, KeyboardInterrupt)):
+            study.tell(trials[0], 0.5)
+        with pytest.raises((StoreFailed, KeyboardInterrupt)):
+            study._storage.get_study_system_attrs(study._study_id)  # tries again to write what waits
+    store.record_latency("d", "m", "torch", 1.0)
+    for frozen in study.get_trials(deepcopy=False, states=(RUNNING,)):
+        requeue(study, frozen)
+    found = reread(f"sqlite:///{store._database.file}", NAME)
+    assert [facts(t) for t in found] == [facts(t) for t in study.get_trials()]
+    assert [t.state for t in found] == [TrialState.COMPLETE, WAITING]
+    assert found[0].value == 0.5
+
+
 @pytest.mark.postgres
 @pytest.mark.usefixtures("_soon")
 def test_a_server_that_is_started_again_is_waited_for(postgres: Server, postgres_url: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.search.ladder import Ladder, Promoted, _fronts, ranking
+from nas.search.ladder import Ladder, Promoted, _adds, _adds_of_two, _fronts, ranking
 
 EPOCHS = (4, 8, 16, 32, 48)
 
@@ -190,3 +190,15 @@ def test_the_order_follows_who_arrives() -> None:
         assert rungs.order(0)[0] == name
     rungs.learn("a", 0, (-1.0,))
     assert rungs.order(0) == rungs.ranked() == ["a", "c", "b"]
+
+
+@given(st.sets(st.integers(0, 30), min_size=1, max_size=12), st.data())
+def test_what_a_point_of_two_objectives_adds_is_its_hypervolume(across: set[int], data: st.DataObject) -> None:
+    xs = sorted(across)
+    ys = sorted(data.draw(st.sets(st.integers(0, 30), min_size=len(xs), max_size=len(xs))), reverse=True)
+    scaled = [
+        ((x - xs[0]) / max(xs[-1] - xs[0], 1), (y - ys[-1]) / max(ys[0] - ys[-1], 1))
+        for x, y in zip(xs, ys, strict=True)
+    ]
+    points = data.draw(st.permutations(scaled + scaled[1:2]))  # one may be there twice
+    assert _adds_of_two(points) == pytest.approx(_adds(points), abs=1e-12)
