@@ -148,7 +148,10 @@ class GaussianSampler(BaseSampler):
         had = [_chosen(trial) for trial in trials]
         under_way = [_chosen(t) for t in trials if t.state == TrialState.RUNNING]
         self._pool.extend(self._answered({}) for _ in range(NEW if self._pool else ANYWHERE))
-        worth = self._worth(points, scores, under_way, _spans(self._pool))
+        spans = _spans(self._pool)
+        if not spans:  # the space leaves nothing to choose
+            return []
+        worth = self._worth(points, scores, under_way, spans)
         found = {frozenset(params.items()): math.nan for params in had} | {frozenset(): math.nan}
         offers: list[tuple[float, Answering]] = []
         near = [points[k] for k in np.argsort(ranks)[:NEAR]]
