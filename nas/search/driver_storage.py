@@ -5,7 +5,7 @@ and attribute. The driver holds the study's lease, so that no other process chan
 and collects what it writes of a running trial until the store's next transaction (see decisions: driver-memory).
 
 This file writes Optuna's tables (`optuna.storages._rdb.models`), which is a private interface.
-`tests/search/test_driver_storage.py` fails when any of it changes.
+`tests/search/test_driver_storage_faults.py` fails when any of it changes.
 """
 
 from __future__ import annotations

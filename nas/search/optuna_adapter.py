@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import text
 
 from nas.search.driver_storage import DriverStorage
 
@@ -62,8 +61,9 @@ def extend_trial_note(study: optuna.Study, number: int, heading: str, body: str)
     """Write a section at the end of a trial's note, in place of an earlier one; a note that a person edited is kept."""
     trial = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
     prefix, title = f"dashboard:{trial}:", f"\n### {heading}\n"
-    if _system_attribute(study, f"{prefix}note_ver") == 1:
-        before = _system_attribute(study, f"{prefix}note_str:0").split(title)[0]
+    storage: Any = study._storage  # Optuna's cache, or ours, in front of `nas.storage`'s
+    if storage._backend.study_system_attr(study._study_id, f"{prefix}note_ver") == 1:
+        before = storage._backend.study_system_attr(study._study_id, f"{prefix}note_str:0").split(title)[0]
         _save_note(study, prefix, f"{before}{title}\n{body}")
 
 
@@ -87,15 +87,6 @@ def link_drawing(study: optuna.Study, trial: optuna.Trial, digest: str) -> str:
 def _save_note(study: optuna.Study, prefix: str, body: str) -> None:
     study._storage.set_study_system_attr(study._study_id, f"{prefix}note_ver", 1)
     study._storage.set_study_system_attr(study._study_id, f"{prefix}note_str:0", body)
-
-
-def _system_attribute(study: optuna.Study, key: str) -> Any:
-    """One attribute of a study. Optuna's own call reads all, and the notes of all trials are among them."""
-    query = text("SELECT value_json FROM study_system_attributes WHERE study_id = :study AND key = :key")
-    storage: Any = study._storage  # Optuna's cache in front of its database
-    with storage._backend.engine.connect() as connection:
-        found = connection.execute(query, {"study": study._study_id, "key": key}).scalar()
-    return json.loads(found) if found is not None else None
 
 
 def hypervolume(points: Sequence[Sequence[float]], corner: Sequence[float]) -> float:

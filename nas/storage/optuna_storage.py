@@ -6,6 +6,7 @@ fails when they change.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
@@ -15,6 +16,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import text
 
 from nas.storage.patience import Patience
 
@@ -35,6 +37,17 @@ class PatientStorage(RDBStorage):
         self._patience = patience
         super().__init__(url, **options)
         patience.watch(self.engine)
+
+    def study_system_attr(self, study_id: int, key: str) -> Any:
+        """One attribute of a study, None without it. Optuna's own call reads all, with the notes of all trials."""
+        query = text("SELECT value_json FROM study_system_attributes WHERE study_id = :study AND key = :key")
+
+        def read() -> Any:
+            with self.engine.connect() as connection:
+                return connection.execute(query, {"study": study_id, "key": key}).scalar()
+
+        found = self._patience.run(read)
+        return json.loads(found) if found is not None else None
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         tried = False

@@ -156,13 +156,13 @@ class Store:
         """Delete a study, its trials and its files; measurements stay, as evidence for other studies of its task.
 
         Raises:
-            UserError: a live driver holds the lease.
+            UserError: a live driver holds the lease, or there is no such study.
         """
-        self.check_free(name)
-        for study in self.optuna.get_all_studies():  # Optuna's first: a study that only Optuna has is not ours
-            if study.study_name == name:
-                self.optuna.delete_study(study._study_id)
-        remove_study(self._database, self._artifacts, name)
+        with self.lease(name) as lease:  # so that no launch begins meanwhile
+            for study in self.optuna.get_all_studies():  # Optuna's first: a study that only Optuna has is not ours
+                if study.study_name == name:
+                    self.optuna.delete_study(study._study_id)
+            remove_study(self._database, self._artifacts, name, lease.beat)
 
     # Evaluations
 

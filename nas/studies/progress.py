@@ -44,7 +44,7 @@ class LaunchProgress(Value):
         shown: the metric of the curves: what the objective forecasts, if it is a forecast.
         trained: architectures trained so far, those of earlier launches too.
         trials: how many the budget allows; None without such a bound.
-        failed: trials of this launch that failed.
+        failed: trainings of this launch that failed.
         workers: how many evaluations can run at a time.
         runs: what runs now.
         best: the best trial.

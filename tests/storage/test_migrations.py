@@ -14,7 +14,6 @@ from nas.storage.migrations import VERSION_TABLE
 from nas.storage.results import result
 from nas.storage.tables import METADATA
 from tests.fabricated import Fabric
-from tests.postgres import Server
 
 
 def differences(connection: Connection) -> list[object]:
@@ -23,14 +22,6 @@ def differences(connection: Connection) -> list[object]:
         connection, opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
     )
     return list(compare_metadata(context, METADATA))
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        server: Server = request.getfixturevalue("postgres")
-        return server.url(server.new())
-    return f"sqlite:///{tmp_path}/nas.db"
 
 
 def test_the_migrations_give_the_tables(url: str) -> None:

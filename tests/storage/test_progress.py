@@ -9,7 +9,6 @@ from nas.errors import StopAsked, UserError
 from nas.storage import Lease, Store, open_store
 from nas.studies.progress import LaunchProgress, Leader, RunProgress
 from tests.fabricated import PROVENANCE, TASK, TEXT, spec
-from tests.postgres import Server
 
 PROGRESS = LaunchProgress(
     metric="ap",
@@ -21,14 +20,6 @@ PROGRESS = LaunchProgress(
     runs=(RunProgress(name="trial 3", neck="P3 to P5", epoch=2, epochs=4, curve=(0.1, 0.2)),),
     best=Leader(name="trial 1", value=0.4),
 )
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        server: Server = request.getfixturevalue("postgres")
-        return server.url(server.new())
-    return f"sqlite:///{tmp_path}/nas.db"
 
 
 @pytest.fixture

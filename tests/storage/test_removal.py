@@ -7,6 +7,7 @@ import pytest
 
 from nas.errors import UserError
 from nas.storage import Store, open_store
+from nas.storage.artifacts import Artifacts
 from nas.storage.results import result
 from nas.studies.records import Key
 from tests.fabricated import EPOCHS, TASK, Fabric, architecture
@@ -50,3 +51,24 @@ def test_a_study_that_runs_is_not_removed(store: Store) -> None:
     with store.lease("cells"), pytest.raises(UserError, match="study 'cells' is running"):
         store.remove("cells")
     assert [study.name for study in store.studies()] == ["cells"]
+
+
+def test_no_launch_begins_while_a_study_is_removed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Fabric(store, "cells").complete(8, ap=0.3)
+    store.put_artifact(owner(8), "weights", b"of 8")
+    refused: list[str] = []
+    drop = Artifacts.drop
+
+    def dropped(self: Artifacts, owner: str, kind: str) -> None:
+        with open_store(f"sqlite:///{tmp_path}/nas.db", create=False) as other:
+            with pytest.raises(UserError, match="is running") as error:
+                other.check_free("cells")
+            refused.append(str(error.value))
+        drop(self, owner, kind)
+
+    monkeypatch.setattr(Artifacts, "drop", dropped)
+    store.remove("cells")
+    assert len(refused) == 1
+    assert store.studies() == []
