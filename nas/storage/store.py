@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 
-def open_store(url: str, *, create: bool, artifacts: Path | None = None, say: Say | None = None) -> Store:
+def open_store(url: str, *, create: bool, artifacts: str | Path | None = None, say: Say | None = None) -> Store:
     """Open the study database at `url` (SQLAlchemy's form); `artifacts` defaults to a folder beside a SQLite file.
 
     With `create`, a missing file and missing tables are made; without, nothing is written by opening. `say` is called
@@ -54,7 +54,7 @@ class Store:
     is away is waited for. Any method may raise StoreError (disk full, locked for a minute, not opened for writing).
     """
 
-    def __init__(self, database: Database, artifacts: Path | None) -> None:
+    def __init__(self, database: Database, artifacts: str | None) -> None:
         self._database = database
         self._artifacts = Artifacts(database, artifacts)
 
@@ -326,6 +326,10 @@ class Store:
     def drop_artifact(self, owner: str, kind: str) -> None:
         """Delete the artifact, if there is one."""
         self._artifacts.drop(owner, kind)
+
+    def sweep_artifacts(self) -> None:
+        """Delete what killed processes left half-written among the artifacts."""
+        self._artifacts.sweep()
 
     def close(self) -> None:
         """End all connections."""
