@@ -89,6 +89,7 @@ class RayExecutor(Executor):
         self._cannot_start: NASError | None = None
         self._cluster = Cluster(address, workers, context)
         try:
+            self._workers = workers = self._cluster.with_gpus(workers)
             self.capacity = self._cluster.capacity(workers)
             self._plugins = carried()
             self._references = [ray.put(evaluate), ray.put(context)]
