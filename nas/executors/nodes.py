@@ -1,4 +1,4 @@
-"""The nodes that a study's workers would run on, before there is an executor. Ray is imported only if it must be asked."""
+"""The nodes that workers would run on, before there is an executor. Ray is imported only if it must be asked."""
 
 from __future__ import annotations
 
