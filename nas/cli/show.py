@@ -9,9 +9,8 @@ from nas.cli.studies import study_name
 from nas.cli.tables import result_lines
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
-from nas.search.notes import longer_table
 from nas.storage import Store, open_store
-from nas.storage.results import TrialFacts, result, study_record, trial_facts
+from nas.storage.results import TrialFacts, longer_table, overview, study_record, trial_facts
 from nas.studies.metrics import format_metric
 from nas.studies.verdict import proxy_facts, proxy_line
 from nas.text import table
@@ -29,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_study(args: argparse.Namespace, store: Store, name: str) -> None:
-    found, record = result(store, name), study_record(store, name)
+    found, record = overview(store, name), study_record(store, name)
     # A launched study keeps the objective it began with, whatever a later certificate says.
     objectives = tuple(objective.model_copy(update={"fallback": None}) for objective in record.spec.objectives)
     proxy = proxy_facts(found.proxy, record.spec.model_copy(update={"objectives": objectives}))
