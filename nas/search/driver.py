@@ -139,7 +139,13 @@ def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
     """What a launch would do: everything checked and prepared, nothing written."""
     request = requested(study)
     with request.file.locating():
-        return _checked(request, storage, say)[1]
+        known, setup = _checked(request, storage, say)
+        return setup.with_pace(_recorded_pace(setup, storage) if known is not None else None)
+
+
+def _recorded_pace(setup: Setup, storage: str) -> float | None:
+    with open_store(storage, create=False) as store:
+        return store.epoch_seconds(setup.fingerprint)
 
 
 def _launched(
@@ -167,7 +173,8 @@ def _launched(
         _share(store, setup)
         import_shipped_certificate(store, setup)
         say(proxy_line(setup.certificate, setup.proxy))
-        for line in setup.outlay_lines(store.epoch_seconds(setup.fingerprint)):
+        setup = setup.with_pace(store.epoch_seconds(setup.fingerprint))
+        for line in setup.outlay_lines():
             say(line)
         return _drive(store, name, setup, executor, lease, say, on_progress)
 
