@@ -48,6 +48,9 @@ class Cluster:
     If the process is connected already, that connection is used and left open. Otherwise `address` None starts a
     cluster on this machine with room for `workers` and `context`; "auto" or "host:port" joins a running one.
 
+    Attributes:
+        changes: whether nodes may join and leave: it is not a cluster of our own.
+
     Raises:
         UserError: there is no cluster at `address`, or this process cannot join it.
     """
@@ -55,6 +58,7 @@ class Cluster:
     def __init__(self, address: str | None, workers: Workers, context: Any) -> None:
         self._cleanup = ExitStack()
         self._shared = address is not None
+        self.changes = self._shared or ray.is_initialized()
         if ray.is_initialized():
             return
         if address is None:
@@ -92,6 +96,19 @@ class Cluster:
                     "fewer"
                 )
         return there if workers.count == "auto" else workers.count
+
+    def room(self, workers: Workers) -> int:
+        """How many workers the nodes that are alive have room for, were there no others."""
+        return sum(room(node, workers) for node in _nodes())
+
+    def free_room(self, workers: Workers) -> int:
+        """How many workers fit into what nobody uses now."""
+        return sum(room(node, workers) for node in _free_nodes())
+
+    def state(self, actor: Any) -> str:
+        """Ray's state of an actor: PENDING_CREATION while no node has room for it, ALIVE, DEAD."""
+        found = ray._private.state.actors(actor._actor_id.hex())
+        return str(found["State"]) if found else "DEAD"
 
     def check(self) -> None:
         """Check that a cluster of our own still has the processes that it cannot do without.
@@ -133,6 +150,11 @@ def _nodes() -> list[Node]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
+def _free_nodes() -> list[Node]:
+    # Ray's public function returns only the sum over all nodes.
+    return list(ray._private.state.available_resources_per_node().values())  # type: ignore[no-untyped-call]
+
+
 def size_of(context: Any) -> int:
     """Bytes that `context` takes in the object store."""
     buffers: list[PickleBuffer] = []
@@ -152,9 +174,7 @@ def _free_room(workers: Workers, wanted: int) -> int:
     """
     until = time.monotonic() + _RECLAIM_SECONDS
     while True:
-        # Ray's public function returns only the sum over all nodes.
-        nodes = ray._private.state.available_resources_per_node().values()  # type: ignore[no-untyped-call]
-        free = sum(room(node, workers) for node in nodes)
+        free = sum(room(node, workers) for node in _free_nodes())
         if free >= wanted or time.monotonic() > until:
             return min(free, wanted)
         time.sleep(0.1)

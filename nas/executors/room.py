@@ -42,7 +42,7 @@ def with_gpus(workers: Workers, nodes: Sequence[Node]) -> Workers:
     if workers.gpus != "auto":
         return workers
     if not any(node.get("GPU", 0) >= 1 for node in nodes):
-        return workers.model_copy(update={"gpus": 0})
+        return workers.model_copy(update={"gpus": 0.0})
     most = MOST_SHARES if workers.count == "auto" else workers.count
     shares = [workers.model_copy(update={"gpus": _share(number)}) for number in range(1, most + 1)]
     wanted = math.inf if workers.count == "auto" else workers.count

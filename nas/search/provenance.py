@@ -38,7 +38,7 @@ def with_first_device(known: StudyRecord, spec: StudySpec) -> StudySpec:
     """The spec of a study that is resumed; without GPUs if it began without, where it asks for `auto`."""
     if spec.workers.gpus != "auto" or known.spec.workers.gpus:
         return spec
-    return spec.model_copy(update={"workers": spec.workers.model_copy(update={"gpus": 0})})
+    return spec.model_copy(update={"workers": spec.workers.model_copy(update={"gpus": 0.0})})
 
 
 def check_spec(known: StudyRecord, spec: StudySpec) -> None:

@@ -213,7 +213,7 @@ def _with_gpus(spec: StudySpec) -> Workers:
     """
     workers = spec.workers
     if workers.gpus == "auto" and (spec.executor == "local" or spec.task.device == "cpu"):
-        return workers.model_copy(update={"gpus": 0})
+        return workers.model_copy(update={"gpus": 0.0})
     if workers.gpus != "auto":
         return workers
     workers = with_gpus(workers, nodes_of(spec.address, workers))
