@@ -46,7 +46,7 @@ from nas.studies.records import Evaluation
 FOLDER = Path(__file__).parent / "certificates"
 
 SHORTEST = 40
-"""Runs of at least so many epochs count as full. Of the shorter ones, those behind the shipped certificates are kept."""
+"""Runs of at least so many epochs count as full. Of the shorter ones, those behind shipped certificates are kept."""
 
 
 def keep(store: Store, tasks: list[str]) -> None:
