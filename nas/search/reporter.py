@@ -115,7 +115,7 @@ class Reporter:
         if self.busy is not None and self.finished:
             seconds, busy = self.busy
             count = self.executor.capacity
-            share = busy / max(seconds * count, 1e-9)
+            share = min(1.0, busy / max(seconds * count, 1e-9))  # nodes may have left
             workers = "worker" if count == 1 else "workers"
             self.say(f"{count} {workers}, busy {100 * share:.0f} % of the time until the last submission")
         self.say(f"study {name}: {state}, {trained} architectures trained")
