@@ -267,6 +267,40 @@ def _dashboard(parser: ArgumentParser) -> None:
     parser.add_argument("--write", action="store_true", help="let visitors change and delete studies")
 
 
+@_verb(
+    "serve studies over HTTP: post, watch, compare and take away, with a queue and a lock",
+    "nas serve --storage sqlite:///nas.db --data-root DATA",
+)
+def _serve(parser: ArgumentParser) -> None:
+    _add_storage(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", metavar="N", type=int, default=8080, help="default: %(default)s")
+    about = "a folder below which posted studies may name data and checkpoints; may be repeated"
+    parser.add_argument(
+        "--data-root", dest="data_roots", metavar="DIR", type=Path, action="append", default=[], help=about
+    )
+    about = "where weights are stored (default: beside the SQLite file)"
+    parser.add_argument("--artifacts", metavar="DIR", type=Path, help=about)
+    about = "how many jobs run at a time (default: 1); 0: only answer"
+    parser.add_argument("--jobs", metavar="N", type=_whole_number(0, 1000), default=1, help=about)
+    parser.add_argument("--address", metavar="ADDR", help="a running Ray cluster that searches join")
+    about = "a URL below which studies may be notified of their end; may be repeated; NAS_NOTIFY_KEY signs the messages"
+    parser.add_argument("--notify", metavar="URL", action="append", default=[], help=about)
+    about = "let tokens that may write change studies in Optuna's dashboard"
+    parser.add_argument("--optuna-writes", action="store_true", help=about)
+
+
+@_verb("make, list or revoke tokens of the service", "nas token create --scope write")
+def _token(parser: ArgumentParser) -> None:
+    parser.add_argument("action", metavar="create|ls|revoke", choices=["create", "ls", "revoke"])
+    parser.add_argument("id", metavar="ID", nargs="?", help="the token to revoke")
+    about = "what a new token allows: read, write (post, cancel, resume) or admin (default: read)"
+    parser.add_argument("--scope", choices=["read", "write", "admin"], default="read", help=about)
+    parser.add_argument("--name", help="what a new token is called, such as whose it is")
+    _add_storage(parser)
+    _add_json(parser)
+
+
 @_verb("export a trained architecture: its config, weights, code, ONNX", "nas export quickstart -o exports/quickstart")
 def _export(parser: ArgumentParser) -> None:
     _add_study(parser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nas.facts.facts import Facts
 from nas.facts.tables import result_lines
 from nas.storage import Store
+from nas.storage.jobs import Job
 from nas.storage.results import Result, result, study_record
 from nas.studies.metrics import format_metric
 from nas.studies.verdict import proxy_facts, proxy_line
@@ -45,3 +46,9 @@ def shown(store: Store, name: str) -> Facts:
     data |= {"spec": record.spec.to_dict(), "proxy": proxy}
     lines = [*result_lines(found), "", proxy_line(found.proxy, record.proxy)]
     return Facts(data, [*lines, *([proxy["verdict"]] if proxy is not None else [])])
+
+
+def waiting(name: str, job: Job) -> Facts:
+    """A study that the database does not have yet: its job waits, or failed before it began."""
+    why = f": {job.error}" if job.error is not None else ""
+    return Facts({"study": name, "state": job.state, "error": job.error}, [f"study {name}: {job.state}{why}"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from nas.facts.facts import Facts
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
 from nas.search.notes import longer_table
 from nas.storage import AttemptRecord, Store
-from nas.storage.results import TrialFacts, trial_facts
-from nas.studies.metrics import format_metric, in_order
+from nas.storage.attributes import attributes
+from nas.storage.results import TrialFacts, _trials, state_of, study_record, trial_facts
+from nas.studies.metrics import FORECASTS, format_metric, in_order
 from nas.text import duration, table
 
 
@@ -31,6 +35,46 @@ def logged(store: Store, name: str, number: int) -> Facts:
     facts = trial_facts(store, name, number)
     data = facts.model_dump(mode="json", include={"study", "trial", "state", "attempts", "curve"})
     return Facts(data, _log_lines(facts))
+
+
+def rows(store: Store, name: str) -> list[dict[str, Any]]:
+    """The trials of a study by number, without their architectures."""
+    found = []
+    for number, trial in _trials(store, name).items():
+        marks = attributes(trial)
+        row = {"trial": number, "state": state_of(trial), "name": marks.baseline, "values": marks.metrics or {}}
+        row |= {"params": trial.params, "digest": marks.digest, "feasible": marks.feasible}
+        found.append(row | {"duplicate_of": marks.duplicate_of, "error": marks.error})
+    return found
+
+
+def numbers(store: Store, name: str) -> set[int]:
+    """The numbers of a study's trials."""
+    return set(_trials(store, name))
+
+
+def curves(store: Store, name: str, metric: str | None, wanted: Collection[int] = ()) -> dict[str, Any]:
+    """The learning curves of a metric.
+
+    Args:
+        store: the study database.
+        name: of the study.
+        metric: None: what the first objective measures.
+        wanted: numbers of trials; none: all that have a curve.
+
+    Returns:
+        The metric, and for each trial its epochs and values.
+    """
+    if metric is None:
+        first = study_record(store, name).spec.objectives[0].metric
+        metric = FORECASTS.get(first, first)
+    found = []
+    for trial in store.trials(name):
+        evaluation = store.evaluation(trial.key) if not wanted or trial.number in wanted else None
+        points = [(p.epoch, p.metrics[metric]) for p in evaluation.curve if metric in p.metrics] if evaluation else []
+        if points:
+            found.append({"trial": trial.number, "epochs": [e for e, _ in points], "values": [v for _, v in points]})
+    return {"study": name, "metric": metric, "curves": found}
 
 
 def _lines(facts: TrialFacts) -> list[str]:

@@ -112,10 +112,14 @@ class Jobs:
         Raises:
             UserError: there is none.
         """
-        found = self._find(JOB.c.id == number)
-        if not found:
+        found = self.find(number)
+        if found is None:
             raise UserError(f"there is no job {number}")
-        return found[0]
+        return found
+
+    def find(self, number: int) -> Job | None:
+        """The job of that number, if there is one."""
+        return next(iter(self._find(JOB.c.id == number)), None)
 
     def of_study(self, study: str) -> list[Job]:
         """The jobs of a study, the oldest first."""
@@ -175,17 +179,17 @@ class Jobs:
 
         return self._database.transaction(write)
 
-    def beat(self, owner: Process) -> set[int]:
-        """Record that a service lives. Returns the numbers of its jobs that were asked to stop."""
+    def asked_to_stop(self, owner: Process) -> set[int]:
+        """The jobs of a service that somebody wants to end."""
+        mine = JOB.c.state == "running", JOB.c.stop_asked, _owned_by(owner)
+        return {row.id for row in self._database.read(select(JOB.c.id).where(*mine))}
+
+    def beat(self, owner: Process) -> None:
+        """Record that a service lives. Call it every few seconds while it has jobs."""
         mine = JOB.c.state == "running", _owned_by(owner)
-
-        def write(connection: Connection) -> set[int]:
-            connection.execute(update(JOB).where(*mine).values(heartbeat=clock(connection)))
-            return set(connection.scalars(select(JOB.c.id).where(*mine, JOB.c.stop_asked)))
-
-        if not self._database.read(select(JOB.c.id).where(*mine).limit(1)):
-            return set()
-        return self._database.transaction(write)
+        self._database.transaction(
+            lambda connection: connection.execute(update(JOB).where(*mine).values(heartbeat=clock(connection)))
+        )
 
     def end(self, number: int, owner: Process, state: JobState, error: str | None = None) -> None:
         """Record how a job of this service ended. Nothing is written if another service has it by now."""

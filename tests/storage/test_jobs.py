@@ -87,8 +87,8 @@ def test_a_job_is_stopped_while_it_waits_and_while_it_runs(jobs: Jobs) -> None:
     jobs.claim(ME, always)
     assert jobs.ask_to_stop(waiting.id).state == "cancelled"
     assert jobs.ask_to_stop(running.id).state == "running"
-    assert jobs.beat(ME) == {running.id}
-    assert jobs.beat(ELSEWHERE) == set()
+    assert jobs.asked_to_stop(ME) == {running.id}
+    assert jobs.asked_to_stop(ELSEWHERE) == set()
     with pytest.raises(UserError, match="is cancelled"):
         jobs.ask_to_stop(waiting.id)
     with pytest.raises(UserError, match="there is no job 99"):
@@ -106,6 +106,10 @@ def test_jobs_of_dead_services_are_queued_again(jobs: Jobs, owner: object, recov
 def test_a_service_elsewhere_is_dead_without_heartbeats(jobs: Jobs, store: Store) -> None:
     job = jobs.post(new("a"))
     jobs.claim(ELSEWHERE, always)
+    with store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE nas_job SET heartbeat = '2020-01-01 00:00:00'")
+    jobs.beat(ELSEWHERE)
+    assert jobs.recover() == []
     with store._database.write() as connection:
         connection.exec_driver_sql("UPDATE nas_job SET heartbeat = '2020-01-01 00:00:00'")
     assert jobs.recover() == [job.id]
