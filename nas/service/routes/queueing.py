@@ -9,7 +9,7 @@ from fastapi import Query
 from starlette.responses import JSONResponse, Response
 
 from nas.service import posts
-from nas.service.problems import Refusal
+from nas.service.problems import Refusal, responses
 from nas.service.settings import Settings
 from nas.storage import Store
 from nas.storage.jobs import Job, JobKind, Jobs, JobState, NewJob, position
@@ -21,7 +21,10 @@ Named = Annotated[str | None, Query(min_length=1, max_length=200, description="N
 
 
 CREATED: dict[int | str, dict[str, Any]] = {201: {"headers": {"Location": {"schema": {"type": "string"}}}}}
-"""What the routes answer that queue something."""
+"""What a route answers that queues something."""
+
+QUEUED = CREATED | responses(404, 409, 422)
+"""The same of a route about a study that is there."""
 
 
 class JobOut(Value):
