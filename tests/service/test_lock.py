@@ -45,7 +45,9 @@ def test_nothing_but_probes_and_the_login_is_open() -> None:
     assert {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/v1/session")} == OPEN
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp5"}, {"Cookie": f"{COOKIE}=x"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp5"}, {"Cookie": f"{COOKIE}=x"}]
+)
 def test_what_is_no_token_opens_nothing(client: TestClient, url: str, headers: dict[str, str]) -> None:
     token(url, "admin")
     assert client.get("/v1/studies", headers=headers).status_code == 401
@@ -92,7 +94,9 @@ def test_the_cookie_is_secure_behind_tls(app: FastAPI, url: str) -> None:
         assert "Secure" in client.post("/v1/session", json={"token": text}).headers["set-cookie"]
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "https://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
 def test_another_site_changes_nothing(client: TestClient, headers: dict[str, str]) -> None:
     assert client.post("/v1/studies/cells/resume", headers=headers).status_code == 403
     same = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
