@@ -19,7 +19,7 @@ LIVE = ("queued", "running")
 
 STOP_SECONDS = 120.0
 
-_LOCAL_ONLY = {"artifacts": None, "address": None, "dry_run": False, "plugins": []}
+_LOCAL_ONLY: dict[str, Any] = {"artifacts": None, "address": None, "dry_run": False, "plugins": []}
 """Options that a service has no use for, and their defaults."""
 
 _STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": INTERRUPTED}
