@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 
+from nas.errors import UserError
+
 
 def run(args: argparse.Namespace) -> int:
     from nas.service.serve import serve
     from nas.service.settings import Settings
 
+    for root in args.data_roots:
+        if not root.is_dir():
+            raise UserError(f"--data-root {root}: there is no such folder")
     settings = Settings(
         storage=args.storage,
         data_roots=tuple(root.absolute() for root in args.data_roots),
