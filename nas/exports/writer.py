@@ -22,7 +22,7 @@ from nas.models.pyramid import head_and_size
 from nas.necks.architecture import Architecture
 from nas.necks.drawing import svg
 from nas.storage import Store, open_store
-from nas.storage.results import Result, TrialFacts, result, study_record, trial_facts
+from nas.storage.results import Result, TrialFacts, overview, study_record, trial_facts
 from nas.studies.records import Key
 from nas.tasks.weights import packed, unpacked
 
@@ -71,10 +71,12 @@ def export_study(
     formats = formats if formats is not None else (*DEFAULT_FORMATS, *spec.export)
     check_formats(formats)
     facts = _exported_trial(store, name, trial)
-    found = result(store, name)
+    found = overview(store, name)
     # Canonical, so that `neck.nodes.3` among the weights is node 3 of the config.
     architecture = Architecture.parse(facts.architecture).canonical()
-    key = next(bound.key for bound in store.trials(name) if bound.number == facts.trial)
+    bound = store.trial(name, facts.trial)
+    assert bound is not None
+    key = bound.key
     finalists = found.answer.finalists if found.answer is not None else ()
     full = next((f for f in finalists if f.trial == facts.trial), None)
     if full is not None:  # its weights are those of a full training
@@ -143,7 +145,7 @@ def check_head(kind: str, formats: Sequence[str]) -> None:
 def _exported_trial(store: Store, name: str, number: int | None) -> TrialFacts:
     """The trial to export, or the one it duplicates; None: the winner of the finalists, else the best."""
     if number is None:
-        found = result(store, name)
+        found = overview(store, name)
         if found.answer is not None:
             return trial_facts(store, name, found.answer.winner.trial)
         best = found.best
