@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from nas.storage import open_store
 from nas.storage.results import result
@@ -146,7 +147,5 @@ def test_two_services_run_each_study_once(postgres_url: str, tmp_path: Path) -> 
     with open_store(postgres_url, create=False) as store:
         for k in range(10):
             assert result(store, f"s{k}").trials.complete == 2
-            launches = store.database.read(
-                __import__("sqlalchemy").text(f"SELECT state FROM nas_launch WHERE study = 's{k}'")
-            )
+            launches = store.database.read(text(f"SELECT state FROM nas_launch WHERE study = 's{k}'"))
             assert [row.state for row in launches] == ["done"]
