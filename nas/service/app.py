@@ -21,6 +21,7 @@ from nas.service.queue.scheduler import Scheduler
 from nas.service.routes import ROUTERS
 from nas.service.settings import Settings
 from nas.service.stores import Stores
+from nas.storage import Store, open_store
 from nas.text import Say
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def build(settings: Settings, *, loopback: bool, say: Say) -> FastAPI:
     stores, metrics = Stores(settings), Metrics()
     with stores.lend() as store:  # makes or migrates the tables, Optuna's too
         _ = store.optuna
+    optunas = open_store(settings.storage, create=False)
     scheduler, notifier = Scheduler(settings, stores, say), Notifier(settings, stores)
     feeds = Feeds(stores)
 
@@ -55,6 +57,7 @@ def build(settings: Settings, *, loopback: bool, say: Say) -> FastAPI:
         notifier.stop()
         scheduler.stop()
         stores.close()
+        optunas.close()
 
     middleware = [  # from the outside in
         Middleware(SafeHeaders),
@@ -67,7 +70,7 @@ def build(settings: Settings, *, loopback: bool, say: Say) -> FastAPI:
     problems.install(app, settings)
     for router in (docs.router, *pages.ROUTERS):
         app.include_router(router)
-    app.mount("/", _optuna(settings))
+    app.mount("/", _optuna(optunas, settings.optuna_writes))  # it asks for absolute paths, and so comes last
     return app
 
 
@@ -80,10 +83,5 @@ def described(**options: Any) -> FastAPI:
     return app
 
 
-def _optuna(settings: Settings) -> ASGIApp:
-    """Optuna's dashboard. It asks for absolute paths, and so comes last, at `/`."""
-    from nas.storage import open_store
-
-    store = open_store(settings.storage, create=False, artifacts=settings.artifacts)
-    served = dashboard.app(store, settings.optuna_writes)
-    return SafeHeaders(served, HEADERS | {"Content-Security-Policy": OPTUNA_POLICY})
+def _optuna(store: Store, writes: bool) -> ASGIApp:
+    return SafeHeaders(dashboard.app(store, writes), HEADERS | {"Content-Security-Policy": OPTUNA_POLICY})

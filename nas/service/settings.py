@@ -56,7 +56,11 @@ class Settings:
 
     def may_notify(self, url: str) -> bool:
         """Whether a URL is below one of the allowed prefixes: the same scheme, host and port, and a path within."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            return False
         if parts.scheme not in ("http", "https") or parts.username is not None or "\\" in url or ".." in parts.path:
             return False
         for prefix in map(urlsplit, self.notify):

@@ -7,7 +7,12 @@ from contextlib import contextmanager, suppress
 from queue import Empty, LifoQueue
 
 from nas.service.settings import Settings
-from nas.storage import Store, open_store
+from nas.storage import Store
+from nas.storage.artifacts import artifacts_folder
+from nas.storage.database import open_database
+
+WAIT_SECONDS = 3.0
+"""How long a request waits for a database that is away, before it is answered with 503."""
 
 
 class Stores:
@@ -36,8 +41,9 @@ class Stores:
         self._free.put(store)
 
     def _new(self) -> Store:
-        return open_store(
-            self._settings.storage, create=True, artifacts=self._settings.artifacts, say=lambda line: None
+        folder = artifacts_folder(self._settings.artifacts)
+        return Store(
+            open_database(self._settings.storage, create=True, say=lambda line: None, patience=WAIT_SECONDS), folder
         )
 
     def close(self) -> None:
