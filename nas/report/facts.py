@@ -1,0 +1,92 @@
+"""StudyFacts: all that a report or a page shows of one study, each part read from its database when it is asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from nas.errors import UserError
+from nas.report.curves import Curve, curves_of
+from nas.report.importance import Importances, importances_of
+from nas.report.timeline import Ended, timeline
+from nas.search.effects import Effects, default_metrics, effects, necks_of
+from nas.storage import Store
+from nas.storage.results import Found, Result, result, study_record
+from nas.studies.progress import LaunchProgress
+from nas.studies.spec import StudySpec
+
+
+class StudyFacts:
+    """A study, read once: what was read does not change afterwards.
+
+    Attributes:
+        record: the study as it is stored.
+
+    Raises:
+        UserError: there is no such study.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store = store
+        self.record = study_record(store, name)
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.record.name
+
+    @property
+    def spec(self) -> StudySpec:
+        """What was asked for."""
+        return self.record.spec
+
+    @cached_property
+    def result(self) -> Result:
+        """What it has found."""
+        return result(self.store, self.name)
+
+    @cached_property
+    def progress(self) -> LaunchProgress | None:
+        """What its launch does; None if none runs."""
+        return self.store.progress(self.name) if self.record.state == "running" else None
+
+    @cached_property
+    def ended(self) -> tuple[Ended, ...]:
+        """Its trials that ended, in the order of their ends."""
+        return timeline(self.store, self.name)
+
+    @cached_property
+    def curves(self) -> tuple[Curve, ...]:
+        """Learning curves of its trials, those that run among them."""
+        return curves_of(self.store, self.record, self.progress)
+
+    @cached_property
+    def importances(self) -> Importances:
+        """How much each parameter decides."""
+        return importances_of(self.store, self.record)
+
+    @cached_property
+    def effects(self) -> Effects | str:
+        """What each choice does, or why that cannot be said."""
+        try:
+            necks = necks_of(self.store, self.name, search=False)
+            return effects(necks, default_metrics(self.spec, necks))
+        except UserError as error:
+            return str(error)
+
+    @cached_property
+    def failures(self) -> dict[str, list[int]]:
+        """Why trials failed -> their numbers."""
+        found: dict[str, list[int]] = {}
+        for trial in self.ended:
+            if trial.error is not None:
+                found.setdefault(trial.error, []).append(trial.number)
+        return found
+
+    @cached_property
+    def winner(self) -> Found | None:
+        """The trial that the study recommends: the winner of its finalists, else the best by the first objective."""
+        answer = self.result.answer
+        if answer is not None:
+            trained = (*self.result.trained, *self.result.baselines)
+            return next((f for f in trained if f.trial == answer.winner.trial), None)
+        return self.result.best[0] if self.result.best else None
