@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from nas.cli.arguments import VERBS
 from nas.cli.output import INTERRUPTED
-from nas.cli.parser import VERBS, build_parser
+from nas.cli.parser import build_parser
 from nas.errors import NASError
 
 __all__ = ["VERBS", "build_parser", "main"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.cli.tables import result_lines
+from nas.facts.tables import result_lines
 from nas.errors import SpecError
 from nas.proxy import certify, cheapest
 from nas.search import launch, plan
