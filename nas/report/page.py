@@ -76,7 +76,7 @@ def report_html(facts: StudyFacts, shown: Samples, now: datetime | None = None) 
             answer=answer(facts),
             progress=progress_line(facts),
             trust=proxy_line(facts.result.proxy, facts.record.proxy).replace("proxy:", "The proxy is", 1) + ".",
-            failures=_failures(facts),
+            failures=failure_lines(facts),
             numbers=_numbers(facts),
             contents=list(_CONTENTS.items()),
             finalists=plots["finalists"],
@@ -87,7 +87,7 @@ def report_html(facts: StudyFacts, shown: Samples, now: datetime | None = None) 
             mattered=[f"{line[:1].upper()}{line[1:]}" for line in mattered[1:]],
             trials=trials_table(facts.result, _TRIALS),
             more_trials=_rest(len(facts.result.trained)),
-            **_certificate(facts),
+            **certificate_facts(facts),
             **_samples(shown),
             provenance=_provenance(facts, moment),
             **_reproduction(facts),
@@ -114,7 +114,8 @@ def report_facts(facts: StudyFacts, shown: Samples) -> dict[str, Any]:
     }
 
 
-def _failures(facts: StudyFacts, most: int = 5) -> list[str]:
+def failure_lines(facts: StudyFacts, most: int = 5) -> list[str]:
+    """Why trials failed, the most frequent kinds of failures."""
     found = [
         f"{'Trial' if len(trials) == 1 else 'Trials'} {', '.join(map(str, trials[:12]))}"
         f"{' and more' if len(trials) > 12 else ''} failed: {error}"
@@ -184,7 +185,8 @@ def _best_baseline(facts: StudyFacts) -> Found | None:
     return best[0] if best and best[0] != facts.winner else None
 
 
-def _certificate(facts: StudyFacts) -> dict[str, Any]:
+def certificate_facts(facts: StudyFacts) -> dict[str, Any]:
+    """The verdict on the proxy, and the figures behind it."""
     found = facts.result.proxy
     if found is None:
         line = proxy_line(None, facts.record.proxy)

@@ -1,0 +1,121 @@
+"""listing: a stretch of a study's trials, filtered and sorted."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from nas.facts.trials import rows
+from nas.necks.describe import summary
+from nas.necks.spec import NeckSpec
+from nas.report.facts import StudyFacts
+from nas.report.tables import COSTS
+from nas.studies.metrics import FORECASTS, format_metric, metric_of
+
+PAGE = 50
+"""Trials of a stretch."""
+
+Order = Literal["best", "worst"]
+
+
+class ListedTrial(NamedTuple):
+    """A trial in the table, as texts."""
+
+    number: int
+    name: str | None
+    state: str
+    values: tuple[str, ...]
+    neck: str
+    kind: str
+
+
+class Listing(NamedTuple):
+    """A stretch of trials.
+
+    Attributes:
+        metrics: the columns with numbers.
+        sort: what the trials are sorted by: `trial` or a metric.
+        total: how many trials meet the filter.
+        first: place of the first trial shown, from 0.
+        states: the states that trials of the study have.
+    """
+
+    metrics: tuple[str, ...]
+    sort: str
+    trials: tuple[ListedTrial, ...]
+    total: int
+    first: int
+    states: tuple[str, ...]
+
+    @property
+    def next(self) -> int | None:
+        """Place of the next stretch."""
+        return self.first + PAGE if self.first + PAGE < self.total else None
+
+    @property
+    def previous(self) -> int | None:
+        """Place of the stretch before."""
+        return max(0, self.first - PAGE) if self.first else None
+
+
+def listing(facts: StudyFacts, sort: str, order: Order, state: str | None, text: str, first: int) -> Listing:
+    """The trials of a study.
+
+    Args:
+        facts: the study.
+        sort: `trial` or a metric; empty: the first objective.
+        order: the best first, or the worst; of `trial` the first, or the last.
+        state: only trials in this state.
+        text: only trials whose number, baseline, state or parameters contain it.
+        first: place of the first one.
+    """
+    found = rows(facts.store, facts.name)
+    objectives = [o.metric for o in facts.spec.objectives]
+    wanted = dict.fromkeys([*objectives, *(FORECASTS.get(m, m) for m in objectives), *COSTS, "seconds"])
+    metrics = tuple(m for m in wanted if any(row["values"].get(m) is not None for row in found))
+    sort = sort if sort in (*metrics, "trial") else objectives[0]
+    kept = [row for row in found if (state is None or row["state"] == state) and _matches(row, text.strip().lower())]
+    kept.sort(key=lambda row: _rank(row, sort, order))
+    shown, best = kept[first : first + PAGE], {f.trial for f in facts.result.best}
+    necks = facts.store.proposed(facts.name) if shown else {}
+    return Listing(
+        metrics=metrics,
+        sort=sort,
+        trials=tuple(_listed(row, metrics, necks, best) for row in shown),
+        total=len(kept),
+        first=first,
+        states=tuple(dict.fromkeys(row["state"] for row in found)),
+    )
+
+
+def _matches(row: dict[str, Any], text: str) -> bool:
+    if not text:
+        return True
+    words = [f"trial {row['trial']}", row["name"] or "", row["state"], row["error"] or ""]
+    words += [f"{key} {value}" for key, value in row["params"].items()]
+    return any(text in word.lower() for word in words)
+
+
+def _rank(row: dict[str, Any], sort: str, order: Order) -> tuple[bool, float]:
+    """Trials without a value come last in both orders."""
+    sign = 1 if order == "best" else -1
+    if sort == "trial":
+        return False, sign * row["trial"]
+    value = row["values"].get(sort)
+    if value is None:
+        return True, row["trial"]
+    return False, -sign * value if metric_of(sort).direction == "maximize" else sign * value
+
+
+def _listed(
+    row: dict[str, Any], metrics: tuple[str, ...], necks: dict[int, dict[str, Any]], best: set[int]
+) -> ListedTrial:
+    number = row["trial"]
+    neck = summary(NeckSpec.parse(necks[number]["neck"])) if number in necks else row["error"] or ""
+    return ListedTrial(
+        number=number,
+        name=row["name"],
+        state=row["state"] if row["feasible"] is not False or row["state"] != "complete" else "breaks a constraint",
+        values=tuple(format_metric(m, row["values"].get(m)) for m in metrics),
+        neck=neck,
+        kind="best" if number in best else "baseline" if row["name"] else "",
+    )
