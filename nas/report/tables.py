@@ -9,7 +9,7 @@ from nas.necks.describe import summary
 from nas.necks.diff import diff
 from nas.necks.spec import NeckSpec
 from nas.search.effects.necks import OBJECTS
-from nas.storage.results import Found, Result
+from nas.storage.results import Found, LongerTraining, Result
 from nas.studies.answer import Answer
 from nas.studies.certificate import Certificate
 from nas.studies.forecast import FORECAST_NAMES
@@ -132,7 +132,14 @@ def certificate_table(found: Certificate) -> Table:
 def differences_table(a: tuple[str, NeckSpec], b: tuple[str, NeckSpec]) -> Table:
     """The properties in which two necks differ."""
     found = [fact for fact in diff(a[1], b[1]).facts if fact.a != fact.b]
-    return Table((Head(""), Head(a[0]), Head(b[0])), tuple(Row((fact.word, fact.a, fact.b)) for fact in found))
+    return Table((Head("property"), Head(a[0]), Head(b[0])), tuple(Row((fact.word, fact.a, fact.b)) for fact in found))
+
+
+def longer_table(trainings: Sequence[LongerTraining]) -> Table:
+    """What the longer trainings of a trial's neck reached."""
+    names = in_order(*({name for name, value in t.values.items() if value is not None} for t in trainings))
+    rows = [Row((f"{t.epochs}", f"{t.seed}", *(format_metric(n, t.values.get(n)) for n in names))) for t in trainings]
+    return Table((Head("epochs"), *(Head(text, number=True) for text in ("seed", *names))), tuple(rows))
 
 
 def metrics_table(values: Metrics) -> Table:

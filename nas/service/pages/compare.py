@@ -96,7 +96,7 @@ def _numbers(a: Neck, b: Neck) -> Table:
             continue
         change = f"{100 * (after / before - 1):+.1f} %" if before and after is not None else "-"
         rows.append(Row((name, format_metric(name, before), format_metric(name, after), change)))
-    heads = (Head(""), *(Head(text, number=True) for text in (a.label, b.label, "change")))
+    heads = (Head("metric"), *(Head(text, number=True) for text in (a.label, b.label, "change")))
     return Table(heads, tuple(rows))
 
 

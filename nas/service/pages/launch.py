@@ -102,9 +102,9 @@ def _takes(store: Store, study: StudySpec) -> list[tuple[str, str]]:
     pace = _pace(store, study.task)
     workers = study.workers.count if isinstance(study.workers.count, int) else 1
     if pace is None:
-        return [*found, ("time", "unknown: no study here has trained on such a task")]
+        return [*found, ("time", "not known")]
     each = "" if workers == 1 else f" with {workers} workers"
-    return [*found, ("time", f"about {duration(outlay.total * pace / workers)}{each}, by earlier trainings")]
+    return [*found, ("time", f"about {duration(outlay.total * pace / workers)}{each}")]
 
 
 def _pace(store: Store, task: TaskSpec) -> float | None:
@@ -153,7 +153,7 @@ def _summary(task: TaskSpec, settings: Settings) -> str:
         return render(settings, "launch_data.html", reason=str(error), images=[])
     parts = {"train": found.train, "validation": found.val}
     rows = [Row((part, f"{len(split):,}", f"{int((~split.crowd).sum()):,}")) for part, split in parts.items()]
-    heads = (Head(""), Head("images", number=True), Head("objects", number=True))
+    heads = (Head("part"), Head("images", number=True), Head("objects", number=True))
     return render(
         settings,
         "launch_data.html",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
 from nas.facts.live import live
-from nas.report.drawn import Drawn, drawn
+from nas.report.drawn import Drawn, drawing, drawn
 from nas.report.facts import StudyFacts
 from nas.report.gallery import GALLERY
 from nas.report.page import certificate_facts, failure_lines
@@ -46,6 +46,12 @@ def _summary(facts: StudyFacts) -> dict[str, Any]:
     }
 
 
+def _neck(facts: StudyFacts) -> dict[str, Any]:
+    best = facts.winner
+    neck = drawing(f"trial {best.trial}", best.architecture) if best is not None else None
+    return {"template": "trial_card.html", "trial": best, "neck": neck}
+
+
 def _finalists(facts: StudyFacts) -> dict[str, Any]:
     return {"template": "part_plot.html", "plot": drawn("finalists", facts), "lines": []}
 
@@ -65,6 +71,7 @@ def _plot(key: str) -> Callable[[StudyFacts], dict[str, Any]]:
 
 PARTS: dict[str, Callable[[StudyFacts], dict[str, Any]]] = {
     "summary": _summary,
+    "neck": _neck,
     "finalists": _finalists,
     "certificate": _certificate,
 } | {key: _plot(key) for key in GALLERY if key not in ("finalists", "certificate")}

@@ -17,8 +17,7 @@ from nas.report.curves import Curve
 from nas.report.drawn import Drawn, drawing
 from nas.report.facts import StudyFacts
 from nas.report.figures import curves_figure
-from nas.report.tables import Head, Row, Table, metrics_table, pairs
-from nas.search.notes import longer_table
+from nas.report.tables import Head, Row, Table, longer_table, metrics_table, pairs
 from nas.service.pages.cache import FRAGMENTS
 from nas.service.pages.parts import plot_of
 from nas.service.pages.render import page, render
@@ -49,7 +48,7 @@ def show_trial(request: Request, name: Name, number: Number, store: Lent, settin
         described=describe(Architecture.parse(found.architecture)).strip() if found.architecture is not None else "",
         metrics=metrics_table(found.values),
         params=pairs("parameter", "choice", [(key, str(value)) for key, value in found.params.items()]),
-        longer=longer_table(found.longer) if found.longer else "",
+        longer=longer_table(found.longer),
         curve=plot_of(curve, settings) if curve is not None else None,
         log=known_trials.logged(store, name, number).text,
     )
