@@ -27,6 +27,9 @@ class Verb(NamedTuple):
     add: Callable[[ArgumentParser], None]
 
 
+REMOTE = ("launch", "ls", "show", "watch", "export", "stop")
+"""Verbs that a service can be asked for, by `nas --server URL VERB`."""
+
 VERBS: dict[str, Verb] = {}
 
 

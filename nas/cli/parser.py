@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from nas import __version__
 from nas.cli.arguments import (
+    REMOTE,
     TARGETS,
     VERBS,
     add_config,
@@ -44,6 +45,8 @@ def build_parser() -> ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"nas {__version__}")
+    about = f"a service to ask ({', '.join(REMOTE)}), with the token NAS_TOKEN (default: NAS_SERVER)"
+    parser.add_argument("--server", metavar="URL", help=about)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     plugin = "a Python file that adds operators, metrics, tasks, ...; it is executed; may be repeated"
     for name, known in VERBS.items():

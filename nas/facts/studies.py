@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.facts.facts import Facts
 from nas.facts.tables import result_lines
 from nas.storage import Store
-from nas.storage.jobs import Job
+from nas.storage.jobs import Job, Jobs
 from nas.storage.results import Result, result, study_record
 from nas.studies.metrics import format_metric
 from nas.studies.verdict import proxy_facts, proxy_line
@@ -13,7 +13,7 @@ from nas.text import duration, table
 
 
 def listed(store: Store) -> Facts:
-    """The studies of a database, the oldest first."""
+    """The studies of a database, the oldest first, and those that a service is still to begin."""
     records = store.studies()
     results = [result(store, record.name) for record in records]
     rows = [["study", "state", "trials", "best", "time", "launched"]]
@@ -23,8 +23,11 @@ def listed(store: Store) -> Facts:
         trained = found.trials.complete + found.trials.pruned
         launched = f"{record.created:%Y-%m-%d %H:%M}"
         rows.append([record.name, found.state, str(trained), best, duration(found.seconds), launched])
-    data = {"studies": [found.to_json() for found in results]}
-    return Facts(data, table(rows).splitlines() if records else ["no studies yet"])
+    names = {record.name for record in records}
+    waiting = [job for job in Jobs.of(store).live() if job.state == "queued" and job.study not in names]
+    rows += [[job.study, "queued", "0", "-", "-", f"{job.posted:%Y-%m-%d %H:%M}"] for job in waiting]
+    data = {"studies": [found.to_json() for found in results], "queued": [job.study for job in waiting]}
+    return Facts(data, table(rows).splitlines() if len(rows) > 1 else ["no studies yet"])
 
 
 def ended(found: Result) -> Facts:

@@ -14,8 +14,9 @@ from contextlib import suppress
 import anyio.to_thread
 
 from nas.errors import NASError
-from nas.facts.live import Live, live
+from nas.facts.live import live
 from nas.service.stores import Stores
+from nas.studies.live import Live
 
 EVERY_SECONDS = 1.0
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal, Self, cast
 
 from pydantic import Field
-from sqlalchemy import Connection, and_, delete, exists, func, not_, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, inspect, not_, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from nas.errors import UserError
@@ -232,8 +233,15 @@ class Jobs:
         self._database.transaction(write)
 
     def _find(self, condition: ColumnElement[bool]) -> list[Job]:
+        if not self._exists:
+            return []
         rows = self._database.read(select(JOB).where(condition).order_by(JOB.c.id))
         return [job_of(row) for row in rows]
+
+    @cached_property
+    def _exists(self) -> bool:
+        """Whether the database has a queue: one of an older schema that is only read has none."""
+        return self._database.create or inspect(self._database.engine).has_table(JOB.name)
 
 
 def job_of(row: Any) -> Job:

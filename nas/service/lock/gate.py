@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-FAILURES_PER_MINUTE = 60
+FAILURES_PER_MINUTE = 300
 """How often one address may be wrong about a token."""
 
 NEEDS_TOKEN = "needs a token: `Authorization: Bearer TOKEN`, or log in at /login; `nas token create` makes one"

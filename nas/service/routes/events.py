@@ -11,12 +11,12 @@ from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from nas.facts.live import Live
 from nas.service.feeds import Feeds
 from nas.service.problems import content, responses
 from nas.service.routes.common import Name, known
 from nas.service.settings import Settings
 from nas.service.stores import Stores
+from nas.studies.live import Live
 
 ROUTERS = [router := APIRouter(prefix="/v1/studies/{name}", tags=["results"])]
 

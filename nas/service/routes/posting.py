@@ -63,6 +63,7 @@ async def post_study(
     name: Named = None,
     priority: Priority = 0,
     notify: Notify = None,
+    resume: Annotated[bool, Query(description="Go on with the study of that name, if there is one")] = False,
 ) -> Response:
     """Queue a study. The body is a study file, YAML or JSON, and is kept verbatim."""
     text = await _text(request)
@@ -71,7 +72,7 @@ async def post_study(
         with request.app.state.stores.lend() as store:
             file = posts.posted(text, sets, name, settings)
             assert file.study is not None
-            return queued(store, settings, _new(file, sets, priority, notify, asking.id))
+            return queued(store, settings, _new(file, sets, priority, notify, asking.id), resume)
 
     return await run_in_threadpool(work)
 

@@ -61,14 +61,14 @@ def allowed(notify: str | None, settings: Settings) -> str | None:
     return notify
 
 
-def queued(store: Store, settings: Settings, new: NewJob) -> Response:
-    """Queue a job. A new study needs a name that is free.
+def queued(store: Store, settings: Settings, new: NewJob, resume: bool = False) -> Response:
+    """Queue a job. A new study needs a name that is free, unless it may `resume` one.
 
     Raises:
         Refusal: 409, 422.
     """
     allowed(new.notify, settings)
-    if new.kind == "search" and new.text and store.study(new.study) is not None:
+    if new.kind == "search" and new.text and not resume and store.study(new.study) is not None:
         raise Refusal(409, f"there is a study {new.study!r} already: resume it, or post this one under another name")
     jobs = Jobs.of(store)
     job = jobs.post(new)

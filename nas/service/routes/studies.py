@@ -9,9 +9,10 @@ from starlette.responses import PlainTextResponse, Response
 
 from nas.facts import studies as known_studies
 from nas.service.problems import Refusal, content, responses
-from nas.service.routes.common import Asking, Chosen, Lent, Name, facts, known
+from nas.service.routes.common import Asking, Chosen, Lent, Name, facts, known, launched
 from nas.service.routes.queueing import job_out
 from nas.storage.jobs import LIVE, Jobs
+from nas.storage.results import result
 
 ROUTERS = [router := APIRouter(prefix="/v1", tags=["studies"])]
 
@@ -38,6 +39,13 @@ def show_study(request: Request, name: Name, store: Lent, settings: Chosen) -> R
     else:
         found = known_studies.shown(store, name)
     return facts(request, settings, found._replace(data=found.data | {"job": job}))
+
+
+@router.get("/studies/{name}/result", response_model=dict[str, Any], responses=content("text/plain") | responses(404))
+def show_result(request: Request, name: Name, store: Lent, settings: Chosen) -> Response:
+    """What a study has found, as a launch prints it at its end."""
+    launched(store, name)
+    return facts(request, settings, known_studies.ended(result(store, name)))
 
 
 @router.get(
