@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,22 +29,23 @@ SERIOUS = ("serious", "critical")
 
 
 @contextmanager
-def browsing(width: int = 1200, dark: bool = False, **context: Any) -> Iterator[Page]:
-    """A page whose scripts must not fail, and which must not ask for anything but its own host."""
+def browsing(width: int = 1200, dark: bool = False, expected: Sequence[str] = ()) -> Iterator[Page]:
+    """A page whose scripts must not fail; `expected` are texts of errors that it may report."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         scheme = "dark" if dark else "light"
-        opened = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **context)
+        opened = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = opened.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-        try:
-            yield page
-        finally:
-            browser.close()
+        page.on(
+            "console",
+            lambda m: faults.append(m.text) if m.type == "error" and not any(e in m.text for e in expected) else None,
+        )
+        yield page
+        browser.close()
         assert faults == []
 
 
