@@ -100,7 +100,7 @@ def test_a_study_that_runs_is_watched_and_cancelled(locked: tuple[Served, str]) 
     from playwright.sync_api import expect
 
     served, token = locked
-    served.post(quick_study("slow", trials=50, pause=0.5))
+    served.post(quick_study("slow", trials=12, pause=5.0))
     with browsing(expected=["401"]) as page:
         page.set_default_timeout(PATIENCE)
         page.goto(f"{served.address}studies/slow")

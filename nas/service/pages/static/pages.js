@@ -92,7 +92,7 @@
       }, Math.max(0, pace[name] - since));
     };
     const source = new EventSource(`/v1/studies/${encodeURIComponent(study.dataset.study)}/events`);
-    let trained = study.dataset.trained, state = "";
+    let trained = study.dataset.trained;
     source.addEventListener("study", (event) => {
       const now = JSON.parse(event.data), job = now.job ? `${now.job.id} ${now.job.state}` : "";
       announce("study-changed");
@@ -100,9 +100,7 @@
         trained = String(now.progress.trained);
         announce("study-trained");
       }
-      const shown = `${now.state} ${job}`;
-      if (state && shown !== state) location.reload();
-      state = shown;
+      if (`${now.state} ${job}` !== study.dataset.state) location.reload();  // other things can be done now
     });
     source.addEventListener("end", () => source.close());
     addEventListener("pagehide", () => source.close());
