@@ -10,7 +10,7 @@ from nas.report.importance import Importances, importances_of
 from nas.report.timeline import Ended, timeline
 from nas.search.effects import Effects, default_metrics, effects, necks_of
 from nas.storage import Store
-from nas.storage.results import Found, Result, result, study_record
+from nas.storage.results import Found, Result, best_of, result, study_record
 from nas.studies.progress import LaunchProgress
 from nas.studies.spec import StudySpec
 
@@ -81,6 +81,14 @@ class StudyFacts:
             if trial.error is not None:
                 found.setdefault(trial.error, []).append(trial.number)
         return found
+
+    @cached_property
+    def proposal(self) -> Found | None:
+        """The winner, or the best proposal of the search if a baseline won."""
+        if self.winner is not None and self.winner.name is None:
+            return self.winner
+        proposals = [f for f in self.result.trained if f.name is None and f.feasible]
+        return next(iter(best_of(proposals, self.spec.objectives[:1])), None)
 
     @cached_property
     def winner(self) -> Found | None:

@@ -42,7 +42,7 @@ def _certificate(facts: StudyFacts) -> go.Figure | None:
 
 
 def _sizes(facts: StudyFacts) -> go.Figure | None:
-    found = by_name(facts.winner, facts.result.baselines)
+    found = by_name(facts.proposal, facts.result.baselines)
     return figures.sizes_figure(found, "miou" if facts.spec.task.kind == "segmentation" else "ap")
 
 
@@ -90,7 +90,7 @@ GALLERY = {
     ),
     "sizes": Exhibit(
         "By size of objects",
-        "The best trial beside the baselines, each after the training of a trial.",
+        "The best proposal beside the baselines, each after the training of a trial.",
         _sizes,
         lambda facts: "No score by size of objects was measured.",
     ),
