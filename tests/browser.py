@@ -46,7 +46,7 @@ def browsing(width: int = 1200, dark: bool = False, expected: Sequence[str] = ()
         )
         yield page
         browser.close()
-        assert faults == []
+        assert not faults, faults
 
 
 def overflow(page: Page) -> int:
