@@ -24,8 +24,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = build_parser().parse_args(argv)
-        for path in args.plugins:
-            import_module("nas.plugins").load(path)
         status = _run(args)
         sys.stdout.flush()
         return status
@@ -52,6 +50,8 @@ def _run(args: argparse.Namespace) -> int:
     elif args.server:
         raise UserError(f"--server: a service can be asked for {', '.join(REMOTE)}, not for {args.verb}")
     else:
+        for path in args.plugins:
+            import_module("nas.plugins").load(path)
         status = import_module(f"nas.cli.{args.verb}").run(args)
     return status
 

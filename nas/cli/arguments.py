@@ -60,8 +60,8 @@ def add_launched(parser: ArgumentParser) -> None:
     """Arguments of verbs that train necks."""
     parser.add_argument("study", metavar="STUDY", help="a study file, shipped or yours, or a study in the database")
     add_storage(parser)
-    about = "where weights are stored (default: beside the SQLite file)"
-    parser.add_argument("--artifacts", metavar="DIR", type=Path, help=about)
+    about = "where weights are stored: a folder, or a URL such as s3://bucket/prefix (default: beside the SQLite file)"
+    parser.add_argument("--artifacts", metavar="DIR", help=about)
     parser.add_argument("--name", help="name of the study (default: the file's)")
     parser.add_argument("--workers", metavar="N", help="number of trials at a time")
     parser.add_argument("--executor", metavar="ray|local", help="where trials run; local: in this process, to debug")

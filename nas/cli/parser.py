@@ -199,8 +199,8 @@ def _serve(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data-root", dest="data_roots", metavar="DIR", type=Path, action="append", default=[], help=about
     )
-    about = "where weights are stored (default: beside the SQLite file)"
-    parser.add_argument("--artifacts", metavar="DIR", type=Path, help=about)
+    about = "where weights are stored: a folder, or a URL such as s3://bucket/prefix (default: beside the SQLite file)"
+    parser.add_argument("--artifacts", metavar="DIR", help=about)
     about = "how many jobs run at a time (default: 1); 0: only answer"
     parser.add_argument("--jobs", metavar="N", type=whole_number(0, 1000), default=1, help=about)
     parser.add_argument("--address", metavar="ADDR", help="a running Ray cluster that searches join")

@@ -8,7 +8,7 @@ from nas.cli.output import say, show
 from nas.cli.studies import study_name
 from nas.errors import UserError
 from nas.storage import open_store
-from nas.storage.results import result
+from nas.storage.results import overview
 
 
 def run(args: argparse.Namespace) -> int:
@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> int:
         name = study_name(store, args)
         store.check_free(name)
         if args.confirm is None:
-            trials = sum(result(store, name).trials.model_dump().values())
+            trials = sum(overview(store, name).trials.model_dump().values())
             say(f"this deletes the study {name} with {trials} trials and their weights; type its name to go on:")
         if (args.confirm if args.confirm is not None else _line()) != name:
             raise UserError(f"nothing was deleted: that is not {name!r}")

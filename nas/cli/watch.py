@@ -10,7 +10,7 @@ from nas.cli.output import show
 from nas.cli.studies import study_name
 from nas.facts.studies import ended
 from nas.storage import Store, open_store
-from nas.storage.results import result, study_record
+from nas.storage.results import overview, study_record
 
 EVERY_SECONDS = 1.0
 
@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     with open_store(args.storage, create=False) as store:
         name = study_name(store, args)
         _watch(store, name, args.log)
-        found = result(store, name)
+        found = overview(store, name)
     show(args, *ended(found))
     return 0
 

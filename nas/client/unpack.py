@@ -13,6 +13,14 @@ from nas.errors import UserError
 
 CONFIG = "config.yaml"
 
+FILES = (
+    *(CONFIG, "weights.safetensors", "model.py", "model.onnx", "model-nms.onnx", "model.pt2"),
+    *("README.md", "drawing.svg", "curve.csv", "study.md", "checkpoint.pt", ".checkpoint.pt", ".curve.csv"),
+)
+"""The files of an export, as `nas.exports.files` has them: that room needs torch."""
+
+_MEANING = {"", ".", ".."}
+
 MOST_BYTES = 8 * 2**30
 
 
@@ -34,6 +42,8 @@ def unpack(data: bytes, directory: Path) -> list[str]:
         if directory.exists():
             for name in sorted(files, key=lambda name: name == CONFIG):
                 (temporary / name).replace(directory / name)
+            for name in set(FILES) - set(files):
+                (directory / name).unlink(missing_ok=True)
         else:
             temporary.rename(directory)
     except OSError as error:
@@ -61,8 +71,9 @@ def _files(data: bytes) -> dict[str, bytes]:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = archive.infolist()
         names = [entry.filename.split("/") for entry in entries]
-        plain = all(len(name) == 2 and name[1] not in ("", ".", "..") and "\\" not in name[1] for name in names)
-        if not plain or sum(entry.file_size for entry in entries) > MOST_BYTES or len({name[0] for name in names}) != 1:
+        plain = all(len(name) == 2 and not _MEANING.intersection(name) and "\\" not in name[1] for name in names)
+        small = sum(entry.file_size for entry in entries) <= MOST_BYTES
+        if not plain or not small or len({name[0] for name in names}) != 1 or CONFIG not in [name[1] for name in names]:
             raise ServerFailed("the service sent a zip that is no export")
         return {name[1]: archive.read(entry) for name, entry in zip(names, entries, strict=True)}
     except zipfile.BadZipFile:

@@ -10,7 +10,7 @@ from nas.exports.files import DRAWING, PURPOSES, STUDY_CARD, WEIGHTS
 from nas.files import stem_of
 from nas.necks.describe import describe
 from nas.storage import StudyRecord
-from nas.storage.results import Result
+from nas.storage.results import Overview
 from nas.studies.answer import Answer
 from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.spec import StudySpec, TaskSpec
@@ -23,7 +23,7 @@ _INITS = {
 }
 
 
-def study_card(config: ExportConfig, record: StudyRecord, result: Result, files: Sequence[str]) -> str:
+def study_card(config: ExportConfig, record: StudyRecord, result: Overview, files: Sequence[str]) -> str:
     """The card of a trial in Markdown; `files` are those of the export."""
     spec = record.spec
     title = f"trial {config.trial}" if config.baseline is None else f"baseline {config.baseline}, trial {config.trial}"
@@ -111,7 +111,7 @@ def _head(config: ExportConfig, title: str) -> tuple[str, ...]:
     return f"# {config.study}: {title}", f"![The neck]({DRAWING})", describe(config.architecture).rstrip()
 
 
-def _search(spec: StudySpec, record: StudyRecord, result: Result) -> list[str]:
+def _search(spec: StudySpec, record: StudyRecord, result: Overview) -> list[str]:
     task = spec.task
     fixed = ", ".join(f"{name} = {choice}" for name, choice in spec.space.items())
     goals = ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives)

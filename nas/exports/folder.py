@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from nas.errors import UserError
 from nas.exports.config import ExportConfig, is_export
 from nas.exports.files import ALL_FILES, CONFIG
+from nas.files import sweep, temporary_name
 
 
 def file_names(directory: Path) -> set[str]:
@@ -45,13 +46,14 @@ def write_folder(directory: Path, files: Mapping[str, bytes]) -> None:
     """Write `files` to `directory`. Files of an earlier export are replaced or removed, all others stay.
 
     A new folder appears as a whole. In an existing one the config is written last. It holds the hash of the weights,
-    so that `load` refuses what a crash left half-written.
+    so that `load` refuses what a crash left half-written. What a killed process left beside it is deleted.
 
     Raises:
         UserError: the folder cannot be written.
     """
     directory = directory.resolve()  # `.` has no name for a sibling
-    temporary = directory.with_name(f".{directory.name}.{uuid4().hex}")
+    temporary = temporary_name(directory)
+    sweep(directory.parent, re.escape(directory.name))
     try:
         temporary.mkdir(parents=True)
         try:

@@ -10,7 +10,7 @@ from nas.errors import StoreError, UserError
 from nas.models import HeadedModel, build, build_with_head
 from nas.necks.architecture import Architecture
 from nas.storage import Store
-from nas.storage.results import TrialFacts, result, study_record, trial_facts
+from nas.storage.results import TrialFacts, overview, study_record, trial_facts
 from nas.studies.answer import Finalist
 from nas.studies.records import Key
 from nas.tasks.weights import packed, unpacked
@@ -19,7 +19,7 @@ from nas.tasks.weights import packed, unpacked
 def exported_trial(store: Store, name: str, number: int | None) -> TrialFacts:
     """The trial to export, or the one it duplicates; None: the winner of the finalists, else the best."""
     if number is None:
-        found = result(store, name)
+        found = overview(store, name)
         if found.answer is not None:
             return trial_facts(store, name, found.answer.winner.trial)
         best = found.best
@@ -36,7 +36,9 @@ def exported_trial(store: Store, name: str, number: int | None) -> TrialFacts:
 
 def trained_key(store: Store, name: str, trial: int, finalists: Sequence[Finalist]) -> tuple[Key, Finalist | None]:
     """The key of the training whose weights are a trial's: of its full one, if it is a finalist, which comes second."""
-    key = next(bound.key for bound in store.trials(name) if bound.number == trial)
+    bound = store.trial(name, trial)
+    assert bound is not None
+    key = bound.key
     full = next((f for f in finalists if f.trial == trial), None)
     return (key if full is None else key.model_copy(update={"seed": full.seeds[0], "epochs": full.epochs})), full
 
@@ -48,7 +50,7 @@ def trained_model(store: Store, name: str, trial: int | None = None) -> tuple[He
         UserError: there is no such trial, it was not trained to the end, or its weights were not kept.
         StoreError: they are damaged.
     """
-    facts, answer = exported_trial(store, name, trial), result(store, name).answer
+    facts, answer = exported_trial(store, name, trial), overview(store, name).answer
     key, _ = trained_key(store, name, facts.trial, answer.finalists if answer is not None else ())
     architecture = Architecture.parse(facts.architecture).canonical()
     state = trial_weights(store, key, facts, architecture, study_record(store, name).spec.keep)

@@ -21,7 +21,7 @@ from nas.models.pyramid import head_and_size
 from nas.necks.architecture import Architecture
 from nas.necks.drawing import svg
 from nas.storage import Store, open_store
-from nas.storage.results import Result, result, study_record
+from nas.storage.results import Result, overview, study_record
 from nas.tasks.weights import unpacked
 
 
@@ -69,7 +69,7 @@ def export_study(
     formats = formats if formats is not None else (*DEFAULT_FORMATS, *spec.export)
     check_formats(formats)
     facts = exported_trial(store, name, trial)
-    found = result(store, name)
+    found = overview(store, name)
     # Canonical, so that `neck.nodes.3` among the weights is node 3 of the config.
     architecture = Architecture.parse(facts.architecture).canonical()
     key, full = trained_key(store, name, facts.trial, found.answer.finalists if found.answer is not None else ())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from nas.storage.results import Found, Result, best_of
+from nas.storage.results import Found, Overview, best_of
 from nas.studies.answer import Answer
 from nas.studies.certificate import Certificate
 from nas.studies.forecast import FORECAST_NAMES
@@ -29,7 +29,7 @@ def metric_lines(metrics: Metrics) -> list[str]:
     return [f"{name:<{width}}  {format_metric(name, value)}" for name, value in metrics.items()]
 
 
-def result_lines(result: Result) -> list[str]:
+def result_lines(result: Overview) -> list[str]:
     """The baselines and the best as a table, and what the best gained."""
     counts = ", ".join(f"{n} {state}" for state, n in result.trials.model_dump().items() if n)
     lines = [f"study {result.study}: {result.state} after {duration(result.seconds)}; trials: {counts or 'none'}"]
@@ -141,7 +141,7 @@ def _found_table(rows: Sequence[tuple[str, Found]], objectives: Sequence[Objecti
     return table([["", "trial", *metrics], *cells])
 
 
-def _gains(result: Result) -> list[str]:
+def _gains(result: Overview) -> list[str]:
     """For each objective: the best beside the best feasible baseline."""
     baselines = [b for b in result.baselines if b.feasible]
     if not baselines:

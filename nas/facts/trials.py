@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from nas.facts.facts import Facts
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
-from nas.search.notes import longer_table
-from nas.storage import AttemptRecord, Store
-from nas.storage.attributes import attributes
-from nas.storage.results import TrialFacts, _trials, state_of, study_record, trial_facts
+from nas.storage import AttemptRecord, Store, rows
+from nas.storage.results import TrialFacts, longer_table, study_record, trial_facts
 from nas.studies.metrics import FORECASTS, format_metric, in_order
 from nas.text import duration, table
+from nas.value import Value
+
+
+class TrialCurve(Value):
+    """A metric over the training of a trial: the epochs at which it was measured, and its values there."""
+
+    trial: int
+    epochs: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+class Curves(Value):
+    """The learning curves of a study's trials."""
+
+    study: str
+    metric: str
+    curves: tuple[TrialCurve, ...]
 
 
 def shown(store: Store, name: str, number: int) -> Facts:
@@ -37,23 +51,7 @@ def logged(store: Store, name: str, number: int) -> Facts:
     return Facts(data, _log_lines(facts))
 
 
-def rows(store: Store, name: str) -> list[dict[str, Any]]:
-    """The trials of a study by number, without their architectures."""
-    found = []
-    for number, trial in _trials(store, name).items():
-        marks = attributes(trial)
-        row = {"trial": number, "state": state_of(trial), "name": marks.baseline, "values": marks.metrics or {}}
-        row |= {"params": trial.params, "digest": marks.digest, "feasible": marks.feasible}
-        found.append(row | {"duplicate_of": marks.duplicate_of, "error": marks.error})
-    return found
-
-
-def numbers(store: Store, name: str) -> set[int]:
-    """The numbers of a study's trials."""
-    return set(_trials(store, name))
-
-
-def curves(store: Store, name: str, metric: str | None, wanted: Collection[int] = ()) -> dict[str, Any]:
+def curves(store: Store, name: str, metric: str | None, wanted: Collection[int] = ()) -> Curves:
     """The learning curves of a metric.
 
     Args:
@@ -61,20 +59,13 @@ def curves(store: Store, name: str, metric: str | None, wanted: Collection[int] 
         name: of the study.
         metric: None: what the first objective measures.
         wanted: numbers of trials; none: all that have a curve.
-
-    Returns:
-        The metric, and for each trial its epochs and values.
     """
     if metric is None:
         first = study_record(store, name).spec.objectives[0].metric
         metric = FORECASTS.get(first, first)
-    found = []
-    for trial in store.trials(name):
-        evaluation = store.evaluation(trial.key) if not wanted or trial.number in wanted else None
-        points = [(p.epoch, p.metrics[metric]) for p in evaluation.curve if metric in p.metrics] if evaluation else []
-        if points:
-            found.append({"trial": trial.number, "epochs": [e for e, _ in points], "values": [v for _, v in points]})
-    return {"study": name, "metric": metric, "curves": found}
+    found = rows.curves(store, name, metric, wanted or None)
+    own = tuple(TrialCurve(trial=number, epochs=c.epochs, values=c.values) for number, c in found.items())
+    return Curves(study=name, metric=metric, curves=own)
 
 
 def _lines(facts: TrialFacts) -> list[str]:
@@ -87,10 +78,10 @@ def _lines(facts: TrialFacts) -> list[str]:
         lines.append(f"the same architecture as trial {facts.duplicate_of}")
     if facts.feasible is False:
         lines.append("breaks a constraint")
-    rows = [[name, format_metric(name, value)] for name, value in facts.values.items()]
-    rows += [[name, str(value)] for name, value in facts.params.items()]
-    if rows:
-        lines += ["", table(rows)]
+    cells = [[name, format_metric(name, value)] for name, value in facts.values.items()]
+    cells += [[name, str(value)] for name, value in facts.params.items()]
+    if cells:
+        lines += ["", table(cells)]
     if facts.longer:
         lines += ["", "trained longer:", longer_table(facts.longer)]
     if facts.architecture is not None:
@@ -104,11 +95,11 @@ def _log_lines(facts: TrialFacts) -> list[str]:
         lines.append("it was never sent to a worker: its architecture was known, or breaks a constraint")
     if facts.curve:
         names = ["loss", *in_order(*(point.metrics for point in facts.curve))]
-        rows = [
+        cells = [
             [str(p.epoch), f"{p.seconds:.1f}", *(format_metric(name, p.metrics.get(name)) for name in names)]
             for p in facts.curve
         ]
-        lines += ["", table([["epoch", "seconds", *names], *rows])]
+        lines += ["", table([["epoch", "seconds", *names], *cells])]
     return lines
 
 

@@ -25,7 +25,7 @@ def certify(
     spec: StudySpec,
     *,
     storage: str,
-    artifacts: Path | None = None,
+    artifacts: str | Path | None = None,
     necks: int = NECKS,
     seeds: int = SEEDS,
     threshold: float = THRESHOLD,
@@ -60,7 +60,7 @@ def certify(
 
 
 @contextmanager
-def open_runs(plan: Plan, task: Task, storage: str, artifacts: Path | None, say: Say) -> Iterator[Runs]:
+def open_runs(plan: Plan, task: Task, storage: str, artifacts: str | Path | None, say: Say) -> Iterator[Runs]:
     """Runs of a task of the plan, recorded in the database. Workers start when there is something to train."""
     spec = plan.setup.spec
     with ExitStack() as stack:

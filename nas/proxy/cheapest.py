@@ -34,7 +34,7 @@ def cheapest(
     spec: StudySpec,
     *,
     storage: str,
-    artifacts: Path | None = None,
+    artifacts: str | Path | None = None,
     necks: int = NECKS,
     seeds: int = SEEDS,
     threshold: float = THRESHOLD,

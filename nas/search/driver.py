@@ -29,7 +29,7 @@ from nas.search.warm_start import earlier_necks
 from nas.search.workers import workers
 from nas.storage import Lease, Store, StudyRecord, check_writable, known_study, open_store
 from nas.storage.attributes import attributes
-from nas.storage.results import Result, result
+from nas.storage.results import Result, overview, result
 from nas.studies.metrics import model_metrics
 from nas.studies.spec import StudySpec
 from nas.studies.verdict import proxy_line
@@ -52,7 +52,7 @@ def launch(
     callbacks: Iterable[Callback] = (),
     plugins: Iterable[str | Path] = (),
     storage: str = STORAGE,
-    artifacts: Path | None = None,
+    artifacts: str | Path | None = None,
     say: Say = _to_stderr,
     on_progress: OnProgress | None = None,
 ) -> Result:
@@ -68,7 +68,7 @@ def launch(
         callbacks: each is called with every `nas.FinishedTrial`. An exception ends the launch; what was recorded stays.
         plugins: plugin files, loaded first. Their text is kept with the study and sent to the workers.
         storage: URL of the study database.
-        artifacts: folder for weights; by default beside a SQLite file.
+        artifacts: folder or URL for weights; by default a folder beside a SQLite file.
         say: called with each line of progress.
         on_progress: called with what the workers do, every few seconds.
 
@@ -97,7 +97,7 @@ def confirm(
     top: int = 3,
     seeds: int = 3,
     storage: str = STORAGE,
-    artifacts: Path | None = None,
+    artifacts: str | Path | None = None,
     say: Say = _to_stderr,
     on_progress: OnProgress | None = None,
 ) -> Result:
@@ -108,7 +108,7 @@ def confirm(
         top: how many of the best trials; the best baseline and FPN, if it is one, are trained as well.
         seeds: trainings of each.
         storage: URL of the study database.
-        artifacts: folder for weights; by default beside a SQLite file.
+        artifacts: folder or URL for weights; by default a folder beside a SQLite file.
         say: called with each line of progress.
         on_progress: called with what the workers do, every few seconds.
 
@@ -124,7 +124,7 @@ def confirm(
         raise UserError(f"there is no study {request.spec.name!r} in the database to confirm: launch it first")
     trials = request.spec.budget.trials
     with open_store(storage, create=False) as store:
-        counts = result(store, known.name).trials
+        counts = overview(store, known.name).trials
     used = trials is not None and counts.complete + counts.pruned >= trials
     if known.state not in ("done", "exhausted") and not used:
         raise UserError(f"study {known.name!r} is {known.state}: launch it to its end first, then confirm it")
@@ -139,11 +139,17 @@ def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
     """What a launch would do: everything checked and prepared, nothing written."""
     request = requested(study)
     with request.file.locating():
-        return _checked(request, storage, say)[1]
+        known, setup = _checked(request, storage, say)
+        return setup.with_pace(_recorded_pace(setup, storage) if known is not None else None)
+
+
+def _recorded_pace(setup: Setup, storage: str) -> float | None:
+    with open_store(storage, create=False) as store:
+        return store.epoch_seconds(setup.fingerprint)
 
 
 def _launched(
-    request: Request, storage: str, artifacts: Path | None, say: Say, on_progress: OnProgress | None
+    request: Request, storage: str, artifacts: str | Path | None, say: Say, on_progress: OnProgress | None
 ) -> Result:
     name = str(request.spec.name)
     check_writable(storage, artifacts)
@@ -157,6 +163,7 @@ def _launched(
         _lease(store, name, setup, known, request.file.text) as lease,
     ):
         # Workers start meanwhile.
+        store.sweep_artifacts()
         if setup.points:
             say(f"baselines in the search space, which the sampler learns from: {', '.join(setup.points)}")
         if setup.earlier:
@@ -166,7 +173,8 @@ def _launched(
         _share(store, setup)
         import_shipped_certificate(store, setup)
         say(proxy_line(setup.certificate, setup.proxy))
-        for line in setup.outlay_lines(store.epoch_seconds(setup.fingerprint)):
+        setup = setup.with_pace(store.epoch_seconds(setup.fingerprint))
+        for line in setup.outlay_lines():
             say(line)
         return _drive(store, name, setup, executor, lease, say, on_progress)
 

@@ -9,13 +9,13 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.search.constraints import broken, excess
-from nas.search.notes import longer_table, trial_note
+from nas.search.notes import trial_note
 from nas.search.optuna_adapter import extend_trial_note, link_drawing, save_trial_note
 from nas.search.promotion import Promotion
 from nas.search.reporter import Reporter
 from nas.search.retention import Retention, Weighted
 from nas.storage.attributes import TrialAttributes, attributes
-from nas.storage.results import LongerTraining
+from nas.storage.results import LongerTraining, longer_table
 from nas.studies.certificate import measured_objective
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import Metrics

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
-from nas.storage.results import LongerTraining
 from nas.studies.metrics import Metrics, format_metric, in_order
 from nas.studies.spec import StudySpec
 from nas.text import table
@@ -46,13 +45,6 @@ def study_note(
         + (f"\n{metrics_table(found)}" if found else "")
         + (f"\n### What mattered\n{mattered}\n" if effects else "")
     )
-
-
-def longer_table(trainings: Sequence[LongerTraining]) -> str:
-    """What the longer trainings of a trial's neck reached, a row each."""
-    names = in_order(*({name for name, value in t.values.items() if value is not None} for t in trainings))
-    rows = [[str(t.epochs), str(t.seed), *(format_metric(n, t.values.get(n)) for n in names)] for t in trainings]
-    return table([["epochs", "seed", *names], *rows])
 
 
 def metrics_table(rows: Mapping[str, Metrics], *, transposed: bool = False) -> str:

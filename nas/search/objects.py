@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from nas.errors import Fault, NASError
 from nas.necks.architecture import Architecture
 from nas.storage.attributes import attributes
-from nas.storage.results import TrialState, state_of
+from nas.storage.optuna_trials import TrialState, state_of
 from nas.studies.metrics import Metrics
 from nas.studies.spec import Named, StudySpec
 from nas.value import Value
@@ -52,7 +52,7 @@ def finished_trial(study: str, frozen: FrozenTrial, architecture: Architecture) 
     return FinishedTrial(
         study=study,
         number=frozen.number,
-        state=state_of(frozen),
+        state=state_of(frozen.state.name, marks.duplicate_of is not None, marks.infeasible is not None),
         metrics=marks.metrics or {},
         architecture=architecture,
         baseline=marks.baseline,

@@ -13,6 +13,7 @@ from nas.errors import Fault, SpecError
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
 from nas.necks.spec import NeckSpec
+from nas.necks.topologies import fpn
 from nas.search.baselines import baseline_necks
 from nas.search.checks import check
 from nas.search.constraints import check_latency, check_reachable
@@ -23,7 +24,7 @@ from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import FORECASTS, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
-from nas.studies.spec import StudySpec
+from nas.studies.spec import StudySpec, available_cpus
 from nas.studies.verdict import proxy_facts, proxy_line
 from nas.tasks.base import Task
 from nas.text import Say, duration
@@ -44,6 +45,7 @@ class Setup:
         certificate: says how reliable the study's proxy is, if one was found.
         forecast: law that forecasts full scores from the trials' curves.
         earlier: necks of earlier studies that are tried first.
+        pace: seconds that an epoch takes, as recorded or tried out; None: unknown.
     """
 
     spec: StudySpec
@@ -54,6 +56,7 @@ class Setup:
     forecast: Forecast | None = None
     objects: Objects = NO_OBJECTS
     earlier: tuple[Earlier, ...] = ()
+    pace: float | None = None
 
     @property
     def proxy(self) -> Proxy:
@@ -112,23 +115,47 @@ class Setup:
             *self.outlay_lines(),
         ]
 
-    def outlay_lines(self, pace: float | None = None) -> list[str]:
-        """What trials, promotions and finalists will take.
+    def with_pace(self, recorded: float | None) -> Setup:
+        """The setup with the pace that was recorded, else tried out on this machine with the first baseline."""
+        threads = max(1, int(self.spec.workers.cpus))
+        neck = next(iter(self.baselines.values()), None) or fpn(self.task.frame.levels)
+        pace = recorded if recorded is not None else tasks.epoch_seconds(self.task, neck, threads)
+        return replace(self, pace=pace)
 
-        Args:
-            pace: seconds of an epoch of training; None: unknown.
-        """
-        outlay = self.spec.outlay
-        if outlay is None or not outlay.promotions + outlay.finalists:
+    @property
+    def outlay_seconds(self) -> dict[str, float] | None:
+        """Seconds that trials, promotions and finalists will take; None where that cannot be told."""
+        outlay, workers = self.spec.outlay, self._workers
+        if outlay is None or self.pace is None or workers is None:
+            return None
+        return {name: epochs * self.pace / workers for name, epochs in outlay.model_dump().items()}
+
+    @property
+    def _workers(self) -> int | None:
+        """Trials at a time; None: as many as a cluster has room for."""
+        asked = self.spec.workers
+        if self.spec.executor == "local":
+            return 1
+        if asked.count != "auto":
+            return asked.count
+        return max(1, int(available_cpus() / asked.cpus)) if self.spec.address is None else None
+
+    def outlay_lines(self) -> list[str]:
+        """What trials, promotions and finalists will take."""
+        outlay, seconds = self.spec.outlay, self.outlay_seconds
+        if outlay is None:
             return []
-        workers = self.spec.workers.count if isinstance(self.spec.workers.count, int) else 1
+        parts = [
+            f"{name} {epochs:,} epochs" + (f" (about {duration(seconds[name])})" if seconds is not None else "")
+            for name, epochs in outlay.model_dump().items()
+            if epochs
+        ]
+        alone = "; for the quick look alone: --set promotion=none --set finalists=none" if len(parts) > 1 else ""
+        return [f"training: {', '.join(parts)}{alone}"]
 
-        def shown(epochs: int) -> str:
-            time = "" if pace is None else f" (about {duration(epochs * pace / workers)})"
-            return f"{epochs:,} epochs{time}"
-
-        parts = ", ".join(f"{name} {shown(epochs)}" for name, epochs in outlay.model_dump().items())
-        return [f"training: {parts}; for the quick look alone: --set promotion=none --set finalists=none"]
+    def _outlay_facts(self) -> dict[str, Any] | None:
+        outlay, seconds = self.spec.outlay, self.outlay_seconds
+        return None if outlay is None else {"epochs": outlay.model_dump(), "seconds": seconds}
 
     def to_dict(self) -> dict[str, Any]:
         """What a launch would do, as data."""
@@ -139,6 +166,7 @@ class Setup:
             "space": self.space.to_dict(),
             "baselines": {name: self.neck_costs(neck) for name, neck in self.baselines.items()},
             "proxy": proxy_facts(self.certificate, self.spec),
+            "outlay": self._outlay_facts(),
             "spec": self.spec.to_dict(),
         }
 

@@ -121,6 +121,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 if "parameters" in route or "requestBody" in route:
                     own |= problems.described(422)
                 if "requestBody" in route:
-                    own |= problems.described(408, 413)
+                    own |= problems.described(400, 408, 413)
         app.openapi_schema = document
     return app.openapi_schema

@@ -71,7 +71,9 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def content(*medias: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """The other forms of a route's answer, likewise."""
-    return {status: {"content": {media: {"schema": {"type": "string"}} for media in medias}}}
+    # What YAML means is not a string to those who read it.
+    schemas = {media: {} if media == "application/yaml" else {"type": "string"} for media in medias}
+    return {status: {"content": {media: {"schema": schema} for media, schema in schemas.items()}}}
 
 
 def described(*statuses: int) -> dict[str, dict[str, Any]]:

@@ -31,9 +31,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
             f"without a token, {host} would be open to whoever reaches it: make one with "
             "`nas token create --scope admin`, or leave --host out"
         )
-    for root in settings.data_roots:
-        if not root.is_dir():
-            raise UserError(f"--data-root {root}: there is no such folder")
     if settings.notify and not settings.notify_key:
         raise UserError("--notify needs a key that signs the messages: set NAS_NOTIFY_KEY")
     # Optuna warns at each visit if importances rest on few trials.

@@ -28,7 +28,7 @@ class Settings:
     Attributes:
         storage: URL of the study database.
         data_roots: folders below which posted studies may name data and checkpoints.
-        artifacts: folder for weights; None: beside a SQLite file.
+        artifacts: folder or URL for weights; None: beside a SQLite file.
         jobs: how many jobs run at a time; 0 runs none and only answers.
         address: of the Ray cluster that searches join; None: this machine.
         plugins: files that the operator loads, here and in each job.
@@ -40,7 +40,7 @@ class Settings:
 
     storage: str = field(repr=False)
     data_roots: tuple[Path, ...] = ()
-    artifacts: Path | None = None
+    artifacts: str | None = None
     jobs: int = 1
     address: str | None = None
     plugins: tuple[str, ...] = ()
@@ -89,8 +89,8 @@ class Settings:
             Path(tempfile.gettempdir()),
             Path.home(),
         ]
-        folders += [self.artifacts.absolute()] if self.artifacts is not None else []
         known |= {str(folder): "..." for folder in folders if len(folder.parts) > 1}
+        known |= {self.artifacts: "the artifacts"} if self.artifacts else {}
         inside = [*self.data_roots, *self.roots, *(root.absolute() for root in self.data_roots)]
         found = [(re.compile(rf"{re.escape(str(root))}(?:/|(?![\w.-]))"), "") for root in inside]
         found += [(re.compile(re.escape(text)), instead) for text, instead in known.items()]

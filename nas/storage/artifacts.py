@@ -10,15 +10,15 @@ import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
-from nas.errors import StoreError, StoreFailed
-from nas.files import write_whole
-from nas.storage.address import plain_path
+from nas.errors import StoreError
 from nas.storage.database import Database, insert
+from nas.storage.folders import Folder, LocalFolder, folder_name, open_folder
 from nas.storage.tables import ARTIFACT
+
+NO_FOLDER = "{} has no folder beside it: give one with `--artifacts DIR`"
 
 
 class Artifacts:
@@ -28,9 +28,10 @@ class Artifacts:
     folder, so that readers need not know it.
     """
 
-    def __init__(self, database: Database, folder: Path | None) -> None:
+    def __init__(self, database: Database, folder: str | None) -> None:
         self._database = database
-        self._folder = None if folder is None else str(folder)
+        self._folder = folder
+        self._folders: dict[str, Folder] = {}
 
     def put(self, owner: str, kind: str, data: bytes) -> None:
         """Write `data` in place of an earlier artifact of that owner and kind.
@@ -42,12 +43,12 @@ class Artifacts:
         before = self.find(owner, kind)
         self._database.transaction(lambda connection: self.put_within(connection, owner, kind, data))
         if before is not None:
-            self._sweep(before)
+            self._delete_unnamed(before)
 
     def put_within(self, connection: Connection, owner: str, kind: str, data: bytes) -> None:
         """Like `put`, in a transaction of the caller's, for an artifact that replaces none."""
         digest = hashlib.sha256(data).hexdigest()
-        _write(self._path(self._folder, digest), data)
+        self._open(self._folder).write(digest, data)
         content = {"sha256": digest, "size": len(data), "folder": self._folder, "created": datetime.now(UTC)}
         connection.execute(
             insert(connection, ARTIFACT)
@@ -73,12 +74,12 @@ class Artifacts:
         return None
 
     def _content(self, row: Any) -> bytes:
-        path = self._path(row.folder, row.sha256)
-        what = f"the {row.kind} of {row.owner} ({path})"
+        folder = self._open(row.folder)
+        what = f"the {row.kind} of {row.owner} ({folder.place(row.sha256)})"
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"{what} cannot be read: {error.strerror}") from error
+            data = folder.read(row.sha256)
+        except StoreError as error:
+            raise StoreError(f"{what} cannot be read: {error}") from error
         if hashlib.sha256(data).hexdigest() != row.sha256:
             raise StoreError(f"{what} is damaged: its content is not what was written")
         return data
@@ -92,47 +93,42 @@ class Artifacts:
         row = self.find(owner, kind)
         self._database.transaction(lambda connection: connection.execute(delete(ARTIFACT).where(_is(owner, kind))))
         if row is not None:
-            self._sweep(row)
+            self._delete_unnamed(row)
 
-    def _sweep(self, row: Any) -> None:
+    def _delete_unnamed(self, row: Any) -> None:
         """Delete the file of a former row if no row names it. The transaction keeps others from writing such a row."""
         same = and_(ARTIFACT.c.sha256 == row.sha256, ARTIFACT.c.folder.is_not_distinct_from(row.folder))
 
-        def sweep(connection: Connection) -> None:
+        def delete_file(connection: Connection) -> None:
             if connection.execute(select(ARTIFACT.c.owner).where(same)).first() is None:
-                self._path(row.folder, row.sha256).unlink(missing_ok=True)
+                self._open(row.folder).delete(row.sha256)
 
-        self._database.transaction(sweep)
+        self._database.transaction(delete_file)
 
-    def _path(self, folder: str | None, digest: str) -> Path:
-        if folder is not None:
-            return Path(folder) / digest
+    def sweep(self) -> None:
+        """Delete what killed processes left half-written in the folder for new artifacts."""
+        self._open(self._folder).sweep()
+
+    def _open(self, name: str | None) -> Folder:
+        """The folder of that name; None: the one beside the SQLite file."""
+        if name is not None:
+            if name not in self._folders:
+                self._folders[name] = open_folder(name)
+            return self._folders[name]
         file = self._database.file
         if file is None:
-            raise StoreError(f"{self._database.name} has no folder beside it: give one with `--artifacts DIR`")
-        return file.with_name(f"{file.stem}-artifacts") / digest
+            raise StoreError(NO_FOLDER.format(self._database.name))
+        return LocalFolder(file.with_name(f"{file.stem}-artifacts"))
 
 
-def artifacts_folder(path: Path | None) -> Path | None:
-    """The absolute folder that a user gives for artifacts, if he does. It is not made.
+def artifacts_folder(given: str | Path | None) -> str | None:
+    """The name of the folder that a user gives for artifacts, if he does. It is not made.
 
     Raises:
         StoreError: it cannot be one.
     """
-    if path is None:
-        return None
-    folder = plain_path(str(path), "the folder of artifacts")
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder} is a file, and no folder that artifacts could be kept in")
-    return folder
+    return None if given is None else folder_name(given)
 
 
 def _is(owner: str, kind: str) -> ColumnElement[bool]:
     return and_(ARTIFACT.c.owner == owner, ARTIFACT.c.kind == kind)
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        write_whole(path, lambda file: file.write(data), mark=f".{uuid4().hex}")
-    except OSError as error:
-        raise StoreFailed(f"{path.parent} cannot be written: {error.strerror}; what is finished is kept") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nas.studies.metrics import Metrics
@@ -46,7 +47,16 @@ class TrialAttributes(Value):
             trial.set_user_attr(key, value)
 
 
+KEYS = tuple(TrialAttributes.model_fields)
+BASELINE, DUPLICATE_OF, FEASIBLE, INFEASIBLE = "baseline", "duplicate_of", "feasible", "infeasible"
+"""Those that queries ask for by name."""
+
+
 def attributes(trial: optuna.Trial | optuna.trial.FrozenTrial) -> TrialAttributes:
     """The attributes of a trial, running or finished. What other tools wrote beside them is ignored."""
-    given = trial.user_attrs
-    return TrialAttributes.model_construct(**{key: given[key] for key in TrialAttributes.model_fields if key in given})
+    return parse_attributes(trial.user_attrs)
+
+
+def parse_attributes(given: Mapping[str, Any]) -> TrialAttributes:
+    """The attributes among a trial's user attributes."""
+    return TrialAttributes.model_construct(**{key: given[key] for key in KEYS if key in given})

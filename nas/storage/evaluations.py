@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from nas.necks.architecture import Architecture
 from nas.storage.artifacts import Artifacts
 from nas.storage.database import Database, insert
+from nas.storage.records import TrialRecord
 from nas.storage.tables import ARCHITECTURE, ARTIFACT, CURVE, EVALUATION, TRIAL
 from nas.studies.records import Evaluation, Key, Measurement, Progress
 
@@ -72,9 +74,25 @@ def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]
     ]
 
 
-def proposed(database: Database, study: str) -> dict[int, dict[str, Any]]:
-    """What each bound trial of a study proposed, by number, as `Architecture.to_dict` wrote it."""
+def bound(database: Database, *conditions: ColumnElement[bool]) -> list[TrialRecord]:
+    """The bound trials that meet conditions on `nas_trial`, by number."""
+    query = select(TRIAL, ARCHITECTURE.c.data).join(ARCHITECTURE).where(*conditions).order_by(TRIAL.c.number)
+    return [
+        TrialRecord(
+            number=row.number,
+            key=row_key(row),
+            architecture=Architecture.model_validate(row.data),
+            baseline=row.baseline,
+        )
+        for row in database.read(query)
+    ]
+
+
+def proposed(database: Database, study: str, numbers: Collection[int] | None = None) -> dict[int, dict[str, Any]]:
+    """What bound trials of a study proposed, by number, as `Architecture.to_dict` wrote it; all, or those `numbers`."""
     query = select(TRIAL.c.number, ARCHITECTURE.c.data).join(ARCHITECTURE).where(TRIAL.c.study == study)
+    if numbers is not None:
+        query = query.where(TRIAL.c.number.in_(sorted(numbers)))
     return {row.number: row.data for row in database.read(query)}
 
 

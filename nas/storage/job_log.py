@@ -32,7 +32,7 @@ class JobLog:
     @classmethod
     def of(cls, store: Store) -> Self:
         """The logs in the database of a store."""
-        return cls(store._database)
+        return cls(store.database)
 
     def append(self, job: int, lines: Sequence[str]) -> None:
         """Write lines behind those that are there. One process writes the log of a job."""
@@ -66,7 +66,7 @@ class Notices:
     @classmethod
     def of(cls, store: Store) -> Self:
         """The notices in the database of a store."""
-        return cls(store._database)
+        return cls(store.database)
 
     def take(self, lock: timedelta) -> tuple[Job, int] | None:
         """A job with a notice that is due, and how often it was tried; no other service takes it within `lock`."""

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, and_, delete, exists, func, inspect, not_, or
 from sqlalchemy.sql.elements import ColumnElement
 
 from nas.errors import UserError
+from nas.process import Process
 from nas.storage.database import Database, clock, insert
 from nas.storage.lease import STALE_SECONDS
-from nas.storage.process import Process
 from nas.storage.store import Store
 from nas.storage.tables import JOB, JOB_LINE
 from nas.value import Value
@@ -81,7 +81,7 @@ class Jobs:
     @classmethod
     def of(cls, store: Store) -> Self:
         """The queue in the database of a store."""
-        return cls(store._database)
+        return cls(store.database)
 
     def post(self, new: NewJob) -> Job:
         """Queue a job.

@@ -16,9 +16,9 @@ from typing import Any, Self
 from sqlalchemy import Connection, Select, delete, func, select, update
 
 from nas.errors import LeaseLost, StopAsked, StoreError, UserError
+from nas.process import Process, this_process
 from nas.storage.database import Database, clock, insert
 from nas.storage.fence import awake_clock, lost
-from nas.storage.process import Process, this_process
 from nas.storage.progress import keep_progress
 from nas.storage.records import Ending
 from nas.storage.tables import LAUNCH, LEASE, STUDY

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.errors import MissingDatabase
-from nas.storage.artifacts import artifacts_folder
+from nas.errors import MissingDatabase, StoreError
+from nas.storage.artifacts import NO_FOLDER, artifacts_folder
 from nas.storage.database import check_database
 from nas.storage.records import StudyRecord
 from nas.storage.store import open_store
 from nas.text import Say
 
 
-def check_writable(url: str, artifacts: Path | None = None) -> None:
+def check_writable(url: str, artifacts: str | Path | None = None) -> None:
     """Check, without writing, that studies could be kept in a database, and their weights in a folder.
 
     Raises:
         StoreError: they could not.
     """
-    artifacts_folder(artifacts)
-    check_database(url, create=True)
+    folder, address = artifacts_folder(artifacts), check_database(url, create=True)
+    if folder is None and address.file is None:
+        raise StoreError(NO_FOLDER.format(address.name))
 
 
 def known_study(url: str, name: str | None, say: Say | None = None) -> tuple[StudyRecord | None, bytes | None]:

@@ -6,140 +6,44 @@ Optuna's trials have what the search decided (`nas.storage.attributes`); our tab
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from html import escape
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
+from typing import Any, NamedTuple
 
 from nas.errors import StoreError, UserError
-from nas.storage.attributes import attributes
-from nas.storage.records import AttemptRecord, StudyRecord, StudyState
+from nas.storage.evaluations import proposed
+from nas.storage.found import Counts, Found, Overview, Result, best_of
+from nas.storage.optuna_trials import (
+    StoredTrial,
+    TrialState,
+    count_trials,
+    find_baselines,
+    find_candidates,
+    find_trials,
+    trial_range,
+)
+from nas.storage.records import AttemptRecord, StudyRecord
 from nas.storage.store import Store
 from nas.studies.answer import Answer
 from nas.studies.certificate import Certificate, best_certificate
-from nas.studies.metrics import Metrics, format_metric, metric_of
+from nas.studies.metrics import Metrics, format_metric, in_order, metric_of
 from nas.studies.records import Key, Progress
-from nas.studies.spec import Objective
 from nas.text import table
 from nas.value import Value
 
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
-TrialState = Literal["complete", "pruned", "failed", "infeasible", "duplicate", "running", "waiting"]
-
-
-class Counts(Value):
-    """Trials by state; `infeasible` broke a constraint before training, `duplicate` has an earlier one's values."""
-
-    complete: int = 0
-    pruned: int = 0
-    failed: int = 0
-    infeasible: int = 0
-    duplicate: int = 0
-    running: int = 0
-    waiting: int = 0
+__all__ = [
+    "Counts", "Found", "LongerTraining", "Overview", "Result", "TrialFacts", "TrialState", "best_of", "drop_answer",
+    "keep_answer", "kept_answer", "longer_table", "longer_trainings", "overview", "overviews",
+    "result", "study_record", "trial_facts",
+]  # fmt: skip
 
 
-class Found(Value):
-    """A trained architecture: every metric measured, the parameters that were suggested, and a baseline's name."""
+class Candidate(NamedTuple):
+    """A trial that may be the best, with the objectives' values."""
 
     trial: int
-    name: str | None
     values: Metrics
-    params: dict[str, Any]
-    digest: str
-    architecture: dict[str, Any]
-    feasible: bool
-
-    def to_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude={"name", "feasible"})
-
-
-class Measured(Protocol):
-    """Whatever has metrics by name."""
-
-    @property
-    def values(self) -> Metrics: ...
-
-
-M = TypeVar("M", bound=Measured)
-
-
-class Result(Value):
-    """What a study has found so far.
-
-    Attributes:
-        best: the best feasible trial; with several `objectives` the Pareto front.
-        baselines: the published necks that were trained, the infeasible ones too.
-        trained: every architecture that was trained to the end, in the order of the trials.
-        proxy: the certificate of the study's proxy, if there is one.
-        answer: what its finalists show, once they are trained.
-    """
-
-    study: str
-    state: StudyState
-    objectives: tuple[Objective, ...]
-    seconds: float
-    trials: Counts
-    best: tuple[Found, ...]
-    baselines: tuple[Found, ...]
-    trained: tuple[Found, ...] = ()
-    proxy: Certificate | None = None
-    answer: Answer | None = None
-
-    def to_rows(self) -> list[dict[str, Any]]:
-        """Rows of a table of all architectures trained to the end: the best first, the infeasible last.
-
-        The keys are `trial`, `name` (a baseline's), `best`, `feasible`, then the metrics, then the parameters.
-        """
-        objective = self.objectives[0]
-        sign = 1 if objective.direction == "minimize" else -1
-        best = {found.trial for found in self.best}
-        ranked = sorted(self.trained, key=lambda f: (not f.feasible, sign * (f.values.get(objective.metric) or 0.0)))
-        return [
-            {"trial": f.trial, "name": f.name, "best": f.trial in best, "feasible": f.feasible} | f.values | f.params
-            for f in ranked
-        ]
-
-    def to_pandas(self) -> Any:
-        """`to_rows` as a DataFrame.
-
-        Raises:
-            UserError: pandas is not installed.
-        """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError("to_pandas needs pandas: `pip install pandas`, or take to_rows()") from None
-        return pandas.DataFrame(self.to_rows())
-
-    def __str__(self) -> str:
-        counts = ", ".join(f"{n} {state}" for state, n in self.trials.model_dump().items() if n) or "no trials"
-        metrics = [objective.metric for objective in self.objectives]
-        rows = [["", *metrics]]
-        for found in (*self.best, *self.baselines):
-            label = f"baseline {found.name}" if found.name is not None else f"best: trial {found.trial}"
-            rows.append([label, *(format_metric(name, found.values.get(name)) for name in metrics)])
-        answer = f"\n{self.answer.sentence}" if self.answer is not None else ""
-        return f"study {self.study}: {self.state}, {counts}\n{table(rows)}{answer}"
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return f"<pre>{escape(str(self))}</pre>"
-
-    def to_json(self) -> dict[str, Any]:
-        """What `nas launch --json` prints; only a baseline has a name, and may be infeasible."""
-        return {
-            "study": self.study,
-            "state": self.state,
-            "seconds": self.seconds,
-            "trials": self.trials.model_dump(),
-            "best": [found.to_json() for found in self.best],
-            "baselines": [{"name": b.name, "feasible": b.feasible} | b.to_json() for b in self.baselines],
-            "answer": self.answer.model_dump(mode="json") if self.answer is not None else None,
-        }
 
 
 class LongerTraining(Value):
@@ -188,26 +92,42 @@ def study_record(store: Store, name: str) -> StudyRecord:
     raise UserError(f"there is no study {name!r} in the database; {hint}")
 
 
-def result(store: Store, name: str) -> Result:
-    """What the study has found.
+def overview(store: Store, name: str) -> Overview:
+    """What the study has found, without the trials that are neither best nor baselines.
 
     Raises:
         UserError: there is no such study.
     """
     record = study_record(store, name)
-    trials = _trials(store, name)
+    return _overview(store, record, count_trials(store.database, name).get(name, {}))
+
+
+def overviews(store: Store) -> list[tuple[StudyRecord, Overview]]:
+    """What every study of the database has found, the oldest first."""
+    counts = count_trials(store.database)
+    return [(record, _overview(store, record, counts.get(record.name, {}))) for record in store.studies()]
+
+
+def result(store: Store, name: str) -> Result:
+    """What the study has found, with every trained architecture.
+
+    Raises:
+        UserError: there is no such study.
+    """
+    record = study_record(store, name)
+    trials = find_trials(store.database, name)
     found = _found(store, name, trials)
-    trained = tuple(f for f in found if state_of(trials[f.trial]) == "complete")
+    trained = tuple(f for f in found if trials[f.trial].state == "complete")
     return Result(
         study=name,
         state=record.state,
         objectives=record.spec.objectives,
         seconds=record.seconds,
-        trials=Counts.parse(dict(Counter(state_of(trial) for trial in trials.values()))),
+        trials=Counts.parse(dict(Counter(trial.state for trial in trials.values()))),
         best=tuple(best_of((f for f in trained if f.feasible), record.spec.objectives)),
         baselines=tuple(f for f in found if f.name is not None),
         trained=trained,
-        proxy=best_certificate(store.certificates(record.task, record.spec.task.epochs), record.proxy),
+        proxy=_certificate(store, record),
         answer=kept_answer(store, name),
     )
 
@@ -230,25 +150,51 @@ def kept_answer(store: Store, name: str) -> Answer | None:
     return Answer.model_validate_json(data) if data is not None else None
 
 
-def _found(store: Store, name: str, trials: Mapping[int, FrozenTrial]) -> list[Found]:
-    """The trials with values, duplicates too."""
-    architectures = store.proposed(name)
-    found = []
-    for number, trial in trials.items():
-        marks = attributes(trial)
-        if trial.state.name == "COMPLETE":
-            found.append(
-                Found(
-                    trial=number,
-                    name=marks.baseline,
-                    values=marks.metrics or {},
-                    params=trial.params,
-                    digest=marks.digest or "",
-                    architecture=architectures[number],
-                    feasible=bool(marks.feasible),
-                )
-            )
-    return found
+def _overview(store: Store, record: StudyRecord, counts: Mapping[TrialState, int]) -> Overview:
+    name, objectives = record.name, record.spec.objectives
+    candidates = [
+        Candidate(number, {o.metric: value for o, value in zip(objectives, values, strict=True)})
+        for number, values in find_candidates(store.database, name, objectives)
+    ]
+    best = [candidate.trial for candidate in best_of(candidates, objectives)]
+    baselines = find_baselines(store.database, name)
+    numbers = {*best, *baselines}
+    found = {f.trial: f for f in _found(store, name, find_trials(store.database, name, numbers), numbers)}
+    return Overview(
+        study=name,
+        state=record.state,
+        objectives=objectives,
+        seconds=record.seconds,
+        trials=Counts.parse(counts),
+        best=tuple(found[number] for number in best if number in found),
+        baselines=tuple(found[number] for number in baselines if number in found),
+        proxy=_certificate(store, record),
+        answer=kept_answer(store, name),
+    )
+
+
+def _certificate(store: Store, record: StudyRecord) -> Certificate | None:
+    return best_certificate(store.certificates(record.task, record.spec.task.epochs), record.proxy)
+
+
+def _found(
+    store: Store, name: str, trials: Mapping[int, StoredTrial], numbers: Collection[int] | None = None
+) -> list[Found]:
+    """The trials with values, duplicates too; those that another tool made, without an architecture, are left out."""
+    architectures = proposed(store.database, name, numbers)
+    return [
+        Found(
+            trial=number,
+            name=trial.marks.baseline,
+            values=trial.marks.metrics or {},
+            params=dict(trial.params),
+            digest=trial.marks.digest or "",
+            architecture=architectures[number],
+            feasible=bool(trial.marks.feasible),
+        )
+        for number, trial in trials.items()
+        if trial.optuna_state == "COMPLETE" and number in architectures
+    ]
 
 
 def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
@@ -258,20 +204,20 @@ def trial_facts(store: Store, name: str, number: int) -> TrialFacts:
         UserError: there is no such study or trial.
     """
     study_record(store, name)
-    trials = _trials(store, name)
-    if number not in trials:
-        known = f"0 to {max(trials)}" if trials else "none yet"
+    trial = find_trials(store.database, name, [number]).get(number)
+    if trial is None:
+        bounds = trial_range(store.database, name)
+        known = f"0 to {bounds[1]}" if bounds is not None else "none yet"
         raise UserError(f"study {name!r} has no trial {number}; its trials are {known}")
-    trial, marks = trials[number], attributes(trials[number])
-    bound = next((t for t in store.trials(name) if t.number == number), None)
+    marks, bound = trial.marks, store.trial(name, number)
     evaluation = store.evaluation(bound.key) if bound is not None else None
     return TrialFacts(
         study=name,
         trial=number,
-        state=state_of(trial),
+        state=trial.state,
         name=marks.baseline,
         values=marks.metrics or {},
-        params=trial.params,
+        params=dict(trial.params),
         digest=marks.digest,
         architecture=bound.architecture.to_dict() if bound is not None else None,
         feasible=marks.feasible,
@@ -295,37 +241,8 @@ def longer_trainings(store: Store, key: Key) -> list[LongerTraining]:
     ]
 
 
-def state_of(trial: FrozenTrial) -> TrialState:
-    """The trial's state in Optuna, refined by its attributes."""
-    marks, name = attributes(trial), trial.state.name
-    if marks.duplicate_of is not None and name in ("COMPLETE", "PRUNED"):
-        return "duplicate"
-    if marks.infeasible is not None and name == "PRUNED":
-        return "infeasible"
-    return cast(TrialState, {"FAIL": "failed"}.get(name, name.lower()))
-
-
-def best_of(candidates: Iterable[M], objectives: Sequence[Objective]) -> list[M]:
-    """The best by one objective, the oldest of equals; or the Pareto front, ordered by the first objective."""
-    signs = {"minimize": 1.0, "maximize": -1.0}  # less is better
-    costs = [(tuple(signs[o.direction] * cast(float, c.values[o.metric]) for o in objectives), c) for c in candidates]
-    costs.sort(key=lambda pair: pair[0])
-    if len(objectives) == 1:
-        return [found for _, found in costs[:1]]
-    return [found for cost, found in costs if not any(_dominates(other, cost) for other, _ in costs)]
-
-
-def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
-
-
-def _trials(store: Store, name: str) -> dict[int, FrozenTrial]:
-    """Optuna's trials by number; none where a launch was killed before it made Optuna's study."""
-    import optuna
-
-    with store.reported():
-        try:
-            study = optuna.load_study(study_name=name, storage=store.optuna)
-        except KeyError:
-            return {}
-        return {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+def longer_table(trainings: Sequence[LongerTraining]) -> str:
+    """What the longer trainings of a trial's neck reached, a row each."""
+    names = in_order(*({name for name, value in t.values.items() if value is not None} for t in trainings))
+    rows = [[str(t.epochs), str(t.seed), *(format_metric(n, t.values.get(n)) for n in names)] for t in trainings]
+    return table([["epochs", "seed", *names], *rows])

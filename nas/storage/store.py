@@ -16,7 +16,7 @@ from nas.necks.architecture import Architecture
 from nas.storage import certificates, evaluations, latencies
 from nas.storage.artifacts import Artifacts, artifacts_folder
 from nas.storage.database import Database, Deferred, open_database
-from nas.storage.evaluations import is_key, keep_architecture, row_key
+from nas.storage.evaluations import is_key, keep_architecture
 from nas.storage.lease import Lease, acquire, check_free
 from nas.storage.patience import Once
 from nas.storage.progress import ask_to_stop, find_progress
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 
-def open_store(url: str, *, create: bool, artifacts: Path | None = None, say: Say | None = None) -> Store:
+def open_store(url: str, *, create: bool, artifacts: str | Path | None = None, say: Say | None = None) -> Store:
     """Open the study database at `url` (SQLAlchemy's form); `artifacts` defaults to a folder beside a SQLite file.
 
     With `create`, a missing file and missing tables are made; without, nothing is written by opening. `say` is called
@@ -54,9 +54,14 @@ class Store:
     is away is waited for. Any method may raise StoreError (disk full, locked for a minute, not opened for writing).
     """
 
-    def __init__(self, database: Database, artifacts: Path | None) -> None:
+    def __init__(self, database: Database, artifacts: str | None) -> None:
         self._database = database
         self._artifacts = Artifacts(database, artifacts)
+
+    @property
+    def database(self) -> Database:
+        """The database, for the readers of this room."""
+        return self._database
 
     def reported(self) -> AbstractContextManager[None]:
         """Report failures of the database as a sentence while Optuna uses it.
@@ -225,20 +230,11 @@ class Store:
 
     def trials(self, study: str) -> list[TrialRecord]:
         """All bound trials of a study by number."""
-        query = select(TRIAL, ARCHITECTURE.c.data).join(ARCHITECTURE).where(TRIAL.c.study == study)
-        return [
-            TrialRecord(
-                number=row.number,
-                key=row_key(row),
-                architecture=Architecture.model_validate(row.data),
-                baseline=row.baseline,
-            )
-            for row in self._database.read(query.order_by(TRIAL.c.number))
-        ]
+        return evaluations.bound(self._database, TRIAL.c.study == study)
 
-    def proposed(self, study: str) -> dict[int, dict[str, Any]]:
-        """What each bound trial of a study proposed, by number, as `Architecture.to_dict` wrote it."""
-        return evaluations.proposed(self._database, study)
+    def trial(self, study: str, number: int) -> TrialRecord | None:
+        """One bound trial of a study."""
+        return next(iter(evaluations.bound(self._database, TRIAL.c.study == study, TRIAL.c.number == number)), None)
 
     def studies_of(self, key: Key) -> tuple[str, ...]:
         """Names of the studies with a trial of this evaluation."""
@@ -330,6 +326,10 @@ class Store:
     def drop_artifact(self, owner: str, kind: str) -> None:
         """Delete the artifact, if there is one."""
         self._artifacts.drop(owner, kind)
+
+    def sweep_artifacts(self) -> None:
+        """Delete what killed processes left half-written among the artifacts."""
+        self._artifacts.sweep()
 
     def close(self) -> None:
         """End all connections."""

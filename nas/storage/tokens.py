@@ -52,7 +52,7 @@ class Tokens:
     @classmethod
     def of(cls, store: Store) -> Self:
         """The tokens in the database of a store."""
-        return cls(store._database)
+        return cls(store.database)
 
     def create(self, scope: Scope, name: str = "") -> tuple[Token, str]:
         """A new token, and the text that a user gets, which is stored nowhere."""

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from nas.errors import Fault, SpecError, UserError
+from nas.necks.spec import NeckSpec
 from nas.plugins import Table
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
@@ -30,12 +31,14 @@ class Kind(NamedTuple):
         data: the data kinds that have its labels; None: it reads its own data and checks `task.data` itself.
         check: faults that only this kind of task has.
         settle: the slow end of its preparation, which sets the fingerprint.
+        epoch_seconds: `f(task, neck, threads)` tries out how long an epoch takes on this machine; None: unknown.
     """
 
     load: Load
     data: Mapping[str, data.Loader] | None = None
     check: Callable[[TaskSpec], list[Fault]] = lambda spec: []
     settle: Callable[[Task, Say], Task] = lambda task, say: task
+    epoch_seconds: Callable[[Task, NeckSpec, int], float | None] = lambda task, neck, threads: None
 
 
 def _detection(spec: TaskSpec, say: Say, backbone: bytes | None, known: Collection[str]) -> Task:
@@ -56,6 +59,14 @@ def _settle(task: Task, say: Say) -> Task:
     from nas.tasks.preparation import settle_task
 
     return settle_task(task, say)
+
+
+def _epoch_seconds(task: Task, neck: NeckSpec, threads: int) -> float | None:
+    from nas.tasks.pace import epoch_seconds
+    from nas.tasks.supervised import SupervisedTask
+
+    assert isinstance(task, SupervisedTask)
+    return epoch_seconds(task, neck, threads)
 
 
 def _check_head(spec: TaskSpec, boxes: bool) -> list[Fault]:
@@ -82,8 +93,8 @@ def _check_head(spec: TaskSpec, boxes: bool) -> list[Fault]:
 
 
 TASKS = Table("tasks", Kind) | {
-    "detection": Kind(_detection, data.DATA, partial(_check_head, boxes=True), _settle),
-    "segmentation": Kind(_segmentation, data.MASKS, partial(_check_head, boxes=False), _settle),
+    "detection": Kind(_detection, data.DATA, partial(_check_head, boxes=True), _settle, _epoch_seconds),
+    "segmentation": Kind(_segmentation, data.MASKS, partial(_check_head, boxes=False), _settle, _epoch_seconds),
 }
 """Task kind -> what it is."""
 
@@ -134,6 +145,11 @@ def load(
 def settle(task: Task, say: Say) -> Task:
     """The loaded task ready for trials: its backbone warmed up if it had no weights, and its fingerprint set."""
     return TASKS[task.spec.kind].settle(task, say)
+
+
+def epoch_seconds(task: Task, neck: NeckSpec, threads: int) -> float | None:
+    """Seconds of an epoch with a neck, tried out on this machine; None where that cannot be told."""
+    return TASKS[task.spec.kind].epoch_seconds(task, neck, threads)
 
 
 def prepare(spec: TaskSpec, say: Say, backbone: bytes | None = None) -> Task:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,18 @@ def test_the_working_folder_can_be_filled(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path / "here")
     write_folder(Path(), NEW)
     assert content(tmp_path / "here") == NEW
+
+
+def test_what_a_killed_export_left_beside_the_folder_is_deleted(tmp_path: Path) -> None:
+    kill = "os.rename = os.replace = lambda *_: os.kill(os.getpid(), 9)"
+    code = f"import os, sys; from nas.exports.folder import *; {kill}; write_folder(Path(sys.argv[1]), {{'a': b'x'}})"
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path / "out"], capture_output=True, check=False)
+    assert killed.returncode == -9, killed.stderr
+    (left,) = tmp_path.iterdir()
+    assert content(left) == {"a": b"x"}
+    (tmp_path / ".other").mkdir()
+    write_folder(tmp_path / "out", NEW)
+    assert {path.name for path in tmp_path.iterdir()} == {"out", ".other"}
 
 
 def test_an_earlier_export_is_replaced_and_other_files_stay(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,16 @@ def test_an_artifact_folder_that_is_taken_away(tmp_path: Path) -> None:
     for file in (tmp_path / "away").iterdir():
         file.rename(artifacts / file.name)
     check(url, artifacts, result)
+
+
+def test_what_a_killed_driver_left_among_the_artifacts_is_deleted(tmp_path: Path) -> None:
+    """The next launch does it, once it has the lease."""
+    url, artifacts = f"sqlite:///{tmp_path}/nas.db", tmp_path / "artifacts"
+    code = "write_whole(Path(sys.argv[1]), lambda file: (file.write(b'half'), os.kill(os.getpid(), 9)), alone=False)"
+    code = f"import os, sys; from nas.files import *; {code}"
+    for name in ("0" * 64, "notes"):
+        killed = subprocess.run([sys.executable, "-c", code, artifacts / name], check=False)
+        assert killed.returncode == -9
+    assert len(list(artifacts.iterdir())) == 2
+    launched(url, artifacts)
+    assert [path.name[:7] for path in artifacts.iterdir() if path.name.startswith(".")] == [".notes."], "others stay"

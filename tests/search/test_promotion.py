@@ -17,9 +17,8 @@ from nas.models.cost import static_costs
 from nas.search import launch
 from nas.search.dispatcher import Dispatcher
 from nas.search.finalists import FINAL_SEED
-from nas.search.notes import longer_table
 from nas.storage import Store, open_store
-from nas.storage.results import trial_facts
+from nas.storage.results import longer_table, trial_facts
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from nas.tasks.data import Dataset

@@ -6,16 +6,21 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 
+from nas.service.app import build
+from nas.service.settings import Settings
 from tests.searches import SPACE
 
 QUICK = Path(__file__).with_name("quick.py")
@@ -114,3 +119,19 @@ def wait_for(condition: Callable[[], Any], seconds: float = 90.0, every: float =
         assert time.monotonic() < until, "it did not come to be"
         time.sleep(every)
     return found
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[str]:
+    """The service in a thread of this process; gives its address."""
+    app = build(settings, loopback=True, say=lambda line: None)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+        thread.start()
+        try:
+            wait_for(lambda: server.started, every=0.02)
+            yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -146,7 +146,7 @@ def test_two_services_run_each_study_once(postgres_url: str, tmp_path: Path) -> 
     with open_store(postgres_url, create=False) as store:
         for k in range(10):
             assert result(store, f"s{k}").trials.complete == 2
-            launches = store._database.read(
+            launches = store.database.read(
                 __import__("sqlalchemy").text(f"SELECT state FROM nas_launch WHERE study = 's{k}'")
             )
             assert [row.state for row in launches] == ["done"]

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from nas.errors import UserError
+from nas.process import this_process
 from nas.storage import Store, open_store
 from nas.storage.job_log import JobLog, Notices
 from nas.storage.jobs import Job, JobExists, Jobs, NewJob, position
-from nas.storage.process import this_process
 
 ME = this_process()
 DEAD = replace(ME, start="0")
@@ -106,11 +106,11 @@ def test_jobs_of_dead_services_are_queued_again(jobs: Jobs, owner: object, recov
 def test_a_service_elsewhere_is_dead_without_heartbeats(jobs: Jobs, store: Store) -> None:
     job = jobs.post(new("a"))
     jobs.claim(ELSEWHERE, always)
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE nas_job SET heartbeat = '2020-01-01 00:00:00'")
     jobs.beat(ELSEWHERE)
     assert jobs.recover() == []
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE nas_job SET heartbeat = '2020-01-01 00:00:00'")
     assert jobs.recover() == [job.id]
 

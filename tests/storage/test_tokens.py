@@ -56,7 +56,7 @@ def test_a_session_ends_with_logout_revocation_and_time(url: str) -> None:
         assert tokens.session(first) == token
         tokens.close_session(first)
         assert tokens.session(first) is None
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             connection.exec_driver_sql("UPDATE nas_session SET expires = '2020-01-01 00:00:00'")
         assert tokens.session(second) is None
         fourth = tokens.open_session(token)

@@ -32,7 +32,7 @@ class Child:
             job=job.id,
             storage=settings.storage,
             data_roots=tuple(map(str, settings.data_roots)),
-            artifacts=str(settings.artifacts) if settings.artifacts is not None else None,
+            artifacts=settings.artifacts,
             address=settings.address,
             plugins=settings.plugins,
         )

@@ -6,6 +6,7 @@ import threading
 import time
 
 from nas.errors import NASError, StoreFailed, UserError
+from nas.process import this_process
 from nas.service.queue.child import Child
 from nas.service.queue.work import Report
 from nas.service.settings import Settings
@@ -13,7 +14,6 @@ from nas.service.stores import Stores
 from nas.storage import Store
 from nas.storage.job_log import JobLog
 from nas.storage.jobs import Job, Jobs
-from nas.storage.process import this_process
 from nas.text import Say
 
 ATTEMPTS = 3

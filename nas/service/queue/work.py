@@ -49,7 +49,7 @@ class Order(Value):
         return Settings(
             storage=self.storage,
             data_roots=tuple(map(Path, self.data_roots)),
-            artifacts=Path(self.artifacts) if self.artifacts is not None else None,
+            artifacts=self.artifacts,
             address=self.address,
         )
 

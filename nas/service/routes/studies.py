@@ -12,7 +12,7 @@ from nas.service.problems import Refusal, content, responses
 from nas.service.routes.common import Asking, Chosen, Lent, Name, facts, known, launched
 from nas.service.routes.queueing import job_out
 from nas.storage.jobs import LIVE, Jobs
-from nas.storage.results import result
+from nas.storage.results import overview
 
 ROUTERS = [router := APIRouter(prefix="/v1", tags=["studies"])]
 
@@ -45,7 +45,7 @@ def show_study(request: Request, name: Name, store: Lent, settings: Chosen) -> R
 def show_result(request: Request, name: Name, store: Lent, settings: Chosen) -> Response:
     """What a study has found, as a launch prints it at its end."""
     launched(store, name)
-    return facts(request, settings, known_studies.ended(result(store, name)))
+    return facts(request, settings, known_studies.ended(overview(store, name)))
 
 
 @router.get(

@@ -5,32 +5,42 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from nas.facts import Facts, trials
+from nas.facts.trials import Curves
 from nas.necks.architecture import Architecture
 from nas.necks.drawing import svg
 from nas.service.problems import Refusal, content, responses
 from nas.service.routes.common import Chosen, Lent, Name, Number, facts, launched
 from nas.storage import Store
-from nas.storage.results import TrialFacts, kept_answer, result, study_record, trial_facts
+from nas.storage.results import TrialFacts, kept_answer, overview, study_record, trial_facts
+from nas.storage.rows import TrialRow, trial_rows
 from nas.studies.answer import Answer
 from nas.studies.verdict import proxy_facts
+from nas.value import Value
 
 ROUTERS = [router := APIRouter(prefix="/v1/studies/{name}", tags=["results"])]
 
 
-@router.get("/trials", response_model=dict[str, Any], responses=responses(404, 422))
+class TrialList(Value):
+    """Trials of a study."""
+
+    study: str
+    trials: tuple[TrialRow, ...]
+
+
+@router.get("/trials", response_model=TrialList, responses=responses(404, 422))
 def list_trials(
     name: Name,
     store: Lent,
     after: Annotated[int, Query(ge=-1, lt=2**31, description="Number of the last trial that is known")] = -1,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many trials at most")] = 1000,
-) -> Response:
+) -> TrialList:
     """The trials of a study by number, without their architectures."""
     launched(store, name)
-    rows = [row for row in trials.rows(store, name) if row["trial"] > after]
-    return JSONResponse({"study": name, "trials": rows[:limit]})
+    found = trial_rows(store, name, range(after + 1, after + 1 + limit))
+    return TrialList(study=name, trials=tuple(found))
 
 
 @router.get("/trials/{number}", response_model=TrialFacts, responses=content("text/plain") | responses(404))
@@ -61,7 +71,7 @@ def draw_neck(name: Name, number: Number, store: Lent) -> Response:
     return Response(svg(Architecture.parse(found.architecture).neck), media_type="image/svg+xml")
 
 
-@router.get("/curves", response_model=dict[str, Any], responses=responses(404, 422))
+@router.get("/curves", response_model=Curves, responses=responses(404, 422))
 def show_curves(
     name: Name,
     store: Lent,
@@ -69,11 +79,10 @@ def show_curves(
     numbers: Annotated[
         list[int], Query(alias="trial", max_length=1000, description="Only these trials; may be repeated")
     ] = [],  # noqa: B006
-) -> Response:
+) -> Curves:
     """Learning curves of a study's trials: of each the epochs and the values of one metric."""
     launched(store, name)
-    found = trials.curves(store, name, metric, numbers)
-    return JSONResponse(found)
+    return trials.curves(store, name, metric, numbers)
 
 
 @router.get("/answer", response_model=Answer, responses=responses(404))
@@ -109,7 +118,7 @@ def show_effects(
 def show_certificate(request: Request, name: Name, store: Lent, settings: Chosen) -> Response:
     """How reliable the study's proxy is."""
     launched(store, name)
-    found, record = result(store, name).proxy, study_record(store, name)
+    found, record = overview(store, name).proxy, study_record(store, name)
     if found is None:
         raise Refusal(404, f"the proxy of study {name!r} has no certificate")
     from nas.facts.tables import certificate_lines
@@ -120,5 +129,5 @@ def show_certificate(request: Request, name: Name, store: Lent, settings: Chosen
 
 def _trial(store: Store, name: str, number: int) -> None:
     launched(store, name)
-    if number not in trials.numbers(store, name):
+    if not trial_rows(store, name, [number]):
         raise Refusal(404, f"study {name!r} has no trial {number}")

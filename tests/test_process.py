@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.storage import process
-from nas.storage.process import Process, process_start, this_process
+from nas import process
+from nas.process import Process, process_start, this_process
 
 
 @contextmanager
