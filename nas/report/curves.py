@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from nas.search.finalists import FINAL_SEED
 from nas.storage import Store
-from nas.storage.records import StudyRecord, TrialRecord
+from nas.storage.optuna_trials import StoredTrial
+from nas.storage.records import StudyRecord
+from nas.storage.rows import Training, trainings
 from nas.studies.metrics import FORECASTS
 from nas.studies.progress import LaunchProgress
-from nas.studies.records import Evaluation
 from nas.value import Value
 
 
@@ -48,64 +49,55 @@ def curve_metric(record: StudyRecord) -> str:
     return next((m for m in metrics if m not in ("latency_ms", "params", "macs")), metrics[0])
 
 
-def curves_of(store: Store, record: StudyRecord, progress: LaunchProgress | None = None) -> tuple[Curve, ...]:
-    """The curves of all trainings of a study's trials, by trial; those of `progress` run."""
+def curves_of(
+    store: Store,
+    record: StudyRecord,
+    progress: LaunchProgress | None = None,
+    trials: Mapping[int, StoredTrial] | None = None,
+) -> tuple[Curve, ...]:
+    """The curves of all trainings of a study's trials, by trial; those of `progress` run, and are of `trials`."""
     metric = curve_metric(record)
-    trials: dict[tuple[str, str, int], TrialRecord] = {}
-    for trial in store.trials(record.name):
-        trials.setdefault((trial.key.digest, trial.key.task, trial.key.evaluator), trial)
-    found = []
-    for task in {key[1] for key in trials}:
-        known = [e for e in store.evaluations(task) if _belongs(e, trials.get((e.key.digest, task, e.key.evaluator)))]
-        known.sort(key=lambda e: (e.key.digest, e.key.evaluator, e.key.seed, e.key.epochs))
-        for (digest, evaluator, _), runs in groupby(known, lambda e: (e.key.digest, e.key.evaluator, e.key.seed)):
-            found.append(_curve(trials[digest, task, evaluator], list(runs), metric))
-    found += _running(progress, {trial.number: trial for trial in trials.values()})
+    known = [t for t in trainings(store, record.name, metric) if _belongs(t)]
+    found = [_curve(list(runs), metric) for _, runs in groupby(known, lambda t: (t.trial, t.seed))]
+    found += _running(progress, trials or {})
     return tuple(sorted((c for c in found if c.points), key=lambda c: (c.trial, c.seed or 0)))
 
 
-def _belongs(evaluation: Evaluation, trial: TrialRecord | None) -> bool:
-    """Whether it is of the trial's own training, or of a finalist's; a certificate's has other seeds."""
-    if trial is None:
-        return False
-    return evaluation.key.seed == trial.key.seed or evaluation.key.seed >= trial.key.seed + FINAL_SEED
+def _belongs(training: Training) -> bool:
+    """Whether it is the trial's own training, or a finalist's; a certificate's has other seeds."""
+    return training.seed == training.trial_seed or training.seed >= training.trial_seed + FINAL_SEED
 
 
-def _curve(trial: TrialRecord, runs: Sequence[Evaluation], metric: str) -> Curve:
+def _curve(runs: Sequence[Training], metric: str) -> Curve:
     """One curve of trainings that go on from each other: the longest has the points of all."""
-    scores = {p.epoch: score for run in runs for p in run.curve if (score := p.metrics.get(metric)) is not None}
-    for run in runs:  # a database that kept no curve has the last score
-        score = run.measurement.metrics.get(metric)
-        if score is not None:
-            scores.setdefault(run.key.epochs, score)
-    return Curve(
-        trial=trial.number,
-        name=trial.baseline or f"trial {trial.number}",
-        baseline=trial.baseline is not None,
+    first = runs[0]
+    points = {epoch: score for run in runs for epoch, score in run.points}
+    return Curve.model_construct(
+        trial=first.trial,
+        name=first.name or f"trial {first.trial}",
+        baseline=first.name is not None,
         metric=metric,
-        points=tuple(sorted(scores.items())),
-        stops=tuple(run.key.epochs for run in runs),
-        seed=runs[0].key.seed,
-        full=runs[0].key.seed != trial.key.seed,
+        points=tuple(sorted(points.items())),
+        stops=tuple(run.epochs for run in runs),
+        seed=first.seed,
+        full=first.seed != first.trial_seed,
     )
 
 
-def _running(progress: LaunchProgress | None, trials: dict[int, TrialRecord]) -> list[Curve]:
+def _running(progress: LaunchProgress | None, trials: Mapping[int, StoredTrial]) -> list[Curve]:
     """The curves of what runs now."""
     found = []
     for run in progress.runs if progress is not None else ():
         number = re.match(r"trial (\d+)", run.name)
         trial = trials.get(int(number[1])) if number is not None else None
         if progress is not None and trial is not None:
-            points = tuple(zip(run.measured, run.curve, strict=False))
-            name = trial.baseline or f"trial {trial.number}"
             found.append(
                 Curve(
                     trial=trial.number,
-                    name=name,
-                    baseline=trial.baseline is not None,
+                    name=trial.marks.baseline or f"trial {trial.number}",
+                    baseline=trial.marks.baseline is not None,
                     metric=progress.shown,
-                    points=points,
+                    points=tuple(zip(run.measured, run.curve, strict=False)),
                     full="full training" in run.name,
                 )
             )

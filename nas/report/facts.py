@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
+from typing import Any
 
 from nas.errors import UserError
 from nas.report.curves import Curve, curves_of
 from nas.report.importance import Importances, importances_of
+from nas.report.point import Point
 from nas.report.timeline import Ended, timeline
 from nas.search.effects import Effects, default_metrics, effects, necks_of
 from nas.storage import Store
-from nas.storage.results import Found, Result, best_of, result, study_record
+from nas.storage.evaluations import proposed
+from nas.storage.optuna_trials import StoredTrial, find_trials
+from nas.storage.results import Found, Overview, best_of, overview, study_record
 from nas.studies.progress import LaunchProgress
 from nas.studies.spec import StudySpec
 
@@ -40,9 +45,23 @@ class StudyFacts:
         return self.record.spec
 
     @cached_property
-    def result(self) -> Result:
+    def result(self) -> Overview:
         """What it has found."""
-        return result(self.store, self.name)
+        return overview(self.store, self.name)
+
+    @cached_property
+    def trials(self) -> dict[int, StoredTrial]:
+        """Its trials by number."""
+        return find_trials(self.store.database, self.name)
+
+    @cached_property
+    def trained(self) -> tuple[Point, ...]:
+        """Its trials that were trained to the end, in their order, and infeasible ones too."""
+        return tuple(Point.of(t) for t in self.trials.values() if t.state == "complete")
+
+    def architectures(self, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
+        """What trials with these numbers proposed, as JSON."""
+        return proposed(self.store.database, self.name, numbers)
 
     @cached_property
     def progress(self) -> LaunchProgress | None:
@@ -52,17 +71,17 @@ class StudyFacts:
     @cached_property
     def ended(self) -> tuple[Ended, ...]:
         """Its trials that ended, in the order of their ends."""
-        return timeline(self.store, self.name)
+        return timeline(self.store, self.name, self.trials)
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:
         """Learning curves of its trials, those that run among them."""
-        return curves_of(self.store, self.record, self.progress)
+        return curves_of(self.store, self.record, self.progress, self.trials)
 
     @cached_property
     def importances(self) -> Importances:
         """How much each parameter decides."""
-        return importances_of(self.store, self.record)
+        return importances_of(self.trials.values(), self.spec.objectives[0])
 
     @cached_property
     def effects(self) -> Effects | str:
@@ -83,18 +102,33 @@ class StudyFacts:
         return found
 
     @cached_property
-    def proposal(self) -> Found | None:
+    def proposal(self) -> Found | Point | None:
         """The winner, or the best proposal of the search if a baseline won."""
         if self.winner is not None and self.winner.name is None:
             return self.winner
-        proposals = [f for f in self.result.trained if f.name is None and f.feasible]
+        proposals = [p for p in self.trained if p.name is None and p.feasible]
         return next(iter(best_of(proposals, self.spec.objectives[:1])), None)
 
     @cached_property
     def winner(self) -> Found | None:
         """The trial that the study recommends: the winner of its finalists, else the best by the first objective."""
-        answer = self.result.answer
-        if answer is not None:
-            trained = (*self.result.trained, *self.result.baselines)
-            return next((f for f in trained if f.trial == answer.winner.trial), None)
-        return self.result.best[0] if self.result.best else None
+        answer, found = self.result.answer, self.result
+        if answer is None:
+            return found.best[0] if found.best else None
+        number = answer.winner.trial
+        known = next((f for f in (*found.best, *found.baselines) if f.trial == number), None)
+        return known if known is not None else self._found(number)
+
+    def _found(self, number: int) -> Found | None:
+        trial, architecture = self.trials.get(number), self.architectures([number]).get(number)
+        if trial is None or architecture is None:
+            return None
+        return Found(
+            trial=number,
+            name=trial.marks.baseline,
+            values=trial.marks.metrics or {},
+            params=dict(trial.params),
+            digest=trial.marks.digest or "",
+            architecture=architecture,
+            feasible=bool(trial.marks.feasible),
+        )

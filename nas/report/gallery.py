@@ -57,7 +57,7 @@ GALLERY = {
         "What necks reach and what they cost",
         "A point is a trained neck. The line joins those that no other neck beats in both; diamonds are published "
         "necks, at equal budget.",
-        lambda facts: figures.front_figure(facts.result),
+        lambda facts: figures.front_figure(facts.trained, facts.spec.objectives),
         lambda facts: "There is no trained neck with a score and a cost.",
     ),
     "best": Exhibit(

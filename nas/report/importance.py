@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.trial import FrozenTrial, TrialState
 
-from nas.storage import Store
-from nas.storage.attributes import attributes
-from nas.storage.records import StudyRecord
+from nas.storage.optuna_trials import StoredTrial
+from nas.studies.spec import Objective
 from nas.value import Value
 
 MINIMUM = 8
@@ -37,38 +38,42 @@ class Importances(Value):
     reason: str = ""
 
 
-def importances_of(store: Store, record: StudyRecord) -> Importances:
-    """The importances of a study's parameters for its first objective."""
-    metric = record.spec.objectives[0].metric
-    with store.reported():
-        try:
-            stored = optuna.load_study(study_name=record.name, storage=store.optuna)
-        except KeyError:
-            return Importances(metric=metric, necks=0, reason="no neck was proposed yet")
-        trials = [t for t in stored.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if _counts(t)]
-    necks = len(trials)
+def importances_of(trials: Iterable[StoredTrial], objective: Objective) -> Importances:
+    """The importances of a study's parameters for an objective."""
+    metric = objective.metric
+    scored = [t for t in trials if t.state == "complete" and t.params and _value(t, metric) is not None]
+    necks = len(scored)
     if necks < MINIMUM:
         return Importances(metric=metric, necks=necks, reason=f"{necks} necks are trained, and {MINIMUM} are needed")
-    shares = _shares(trials[-MOST:])
+    shares = _shares(scored[-MOST:], metric)
     reason = "" if shares else "no parameter that all of them have makes a difference"
     return Importances(metric=metric, necks=min(necks, MOST), shares=shares, reason=reason)
 
 
-def _counts(trial: FrozenTrial) -> bool:
-    """Whether it is a neck of the space, for the first time."""
-    return bool(trial.params) and attributes(trial).duplicate_of is None
+def _value(trial: StoredTrial, metric: str) -> float | None:
+    return (trial.marks.metrics or {}).get(metric)
 
 
-def _shares(trials: list[FrozenTrial]) -> dict[str, float]:
-    study = optuna.create_study(directions=["maximize"], storage=optuna.storages.InMemoryStorage())
+def _shares(trials: Sequence[StoredTrial], metric: str) -> dict[str, float]:
+    shared = [name for name in trials[0].params if all(name in t.params for t in trials)]
+    names = [name for name in shared if len({t.params[name] for t in trials}) > 1]
+    if not names:
+        return {}
+    kinds = {name: _distribution([t.params[name] for t in trials]) for name in names}
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
     for trial in trials:
-        assert trial.values is not None
-        study.add_trial(
-            optuna.trial.create_trial(value=trial.values[0], params=trial.params, distributions=trial.distributions)
-        )
+        params = {name: trial.params[name] for name in names}
+        study.add_trial(optuna.trial.create_trial(value=_value(trial, metric), params=params, distributions=kinds))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # optuna's, of parameters with a single value
         try:
             return get_param_importances(study, evaluator=FanovaImportanceEvaluator(n_trees=_TREES, seed=0))
         except RuntimeError:  # optuna's, where no tree splits
             return {}
+
+
+def _distribution(values: Sequence[Any]) -> BaseDistribution:
+    """One that has these values: whole numbers keep their order."""
+    if all(type(value) is int for value in values):
+        return IntDistribution(min(values), max(values))
+    return CategoricalDistribution(sorted(set(values), key=str))

@@ -85,8 +85,8 @@ def report_html(facts: StudyFacts, shown: Samples, now: datetime | None = None) 
             **_necks(facts),
             mattered_basis=mattered[0] if mattered else "",
             mattered=[f"{line[:1].upper()}{line[1:]}" for line in mattered[1:]],
-            trials=trials_table(facts.result, _TRIALS),
-            more_trials=_rest(len(facts.result.trained)),
+            trials=trials_table(facts, _TRIALS),
+            more_trials=_rest(len(facts.trained)),
             **certificate_facts(facts),
             **_samples(shown),
             provenance=_provenance(facts, moment),
@@ -128,7 +128,7 @@ def failure_lines(facts: StudyFacts, most: int = 5) -> list[str]:
 
 def _numbers(facts: StudyFacts) -> list[tuple[str, str]]:
     counts = facts.result.trials
-    trained = len(facts.result.trained)
+    trained = facts.result.trials.complete
     found = [("necks trained", f"{trained:,}"), ("baselines", str(len(facts.result.baselines)))]
     found += [(state, f"{n:,}") for state, n in counts.model_dump().items() if n and state != "complete"]
     epochs = facts.result.answer.epochs if facts.result.answer is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nas.report.facts import StudyFacts
 from nas.report.figures.look import LABELS
-from nas.storage.results import Found, Result, best_of
+from nas.storage.results import Found, Overview, best_of
 from nas.studies.metrics import FORECASTS, format_metric
 from nas.studies.spec import Objective, StudySpec
 from nas.text import duration
@@ -41,7 +41,7 @@ def answer(facts: StudyFacts) -> str:
     return answer_of(facts.result)
 
 
-def answer_of(found: Result) -> str:
+def answer_of(found: Overview) -> str:
     """`answer` of a result alone."""
     if found.answer is not None:
         return found.answer.sentence
@@ -55,7 +55,7 @@ def answer_of(found: Result) -> str:
     start = f"{_name(best, first=True)} has the {_extreme(objective)} {_label(name)}{until}: {_value(best, name)}"
     rivals = [b for b in found.baselines if b.feasible and b.values.get(name) is not None]
     if best.name is not None:
-        return f"No proposal beats the baselines{until}. {start}. {ONCE}" if len(found.trained) > 1 else f"{start}."
+        return f"No proposal beats the baselines{until}. {start}. {ONCE}" if found.trials.complete > 1 else f"{start}."
     if not rivals:
         return f"{start}; no baseline was trained. {ONCE}"
     rival = best_of(rivals, [objective])[0]
@@ -76,7 +76,7 @@ def progress_line(facts: StudyFacts) -> str:
     return f"{now.trained}{total} necks trained, {len(now.runs)} training now{left}{stage}."
 
 
-def _nothing(found: Result) -> str:
+def _nothing(found: Overview) -> str:
     counts = found.trials
     if counts.failed and not counts.complete:
         return (
@@ -84,14 +84,14 @@ def _nothing(found: Result) -> str:
             if counts.failed > 1
             else ("There is no answer: the one trial that ended failed.")
         )
-    if found.trained:
-        return f"There is no answer: none of the {len(found.trained)} trained necks meets the constraints."
+    if counts.complete:
+        return f"There is no answer: none of the {counts.complete} trained necks meets the constraints."
     if found.state == "failed":
         return "There is no answer: the study failed before a trial was trained."
     return "There is no answer yet: no trial has been trained to its end."
 
 
-def _front(found: Result) -> str:
+def _front(found: Overview) -> str:
     names = [o.metric for o in found.objectives]
     leaders = [(o, best_of(found.best, [o])[0]) for o in found.objectives]
     best = [f"{_name(f)} has the {_extreme(o)} {_label(o.metric)} ({_value(f, o.metric)})" for o, f in leaders]

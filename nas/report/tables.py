@@ -8,8 +8,10 @@ from typing import NamedTuple
 from nas.necks.describe import summary
 from nas.necks.diff import diff
 from nas.necks.spec import NeckSpec
+from nas.report.facts import StudyFacts
+from nas.report.point import Point
 from nas.search.effects.necks import OBJECTS
-from nas.storage.results import Found, LongerTraining, Result
+from nas.storage.results import Found, LongerTraining, Overview
 from nas.studies.answer import Answer
 from nas.studies.certificate import Certificate
 from nas.studies.forecast import FORECAST_NAMES
@@ -68,7 +70,7 @@ def finalists_table(answer: Answer) -> Table:
     return Table((Head("neck"), *(Head(title, number=True) for title in titles)), tuple(rows))
 
 
-def compared_table(result: Result) -> Table:
+def compared_table(result: Overview) -> Table:
     """The best and the baselines as their trials were trained, with a difference to the best baseline."""
     found = (*(f for f in result.best if f.name is None), *result.baselines)
     objective = result.objectives[0]
@@ -88,19 +90,18 @@ def compared_table(result: Result) -> Table:
     return Table(tuple(heads), tuple(rows))
 
 
-def trials_table(result: Result, most: int = 24) -> Table:
+def trials_table(facts: StudyFacts, most: int = 24) -> Table:
     """The trained necks, the best by the first objective first."""
-    objective = result.objectives[0]
+    result, objective = facts.result, facts.result.objectives[0]
     sign = -1 if objective.direction == "maximize" else 1
-    ranked = sorted(result.trained, key=lambda f: (not f.feasible, sign * (f.values.get(objective.metric) or 0.0)))
+    ranked = sorted(facts.trained, key=lambda f: (not f.feasible, sign * (f.values.get(objective.metric) or 0.0)))
     best = {f.trial for f in result.best}
-    metrics = _columns(ranked, result.objectives)
+    metrics, necks = _columns(ranked, result.objectives), facts.architectures([f.trial for f in ranked[:most]])
     rows = []
     for f in ranked[:most]:
         cells = [f"{f.trial}" + (f" ({f.name})" if f.name is not None else "")]
-        cells += [format_metric(m, f.values.get(m)) for m in metrics] + [
-            summary(NeckSpec.parse(f.architecture["neck"]))
-        ]
+        cells += [format_metric(m, f.values.get(m)) for m in metrics]
+        cells.append(summary(NeckSpec.parse(necks[f.trial]["neck"])) if f.trial in necks else "")
         rows.append(Row(tuple(cells), "baseline" if f.name is not None else "best" if f.trial in best else ""))
     heads = (Head("trial"), *(Head(m, number=True) for m in metrics), Head("neck", long=True))
     return Table(heads, tuple(rows))
@@ -150,7 +151,7 @@ def metrics_table(values: Metrics) -> Table:
     )
 
 
-def _columns(found: Sequence[Found], objectives: Sequence[Objective]) -> list[str]:
+def _columns(found: Sequence[Found | Point], objectives: Sequence[Objective]) -> list[str]:
     """Objectives, the standard errors of forecasts, scores by size, costs; those that any neck has."""
     asked = [name for o in objectives for name in (o.metric, f"{o.metric}_sd")]
     first = next((FORECASTS.get(o.metric, o.metric) for o in objectives if o.metric not in COSTS), "ap")

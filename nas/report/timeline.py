@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-import optuna
-
 from nas.storage import Store
-from nas.storage.attributes import attributes
-from nas.storage.results import TrialState, state_of
+from nas.storage.optuna_trials import StoredTrial, TrialState, find_times
 from nas.studies.metrics import Metrics
 from nas.value import Value
 
@@ -35,27 +32,21 @@ class Ended(Value):
     worked: float
 
 
-def timeline(store: Store, name: str) -> tuple[Ended, ...]:
-    """The trials of a study that ended, the first one first."""
-    with store.reported():
-        try:
-            trials = optuna.load_study(study_name=name, storage=store.optuna).get_trials(deepcopy=False)
-        except KeyError:  # a launch was killed before it made Optuna's study
-            return ()
-    times = {t.number: (t.datetime_start, t.datetime_complete) for t in trials}
-    known = {n: (start, end) for n, (start, end) in times.items() if start is not None and end is not None}
-    stretches = _stretches(known.values())
+def timeline(store: Store, name: str, trials: Mapping[int, StoredTrial]) -> tuple[Ended, ...]:
+    """Those of the `trials` of a study that ended, the first one first."""
+    times = {number: time for number, time in find_times(store.database, name).items() if number in trials}
+    stretches = _stretches(times.values())
     ended = []
-    for trial in sorted((t for t in trials if t.number in known), key=lambda t: known[t.number][1]):
-        marks, end = attributes(trial), known[trial.number][1]
+    for number, (_, end) in sorted(times.items(), key=lambda item: item[1][1]):
+        trial = trials[number]
         ended.append(
             Ended(
-                number=trial.number,
-                state=state_of(trial),
-                name=marks.baseline,
-                values=marks.metrics or {},
-                feasible=bool(marks.feasible),
-                error=marks.error if trial.state.name == "FAIL" else None,
+                number=number,
+                state=trial.state,
+                name=trial.marks.baseline,
+                values=trial.marks.metrics or {},
+                feasible=bool(trial.marks.feasible),
+                error=trial.marks.error if trial.state == "failed" else None,
                 worked=sum((min(end, b) - a).total_seconds() for a, b in stretches if a < end),
             )
         )

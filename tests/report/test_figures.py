@@ -8,7 +8,6 @@ from nas.report import StudyFacts
 from nas.report.figures.front import front_axes
 from nas.report.gallery import GALLERY
 from nas.storage import Store
-from nas.storage.results import result
 from tests.fabricated import Fabric
 from tests.report.studies import promoted, searched
 
@@ -32,7 +31,8 @@ def test_the_front_has_a_line_and_marks_baselines(kinds: Store) -> None:
 
 
 def test_two_objectives_are_the_axes_with_the_cost_below(kinds: Store) -> None:
-    axes = front_axes(result(kinds, "front"))
+    facts = StudyFacts(kinds, "front")
+    axes = front_axes(facts.trained, facts.spec.objectives)
     assert axes is not None
     assert [o.metric for o in axes] == ["latency_ms", "ap"]
 

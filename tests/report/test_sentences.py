@@ -4,7 +4,7 @@ import pytest
 
 from nas.report.sentences import answer_of, question
 from nas.storage import Store
-from nas.storage.results import result
+from nas.storage.results import overview
 from nas.studies.spec import StudySpec
 
 
@@ -37,4 +37,4 @@ def test_the_question_states_objectives_constraints_and_data() -> None:
     ],
 )
 def test_the_answer(kinds: Store, name: str, start: str) -> None:
-    assert answer_of(result(kinds, name)).startswith(start)
+    assert answer_of(overview(kinds, name)).startswith(start)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from nas.report.timeline import _stretches, timeline
 from nas.storage import Store
+from nas.storage.optuna_trials import find_trials
 from tests.fabricated import Fabric
 
 
@@ -14,7 +15,7 @@ def test_trials_in_the_order_of_their_ends(store: Store) -> None:
     study.study.tell(first, 0.2)
     study.failed(24, "no memory")
     study.ask(32)
-    found = timeline(store, "cells")
+    found = timeline(store, "cells", find_trials(store.database, "cells"))
     assert [(t.number, t.state, t.error) for t in found] == [
         (1, "complete", None),
         (0, "complete", None),
@@ -32,4 +33,4 @@ def test_pauses_do_not_count() -> None:
 
 
 def test_a_study_that_optuna_does_not_know(store: Store) -> None:
-    assert timeline(store, "cells") == ()
+    assert timeline(store, "cells", find_trials(store.database, "cells")) == ()

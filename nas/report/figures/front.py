@@ -8,39 +8,40 @@ from typing import Any
 import plotly.graph_objects as go
 
 from nas.report.figures.look import ACCENT, BASELINE, PLAIN, WARNING, axis_title, figure
-from nas.storage.results import Found, Result, best_of
+from nas.report.point import Point
+from nas.storage.results import best_of
 from nas.studies.metrics import format_metric, metric_of
 from nas.studies.spec import Objective
 
 _COSTS = ("latency_ms", "params", "macs")
 
 
-def front_axes(result: Result) -> tuple[Objective, Objective] | None:
+def front_axes(trained: Sequence[Point], objectives: Sequence[Objective]) -> tuple[Objective, Objective] | None:
     """What the figure shows, the horizontal axis first: two objectives, or one and a cost that was measured."""
-    objectives = result.objectives
     if len(objectives) > 1:
         # Costs stand on the horizontal axis.
         first, second = objectives[:2]
         return (first, second) if not metric_of(first.metric).from_training else (second, first)
     taken = objectives[0].metric
     for cost in _COSTS:
-        if cost != taken and any(f.values.get(cost) is not None for f in result.trained):
+        if cost != taken and any(f.values.get(cost) is not None for f in trained):
             return Objective(metric=cost, direction="minimize"), objectives[0]
     return None
 
 
-def front_figure(result: Result, most: int = 1500) -> go.Figure | None:
+def front_figure(trained: Sequence[Point], objectives: Sequence[Objective], most: int = 1500) -> go.Figure | None:
     """Every trained neck as a point; the front of the feasible ones as a line.
 
     Args:
-        result: what the study has found.
+        trained: the trained necks of a study.
+        objectives: what it optimizes.
         most: points that are drawn of necks that are neither on the front nor baselines, the newest.
     """
-    axes = front_axes(result)
+    axes = front_axes(trained, objectives)
     if axes is None:
         return None
     x, y = (objective.metric for objective in axes)
-    known = [f for f in result.trained if f.values.get(x) is not None and f.values.get(y) is not None]
+    known = [f for f in trained if f.values.get(x) is not None and f.values.get(y) is not None]
     if not known:
         return None
     feasible = [f for f in known if f.feasible]
@@ -65,7 +66,7 @@ def front_figure(result: Result, most: int = 1500) -> go.Figure | None:
     return made
 
 
-def _points(found: Sequence[Found], x: str, y: str, name: str, marker: dict[str, Any]) -> go.Scatter:
+def _points(found: Sequence[Point], x: str, y: str, name: str, marker: dict[str, Any]) -> go.Scatter:
     return go.Scatter(
         x=[f.values[x] for f in found],
         y=[f.values[y] for f in found],
@@ -78,6 +79,6 @@ def _points(found: Sequence[Found], x: str, y: str, name: str, marker: dict[str,
     )
 
 
-def _hover(found: Found, metrics: Sequence[str]) -> str:
+def _hover(found: Point, metrics: Sequence[str]) -> str:
     title = f"trial {found.trial}" + (f", baseline {found.name}" if found.name is not None else "")
     return "<br>".join([title, *(f"{m} {format_metric(m, found.values.get(m))}" for m in metrics)])

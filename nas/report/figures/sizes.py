@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from nas.report.figures.look import ACCENT, BASELINES, HUES, LABELS, figure
+from nas.report.point import Point
 from nas.search.effects.necks import OBJECTS
 from nas.storage.results import Found
 from nas.studies.metrics import Metrics
@@ -39,7 +40,7 @@ def sizes_figure(named: Mapping[str, tuple[bool, Metrics]], metric: str) -> go.F
     return made
 
 
-def by_name(best: Found | None, baselines: tuple[Found, ...]) -> dict[str, tuple[bool, Metrics]]:
+def by_name(best: Found | Point | None, baselines: tuple[Found, ...]) -> dict[str, tuple[bool, Metrics]]:
     """The best trial and the baselines as `sizes_figure` takes them."""
     own = {} if best is None or best.name is not None else {f"trial {best.trial}": (False, best.values)}
     return own | {found.name or "": (True, found.values) for found in baselines}

@@ -79,7 +79,7 @@ def _neck(store: Store, word: str) -> Neck:
     if named is None and best is None:
         raise Refusal(422, f"study {word!r} has no best trial yet")
     number = int(named[2]) if named is not None else best.trial if best is not None else 0
-    known = facts.store.proposed(facts.name)
+    known = facts.architectures([number])
     if number not in known:
         raise Refusal(404, f"study {facts.name!r} has no neck {number}")
     found, label = trial_facts(store, facts.name, number), f"{facts.name}:{number}"

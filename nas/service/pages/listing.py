@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from nas.facts.trials import rows
 from nas.necks.describe import summary
 from nas.necks.spec import NeckSpec
 from nas.report.facts import StudyFacts
 from nas.report.tables import COSTS
-from nas.studies.metrics import FORECASTS, format_metric, metric_of
+from nas.storage.optuna_trials import StoredTrial
+from nas.studies.metrics import FORECASTS, Metrics, format_metric, metric_of
 
 PAGE = 50
 """Trials of a stretch."""
@@ -68,54 +68,57 @@ def listing(facts: StudyFacts, sort: str, order: Order, state: str | None, text:
         text: only trials whose number, baseline, state or parameters contain it.
         first: place of the first one.
     """
-    found = rows(facts.store, facts.name)
+    found = list(facts.trials.values())
     objectives = [o.metric for o in facts.spec.objectives]
     wanted = dict.fromkeys([*objectives, *(FORECASTS.get(m, m) for m in objectives), *COSTS, "seconds"])
-    metrics = tuple(m for m in wanted if any(row["values"].get(m) is not None for row in found))
+    metrics = tuple(m for m in wanted if any(_values(row).get(m) is not None for row in found))
     sort = sort if sort in (*metrics, "trial") else objectives[0]
-    kept = [row for row in found if (state is None or row["state"] == state) and _matches(row, text.strip().lower())]
+    kept = [row for row in found if (state is None or row.state == state) and _matches(row, text.strip().lower())]
     kept.sort(key=lambda row: _rank(row, sort, order))
     shown, best = kept[first : first + PAGE], {f.trial for f in facts.result.best}
-    necks = facts.store.proposed(facts.name) if shown else {}
+    necks = facts.architectures([row.number for row in shown])
     return Listing(
         metrics=metrics,
         sort=sort,
         trials=tuple(_listed(row, metrics, necks, best) for row in shown),
         total=len(kept),
         first=first,
-        states=tuple(dict.fromkeys(row["state"] for row in found)),
+        states=tuple(dict.fromkeys(row.state for row in found)),
     )
 
 
-def _matches(row: dict[str, Any], text: str) -> bool:
+def _values(trial: StoredTrial) -> Metrics:
+    return trial.marks.metrics or {}
+
+
+def _matches(trial: StoredTrial, text: str) -> bool:
     if not text:
         return True
-    words = [f"trial {row['trial']}", row["name"] or "", row["state"], row["error"] or ""]
-    words += [f"{key} {value}" for key, value in row["params"].items()]
+    words = [f"trial {trial.number}", trial.marks.baseline or "", trial.state, trial.marks.error or ""]
+    words += [f"{key} {value}" for key, value in trial.params.items()]
     return any(text in word.lower() for word in words)
 
 
-def _rank(row: dict[str, Any], sort: str, order: Order) -> tuple[bool, float]:
+def _rank(trial: StoredTrial, sort: str, order: Order) -> tuple[bool, float]:
     """Trials without a value come last in both orders."""
     sign = 1 if order == "best" else -1
     if sort == "trial":
-        return False, sign * row["trial"]
-    value = row["values"].get(sort)
+        return False, sign * trial.number
+    value = _values(trial).get(sort)
     if value is None:
-        return True, row["trial"]
+        return True, trial.number
     return False, -sign * value if metric_of(sort).direction == "maximize" else sign * value
 
 
 def _listed(
-    row: dict[str, Any], metrics: tuple[str, ...], necks: dict[int, dict[str, Any]], best: set[int]
+    trial: StoredTrial, metrics: tuple[str, ...], necks: dict[int, dict[str, Any]], best: set[int]
 ) -> ListedTrial:
-    number = row["trial"]
-    neck = summary(NeckSpec.parse(necks[number]["neck"])) if number in necks else row["error"] or ""
+    number, marks, state = trial.number, trial.marks, trial.state
     return ListedTrial(
         number=number,
-        name=row["name"],
-        state=row["state"] if row["feasible"] is not False or row["state"] != "complete" else "breaks a constraint",
-        values=tuple(format_metric(m, row["values"].get(m)) for m in metrics),
-        neck=neck,
-        kind="best" if number in best else "baseline" if row["name"] else "",
+        name=marks.baseline,
+        state="breaks a constraint" if state == "complete" and marks.feasible is False else state,
+        values=tuple(format_metric(m, _values(trial).get(m)) for m in metrics),
+        neck=marks.error or (summary(NeckSpec.parse(necks[number]["neck"])) if number in necks else ""),
+        kind="best" if number in best else "baseline" if marks.baseline else "",
     )

@@ -19,7 +19,7 @@ from nas.search.effects import clear_lines
 from nas.service.pages.cache import FRAGMENTS
 from nas.service.pages.listing import Listing, Order, listing
 from nas.service.pages.render import redacted, render
-from nas.service.pages.stamp import stamp, state_of
+from nas.service.pages.stamp import shown_state, stamp
 from nas.service.problems import Refusal
 from nas.service.routes.common import Chosen, Lent, Name, launched
 from nas.service.settings import Settings
@@ -85,7 +85,7 @@ def live_part(name: Name, store: Lent, settings: Chosen) -> Response:
     if found is None:
         raise Refusal(404, f"there is no study {name!r}")
     line = progress_line(StudyFacts(store, name)) if record is not None else ""
-    html = render(settings, "part_live.html", live=found, state=state_of(found), line=line)
+    html = render(settings, "part_live.html", live=found, state=shown_state(found), line=line)
     return HTMLResponse(html)
 
 
@@ -121,7 +121,7 @@ def trials_part(
         found: Listing = listing(StudyFacts(store, name), sort, order, state or None, text, first)
         return render(settings, "part_trials.html", name=name, found=found, text=text, state=state, order=order)
 
-    key = (store._database.name, name, "trials", sort, order, state, text, first)
+    key = (store.database.name, name, "trials", sort, order, state, text, first)
     return HTMLResponse(FRAGMENTS.get(key, stamp(store, record), made))
 
 
@@ -134,7 +134,7 @@ def any_part(name: Name, part: str, store: Lent, settings: Chosen) -> Response:
     record = store.study(name)
     assert record is not None
     mark = stamp(store, record, epochs=part == "curves")
-    key = (store._database.name, name, part)
+    key = (store.database.name, name, part)
     return HTMLResponse(FRAGMENTS.get(key, mark, lambda: _rendered(store, name, part, settings)))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from nas.facts.live import Live, live
+from nas.facts.live import live
 from nas.storage import Store
 from nas.storage.records import StudyRecord
+from nas.studies.live import Live
 
 
 def stamp(store: Store, record: StudyRecord, *, epochs: bool = False) -> Hashable:
@@ -19,7 +20,7 @@ def stamp(store: Store, record: StudyRecord, *, epochs: bool = False) -> Hashabl
     """
     found = live(store, record.name)
     now, job = (found.progress, found.job) if found is not None else (None, None)
-    parts: list[Hashable] = [store._database.name, record.state, record.created]
+    parts: list[Hashable] = [store.database.name, record.state, record.created]
     parts += [job.id, job.state] if job is not None else []
     parts += [now.trained, now.failed, now.stage] if now is not None else []
     if record.state != "running":
@@ -29,10 +30,13 @@ def stamp(store: Store, record: StudyRecord, *, epochs: bool = False) -> Hashabl
     return tuple(parts)
 
 
-def state_of(found: Live) -> str:
-    """The state that users see: a job that waits or runs comes before what its study was."""
-    if found.job is not None and found.job.state in ("queued", "running"):
-        return found.job.state
-    if found.job is not None and found.job.state in ("failed", "cancelled") and found.state != "running":
-        return found.job.state
-    return found.state
+def state_of(study: str, job: str | None) -> str:
+    """The state that users see: that of a job comes before what its study was, unless a launch runs elsewhere."""
+    if job in ("queued", "running") or (job in ("failed", "cancelled") and study != "running"):
+        return job
+    return study
+
+
+def shown_state(found: Live) -> str:
+    """`state_of` for what is live about a study."""
+    return state_of(found.state, found.job.state if found.job is not None else None)

@@ -9,17 +9,16 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from nas.facts.live import live
 from nas.report.figures.look import LABELS
 from nas.service.pages.cache import FRAGMENTS
 from nas.service.pages.render import page, render
-from nas.service.pages.stamp import stamp, state_of
+from nas.service.pages.stamp import state_of
 from nas.service.routes.common import Chosen, Lent
 from nas.service.settings import Settings
 from nas.storage import Store
 from nas.storage.jobs import Job, Jobs, position
 from nas.storage.records import StudyRecord
-from nas.storage.results import best_of, result
+from nas.storage.results import best_of, overview
 from nas.studies.metrics import format_metric
 from nas.text import duration
 
@@ -76,13 +75,11 @@ def lines(store: Store) -> list[Line]:
 
 
 def _line(store: Store, record: StudyRecord, job: Job | None, waiting: Sequence[Job], now: datetime) -> Line:
-    known = live(store, record.name)
-    state = state_of(known) if known is not None else record.state
     trained, metric, best, baseline = _found(store, record)
     total = record.spec.budget.trials
     return Line(
         name=record.name,
-        state=state,
+        state=state_of(record.state, job.state if job is not None else None),
         progress=f"{trained:,} of {total:,}" if total else f"{trained:,}",
         share=min(1.0, trained / total) if total else None,
         metric=LABELS.get(metric, metric),
@@ -95,20 +92,20 @@ def _line(store: Store, record: StudyRecord, job: Job | None, waiting: Sequence[
 
 def _found(store: Store, record: StudyRecord) -> tuple[int, str, str, str]:
     """Necks trained, the first objective, and its value of the best and of the best baseline."""
-    kept = FRAGMENTS.get(
-        ("line", store._database.name, record.name), stamp(store, record), lambda: _read(store, record)
-    )
+    key = (store.database.name, record.name, "line")
+    # The seconds of a study change while it runs, and with each launch.
+    kept = FRAGMENTS.get(key, (record.state, record.seconds), lambda: _read(store, record))
     trained, metric, best, baseline = kept.split("\t")
     return int(trained), metric, best, baseline
 
 
 def _read(store: Store, record: StudyRecord) -> str:
-    found = result(store, record.name)
+    found = overview(store, record.name)
     objective = found.objectives[0]
     rivals = [b for b in found.baselines if b.feasible and b.values.get(objective.metric) is not None]
-    values = [best_of(group, [objective])[:1] for group in ([f for f in found.trained if f.feasible], rivals)]
-    shown = [format_metric(objective.metric, v[0].values[objective.metric]) if v else "-" for v in values]
-    return "\t".join([str(len(found.trained)), objective.metric, *shown])
+    leaders = [best_of(group, [objective])[:1] for group in (found.best, rivals)]
+    shown = [format_metric(objective.metric, v[0].values[objective.metric]) if v else "-" for v in leaders]
+    return "\t".join([str(found.trials.complete), objective.metric, *shown])
 
 
 def _waiting(job: Job, waiting: Sequence[Job], now: datetime) -> Line:

@@ -11,7 +11,7 @@ from nas.facts.live import live
 from nas.report.gallery import GALLERY
 from nas.report.sentences import question
 from nas.service.pages.render import page
-from nas.service.pages.stamp import state_of
+from nas.service.pages.stamp import shown_state
 from nas.service.problems import Refusal
 from nas.service.routes.common import Lent, Name
 from nas.storage.jobs import LIVE, Jobs
@@ -36,7 +36,7 @@ def show_study(request: Request, name: Name, store: Lent) -> Response:
     busy = (record is not None and record.state == "running") or any(job.state in LIVE for job in own)
     about: dict[str, Any] = {
         "name": name,
-        "state": state_of(found),
+        "state": shown_state(found),
         "live": found,
         "busy": busy,
         "begun": record is not None,

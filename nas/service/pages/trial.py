@@ -25,6 +25,7 @@ from nas.service.pages.stamp import stamp
 from nas.service.problems import Refusal
 from nas.service.routes.common import Chosen, Lent, Name, Number, launched
 from nas.storage import Store
+from nas.storage.optuna_trials import find_trials
 from nas.storage.results import TrialFacts, trial_facts
 from nas.studies.metrics import format_metric
 
@@ -85,7 +86,7 @@ def costs(name: Name, number: Number, store: Lent, settings: Chosen) -> Response
         table = Table((*heads, Head("share", number=True), Head("made of", long=True)), tuple(rows))
         return render(settings, "part_costs.html", table=table)
 
-    return HTMLResponse(FRAGMENTS.get(("costs", store._database.name, found.digest), "", made))
+    return HTMLResponse(FRAGMENTS.get(("costs", store.database.name, found.digest), "", made))
 
 
 @router.get("/samples")
@@ -106,13 +107,13 @@ def predictions(name: Name, number: Number, store: Lent, settings: Chosen) -> Re
         ]
         return render(settings, "part_samples.html", samples=shown, reason=found.reason, threshold=found.threshold)
 
-    key = (store._database.name, name, "samples", number)
+    key = (store.database.name, name, "samples", number)
     return HTMLResponse(FRAGMENTS.get(key, stamp(store, record), made))
 
 
 def _known(store: Store, name: str, number: int) -> TrialFacts:
     launched(store, name)
-    if number not in known_trials.numbers(store, name):
+    if not find_trials(store.database, name, [number], with_params=False):
         raise Refusal(404, f"study {name!r} has no trial {number}")
     return trial_facts(store, name, number)
 
