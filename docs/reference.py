@@ -14,6 +14,8 @@ from docs.tables import cell, key_table, mapping, table
 from nas import cli
 from nas.necks.topologies import TOPOLOGIES, topology_options
 from nas.search_space import TEMPLATES
+from nas.service.app import described
+from nas.service.openapi import route_lines
 from nas.studies.metrics import CONSTRAINED, METRICS
 from nas.studies.schema import SCHEMAS
 
@@ -77,6 +79,18 @@ def verbs() -> str:
 Exit status: 0 done, 1 the work failed, 2 the command or the file is wrong, 130 interrupted.
 
 {chr(10).join(sections)}"""
+
+
+def http() -> str:
+    """Every route of the service."""
+    rows = [f"| `{r.method} {r.path}` | {r.scope} | {cell(r.about)} |" for r in route_lines(described())]
+    return f"""# Routes of the service
+
+`nas serve` answers these, and describes them in full under `/docs`. The scope is what a token needs; `-` needs none.
+Optuna's dashboard is at `/dashboard` with a token of any scope.
+
+{table(["route", "scope", "what it does"], rows)}
+"""
 
 
 def metrics() -> str:
@@ -143,6 +157,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "study": study,
     "space": space,
     "verbs": verbs,
+    "http": http,
     "metrics": metrics,
     "operators": operators.page,
     "necks": necks,

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.client import Client
     from nas.exports.evaluate import evaluate
     from nas.exports.loader import load
     from nas.exports.predict import predict
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 _HOMES = {
     name: module
     for module, names in {
+        "nas.client": ("Client",),
         "nas.exports": ("evaluate", "export", "load", "predict", "train"),
         "nas.models": ("build", "build_neck"),
         "nas.necks.presets": ("preset",),
@@ -50,6 +52,7 @@ _HOMES = {
 __all__ = [
     "BackboneTask",
     "Budget",
+    "Client",
     "DataSpec",
     "FinishedTrial",
     "Metric",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from nas.cli.arguments import REMOTE, VERBS
 from nas.cli.output import INTERRUPTED
-from nas.cli.parser import VERBS, build_parser
-from nas.errors import NASError
+from nas.cli.parser import build_parser
+from nas.errors import NASError, UserError
 
 __all__ = ["VERBS", "build_parser", "main"]
 
@@ -22,9 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = build_parser().parse_args(argv)
-        for path in args.plugins:
-            import_module("nas.plugins").load(path)
-        status: int = import_module(f"nas.cli.{args.verb}").run(args)
+        status = _run(args)
         sys.stdout.flush()
         return status
     except NASError as error:
@@ -40,6 +40,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         return _fail(f"a bug of this program: {what}\n  NAS_DEBUG=1 shows the traceback; please report it", 1)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run the verb here, or on the service that `--server` or NAS_SERVER names."""
+    server = args.server or os.environ.get("NAS_SERVER")
+    if server and args.verb in REMOTE:
+        status: int = import_module("nas.cli.remote").run(args, server)
+    elif args.server:
+        raise UserError(f"--server: a service can be asked for {', '.join(REMOTE)}, not for {args.verb}")
+    else:
+        for path in args.plugins:
+            import_module("nas.plugins").load(path)
+        status = import_module(f"nas.cli.{args.verb}").run(args)
+    return status
 
 
 def _fail(message: str, status: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas.cli.parser import IMAGE_SIZE
+from nas.cli.arguments import IMAGE_SIZE
 from nas.errors import UserError
 from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.presets import preset

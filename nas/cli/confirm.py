@@ -14,7 +14,7 @@ def run(args: argparse.Namespace) -> int:
     file = study_to_train(args, f"finalists={{top: {args.top}, seeds: {args.seeds}}}")
     # Imported only now, so that a wrong name is reported at once.
     from nas.cli.live import shown
-    from nas.cli.tables import result_lines
+    from nas.facts.studies import ended
     from nas.search import confirm, plan
 
     if args.dry_run:
@@ -24,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
     where = {"storage": args.storage, "artifacts": args.artifacts}
     with second_interrupt_stops(), shown(launched_name(file, args), args.log) as (tell, watch):
         result = confirm(file, top=args.top, seeds=args.seeds, say=tell, on_progress=watch, **where)
-    show(args, result.to_json(), result_lines(result))
+    show(args, *ended(result))
     return STATUS[result.state]

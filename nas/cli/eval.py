@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from nas.cli.output import say, show
-from nas.cli.tables import metric_lines
 from nas.exports import evaluate
+from nas.facts.tables import metric_lines
 from nas.tasks.data.classes import with_close
 
 

@@ -15,7 +15,7 @@ def run(args: argparse.Namespace) -> int:
     file = study_to_train(args, *([f"budget.trials={args.trials}"] if args.trials is not None else []))
     # Imported only now, so that a wrong name is reported at once.
     from nas.cli.live import shown
-    from nas.cli.tables import result_lines
+    from nas.facts.studies import ended
     from nas.search import launch, plan
 
     if args.dry_run:
@@ -24,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with second_interrupt_stops(), shown(launched_name(file, args), args.log) as (tell, watch):
         result = launch(file, storage=args.storage, artifacts=args.artifacts, say=tell, on_progress=watch)
-    show(args, result.to_json(), result_lines(result))
+    show(args, *ended(result))
     return STATUS[result.state]

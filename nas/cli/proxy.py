@@ -9,8 +9,8 @@ from typing import Any
 
 from nas.cli.output import say, show
 from nas.cli.studies import study_to_train
-from nas.cli.tables import certificate_lines, outlook_lines, proxies_table
 from nas.errors import UserError
+from nas.facts.tables import certificate_lines, outlook_lines, proxies_table
 from nas.files import stem_of, write_whole
 from nas.search.request import refuse
 from nas.studies.catalog import StudyFile, folder

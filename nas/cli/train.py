@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from nas.cli.output import say, show, split
-from nas.cli.tables import metric_lines
 from nas.exports import train
+from nas.facts.tables import metric_lines
 
 
 def run(args: argparse.Namespace) -> int:

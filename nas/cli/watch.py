@@ -8,7 +8,7 @@ import time
 from nas.cli.live import shown, summary
 from nas.cli.output import show
 from nas.cli.studies import study_name
-from nas.cli.tables import result_lines
+from nas.facts.studies import ended
 from nas.storage import Store, open_store
 from nas.storage.results import overview, study_record
 
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
         name = study_name(store, args)
         _watch(store, name, args.log)
         found = overview(store, name)
-    show(args, found.to_json(), result_lines(found))
+    show(args, *ended(found))
     return 0
 
 

@@ -7,7 +7,22 @@ knows what became of each trial, `retention` which weight files stay. `samplers`
 only `optuna_adapter` touches Optuna's private interfaces. People read what `reporter`, `notes` and `summary` write.
 """
 
-from nas.search.driver import confirm, launch, plan
-from nas.search.objects import FinishedTrial
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.search.driver import confirm, launch, plan
+    from nas.search.objects import FinishedTrial
+
+_HOMES = {"confirm": "driver", "launch": "driver", "plan": "driver", "FinishedTrial": "objects"}
+"""Name -> its module. Imported at the first use: what only reads a study needs neither torch nor Ray."""
 
 __all__ = ["FinishedTrial", "confirm", "launch", "plan"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"nas.search.{_HOMES[name]}"), name)

@@ -76,7 +76,9 @@ class Database:
         fence: keeps a driver that lost its lease from writing.
     """
 
-    def __init__(self, address: Address, engine: Engine, *, create: bool, say: Say | None = None) -> None:
+    def __init__(
+        self, address: Address, engine: Engine, *, create: bool, say: Say | None = None, patience: float | None = None
+    ) -> None:
         self.address = address
         self.name = address.name
         self.file = address.file
@@ -85,7 +87,7 @@ class Database:
         self.deferred: Deferred | None = None
         self._open: Connection | None = None
         self.say = say or _to_stderr
-        self.patience, self.fence = Patience(address, self.say), Fence()
+        self.patience, self.fence = Patience(address, self.say, patience), Fence()
         self.patience.watch(engine)
         self.fence.watch(engine)
         with self.reported():
@@ -198,10 +200,11 @@ class Database:
             yield connection
 
 
-def open_database(url: str, *, create: bool, say: Say | None = None) -> Database:
+def open_database(url: str, *, create: bool, say: Say | None = None, patience: float | None = None) -> Database:
     """Open the database, and make our tables if `create`. Otherwise nothing is written, and a missing file not made.
 
     `say` is called with what a user should know of it, such as that it is waited for; by default it prints on stderr.
+    `patience` are the seconds of one wait, in place of those of NAS_DATABASE_PATIENCE.
 
     Raises:
         StoreError: it cannot be opened, is no database, is missing, or was written by a newer version.
@@ -214,7 +217,7 @@ def open_database(url: str, *, create: bool, say: Say | None = None) -> Database
     if address.file is not None:
         event.listen(engine, "begin", _begin)
     try:
-        return Database(address, engine, create=create, say=say)
+        return Database(address, engine, create=create, say=say, patience=patience)
     except BaseException:
         engine.dispose()
         raise

@@ -46,7 +46,9 @@ class Patience:
     wait again for each thing that it still wants to write.
     """
 
-    def __init__(self, address: Address, say: Say) -> None:
+    def __init__(self, address: Address, say: Say, limit: float | None = None) -> None:
+        """`limit` are the seconds of one wait; None: those of the variable."""
+        self._limit = limit
         self._address = address
         self._say = say
         self._reached = False
@@ -59,7 +61,8 @@ class Patience:
         Raises:
             StoreFailed: the database was away for too long.
         """
-        limit, began, pause = patience_seconds(), time.monotonic(), _FIRST_PAUSE
+        limit = patience_seconds() if self._limit is None else self._limit
+        began, pause = time.monotonic(), _FIRST_PAUSE
         waited = False
         while True:
             try:
@@ -71,7 +74,8 @@ class Patience:
                 left = limit - (time.monotonic() - began) if not self._spent else 0.0
                 if left <= 0:
                     if not self._spent:
-                        self._waited = f"; it was waited for {duration(limit)} ({VARIABLE})"
+                        variable = f" ({VARIABLE})" if self._limit is None else ""
+                        self._waited = f"; it was waited for {duration(limit)}{variable}"
                     self._spent = True
                     raise StoreFailed(
                         f"{reason}{self._waited}. What is finished is kept: the same command goes on once the "

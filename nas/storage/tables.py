@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData(
@@ -105,6 +106,73 @@ PROGRESS = Table(
     Column("launch", Integer, ForeignKey("nas_launch.id"), primary_key=True, autoincrement=False),
     Column("data", JSON),
     _required("stop_asked", Boolean),
+)
+
+# The queue of `nas serve`. A job may wait before its study exists. `owner` and the next three columns name the service
+# that runs it; `heartbeat` has the database's time.
+JOB = Table(
+    "nas_job",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _required("study", String(200)),
+    _required("kind", String(16)),
+    _required("state", String(16)),
+    _required("priority", Integer),
+    _required("text", Text),
+    _required("changes", JSON),
+    _required("options", JSON),
+    _required("posted", UTCDateTime),
+    Column("posted_by", String(16)),
+    Column("started", UTCDateTime),
+    Column("ended", UTCDateTime),
+    Column("pid", Integer),
+    Column("pid_start", String(32)),
+    Column("host", String(255)),
+    Column("heartbeat", UTCDateTime),
+    _required("attempts", Integer),
+    _required("stop_asked", Boolean),
+    Column("error", Text),
+    Column("notify", Text),
+    Column("notify_due", UTCDateTime),
+    _required("notify_tries", Integer),
+    Index("ix_nas_job_state", "state"),
+    Index(
+        "uq_nas_job_study",
+        "study",
+        "kind",
+        unique=True,
+        sqlite_where=text("state IN ('queued', 'running')"),
+        postgresql_where=text("state IN ('queued', 'running')"),
+    ),
+)
+
+JOB_LINE = Table(
+    "nas_job_line",
+    METADATA,
+    Column("job", Integer, ForeignKey("nas_job.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _required("written", UTCDateTime),
+    _required("text", Text),
+)
+
+# Of a token or a session only the SHA-256 of the secret is kept: it is drawn at random from 256 bits.
+TOKEN = Table(
+    "nas_token",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    _required("name", String(200)),
+    _required("hash", String(64)),
+    _required("scope", String(16)),
+    _required("created", UTCDateTime),
+    Column("revoked", UTCDateTime),
+)
+
+SESSION = Table(
+    "nas_session",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    _required("token", String(16), ForeignKey("nas_token.id"), index=True),
+    _required("expires", UTCDateTime),
 )
 
 ARCHITECTURE = Table(

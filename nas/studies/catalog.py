@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -133,7 +133,27 @@ def open_study(name_or_path: str, sets: Sequence[str] = ()) -> StudyFile:
     """
     path = find("studies", name_or_path)
     text, document = _open(path, "is no study: it should be a mapping with at least task:")
-    return _changed(str(path), text, document, sets, path)
+    bases = {True: Path.cwd(), False: path.parent}
+    return _changed(str(path), text, document, sets, lambda changed: _below(bases[changed]), path.stem)
+
+
+def parse_study(text: str, sets: Sequence[str], name: str | None, place: Callable[[str], str]) -> StudyFile:
+    """A study from its text alone, with changes as in `open_study`, with or without faults.
+
+    Args:
+        text: of the file.
+        sets: the changes.
+        name: of the study, in place of the text's.
+        place: the absolute path that a path in the text or in a change means.
+
+    Raises:
+        UserError: the text holds no mapping, or a change does not fit.
+    """
+    where = "the study"
+    document = _mapping(text, where, "should be a mapping with at least task:")
+    if name is not None and isinstance(document.data, dict):
+        document.data["name"] = name
+    return _changed(where, text, document, sets, lambda changed: place)
 
 
 def change_study(study: StudySpec, text: str, sets: Sequence[str]) -> StudyFile:
@@ -142,7 +162,8 @@ def change_study(study: StudySpec, text: str, sets: Sequence[str]) -> StudyFile:
     Raises:
         UserError: a change does not fit.
     """
-    return _changed(f"study {study.name!r}", text, Document(study.model_dump(mode="json")), sets, None)
+    document = Document(study.model_dump(mode="json"))
+    return _changed(f"study {study.name!r}", text, document, sets, lambda changed: _below(Path.cwd()))
 
 
 def read_study(name_or_path: str, sets: Sequence[str] = ()) -> tuple[StudySpec, str]:
@@ -182,34 +203,63 @@ def certificates() -> dict[str, Certificate]:
     return {file.stem: Certificate.parse(json.loads(read(file)), str(file)) for file in files}
 
 
-def make_absolute(data: Any, base: Path, keys: Iterable[str] = PATHS) -> None:
-    """Make the paths at `keys` of a study's data absolute, in place. They are relative to `base`."""
-    for key in keys:
-        *above, last = key.split(".")
-        place = _descend(data, above)
-        if place is not None and isinstance(place.get(last), str) and (key != "search_space" or is_path(place[last])):
-            place[last] = os.path.abspath(base / os.path.expanduser(place[last]))
+def make_absolute(data: Any, base: Path) -> None:
+    """Make the paths of a study's data absolute, in place. They are relative to `base`."""
+    for key in PATHS:
+        _place(data, key, _below(base))
+
+
+def _place(data: Any, key: str, place: Callable[[str], str]) -> None:
+    *above, last = key.split(".")
+    found = _descend(data, above)
+    if found is not None and isinstance(found.get(last), str) and (key != "search_space" or is_path(found[last])):
+        found[last] = place(found[last])
+
+
+def _below(base: Path) -> Callable[[str], str]:
+    return lambda path: os.path.abspath(base / os.path.expanduser(path))
 
 
 def _open(path: Path, fault: str) -> tuple[str, Document]:
     """Text and document of a file; `fault` is the message if it holds no mapping."""
     text = read(path)
-    document = parse(text, str(path))
+    return text, _mapping(text, str(path), fault)
+
+
+def _mapping(text: str, where: str, fault: str) -> Document:
+    document = parse(text, where)
     if not isinstance(document.data, dict):
-        raise SpecError(str(path), [Fault("", fault)])
-    return text, document
+        raise SpecError(where, [Fault("", fault)])
+    return document
 
 
-def _changed(where: str, text: str, document: Document, sets: Sequence[str], path: Path | None) -> StudyFile:
+def _changed(
+    where: str,
+    text: str,
+    document: Document,
+    sets: Sequence[str],
+    place: Callable[[bool], Callable[[str], str]],
+    name: str | None = None,
+) -> StudyFile:
+    """A study with changes.
+
+    Args:
+        where: the file, for messages.
+        text: its text.
+        document: its data.
+        sets: the changes.
+        place: says for a path that was changed, or was not, which absolute path it means.
+        name: of a study without one.
+    """
     changes = tuple(_Change(change) for change in sets)
     misfits = [fault for change in changes if (fault := change.apply(document.data))]
     if misfits:
         raise SpecError("--set", misfits)
     for key in PATHS:
         changed = any(key == c.key or key.startswith(f"{c.key}.") for c in changes)
-        make_absolute(document.data, Path.cwd() if changed or path is None else path.parent, [key])
-    if document.data.get("name") is None and path is not None:
-        document.data["name"] = path.stem
+        _place(document.data, key, place(changed))
+    if document.data.get("name") is None and name is not None:
+        document.data["name"] = name
     study, faults = _parse_partly(document.data)
     file = StudyFile(where, text, study, (), document, changes)
     return replace(file, faults=tuple(file.located(faults)))

@@ -105,6 +105,8 @@ class StudySpec(Value):
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_parse_keep)] = 5
     """How many trials keep their weights: a number of the best, such as 5 or `best 5`, or `all`. Baselines and the
     Pareto front always keep theirs."""
+    notify: str | None = Field(None, max_length=2000)
+    """URL that `nas serve` calls, with a signed message, when the study has ended. Its operator allows the hosts."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of the sampler and of every training."""
 
@@ -214,7 +216,18 @@ class StudySpec(Value):
         return self.search_space if isinstance(self.search_space, str) else str(self.search_space.get("name", "own"))
 
 
-RESUMABLE = ("budget", "warm_start", "workers", "executor", "address", "full", "export", "promotion", "finalists")
+RESUMABLE = (
+    "budget",
+    "warm_start",
+    "workers",
+    "executor",
+    "address",
+    "full",
+    "export",
+    "promotion",
+    "finalists",
+    "notify",
+)
 """Keys that may differ when a study is launched again, because they change no trial."""
 
 

@@ -67,7 +67,7 @@ def test_a_figure_that_loads_nothing(nas: Nas, url: str) -> None:
     ("words", "message"),
     [
         (["cell"], "there is no study 'cell' in the database; did you mean cells?"),
-        (["cells", "--metric", "miou"], "--metric miou: no trained neck has it; they have ap, ap_small, params,"),
+        (["cells", "--metric", "miou"], "metric miou: no trained neck has it; they have ap, ap_small, params,"),
         (["cells", "--plot", "no/effects.html"], "--plot no/effects.html: there is no folder no"),
         (["few"], "study 'few': 1 necks of its search space are trained, and effects need 12; launch it with more"),
     ],

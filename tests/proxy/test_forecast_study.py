@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.cli.tables import result_lines
 from nas.errors import SpecError
+from nas.facts.tables import result_lines
 from nas.proxy import certify, cheapest
 from nas.search import launch, plan
 from nas.storage import open_store

@@ -70,13 +70,13 @@ def store(url: str) -> Iterator[Store]:
 
 
 def change_launches(store: Store, **values: object) -> None:
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.execute(update(LAUNCH).values(**values))
 
 
 def states(store: Store) -> list[str]:
     """States of the launches after the one that began the study."""
-    return [row.state for row in store._database.read(select(LAUNCH).order_by(LAUNCH.c.id))][1:]
+    return [row.state for row in store.database.read(select(LAUNCH).order_by(LAUNCH.c.id))][1:]
 
 
 def state(store: Store) -> str:

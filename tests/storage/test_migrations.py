@@ -57,8 +57,9 @@ def test_a_database_of_the_first_schema_is_read_and_migrated(tmp_path: Path, cre
     url = f"sqlite:///{tmp_path}/nas.db"
     with open_store(url, create=True) as store:
         Fabric(store, "cells").complete(8, ap=0.3)
-        with store._database.write() as connection:
-            connection.exec_driver_sql("DROP TABLE nas_progress")
+        with store.database.write() as connection:
+            for table in ("nas_progress", "nas_job_line", "nas_job", "nas_session", "nas_token"):
+                connection.exec_driver_sql(f"DROP TABLE {table}")
             connection.exec_driver_sql("UPDATE nas_alembic_version SET version_num = '0001'")
     with open_store(url, create=create) as store:
         assert len(result(store, "cells").trained) == 1

@@ -55,7 +55,7 @@ def test_a_reader_makes_no_tables_for_optuna(tmp_path: Path) -> None:
 
 def test_tables_of_another_optuna_are_refused(optuna_url: str) -> None:
     with open_store(optuna_url, create=True) as store:
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v99'")
         with pytest.raises(StoreError, match=r"optuna\.db: The runtime optuna version .* no longer compatible"):
             _ = store.optuna

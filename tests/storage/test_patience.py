@@ -117,7 +117,7 @@ def test_a_transaction_cut_in_the_middle_is_done_again_from_the_start(postgres: 
             postgres.stop()
             postgres.start()
 
-    event.listen(store._database.engine, "before_cursor_execute", cut)
+    event.listen(store.database.engine, "before_cursor_execute", cut)
     store.record(given)
     assert calls == 2
     assert store.evaluations("t1-abc") == [samples.without_weights(given)]
@@ -182,7 +182,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
         url = postgres.url(postgres.new(postgres_url.rpartition("/")[2]))
         with open_store(url, create=True, artifacts=tmp_path / str(loses), say=lambda line: None) as store:
             if loses:
-                with answer_lost(store._database.engine) as commits:
+                with answer_lost(store.database.engine) as commits:
                     found.append(write(store))
                 assert commits
             else:

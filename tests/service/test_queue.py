@@ -1,0 +1,151 @@
+"""The queue at work: real processes, studies that take no time."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from nas.storage import open_store
+from nas.storage.results import result
+from tests.service.served import Served, quick_study, wait_for
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/nas.db"
+
+
+@contextmanager
+def serving(url: str, *words: str | Path, **env: str) -> Iterator[Served]:
+    served = Served(url, *words, **env)
+    try:
+        yield served
+    finally:
+        if served.process.poll() is None:
+            assert served.stop() == 0, served.said
+
+
+def workers(served: Served) -> list[psutil.Process]:
+    return psutil.Process(served.process.pid).children(recursive=True)
+
+
+def ended(served: Served, job: Any) -> Any:
+    def look() -> Any:
+        found = served.job(job["id"])
+        return found if found["state"] not in ("queued", "running") else None
+
+    return wait_for(look)
+
+
+def test_studies_wait_run_and_end(url: str) -> None:
+    with serving(url) as served:
+        first = served.post(quick_study("a"))
+        second = served.post(quick_study("b"), priority=1)
+        assert ended(served, second)["state"] == "done"
+        assert ended(served, first)["state"] == "done"
+        assert served.study("a")["trials"]["complete"] == 4
+        assert "trial 0 (baseline fpn) complete" in served.log(first["id"])
+        confirmed = served.http.post("/v1/studies/a/confirm", params={"top": 1, "seeds": 2}).json()
+        assert ended(served, confirmed)["state"] == "done", served.log(confirmed["id"])
+        assert served.http.get("/v1/studies/a/answer").json()["winner"]["trial"] >= 0
+        with open_store(url, create=False) as store:
+            assert store.study("a").text == quick_study("a")  # type: ignore[union-attr]
+
+
+def test_a_study_that_fails_says_why_without_paths(url: str, tmp_path: Path) -> None:
+    with serving(url, "--data-root", tmp_path) as served:
+        (tmp_path / "empty").mkdir()
+        task = {"kind": "detection", "data": {"kind": "voc", "root": "empty"}}
+        answer = served.http.post("/v1/studies", content=quick_study("a", task=task))
+        assert answer.status_code == 422
+        (tmp_path / "empty" / "Annotations").mkdir()
+        (tmp_path / "empty" / "JPEGImages").mkdir()
+        answer = served.http.post("/v1/studies", content=quick_study("a", task=task))
+        text = answer.text
+        if answer.status_code == 201:
+            found = ended(served, answer.json())
+            assert found["state"] == "failed"
+            text += found["error"] + served.log(found["id"])
+        assert str(tmp_path) not in text
+
+
+def test_cancel_ends_a_study_within_seconds_and_keeps_what_finished(url: str) -> None:
+    with serving(url) as served:
+        running, waiting = served.post(quick_study("a", trials=12, pause=0.3)), served.post(quick_study("b"))
+        wait_for(lambda: served.study("a").get("trials", {}).get("complete", 0) >= 2)
+        assert served.http.post("/v1/studies/b/cancel").json() == {"study": "b", "cancelled": [waiting["id"]]}
+        assert served.job(waiting["id"])["state"] == "cancelled"
+        assert served.http.post("/v1/studies/a/cancel").status_code == 200
+        wait_for(lambda: served.job(running["id"])["state"] == "cancelled", seconds=15)
+        kept = served.study("a")
+        assert kept["state"] == "interrupted"
+        assert kept["trials"]["complete"] >= 2
+        assert workers(served) == []
+        assert served.http.post("/v1/studies/a/cancel").status_code == 409
+        resumed = served.http.post("/v1/studies/a/resume", params={"trials": 5})
+        assert resumed.status_code == 201
+        assert ended(served, resumed.json())["state"] == "done"
+        assert served.study("a")["trials"]["complete"] == 5
+
+
+def test_a_killed_service_leaves_no_process_and_the_next_goes_on(url: str) -> None:
+    served = Served(url)
+    job = served.post(quick_study("a", trials=8, pause=0.2))
+    wait_for(lambda: served.study("a").get("trials", {}).get("complete", 0) >= 2)
+    [worker] = workers(served)
+    served.kill()
+    psutil.wait_procs([worker], timeout=20)
+    assert not worker.is_running()
+    with serving(url) as again:
+        assert ended(again, job)["state"] == "done"
+        found = again.study("a")
+        assert (found["state"], found["trials"]["complete"], found["trials"]["running"]) == ("done", 8, 0)
+
+
+def test_a_service_that_ends_queues_its_jobs_again(url: str) -> None:
+    served = Served(url)
+    job = served.post(quick_study("a", trials=8, pause=0.2))
+    wait_for(lambda: served.study("a").get("trials", {}).get("complete", 0) >= 1)
+    assert served.stop() == 0
+    with serving(url) as again:
+        assert ended(again, job)["state"] == "done"
+
+
+def test_a_job_whose_process_dies_is_started_again_then_given_up(url: str) -> None:
+    with serving(url) as served:
+        job = served.post(quick_study("a", trials=8, pause=1.0))
+        for _ in range(3):
+            worker = wait_for(lambda: workers(served))[0]
+            wait_for(lambda: served.study("a")["state"] == "running")
+            os.kill(worker.pid, signal.SIGKILL)
+            wait_for(lambda worker=worker: not worker.is_running())  # type: ignore[misc]
+        found = ended(served, job)
+        assert (found["state"], found["error"]) == ("failed", "the process of the job ended with signal 9")
+        assert "it is started again" in served.log(job["id"])
+
+
+@pytest.mark.postgres
+def test_two_services_run_each_study_once(postgres_url: str, tmp_path: Path) -> None:
+    words = ["--artifacts", tmp_path / "artifacts", "--jobs", "1"]
+    with serving(postgres_url, *words) as one, serving(postgres_url, *words) as other:
+        jobs = [one.post(quick_study(f"s{k}", trials=2)) for k in range(10)]
+        for job in jobs:
+            assert ended(other, job)["state"] == "done"
+        begun = [line for line in [*one.said, *other.said] if "begins" in line]
+        assert len(begun) == 10
+        assert all(any("begins" in line for line in service.said) for service in (one, other))
+    with open_store(postgres_url, create=False) as store:
+        for k in range(10):
+            assert result(store, f"s{k}").trials.complete == 2
+            launches = store.database.read(text(f"SELECT state FROM nas_launch WHERE study = 's{k}'"))
+            assert [row.state for row in launches] == ["done"]
