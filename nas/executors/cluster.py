@@ -29,8 +29,8 @@ from nas.studies.spec import Workers
 _MARGIN = 2**30
 """Bytes of object store for results on their way, beside the context."""
 
-_HEALTH_CHECK_SECONDS = 10.0
-"""Time for a cluster to prove that it is one; a healthy one takes two seconds."""
+_HEALTH_CHECK_SECONDS = 30.0
+"""Time for a cluster to prove that it is one. A healthy one takes two seconds, and longer on a busy machine."""
 
 _RECLAIM_SECONDS = 5.0
 """Time for a cluster to reclaim the resources of an earlier job."""
