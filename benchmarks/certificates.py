@@ -46,13 +46,14 @@ from nas.studies.records import Evaluation
 FOLDER = Path(__file__).parent / "certificates"
 
 SHORTEST = 40
-"""Runs of at least so many epochs count as full. Of the shorter ones, those of the shipped proxies are kept."""
+"""Runs of at least so many epochs count as full. Of the shorter ones, those behind shipped certificates are kept."""
 
 
 def keep(store: Store, tasks: list[str]) -> None:
     """Write each task's full runs and its runs of a shipped proxy, those of the file and those of the store."""
     FOLDER.mkdir(exist_ok=True)
-    shipped = {(c.proxy.fingerprint, c.proxy.task.epochs) for c in catalog.certificates().values()}
+    certificates = catalog.certificates().values()
+    shipped = {(half.fingerprint, half.task.epochs) for c in certificates for half in (c.proxy, c.full)}
     for task in tasks:
         file = FOLDER / f"{task}.jsonl"
         complete = [e for e in store.evaluations(task) if e.state == "complete"]

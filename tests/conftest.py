@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres import _template, postgres, postgres_url  # noqa: F401  (fixtures of all tests)
+from tests.s3 import s3, s3_server  # noqa: F401
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,7 +13,7 @@ from nas.cli.output import show
 from nas.errors import UserError
 from nas.executors.evaluate import REFERENCE_WIDTH, machine
 from nas.models import build
-from nas.models.cost import RUNS, Cost, cost, latency
+from nas.models.cost import Cost, cost, latency
 from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import digest
@@ -50,7 +50,7 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
         "latency_ms": found.model,
         "reference_ms": found.reference,
         "reference": f"an FPN of width {REFERENCE_WIDTH}",
-        "runs": RUNS,
+        "runs": found.runs,
         "target": target,
         "processor": machine("cuda" if device == "cuda" else "cpu")["processor"],
     }

@@ -173,6 +173,12 @@ def _proxy(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help=about)
 
 
+@verb("write what a study found as one HTML page that loads nothing", "nas report quickstart -o report.html")
+def _report(parser: ArgumentParser) -> None:
+    add_study(parser)
+    parser.add_argument("-o", "--output", metavar="FILE.html", type=Path, required=True, help="file to write")
+
+
 @verb("serve Optuna's dashboard on the study database", "nas dashboard --port 8080")
 def _dashboard(parser: ArgumentParser) -> None:
     add_storage(parser)

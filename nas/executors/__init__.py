@@ -1,7 +1,8 @@
 """Executors: where evaluations run.
 
 `evaluate` trains one architecture on one task. `base` is the contract of an executor; `local` runs evaluations in this
-process, `ray` on actors; only `cluster` touches private interfaces of Ray. Ray is imported when its executor is built.
+process, `ray` on actors; `room` counts how many workers fit, on the `nodes` that there are; only `cluster` touches
+private interfaces of Ray. Ray is imported when its executor is built.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import secrets
 import shutil
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from pickle import PickleBuffer
@@ -25,7 +23,8 @@ import ray._private.state
 import ray._private.worker
 
 from nas.errors import NASError, UserError
-from nas.studies.spec import Workers, available_cpus
+from nas.executors.room import Node, own_cpus, room, with_gpus
+from nas.studies.spec import Workers
 
 _MARGIN = 2**30
 """Bytes of object store for results on their way, beside the context."""
@@ -49,6 +48,9 @@ class Cluster:
     If the process is connected already, that connection is used and left open. Otherwise `address` None starts a
     cluster on this machine with room for `workers` and `context`; "auto" or "host:port" joins a running one.
 
+    Attributes:
+        changes: whether nodes may join and leave: it is not a cluster of our own.
+
     Raises:
         UserError: there is no cluster at `address`, or this process cannot join it.
     """
@@ -56,16 +58,22 @@ class Cluster:
     def __init__(self, address: str | None, workers: Workers, context: Any) -> None:
         self._cleanup = ExitStack()
         self._shared = address is not None
+        self.changes = self._shared or ray.is_initialized()
         if ray.is_initialized():
             return
         if address is None:
             folder = _start(workers, size_of(context))
             self._cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         else:
-            _join(address)
+            # This package is sent along, so that the cluster's machines need only its dependencies.
+            _join(address, {"py_modules": [str(Path(__file__).parents[1])]})
         self._cleanup.callback(_shutdown)
         # Ray prints the raylet's messages, such as a worker's death, on stdout even with log_to_driver=False.
         ray._private.worker._worker_logs_enabled = False
+
+    def with_gpus(self, workers: Workers) -> Workers:
+        """The workers with a number of GPUs each in place of `auto`."""
+        return with_gpus(workers, _nodes())
 
     def capacity(self, workers: Workers) -> int:
         """Number of workers to run: `workers.count`, or with `auto` as many as fit beside other users of the cluster.
@@ -73,21 +81,34 @@ class Cluster:
         Raises:
             UserError: the cluster has no room for so many, or others hold it.
         """
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        room = sum(_room(node, workers) for node in nodes)
+        nodes = _nodes()
+        there = sum(room(node, workers) for node in nodes)
         wanted = 1 if workers.count == "auto" else workers.count
         misfit = f"workers: {wanted} with {workers.cpus:g} CPUs and {workers.gpus:g} GPUs each do not fit into"
-        if room < wanted:
+        if there < wanted:
             cpus, gpus = (sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU"))
             raise UserError(f"{misfit} {cpus:g} CPUs and {gpus:g} GPUs; ask for fewer or smaller ones")
         if self._shared:
-            room = _free_room(workers, room if workers.count == "auto" else wanted)
-            if room < wanted:
+            there = _free_room(workers, there if workers.count == "auto" else wanted)
+            if there < wanted:
                 raise UserError(
-                    f"{misfit} what others leave of the cluster, which is room for {room}; wait for them, or ask for "
+                    f"{misfit} what others leave of the cluster, which is room for {there}; wait for them, or ask for "
                     "fewer"
                 )
-        return room if workers.count == "auto" else workers.count
+        return there if workers.count == "auto" else workers.count
+
+    def room(self, workers: Workers) -> int:
+        """How many workers the nodes that are alive have room for, were there no others."""
+        return sum(room(node, workers) for node in _nodes())
+
+    def free_room(self, workers: Workers) -> int:
+        """How many workers fit into what nobody uses now."""
+        return sum(room(node, workers) for node in _free_nodes())
+
+    def state(self, actor: Any) -> str:
+        """Ray's state of an actor: PENDING_CREATION while no node has room for it, ALIVE, DEAD."""
+        found = ray._private.state.actors(actor._actor_id.hex())
+        return str(found["State"]) if found else "DEAD"
 
     def check(self) -> None:
         """Check that a cluster of our own still has the processes that it cannot do without.
@@ -109,6 +130,31 @@ class Cluster:
         self._cleanup.close()
 
 
+def nodes_at(address: str | None) -> list[Node]:
+    """The nodes of the cluster at `address`, or of the one that this process is connected to.
+
+    Raises:
+        UserError: there is no cluster at `address`.
+    """
+    if ray.is_initialized():
+        return _nodes()
+    assert address is not None
+    _join(address, {})
+    try:
+        return _nodes()
+    finally:
+        _shutdown()
+
+
+def _nodes() -> list[Node]:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def _free_nodes() -> list[Node]:
+    # Ray's public function returns only the sum over all nodes.
+    return list(ray._private.state.available_resources_per_node().values())  # type: ignore[no-untyped-call]
+
+
 def size_of(context: Any) -> int:
     """Bytes that `context` takes in the object store."""
     buffers: list[PickleBuffer] = []
@@ -128,27 +174,10 @@ def _free_room(workers: Workers, wanted: int) -> int:
     """
     until = time.monotonic() + _RECLAIM_SECONDS
     while True:
-        # Ray's public function returns only the sum over all nodes.
-        nodes = ray._private.state.available_resources_per_node().values()  # type: ignore[no-untyped-call]
-        room = sum(_room(node, workers) for node in nodes)
-        if room >= wanted or time.monotonic() > until:
-            return min(room, wanted)
+        free = sum(room(node, workers) for node in _free_nodes())
+        if free >= wanted or time.monotonic() > until:
+            return min(free, wanted)
         time.sleep(0.1)
-
-
-def _room(node: Mapping[str, float], workers: Workers) -> int:
-    """Workers that fit onto one node. A share of a GPU cannot span two: 0.4 fits twice into each."""
-    room = _fits(node.get("CPU", 0), workers.cpus)
-    if not workers.gpus:
-        return room
-    if workers.gpus >= 1:
-        return min(room, _fits(node.get("GPU", 0), workers.gpus))
-    whole, part = divmod(node.get("GPU", 0), 1)
-    return min(room, int(whole) * _fits(1, workers.gpus) + _fits(part, workers.gpus))
-
-
-def _fits(whole: float, part: float) -> int:
-    return math.floor(whole / part + 1e-9)
 
 
 def _start(workers: Workers, context_bytes: int) -> str:
@@ -160,15 +189,12 @@ def _start(workers: Workers, context_bytes: int) -> str:
     # By default Ray writes its token into the home folder, which need not be writable.
     if "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    cpus = available_cpus()
-    if workers.count != "auto":
-        cpus = max(cpus, math.ceil(workers.count * workers.cpus))
     # The paths of Ray's sockets have a limit of 107 bytes.
     parent = tempfile.gettempdir()
     folder = tempfile.mkdtemp(prefix="nas-", dir=parent if len(parent) <= 24 else "/tmp")
     ray.init(
         address="local",
-        num_cpus=cpus,
+        num_cpus=own_cpus(workers),
         object_store_memory=min(context_bytes + _MARGIN, int(0.3 * psutil.virtual_memory().total)),
         include_dashboard=False,
         log_to_driver=False,
@@ -178,11 +204,10 @@ def _start(workers: Workers, context_bytes: int) -> str:
     return folder
 
 
-def _join(address: str) -> None:
-    """Join a cluster. This package is sent along, so that the cluster's machines need only its dependencies."""
+def _join(address: str, environment: dict[str, Any]) -> None:
+    """Join a cluster, whose workers get a runtime environment of Ray."""
     if address != "auto":
         _check_address(address)
-    environment = {"py_modules": [str(Path(__file__).parents[1])]}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:

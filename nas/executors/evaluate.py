@@ -14,7 +14,7 @@ from torch import nn
 
 from nas import __version__, plugins
 from nas.errors import TrialFailed, UserError
-from nas.models.cost import RUNS, latency, static_costs
+from nas.models.cost import LEAST, latency, static_costs
 from nas.models.measurement_lock import MeasurementLock
 from nas.models.pyramid import HeadedModel, Pyramid
 from nas.necks.architecture import Architecture
@@ -89,10 +89,15 @@ def measure_costs(
         assert isinstance(reference, HeadedModel | Pyramid)
         target = task.spec.latency_target
         with closing(MeasurementLock()) as lock:
-            measured = latency(model, reference, target=target, quiet=lock.exclusive())
+            measured = latency(model, reference, least=LEAST, target=target, quiet=lock.exclusive())
         costs["latency_ms"] = measured.model
-        facts = {"target": target, "runs": RUNS, "reference": "fpn", "reference_ms": round(measured.reference, 3)}
-        details["latency"] = facts
+        details["latency"] = {
+            "target": target,
+            "runs": measured.runs,
+            "interval_ms": [round(measured.low, 3), round(measured.high, 3)],
+            "reference": "fpn",
+            "reference_ms": round(measured.reference, 3),
+        }
     return costs, details
 
 

@@ -19,6 +19,13 @@ from nas.executors.cluster import Cluster, last_line
 from nas.plugins import Carried, carried
 from nas.studies.records import Job
 from nas.studies.spec import Workers
+from nas.text import duration
+
+LOOK_SECONDS = 5.0
+"""How often the nodes of a cluster are looked at that is not our own."""
+
+PATIENCE_SECONDS = 600.0
+"""How long a cluster is waited for that has lost all nodes with room for a worker."""
 
 
 class _Worker:
@@ -73,7 +80,8 @@ class RayExecutor(Executor):
 
     The context is put into the object store once. If a worker process dies, its job ends with a Failure of kind
     "worker", and a new process replaces it. A worker that cannot start is not replaced: its job waits for another one,
-    and `capacity` falls by one. `address`: see `Cluster`.
+    and `capacity` falls by one. On a cluster whose nodes come and go, `capacity` follows them within seconds, with a
+    fixed `count` up to that. `address`: see `Cluster`.
 
     Raises:
         UserError: the cluster cannot be joined, or `workers` do not fit into it.
@@ -87,8 +95,12 @@ class RayExecutor(Executor):
         self._places = 0  # jobs that may be submitted at a time
         self._waiting: deque[Job] = deque()  # their worker could not start
         self._cannot_start: NASError | None = None
+        self._unable = 0  # workers that could not start
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._none_since: float | None = None
         self._cluster = Cluster(address, workers, context)
         try:
+            self._workers = workers = self._cluster.with_gpus(workers)
             self.capacity = self._cluster.capacity(workers)
             self._plugins = carried()
             self._references = [ray.put(evaluate), ray.put(context)]
@@ -110,6 +122,11 @@ class RayExecutor(Executor):
 
     def events(self, timeout: float) -> list[Event]:
         self._cluster.check()
+        if self._cluster.changes and time.monotonic() > self._look_at:
+            self._follow_nodes()
+            self._look_at = time.monotonic() + LOOK_SECONDS
+        if not self._slots and self._cannot_start is None:
+            time.sleep(timeout)  # until a node joins
         streams = {slot.stream: slot for slot in self._busy.values()}
         events: list[Event] = []
         if streams:
@@ -159,6 +176,54 @@ class RayExecutor(Executor):
             max_task_retries=0,
         ).remote(self._plugins, self._references, environment)
 
+    def _follow_nodes(self) -> None:
+        """Give up workers whose node is gone, and add workers where a node has joined or others left.
+
+        The number of workers never exceeds the one that was asked for.
+        """
+        there = self._cluster.room(self._workers)
+        for slot in list(self._slots):
+            if slot.job is None and self._cluster.state(slot.actor) == "DEAD":
+                self._give_up(slot)
+        for slot in reversed(self._slots):  # the newest first: Ray gives places in their order
+            # A worker that died with a job is no longer here: `_next` has replaced it.
+            if len(self._slots) > there and self._cluster.state(slot.actor) == "PENDING_CREATION":
+                self._give_up(slot)
+        wanted = there if self._workers.count == "auto" else min(self._workers.count, there)
+        more = min(wanted - self._unable - len(self._slots), self._cluster.free_room(self._workers))
+        for _ in range(more):
+            slot = _Slot(self._actor())
+            self._slots.append(slot)
+            self._free.append(slot)
+        self._note_slots()
+        self._start_waiting()
+
+    def _give_up(self, slot: _Slot) -> None:
+        """Remove a slot whose worker will never run. Its job, if it has one, has not begun and goes to another."""
+        if slot.job is not None:
+            del self._busy[slot.job.id]
+            self._waiting.appendleft(slot.job)
+        else:
+            self._free.remove(slot)
+        ray.kill(slot.actor)
+        self._slots.remove(slot)
+
+    def _note_slots(self) -> None:
+        """Note how many slots there are, and since when there is none."""
+        before, self.capacity = self.capacity, len(self._slots)
+        self._places = max(self._places, self.capacity)
+        if self.capacity != before:
+            logger.warning("the cluster has changed: %d workers, %d before", self.capacity, before)
+        if self._slots:
+            self._none_since = None
+        elif self._none_since is None:
+            self._none_since = time.monotonic()
+        elif time.monotonic() - self._none_since > PATIENCE_SECONDS:
+            raise NASError(
+                f"no node of the cluster has had room for a worker for {duration(PATIENCE_SECONDS)}; what is finished "
+                "is kept: the same command goes on once there is one"
+            )
+
     def _start_waiting(self) -> None:
         """Start waiting jobs in the free slots."""
         while self._waiting and self._free:
@@ -194,6 +259,7 @@ class RayExecutor(Executor):
         del self._busy[slot.job.id]
         self._waiting.appendleft(slot.job)
         self._slots.remove(slot)
+        self._unable += 1
         self.capacity = len(self._slots)
         self._cannot_start = NASError(f"no worker can start: {reason}")
         logger.warning("a worker cannot start, %d are left: %s", self.capacity, reason)

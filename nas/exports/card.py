@@ -42,7 +42,7 @@ def study_card(config: ExportConfig, record: StudyRecord, result: Overview, file
         proxy_line(result.proxy, record.proxy),
         *_usage(config, files),
         "## Data and weights",
-        _bullets([_data(spec.task), _backbone(spec.task), *trained]),
+        _bullets([data_source(spec.task), backbone_source(spec.task), *trained]),
         "## Where it comes from",
         _bullets(_origin(config)),
         f"To search again, save the following as `{file}` and run `nas launch {file}`. It is the study with all "
@@ -93,7 +93,7 @@ def training_card(config: ExportConfig, files: Sequence[str]) -> str:
         "better. Each was trained once: a difference may be the noise of the seed.",
         *_usage(config, files),
         "## Data and weights",
-        _bullets([_data(task), _backbone(task)]),
+        _bullets([data_source(task), backbone_source(task)]),
         "## Where it comes from",
         _bullets([*_origin(config), *source]),
     )
@@ -166,7 +166,8 @@ def _usage(config: ExportConfig, files: Sequence[str]) -> tuple[str, ...]:
     return "## How to use it", contents, use
 
 
-def _data(task: TaskSpec) -> str:
+def data_source(task: TaskSpec) -> str:
+    """Where the data come from, and their licence."""
     data = task.data
     if data.kind == "digits":
         return "data: scenes made of scikit-learn's digits (UCI, Optical Recognition of Handwritten Digits, CC BY 4.0)"
@@ -174,8 +175,8 @@ def _data(task: TaskSpec) -> str:
     return f"data: `{data.kind}`{place}; licence: unknown to this tool"
 
 
-def _backbone(task: TaskSpec) -> str:
-    """Where the backbone's weights come from."""
+def backbone_source(task: TaskSpec) -> str:
+    """Where the backbone's weights come from, and their licence."""
     backbone = task.backbone
     if backbone.checkpoint is not None:
         source = f"the file `{backbone.checkpoint}`; licence: unknown to this tool"

@@ -35,7 +35,7 @@ def draw_boxes(pixels: Pixels, boxes: Sequence[Mapping[str, Any]], classes: Sequ
 
     Args:
         pixels: [H, W, 3].
-        boxes: each with `box` in pixels, `score` and `class`, best first.
+        boxes: each with `box` in pixels, `class` and, unless it is the truth, `score`; best first.
         classes: all class names, in the order of their colors.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels))
@@ -48,7 +48,7 @@ def draw_boxes(pixels: Pixels, boxes: Sequence[Mapping[str, Any]], classes: Sequ
         pen.rectangle((x0, y0, x1, y1), outline=BLACK, width=3 * line)
         if min(x1 - x0, y1 - y0) > 2 * line:
             pen.rectangle((x0 + line, y0 + line, x1 - line, y1 - line), outline=color, width=line)
-        text = f"{found['class']} {found['score']:.2f}"
+        text = f"{found['class']} {found['score']:.2f}" if "score" in found else str(found["class"])
         left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
         width, height = right - left + 4, bottom - top + 4
         # Above the box, but inside the picture.

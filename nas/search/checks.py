@@ -123,8 +123,9 @@ def _machine(spec: StudySpec) -> list[Fault]:
     task, target = spec.task, spec.task.latency_target
     device = latency = None
     if task.device == "cuda":
+        here = spec.executor == "local" or (spec.workers.gpus == "auto" and spec.address is None)
         device = None if spec.workers.gpus else "workers without a GPU have no cuda: set workers.gpus"
-        device = device_fault("cuda") if spec.executor == "local" else device
+        device = device_fault("cuda") if here else device
     if spec.address is None:
         latency = target_fault(target)
     if target == "onnxruntime":

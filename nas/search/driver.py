@@ -20,7 +20,7 @@ from nas.search.fresh import FreshSampler, KnownNecks
 from nas.search.loop import Loop
 from nas.search.objects import Callback, Objects
 from nas.search.optuna_adapter import quiet
-from nas.search.provenance import check_setup, check_spec, provenance
+from nas.search.provenance import check_setup, check_spec, provenance, with_first_device
 from nas.search.reporter import OnProgress
 from nas.search.request import Asked, OwnSpace, Request, Study, requested
 from nas.search.setup import Setup, set_up
@@ -186,7 +186,7 @@ def _checked(request: Request, storage: str, say: Say) -> tuple[StudyRecord | No
     if known is not None:
         with open_store(storage, create=False, say=say) as store:
             store.check_free(known.name)
-        spec = with_first_objectives(known, spec, say)
+        spec = with_first_device(known, with_first_objectives(known, spec, say))
         check_spec(known, spec)
     setup = set_up(spec, say, backbone, request.objects)
     if spec.finalists != "none":

@@ -34,6 +34,13 @@ def provenance(setup: Setup) -> dict[str, Any]:
     } | {key: value for key, value in optional.items() if value}
 
 
+def with_first_device(known: StudyRecord, spec: StudySpec) -> StudySpec:
+    """The spec of a study that is resumed; without GPUs if it began without, where it asks for `auto`."""
+    if spec.workers.gpus != "auto" or known.spec.workers.gpus:
+        return spec
+    return spec.model_copy(update={"workers": spec.workers.model_copy(update={"gpus": 0.0})})
+
+
 def check_spec(known: StudyRecord, spec: StudySpec) -> None:
     """Check that a study that is resumed has the code and the settings that it began with.
 
@@ -70,6 +77,10 @@ def check_setup(known: StudyRecord, setup: Setup) -> None:
     began = f"changed since study {known.name!r} began"
     if known.provenance["space"] != setup.space.to_dict():
         raise UserError(f"search space {setup.space.name!r} has {began}; launch it under another --name")
+    if known.spec.workers.gpus and not setup.spec.workers.gpus and known.task != setup.task.fingerprint:
+        raise UserError(
+            f"study {known.name!r} began on GPUs, and its workers have none now: give them some, with --address"
+        )
     if known.task != setup.task.fingerprint:
         raise UserError(
             f"data, weights or evaluator have {began} (task {known.task}, now {setup.task.fingerprint}), so that its "

@@ -115,7 +115,7 @@ class Reporter:
         if self.busy is not None and self.finished:
             seconds, busy = self.busy
             count = self.executor.capacity
-            share = busy / max(seconds * count, 1e-9)
+            share = min(1.0, busy / max(seconds * count, 1e-9))  # nodes may have left
             workers = "worker" if count == 1 else "workers"
             self.say(f"{count} {workers}, busy {100 * share:.0f} % of the time until the last submission")
         self.say(f"study {name}: {state}, {trained} architectures trained")
@@ -172,11 +172,12 @@ def _leader(found: tuple[float, str] | None) -> Leader | None:
 
 
 def _run_progress(run: Run, metric: str) -> RunProgress:
-    scores = (point.metrics.get(metric) for point in run.curve)
+    scores = [(p.epoch, score) for p in run.curve if (score := p.metrics.get(metric)) is not None]
     return RunProgress(
         name=run.name,
         neck=summary(run.architecture.neck),
         epoch=run.curve[-1].epoch if run.curve else 0,
         epochs=run.key.epochs,
-        curve=tuple(score for score in scores if score is not None),
+        curve=tuple(score for _, score in scores),
+        measured=tuple(epoch for epoch, _ in scores),
     )

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from nas import tasks
 from nas.errors import Fault, SpecError
+from nas.executors.nodes import nodes_of
+from nas.executors.room import describe, with_gpus
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
 from nas.necks.spec import NeckSpec
@@ -24,7 +26,7 @@ from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import FORECASTS, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
-from nas.studies.spec import StudySpec, available_cpus
+from nas.studies.spec import StudySpec, Workers, available_cpus
 from nas.studies.verdict import proxy_facts, proxy_line
 from nas.tasks.base import Task
 from nas.text import Say, duration
@@ -107,8 +109,10 @@ class Setup:
         objectives = ", ".join(f"{o.direction} {o.metric}" for o in self.spec.objectives)
         bounds = ", ".join(f"{name} <= {bound:g}" for name, bound in self.spec.constraints.items())
         trials, seconds = self.spec.budget.trials or "any number of", self.spec.budget.seconds or "no limit of"
+        workers = describe(self.spec.workers) if self.spec.executor != "local" else "this process"
         return [
             *lines,
+            f"workers: {workers}",
             proxy_line(self.certificate, self.proxy),
             f"objectives: {objectives}; constraints: {bounds or 'none'}",
             f"budget: {trials} trials, {seconds} seconds",
@@ -186,6 +190,7 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Ob
     faults = check(spec, kept=backbone is not None, objects=objects)
     if faults:
         raise SpecError(spec.name or "study", faults)
+    spec = spec.model_copy(update={"workers": _with_gpus(spec)})
     space = catalog.read_space(spec.search_space).narrowed(spec.space)
     device = spec.task.device
     if device == "auto" and spec.executor != "local":  # the workers', who may have a GPU that this process lacks
@@ -198,6 +203,23 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Ob
     if "latency_ms" in spec.constraints and setup.machine is not None:
         check_latency(space, task, spec.constraints["latency_ms"])
     return replace(setup, task=tasks.settle(task, say))
+
+
+def _with_gpus(spec: StudySpec) -> Workers:
+    """The workers with a number of GPUs each in place of `auto`.
+
+    Raises:
+        SpecError: the task needs GPUs, and there is none.
+    """
+    workers = spec.workers
+    if workers.gpus == "auto" and (spec.executor == "local" or spec.task.device == "cpu"):
+        return workers.model_copy(update={"gpus": 0.0})
+    if workers.gpus != "auto":
+        return workers
+    workers = with_gpus(workers, nodes_of(spec.address, workers))
+    if spec.task.device == "cuda" and not workers.gpus:
+        raise SpecError("", [Fault("task.device", "no machine of the workers has a GPU: take cpu or auto")])
+    return workers
 
 
 def _check_objectives(spec: StudySpec, task: Task) -> None:

@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.middleware import Middleware
+from starlette.responses import Response
 
 from nas import __version__
 from nas.service import dashboard, docs, openapi, pages, problems
 from nas.service.feeds import Feeds
-from nas.service.lock.gate import Gate
+from nas.service.lock.gate import NEEDS_TOKEN, Gate
 from nas.service.lock.headers import HEADERS, OPTUNA_POLICY, SafeHeaders
 from nas.service.lock.limits import BodyLimit
 from nas.service.metrics import Measured, Metrics
+from nas.service.pages.render import refused
 from nas.service.queue.notices import Notifier
 from nas.service.queue.scheduler import Scheduler
 from nas.service.routes import ROUTERS
@@ -62,12 +64,12 @@ def build(settings: Settings, *, loopback: bool, say: Say) -> FastAPI:
     middleware = [  # from the outside in
         Middleware(SafeHeaders),
         Middleware(Measured, metrics),
-        Middleware(Gate, stores, loopback, settings.requests_per_minute),
+        Middleware(Gate, stores, loopback, settings.requests_per_minute, _login),
         Middleware(BodyLimit),
     ]
     app = described(lifespan=lifespan, middleware=middleware)
     app.state.settings, app.state.stores, app.state.metrics, app.state.feeds = settings, stores, metrics, feeds
-    problems.install(app, settings)
+    problems.install(app, settings, refused)
     for router in (docs.router, *pages.ROUTERS):
         app.include_router(router)
     app.mount("/", _optuna(optunas, settings.optuna_writes))  # it asks for absolute paths, and so comes last
@@ -81,6 +83,10 @@ def described(**options: Any) -> FastAPI:
         app.include_router(router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
+
+
+def _login(request: Request) -> Response:
+    return refused(request, 401, NEEDS_TOKEN)
 
 
 def _optuna(store: Store, writes: bool) -> ASGIApp:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from nas.errors import Fault, NASError, SpecError, StoreFailed, UserError
 from nas.service.settings import Settings
@@ -96,27 +96,46 @@ def answer(
     return JSONResponse(problem.model_dump(mode="json"), status, headers, media_type=MEDIA)
 
 
-def install(app: FastAPI, settings: Settings) -> None:
-    """Let an application answer every error as a problem."""
+Page = Callable[[Request, int, str], Response]
+"""Makes what a person reads of a problem: from the request, the status and the detail."""
 
-    def ours(request: Request, error: Exception) -> JSONResponse:
+
+def wants_page(path: str, accept: str) -> bool:
+    """Whether a person looks at a page: not a program, and not a part of a page."""
+    return "text/html" in accept and not path.startswith("/v1/")
+
+
+def _answered(error: Exception, text: str, settings: Settings) -> JSONResponse:
+    match error:
+        case Refusal():
+            return answer(error.status, text, headers=error.headers)
+        case SpecError():
+            return answer(422, text, [fault_out(fault, settings) for fault in error.faults])
+        case JobExists():
+            return answer(409, text)
+        case StoreFailed():
+            return answer(503, text, headers={"Retry-After": "10"})
+        case UserError():
+            return answer(422, text)
+    return answer(500, text)
+
+
+def install(app: FastAPI, settings: Settings, page: Page) -> None:
+    """Let an application answer every error as a problem, or as a `page` where a person looks."""
+
+    def shown(request: Request, problem: Response, detail: str) -> Response:
+        if not wants_page(request.url.path, request.headers.get("accept", "")):
+            return problem
+        return page(request, problem.status_code, detail)
+
+    def ours(request: Request, error: Exception) -> Response:
         text = settings.redact(str(error))
-        match error:
-            case Refusal():
-                return answer(error.status, text, headers=error.headers)
-            case SpecError():
-                return answer(422, text, [fault_out(fault, settings) for fault in error.faults])
-            case JobExists():
-                return answer(409, text)
-            case StoreFailed():
-                return answer(503, text, headers={"Retry-After": "10"})
-            case UserError():
-                return answer(422, text)
-        return answer(500, text)
+        return shown(request, _answered(error, text, settings), text)
 
-    def http(request: Request, error: Exception) -> JSONResponse:
+    def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+        problem = answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+        return shown(request, problem, str(error.detail))
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -5,17 +5,19 @@ A file is named by the hash of its content, so that it is written once and never
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote
 
 from nas.errors import StoreError, StoreFailed
 from nas.files import sweep, write_whole
 from nas.storage.address import plain_path
-
-KEPT = "what is finished is kept"
+from nas.storage.remote import KEPT, WHAT, RemoteFolder, check_url, is_url
 
 _HASH = "[0-9a-f]{64}"
+_LOCAL = re.compile(r"(?:file|local)://(?:localhost)?(?P<path>/.*)")
 
 
 class Folder(Protocol):
@@ -46,6 +48,13 @@ class Folder(Protocol):
     def sweep(self) -> None:
         """Delete what processes left half-written that were killed."""
 
+    def check(self) -> None:
+        """Check, without writing, that it can be used, as far as that can be seen.
+
+        Raises:
+            StoreError: it cannot.
+        """
+
 
 class LocalFolder:
     """A folder on this machine's disks, which is made when the first file is written."""
@@ -75,20 +84,30 @@ class LocalFolder:
     def sweep(self) -> None:
         sweep(self.path, _HASH)
 
+    def check(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path} is a file, and no folder that artifacts could be kept in")
+
 
 def open_folder(name: str) -> Folder:
     """The folder of that name, as `folder_name` returned it."""
-    return LocalFolder(Path(name))
+    return RemoteFolder(name) if is_url(name) else LocalFolder(Path(name))
 
 
 def folder_name(given: str | Path) -> str:
-    """The name of a folder that a user gives for artifacts. It is not made.
+    """The name of a folder that a user gives for artifacts, a path or a URL. It is not made.
 
     Raises:
         StoreError: it cannot be one.
     """
-    folder = plain_path(str(given), "the folder of artifacts")
+    text = str(given)
+    if is_url(text):
+        local = _LOCAL.fullmatch(text)
+        if local is None:
+            check_url(text)
+            return text.rstrip("/")
+        text = unquote(local["path"])
+    folder = LocalFolder(plain_path(text, WHAT))
     with suppress(OSError):
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"{folder} is a file, and no folder that artifacts could be kept in")
-    return str(folder)
+        folder.check()
+    return folder.name

@@ -7,6 +7,7 @@ from pathlib import Path
 from nas.errors import MissingDatabase, StoreError
 from nas.storage.artifacts import NO_FOLDER, artifacts_folder
 from nas.storage.database import check_database
+from nas.storage.folders import open_folder
 from nas.storage.records import StudyRecord
 from nas.storage.store import open_store
 from nas.text import Say
@@ -21,6 +22,8 @@ def check_writable(url: str, artifacts: str | Path | None = None) -> None:
     folder, address = artifacts_folder(artifacts), check_database(url, create=True)
     if folder is None and address.file is None:
         raise StoreError(NO_FOLDER.format(address.name))
+    if folder is not None:
+        open_folder(folder).check()
 
 
 def known_study(url: str, name: str | None, say: Say | None = None) -> tuple[StudyRecord | None, bytes | None]:

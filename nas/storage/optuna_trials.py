@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import Enum, Select, and_, column, func, inspect, select, table
+from sqlalchemy import DateTime, Enum, Select, and_, column, func, inspect, select, table
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import TableClause
 
@@ -24,7 +25,15 @@ TrialState = Literal["complete", "pruned", "failed", "infeasible", "duplicate", 
 
 _STATES = Enum("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING", name="trialstate")
 STUDIES = table("studies", column("study_id"), column("study_name"))
-TRIALS = table("trials", column("trial_id"), column("number"), column("study_id"), column("state", _STATES))
+TRIALS = table(
+    "trials",
+    column("trial_id"),
+    column("number"),
+    column("study_id"),
+    column("state", _STATES),
+    column("datetime_start", DateTime),
+    column("datetime_complete", DateTime),
+)
 VALUES = table("trial_values", column("trial_id"), column("objective"), column("value"))
 PARAMS = table("trial_params", *map(column, ("param_id", "trial_id", "param_name", "param_value", "distribution_json")))
 ATTRIBUTES = table("trial_user_attributes", column("trial_id"), column("key"), column("value_json"))
@@ -84,6 +93,15 @@ def find_trials(
         number: StoredTrial(number, state, parse_attributes(marks.get(number, {})), params.get(number, {}))
         for number, state in states
     }
+
+
+def find_times(database: Database, study: str) -> dict[int, tuple[datetime, datetime]]:
+    """When the trials of a study began and ended, by number, by the clock of the driver's host; of those that ended."""
+    if not has_tables(database):
+        return {}
+    start, end = TRIALS.c.datetime_start, TRIALS.c.datetime_complete
+    query = _of(TRIALS.c.number, start, end).where(*_named(study), start.is_not(None), end.is_not(None))
+    return {number: (began, ended) for number, began, ended in database.read(query)}
 
 
 def trial_range(database: Database, study: str) -> tuple[int, int] | None:

@@ -47,6 +47,69 @@ class Curve(Value):
     values: tuple[float, ...]
 
 
+class Training(Value):
+    """A training of a trial's neck, and a metric over it.
+
+    Attributes:
+        seed: its own seed.
+        trial_seed: that of the trial: where both are equal, it is the trial's training, or one that goes on from it.
+        epochs: its length.
+        points: (epoch, value), by epoch.
+    """
+
+    trial: int
+    name: str | None
+    seed: int
+    trial_seed: int
+    epochs: int
+    points: tuple[tuple[int, float], ...]
+
+
+def trainings(store: Store, study: str, metric: str) -> list[Training]:
+    """All trainings of the necks of a study's trials under the study's task, by trial, seed and length.
+
+    A duplicate has none of its own. A training without a curve has its last value.
+    """
+    same = and_(*(TRIAL.c[name] == EVALUATION.c[name] for name in ("digest", "task", "evaluator")))
+    value, last = CURVE.c.metrics[metric].as_float(), EVALUATION.c.metrics[metric].as_float()
+    query = select(
+        TRIAL.c.number,
+        TRIAL.c.baseline,
+        TRIAL.c.digest,
+        TRIAL.c.seed.label("trial_seed"),
+        EVALUATION.c.seed,
+        EVALUATION.c.epochs,
+        CURVE.c.epoch,
+        value.label("value"),
+        last.label("last"),
+    )
+    joined = TRIAL.join(EVALUATION, same).outerjoin(CURVE, CURVE.c.evaluation == EVALUATION.c.id)
+    query = query.select_from(joined).where(TRIAL.c.study == study)
+    order = TRIAL.c.number, EVALUATION.c.seed, EVALUATION.c.epochs, CURVE.c.epoch
+    first: dict[str, int] = {}
+    found: dict[tuple[int, int, int], tuple[Any, dict[int, float]]] = {}
+    for row in store.database.read(query.order_by(*order)):
+        if first.setdefault(row.digest, row.number) != row.number:
+            continue
+        points = found.setdefault((row.number, row.seed, row.epochs), (row, {}))[1]
+        if row.value is not None:
+            points[row.epoch] = row.value
+    for (_, _, epochs), (row, points) in found.items():
+        if row.last is not None:
+            points.setdefault(epochs, row.last)
+    return [
+        Training.model_construct(
+            trial=number,
+            name=row.baseline,
+            seed=seed,
+            trial_seed=row.trial_seed,
+            epochs=epochs,
+            points=tuple(sorted(points.items())),
+        )
+        for (number, seed, epochs), (row, points) in found.items()
+    ]
+
+
 def trial_rows(store: Store, study: str, numbers: Collection[int] | None = None) -> list[TrialRow]:
     """The trials of a study in their order; those with the given numbers, or all."""
     return [

@@ -123,5 +123,5 @@ class Workers(Value):
     """Trials at a time. `auto`: as many as there is room for."""
     cpus: Annotated[float, Unit("cores")] = Field(1, gt=0)
     """CPU cores of each trial."""
-    gpus: Annotated[float, Unit("GPUs")] = Field(0, ge=0)
-    """GPUs of each trial. 0.5 lets two trials share one."""
+    gpus: Annotated[float, Field(ge=0), Unit("GPUs")] | Literal["auto"] = "auto"
+    """GPUs of each trial. 0.5 lets two trials share one. `auto`: one, or a share, where there are any."""

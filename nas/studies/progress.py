@@ -20,6 +20,7 @@ class RunProgress(Value):
         neck: the neck in a few words.
         epoch, epochs: the last epoch that ended, and how many there will be.
         curve: scores so far by the metric that is shown.
+        measured: the epoch of each of them.
     """
 
     name: str
@@ -27,6 +28,7 @@ class RunProgress(Value):
     epoch: int = Field(0, ge=0)
     epochs: int = Field(ge=1)
     curve: tuple[float, ...] = ()
+    measured: tuple[int, ...] = ()
 
 
 class Leader(Value):

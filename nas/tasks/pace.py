@@ -56,7 +56,9 @@ def epoch_seconds(task: SupervisedTask[Any], neck: NeckSpec, threads: int) -> fl
 
 
 def _sample(task: SupervisedTask[Any]) -> SupervisedTask[Any]:
-    """The task with one view of a few images. Where features are cached, zeros stand for them: they take as long."""
+    """The task with one view of a few images. Features that are still to be cached are zeros: they take as long."""
+    if task.train_maps is not None:
+        return task
     dataset, spec = task.dataset, task.spec.model_copy(update={"views": 1})
     train, val = _first(dataset.train, max(_IMAGES, spec.batch_size)), _first(dataset.val, _IMAGES)
     few = replace(task, spec=spec, dataset=replace(dataset, train=train, val=val, test=None))

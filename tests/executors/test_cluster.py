@@ -21,7 +21,7 @@ from ray._private.node import Node
 
 import nas
 from nas.errors import NASError, UserError
-from nas.executors.cluster import Cluster, _room, size_of
+from nas.executors.cluster import Cluster, size_of
 from nas.studies.spec import Workers
 from tests.contracts.executor_contract import eventually
 from tests.executors.toys import Context
@@ -148,27 +148,6 @@ def test_an_unreachable_address_is_named_at_once(monkeypatch: pytest.MonkeyPatch
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(UserError, match="neither auto nor host:port"):
         Cluster(address, Workers(), None)
-
-
-@pytest.mark.parametrize(
-    ("node", "workers", "room"),
-    [
-        ({"CPU": 8}, Workers(), 8),
-        ({"CPU": 8}, Workers(cpus=3), 2),
-        ({"CPU": 1}, Workers(cpus=0.1), 10),
-        ({"CPU": 8}, Workers(gpus=1), 0),
-        ({"CPU": 8, "GPU": 2}, Workers(gpus=1), 2),
-        ({"CPU": 8, "GPU": 2}, Workers(gpus=0.4), 4),
-        ({"CPU": 3, "GPU": 2}, Workers(gpus=0.4), 3),
-        ({"CPU": 8, "GPU": 4}, Workers(gpus=2), 2),
-        ({"CPU": 8, "GPU": 0.5}, Workers(gpus=0.5), 1),
-        ({"CPU": 8, "GPU": 1.5}, Workers(gpus=0.5), 3),
-        ({"CPU": 8, "GPU": 1.5}, Workers(gpus=1), 1),
-        ({}, Workers(), 0),
-    ],
-)
-def test_room_on_a_node(node: dict[str, float], workers: Workers, room: int) -> None:
-    assert _room(node, workers) == room
 
 
 def test_size_counts_the_arrays(context: Context) -> None:

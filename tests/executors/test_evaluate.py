@@ -61,9 +61,9 @@ def test_costs_come_first_then_the_epochs_then_the_measurement(task: DetectionTa
 def test_the_latency_is_of_the_tasks_target(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def spy(model: object, reference: object, *, target: str, quiet: object) -> Latency:
+    def spy(model: object, reference: object, *, least: int, target: str, quiet: object) -> Latency:
         asked.append(target)
-        return Latency(1.5, 2.5)
+        return Latency(1.5, 1.4, 1.6, 10, 2.5)
 
     monkeypatch.setattr("nas.executors.evaluate.latency", spy)
     other = replace(task, spec=task.spec.model_copy(update={"latency_target": "onnxruntime"}))
@@ -78,7 +78,9 @@ def test_the_details_name_what_the_numbers_depend_on(task: DetectionTask) -> Non
     details = measurement.details
     assert details["latency"]["reference"] == "fpn"
     assert details["latency"]["target"] == "torch"
-    assert details["latency"]["runs"] >= 30
+    assert 10 <= details["latency"]["runs"] <= 30
+    low, high = details["latency"]["interval_ms"]
+    assert low <= round(measurement.metrics["latency_ms"], 3) <= high
     assert details["latency"]["reference_ms"] > 0
     assert {"small", "medium", "large"} == set(details["area_ranges"])
     assert details["versions"]["torch"] == torch.__version__.partition("+")[0]

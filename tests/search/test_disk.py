@@ -22,6 +22,7 @@ from nas.storage.results import Result
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from tests import searches
+from tests.s3 import SECRET
 from tests.searches import quick, spec
 
 STUDY = spec(keep="all")
@@ -53,7 +54,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def launched(url: str, artifacts: Path, lines: list[str] | None = None) -> Result:
+def launched(url: str, artifacts: str | Path, lines: list[str] | None = None) -> Result:
     return launch(STUDY, storage=url, artifacts=artifacts, say=(lines if lines is not None else []).append)
 
 
@@ -188,3 +189,26 @@ def test_what_a_killed_driver_left_among_the_artifacts_is_deleted(tmp_path: Path
     assert len(list(artifacts.iterdir())) == 2
     launched(url, artifacts)
     assert [path.name[:7] for path in artifacts.iterdir() if path.name.startswith(".")] == [".notes."], "others stay"
+
+
+def test_a_study_whose_artifacts_are_on_s3(s3: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import s3fs
+
+    system, url, artifacts = s3fs.S3FileSystem(), searches.url(tmp_path), "s3://studies/mine"
+    system.mkdir("studies")
+    lines: list[str] = []
+    result = launched(url, artifacts, lines)
+    assert (result.state, result.trials.complete) == ("done", 6)
+    with open_store(url, create=False) as store:
+        keys = {trial.key for trial in store.trials("small")}
+        assert all(store.get_artifact(str(key), "weights") for key in keys)
+        best = next(trial.key for trial in store.trials("small") if trial.number == result.best[0].trial)
+        file = store._artifacts.find(str(best), "weights").sha256
+    system.pipe_file(f"studies/mine/{file}", b"something else")
+    launched(url, artifacts, lines)
+    assert any(f"s3://studies/mine/{file}) is damaged" in line and "cannot be exported" in line for line in lines)
+    with pytest.raises(StoreError, match=f"{file}.* is damaged: its content is not what was written"):
+        export("small", tmp_path / "export", storage=url)
+    printed = capfd.readouterr()
+    assert SECRET not in f"{printed.out}{printed.err}{lines}"
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [], "nothing lies on this machine's disks"

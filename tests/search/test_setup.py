@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from nas.errors import SpecError
 from nas.search import setup
 from nas.studies.spec import StudySpec
 from tests.tasks import tiny
@@ -34,6 +35,19 @@ def test_the_device_is_that_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> N
     assert asked(monkeypatch, executor="local") == "auto"
 
 
+def test_workers_get_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert asked(monkeypatch) == "cuda"
+    assert asked(monkeypatch, workers={"gpus": 0}) == "cpu"
+    assert asked(monkeypatch, device="cpu") == "cpu"
+
+
+def test_a_task_for_gpus_is_refused_where_the_cluster_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "nodes_of", lambda address, workers: [{"CPU": 8.0}])
+    with pytest.raises(SpecError, match=r"task\.device: no machine of the workers has a GPU: take cpu or auto"):
+        asked(monkeypatch, device="cuda", address="head:6379")
+
+
 @pytest.mark.parametrize(("address", "timed"), [(None, True), ("ray://elsewhere:10001", False)])
 def test_this_machine_is_not_timed_for_a_cluster(
     address: str | None, timed: bool, monkeypatch: pytest.MonkeyPatch
@@ -42,6 +56,7 @@ def test_this_machine_is_not_timed_for_a_cluster(
     monkeypatch.setattr(setup, "check_latency", lambda space, task, bound: calls.append(bound))
     spec = StudySpec.parse(
         {"task": tiny.spec().to_dict(), "constraints": {"latency_ms": 1e6}, "address": address, "baselines": ["fpn"]}
+        | {"workers": {"gpus": 0}}
     )
     setup.set_up(spec, lambda line: None, tiny.weights())
     assert calls == ([1e6] if timed else [])

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
-from nas.service.lock.scopes import OPEN, needed_scope
+from nas.service.lock.scopes import OPEN, is_open, needed_scope
 from nas.service.lock.sessions import COOKIE, CSRF_HEADER
 from nas.service.problems import MEDIA
 from nas.service.settings import Settings
@@ -34,7 +34,7 @@ def test_every_route_without_a_token_answers_401(app: FastAPI, client: TestClien
     asked = list(routes(app))
     assert len(asked) > 60
     for method, path in asked:
-        if (method, path) in OPEN:
+        if is_open(method, path):
             continue
         answer = client.request(method, path)
         assert answer.status_code == 401, (method, path)
@@ -42,7 +42,9 @@ def test_every_route_without_a_token_answers_401(app: FastAPI, client: TestClien
 
 
 def test_nothing_but_probes_and_the_login_is_open() -> None:
-    assert {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/v1/session")} == OPEN
+    assert {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/v1/session")} == OPEN
+    assert is_open("GET", "/assets/style.css")
+    assert not is_open("POST", "/assets/style.css")
 
 
 @pytest.mark.parametrize(

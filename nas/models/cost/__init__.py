@@ -1,7 +1,7 @@
 """What a model costs: parameters, multiply-accumulates and memory on the meta device, latency by the clock."""
 
 from nas.models.cost.latency import (
-    RUNS,
+    LEAST,
     TARGETS,
     Latency,
     intra_op_threads,
@@ -13,7 +13,7 @@ from nas.models.cost.parts import Cost, Part, cost, parameters, total_parameters
 from nas.models.cost.static import static_costs
 
 __all__ = [
-    "RUNS",
+    "LEAST",
     "TARGETS",
     "Cost",
     "Latency",

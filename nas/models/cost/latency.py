@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +16,15 @@ from nas.models.cost import onnxruntime
 from nas.models.pyramid import HeadedModel, Pyramid
 
 RUNS = 30
-"""Number of timed passes, after the warm-up."""
+"""Most timed passes, after the warm-up."""
+
+LEAST, NARROW = 10, 0.03
+"""Fewest timed passes of a trial, and the width of the median's 95 % interval, as a share of it, that ends them."""
 
 _WARM_UP = 3
+
+_BESIDE = 3
+"""Passes of the model to each of the reference."""
 
 Pass = Callable[[], object]
 """Passes one image through a model, and returns when that is done."""
@@ -28,10 +35,15 @@ class Latency(NamedTuple):
 
     Attributes:
         model: of the model.
-        reference: of the reference, timed in turn with the model; without one, of the model.
+        low, high: the 95 % interval of this median.
+        runs: timed passes of the model.
+        reference: of the reference, timed among them; without one, of the model.
     """
 
     model: float
+    low: float
+    high: float
+    runs: int
     reference: float
 
 
@@ -39,17 +51,20 @@ def latency(
     model: HeadedModel | Pyramid,
     reference: HeadedModel | Pyramid | None = None,
     runs: int = RUNS,
+    least: int = RUNS,
     target: str = "torch",
     quiet: AbstractContextManager[object] | None = None,
 ) -> Latency:
     """Time a model without NMS: batch 1, one thread, fp32, at its image size.
 
-    Passes of model and reference alternate, so that a slow moment of the machine shows in both.
+    Passes of the reference stand among those of the model, so that a slow moment of the machine shows in both. It
+    may end once the median is known well enough: other trainings of the machine wait for it.
 
     Args:
         model: the model; its training mode stays as it is.
         reference: the model that is timed with it.
-        runs: number of timed passes.
+        runs: most timed passes.
+        least: fewest; from then on it ends once the interval of the median is no wider than NARROW of it.
         target: a name of `TARGETS`. `torch` uses the device of the model, `onnxruntime` the CPU.
         quiet: entered for the timed passes, such as `MeasurementLock.exclusive()`.
 
@@ -62,22 +77,42 @@ def latency(
         m.eval()
     passes = [TARGETS[target](m) for m in models]
     with quiet or nullcontext(), intra_op_threads(1), torch.inference_mode():
-        medians = _alternate(passes, runs)
+        own, beside = _timed(passes[0], passes[1:], runs, least)
     for m, mode in zip(models, modes, strict=True):
         m.train(mode)
-    return Latency(medians[0], medians[-1])
+    median = statistics.median(own)
+    return Latency(median, *median_interval(own), len(own), statistics.median(beside) if beside else median)
 
 
-def _alternate(passes: list[Pass], runs: int) -> list[float]:
-    """Run the passes in turn; median milliseconds of each."""
-    times: list[list[float]] = [[] for _ in passes]
-    for run in range(-_WARM_UP, runs):
-        for run_pass, own in zip(passes, times, strict=True):
-            start = time.perf_counter()
-            run_pass()
-            if run >= 0:
-                own.append(1e3 * (time.perf_counter() - start))
-    return [statistics.median(own) for own in times]
+def _timed(model: Pass, others: list[Pass], runs: int, least: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of the model's passes, and of the reference's among them."""
+    for run_pass in (model, *others) * _WARM_UP:
+        run_pass()
+    own: list[float] = []
+    beside: list[float] = []
+    while len(own) < runs and not (len(own) >= least and _is_narrow(own)):
+        for other in others if len(own) % _BESIDE == 0 else []:
+            beside.append(_milliseconds(other))
+        own.append(_milliseconds(model))
+    return own, beside
+
+
+def _milliseconds(run_pass: Pass) -> float:
+    start = time.perf_counter()
+    run_pass()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _is_narrow(times: list[float]) -> bool:
+    low, high = median_interval(times)
+    return high - low <= NARROW * statistics.median(times)
+
+
+def median_interval(times: list[float]) -> tuple[float, float]:
+    """The 95 % interval of a median, whatever the distribution: the binomial one, between two of the values."""
+    rank = max(0, math.floor((len(times) - 1.96 * math.sqrt(len(times))) / 2))
+    ordered = sorted(times)
+    return ordered[rank], ordered[-1 - rank]
 
 
 def _torch_pass(model: HeadedModel | Pyramid) -> Pass:

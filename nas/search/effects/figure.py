@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 from nas.search.effects.sentences import label
 from nas.search.effects.values import Effect, Effects, MetricEffects
 
-_CLEAR, _UNCLEAR = "#00796b", "#b0b0b0"
+_CLEAR, _UNCLEAR = "#0d9488", "#8b95a5"
 
 
 def effects_figure(found: Effects) -> go.Figure:
@@ -20,7 +20,7 @@ def effects_figure(found: Effects) -> go.Figure:
         neutral = 1.0 if metric.scale == "ratio" else 0.0
         for clear, color in ((True, _CLEAR), (False, _UNCLEAR)):
             figure.add_trace(_points([e for e in metric.effects if e.clear == clear], color), 1, column)
-        figure.add_vline(neutral, line={"color": "black", "width": 1}, row=1, col=column)
+        figure.add_vline(neutral, line={"color": _UNCLEAR, "width": 1}, row=1, col=column)
         if metric.scale == "ratio":
             figure.update_xaxes(type="log", row=1, col=column)
     figure.update_yaxes(categoryorder="array", categoryarray=rows[::-1])

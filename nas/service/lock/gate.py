@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio.to_thread
 from starlette.datastructures import Headers
+from starlette.requests import Request
 
 from nas.errors import StoreError
 from nas.service import problems
@@ -51,8 +53,11 @@ class Caller(NamedTuple):
 class Gate:
     """ASGI middleware. Lets a request pass with its `Caller` in `scope["caller"]`, or answers 401, 403 or 429."""
 
-    def __init__(self, app: ASGIApp, stores: Stores, loopback: bool, per_minute: int) -> None:
+    def __init__(
+        self, app: ASGIApp, stores: Stores, loopback: bool, per_minute: int, login: Callable[[Request], Response]
+    ) -> None:
         self.app = app
+        self.login = login
         self.stores = stores
         self.loopback = loopback
         self.rates = Rates(per_minute)
@@ -81,6 +86,8 @@ class Gate:
             return problems.answer(503, "the study database does not answer", headers={"Retry-After": "10"})
         if caller is None:
             wait = self.failures.take(address)
+            if not wait and method == "GET" and problems.wants_page(path, headers.get("accept", "")):
+                return self.login(Request(scope))
             return _too_often(wait) or problems.answer(401, NEEDS_TOKEN, headers={"WWW-Authenticate": "Bearer"})
         if (refusal := _too_often(self.rates.take(caller.id or address))) is not None:
             return refusal

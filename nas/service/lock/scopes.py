@@ -6,17 +6,23 @@ from nas.storage.tokens import Scope
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
-OPEN = frozenset({("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/v1/session")})
+OPEN = frozenset({("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/login"), ("POST", "/v1/session")})
 """Requests that need no token: a probe learns only whether the service is well, and a login brings its token along."""
+
+ASSETS = "/assets/"
+"""What the pages are made of: the same for everybody, and the login page needs it."""
 
 _EXCEPTIONS: dict[tuple[str, str], Scope] = {
     ("DELETE", "/v1/session"): "read",
+    ("POST", "/launch/check"): "read",
+    ("POST", "/launch/data"): "read",
 }
 
 
 def is_open(method: str, path: str) -> bool:
     """Whether a request needs no token."""
-    return ("GET" if method == "HEAD" else method, path) in OPEN
+    asked = "GET" if method == "HEAD" else method
+    return (asked, path) in OPEN or (asked == "GET" and path.startswith(ASSETS))
 
 
 def needed_scope(method: str, path: str) -> Scope:

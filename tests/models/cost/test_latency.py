@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 
 from nas.errors import UserError
 from nas.models.cost import TARGETS, intra_op_threads, latency, onnxruntime, target_fault
+from nas.models.cost.latency import median_interval
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
@@ -106,3 +110,23 @@ def test_a_detector_is_timed_on_onnxruntime_and_left_as_it_was() -> None:
     assert latency(model, runs=3, target="onnxruntime").model > 0
     assert model.training
     assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())
+
+
+def test_a_steady_model_is_timed_in_few_passes_and_an_unsteady_one_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    timing = sys.modules[latency.__module__]  # the package has a function of the module's name
+    times = iter([2.0] * 54)
+    monkeypatch.setattr(timing, "_milliseconds", lambda run_pass: next(times))
+    model, beside = detector(8), detector(8)
+    assert latency(model, beside, least=10) == (2.0, 2.0, 2.0, 10, 2.0)
+    assert latency(model, beside).runs == 30
+    assert list(times) == []  # 10 and 4 of the reference, 30 and 10
+    unsteady = itertools.cycle([2.0, 2.5, 3.0, 3.5])
+    monkeypatch.setattr(timing, "_milliseconds", lambda run_pass: next(unsteady))
+    assert latency(model, least=10).runs == 30
+
+
+def test_the_interval_of_a_median_holds_it_in_95_of_100_cases() -> None:
+    rng = np.random.default_rng(0)
+    for runs in (10, 20, 30):
+        drawn = [median_interval(list(rng.lognormal(size=runs))) for _ in range(2000)]
+        assert 0.94 <= np.mean([low <= 1.0 <= high for low, high in drawn]) <= 0.985
