@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
+    (tmp_path / "data").mkdir()
     return f"sqlite:///{tmp_path}/nas.db"
 
 
@@ -65,18 +67,11 @@ def test_studies_wait_run_and_end(url: str) -> None:
 
 
 def test_a_study_that_fails_says_why_without_paths(url: str, tmp_path: Path) -> None:
-    with serving(url, "--data-root", tmp_path) as served:
-        task = {"kind": "detection", "data": {"kind": "voc", "root": "empty"}}
-        (tmp_path / "empty").mkdir()
-        (tmp_path / "empty" / "Annotations").mkdir()
-        (tmp_path / "empty" / "JPEGImages").mkdir()
-        answer = served.http.post("/v1/studies", content=quick_study("a", task=task))
-        text = answer.text
-        if answer.status_code == 201:
-            found = ended(served, answer.json())
-            assert found["state"] == "failed"
-            text += found["error"] + served.log(found["id"])
-        assert str(tmp_path) not in text
+    with serving(url, "--data-root", tmp_path / "data") as served:
+        task = json.loads(quick_study("a"))["task"] | {"options": {"fault": f"{tmp_path}/data/cells has no images"}}
+        found = ended(served, served.post(quick_study("a", task=task)))
+        assert (found["state"], found["error"]) == ("failed", "cells has no images")
+        assert served.study("a")["state"] == "failed"
 
 
 def test_cancel_ends_a_study_within_seconds_and_keeps_what_finished(url: str) -> None:
