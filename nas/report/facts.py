@@ -88,7 +88,7 @@ class StudyFacts:
         """What each choice does, or why that cannot be said."""
         try:
             necks = necks_of(self.store, self.name, search=False)
-            return effects(necks, default_metrics(self.spec, necks))
+            return necks.too_many or effects(necks, default_metrics(self.spec, necks))
         except UserError as error:
             return str(error)
 
