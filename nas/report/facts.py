@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,9 @@ from nas.storage.optuna_trials import StoredTrial, find_trials
 from nas.storage.results import Found, Overview, best_of, overview, study_record
 from nas.studies.progress import LaunchProgress
 from nas.studies.spec import StudySpec
+
+NECKS = 100
+"""Necks that effects are estimated from, the newest: the time grows with the cube of their number."""
 
 
 class StudyFacts:
@@ -88,7 +92,9 @@ class StudyFacts:
         """What each choice does, or why that cannot be said."""
         try:
             necks = necks_of(self.store, self.name, search=False)
-            return effects(necks, default_metrics(self.spec, necks))
+            newest = replace(necks, rows=necks.rows[-NECKS:], values=necks.values[-NECKS:])
+            newest = replace(newest, trials=len(newest.rows))
+            return effects(newest, default_metrics(self.spec, newest))
         except UserError as error:
             return str(error)
 

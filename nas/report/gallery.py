@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from nas.report import figures
 from nas.report.curves import curve_metric
-from nas.report.facts import StudyFacts
+from nas.report.facts import NECKS, StudyFacts
 from nas.report.figures.sizes import by_name
 
 
@@ -80,7 +80,8 @@ GALLERY = {
     ),
     "effects": Exhibit(
         "What each choice does",
-        "A choice against the mean of the parameter's other choices, all else equal. Grey intervals hold zero.",
+        "A choice against the mean of the parameter's other choices, all else equal; from the newest necks, at most "
+        f"{NECKS}. Grey intervals hold zero.",
         _effects,
         lambda facts: (
             f"There are no effects: {facts.effects}."
