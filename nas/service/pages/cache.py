@@ -47,7 +47,7 @@ class _Kept(NamedTuple):
         age = time.monotonic() - self.made
         if self.stamp == stamp:
             return age < SECONDS
-        return self.stamp.state == stamp.state and FAST < self.took and age < self.took / SHARE
+        return self.stamp.state == stamp.state and self.took > FAST and age < self.took / SHARE
 
 
 class Fragments:
