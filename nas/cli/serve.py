@@ -7,6 +7,9 @@ import os
 
 from nas.errors import UserError
 
+SECRETS = ("NAS_NOTIFY_KEY", "NAS_STORAGE", "NAS_TOKEN")
+"""Variables with secrets. The service has read them."""
+
 
 def run(args: argparse.Namespace) -> int:
     from nas.service.serve import serve
@@ -16,6 +19,9 @@ def run(args: argparse.Namespace) -> int:
     for root in args.data_roots:
         if not root.is_dir():
             raise UserError(f"--data-root {root}: there is no such folder")
+    key = os.environ.get("NAS_NOTIFY_KEY") or None
+    for secret in SECRETS:  # so that no job has them
+        os.environ.pop(secret, None)
     settings = Settings(
         storage=args.storage,
         data_roots=tuple(root.absolute() for root in args.data_roots),
@@ -24,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         address=args.address,
         plugins=tuple(os.path.abspath(path) for path in args.plugins),
         notify=tuple(args.notify),
-        notify_key=os.environ.get("NAS_NOTIFY_KEY") or None,
+        notify_key=key,
         optuna_writes=args.optuna_writes,
     )
     serve(settings, args.host, args.port)

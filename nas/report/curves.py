@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from nas.search.finalists import FINAL_SEED
 from nas.storage import Store
 from nas.storage.optuna_trials import StoredTrial
 from nas.storage.records import StudyRecord
 from nas.storage.rows import Training, trainings
+from nas.studies.answer import FINAL_SEED
 from nas.studies.metrics import FORECASTS
 from nas.studies.progress import LaunchProgress
 from nas.value import Value

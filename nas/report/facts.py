@@ -88,7 +88,7 @@ class StudyFacts:
         """What each choice does, or why that cannot be said."""
         try:
             necks = necks_of(self.store, self.name, search=False)
-            return effects(necks, default_metrics(self.spec, necks))
+            return necks.too_many or effects(necks, default_metrics(self.spec, necks))
         except UserError as error:
             return str(error)
 
@@ -96,6 +96,8 @@ class StudyFacts:
     def failures(self) -> dict[str, list[int]]:
         """Why trials failed -> their numbers."""
         found: dict[str, list[int]] = {}
+        if not self.result.trials.failed:
+            return found
         for trial in self.ended:
             if trial.error is not None:
                 found.setdefault(trial.error, []).append(trial.number)

@@ -8,7 +8,6 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from nas.storage.optuna_trials import StoredTrial
 from nas.studies.spec import Objective
@@ -59,6 +58,8 @@ def _shares(trials: Sequence[StoredTrial], metric: str) -> dict[str, float]:
     names = [name for name in shared if len({t.params[name] for t in trials}) > 1]
     if not names:
         return {}
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # scikit-learn
+
     kinds = {name: _distribution([t.params[name] for t in trials]) for name in names}
     study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
     for trial in trials:

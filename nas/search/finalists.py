@@ -15,15 +15,12 @@ from nas.search.gains import Scores
 from nas.search.setup import Setup
 from nas.storage import Store
 from nas.storage.results import keep_answer
-from nas.studies.answer import Answer, Epochs, Finalist, Finalists, Gain, Split, conclude
+from nas.studies.answer import FINAL_SEED, Answer, Epochs, Finalist, Finalists, Gain, Split, conclude
 from nas.studies.certificate import measured_objective
 from nas.studies.metrics import Metrics, metric_of
 from nas.studies.records import Key
 from nas.studies.spec import StudySpec
 from nas.tasks.outcomes import Outcomes, unpacked
-
-FINAL_SEED = 2000
-"""What the finalists' seeds are ahead of the study's. Those of certificates are 1000 ahead."""
 
 
 @dataclass(frozen=True)

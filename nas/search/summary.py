@@ -18,9 +18,6 @@ from nas.studies.certificate import Certificate
 from nas.studies.metrics import FORECASTS, metric_of
 from nas.studies.verdict import proxy_line
 
-MOST_NECKS = 300
-"""Necks whose effects are estimated at the end of a launch: the time grows with the cube of their number."""
-
 
 def summarize(store: Store, study: optuna.Study) -> None:
     """Write the study's note and figures anew."""
@@ -93,8 +90,8 @@ def _mattered(store: Store, record: StudyRecord) -> list[str]:
     """The clear effects of choices, by the study's own necks; none while there are too few."""
     try:
         necks = necks_of(store, record.name, search=False)
-        if len(necks.rows) > MOST_NECKS:
-            return [f"more than {MOST_NECKS} necks: `nas effects {record.name}` estimates it, in minutes"]
+        if necks.too_many is not None:
+            return [necks.too_many]
         return clear_lines(effects(necks, default_metrics(record.spec, necks)))
     except UserError:
         return []

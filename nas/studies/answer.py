@@ -14,6 +14,9 @@ from nas.value import Unit, Value
 
 Split = Literal["test", "val"]
 
+FINAL_SEED = 2000
+"""What the finalists' seeds are ahead of the study's. Those of certificates are 1000 ahead."""
+
 
 class Promotion(Value):
     """Which trials are trained on toward the full training, and how far."""

@@ -16,9 +16,9 @@ import pytest
 from nas.models.cost import static_costs
 from nas.search import launch
 from nas.search.dispatcher import Dispatcher
-from nas.search.finalists import FINAL_SEED
 from nas.storage import Store, open_store
 from nas.storage.results import longer_table, trial_facts
+from nas.studies.answer import FINAL_SEED
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from nas.tasks.data import Dataset

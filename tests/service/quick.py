@@ -1,4 +1,4 @@
-"""A plugin for tests of the queue: studies whose trials do nothing, or sleep for `task.options.pause` seconds."""
+"""A plugin for tests of the queue: studies whose trials do nothing, sleep for `task.options.pause` seconds, or fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 import nas
-from nas.errors import TrialFailed
+from nas.errors import TrialFailed, UserError
 from nas.executors import Evaluate
 from nas.executors.local import LocalExecutor
 from nas.models.cost import static_costs
@@ -45,6 +45,8 @@ class Quick(Task):
 
 
 def load(spec: TaskSpec, say: Say, backbone: bytes | None, known: Collection[str]) -> Task:
+    if "fault" in spec.options:
+        raise UserError(str(spec.options["fault"]))
     return Quick(spec)
 
 

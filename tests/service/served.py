@@ -112,7 +112,7 @@ class Served:
         self.process.stderr.close()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 90.0, every: float = 0.2) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 240.0, every: float = 0.2) -> Any:
     """The first true value of `condition`."""
     until = time.monotonic() + seconds
     while not (found := condition()):

@@ -24,6 +24,10 @@ _COSTS = ("params", "macs", "latency_ms")
 _OF_A_MACHINE = ("latency_ms", "seconds")
 
 
+MOST_NECKS = 1000
+"""Necks whose effects are estimated beside other work: of more it takes some ten seconds."""
+
+
 @dataclass(frozen=True)
 class Necks:
     """Trained necks, each once.
@@ -43,6 +47,13 @@ class Necks:
     values: tuple[Metrics, ...]
     trials: int
     left_out: tuple[str, ...] = field(default=())
+
+    @property
+    def too_many(self) -> str | None:
+        """Why their effects are not estimated beside other work; None if they are few enough."""
+        if len(self.rows) <= MOST_NECKS:
+            return None
+        return f"more than {MOST_NECKS} necks: `nas effects {self.study}` estimates it"
 
     @property
     def metrics(self) -> list[str]:

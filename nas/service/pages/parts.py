@@ -12,7 +12,6 @@ from nas.facts.live import live
 from nas.report.drawn import Drawn, drawing, drawn
 from nas.report.facts import StudyFacts
 from nas.report.gallery import GALLERY
-from nas.report.page import certificate_facts, failure_lines
 from nas.report.sentences import answer, progress_line
 from nas.report.tables import compared_table, finalists_table
 from nas.search.effects import clear_lines
@@ -34,6 +33,8 @@ LINES = 400
 
 
 def _summary(facts: StudyFacts) -> dict[str, Any]:
+    from nas.report.page import failure_lines  # torch
+
     found, answered = facts.result, facts.result.answer
     return {
         "template": "part_summary.html",
@@ -57,6 +58,8 @@ def _finalists(facts: StudyFacts) -> dict[str, Any]:
 
 
 def _certificate(facts: StudyFacts) -> dict[str, Any]:
+    from nas.report.page import certificate_facts  # torch
+
     plot = drawn("certificate", facts) if facts.result.proxy is not None else None
     return {"template": "part_certificate.html", "plot": plot} | certificate_facts(facts)
 

@@ -1,29 +1,46 @@
-"""Child: the process of a job, as the service sees it."""
+"""Child: the process of a job, as the service sees it.
+
+Processes are forked from one that has imported what every search needs, so that a job begins at once. That one is
+started afresh by `multiprocessing` and runs no thread, unlike the service.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
+from functools import cache
+from multiprocessing.context import ForkServerContext
 
-from pydantic import ValidationError
-
-from nas.service.queue.work import Order, Report
+from nas.service.queue.work import Order, Report, main
 from nas.service.settings import Settings
 from nas.storage.jobs import Job
 
 PATIENCE_SECONDS = 60.0
 """How long a job may take to stop in order."""
 
-SECRETS = ("NAS_NOTIFY_KEY", "NAS_TOKEN", "NAS_STORAGE")
-"""Variables that a job has no use for."""
+PRELOADED = ("nas.service.queue.work", "nas.search.driver", "nas.search.checks")
+
+
+@cache
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
+
+
+def warm_up() -> None:
+    """Start the process that jobs are forked from; it imports what they need meanwhile."""
+    from multiprocessing.forkserver import ensure_running
+
+    _context()
+    ensure_running()
 
 
 class Child:
-    """A running job. Its process leads a group of its own: Ctrl-C at the service's terminal does not reach it."""
+    """A running job. Its process holds the other end of a pipe, and ends when this one is gone."""
 
     def __init__(self, job: Job, settings: Settings) -> None:
         self.job = job
@@ -36,52 +53,46 @@ class Child:
             address=settings.address,
             plugins=settings.plugins,
         )
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "nas.service.queue.work"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in SECRETS},
-        )
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it died already, which `poll` reports
-            self._process.stdin.write(order.model_dump_json().encode() + b"\n")
-            self._process.stdin.flush()
+        self._pipe, theirs = _context().Pipe()
+        self._process = _context().Process(target=main, args=(order.model_dump_json(), theirs), name=f"job {job.id}")
+        self._process.start()
+        theirs.close()
 
     def stop(self) -> None:
         """Ask the process to end in order; after a while it is killed."""
         if self._stopped is None:
             self._stopped = time.monotonic()
-            self._process.send_signal(signal.SIGINT)
+            self._signal(signal.SIGINT)
         elif time.monotonic() - self._stopped > PATIENCE_SECONDS:
             self.kill()
 
     def kill(self) -> None:
         """End the process and its workers at once."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        try:
+            os.killpg(self._process.pid or 0, signal.SIGKILL)  # it leads a group of its own
+        except ProcessLookupError:  # not yet, or no longer
+            self._signal(signal.SIGKILL)
 
     def poll(self) -> Report | None:
         """How the process ended; None while it runs. One without a report died."""
-        if self._process.poll() is None:
+        code = self._process.exitcode
+        if code is None:
             return None
-        assert self._process.stdout is not None
-        assert self._process.stdin is not None
-        said = self._process.stdout.read()
-        self._process.stdout.close()
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        try:
-            return Report.model_validate_json(said)
-        except ValidationError:
-            code = self._process.returncode
-            how = f"signal {-code}" if code < 0 else f"status {code}"
-            return Report(state="died", error=f"the process of the job ended with {how}")
+        report: Report | None = None
+        with suppress(EOFError, OSError):
+            if self._pipe.poll():
+                report = Report.model_validate_json(self._pipe.recv_bytes())
+        self._pipe.close()
+        how = f"signal {-code}" if code < 0 else f"status {code}"
+        return report or Report(state="died", error=f"the process of the job ended with {how}")
 
     def wait(self, seconds: float) -> None:
         """Wait for the end of the process, and kill it then."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        self._process.join(seconds)
+        if self._process.exitcode is None:
             self.kill()
-            self._process.wait()
+            self._process.join()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid or 0, number)

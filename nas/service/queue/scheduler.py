@@ -7,7 +7,7 @@ import time
 
 from nas.errors import NASError, StoreFailed, UserError
 from nas.process import this_process
-from nas.service.queue.child import Child
+from nas.service.queue.child import Child, warm_up
 from nas.service.queue.work import Report
 from nas.service.settings import Settings
 from nas.service.stores import Stores
@@ -46,6 +46,7 @@ class Scheduler:
     def start(self) -> None:
         """Begin to claim jobs."""
         if self._settings.jobs:
+            warm_up()
             self._thread.start()
 
     def stop(self) -> None:

@@ -1,17 +1,17 @@
-"""What runs in the process of a job: `python -m nas.service.queue.work`, with its order as a line on stdin.
+"""What runs in the process of a job.
 
-The rest of stdin is the lifeline to the service. How the job ended is a line of JSON on stdout.
+It has a pipe to its service: how the job ended goes through it, and when its other end is gone, so is the service.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,11 @@ class Report(Value):
     error: str | None = None
 
 
-def main() -> int:
-    """Do one job."""
-    report_to = os.dup(1)
-    os.dup2(2, 1)  # whatever prints is no report
-    order = Order.model_validate_json(sys.stdin.buffer.readline())
-    threading.Thread(target=_watch_lifeline, daemon=True).start()
+def main(text: str, pipe: Connection) -> None:
+    """Do the job of an order, as JSON, in a process and a group of its own; report into the pipe."""
+    os.setsid()  # Ctrl-C at the service's terminal does not reach it, and its workers end with it
+    order = Order.model_validate_json(text)
+    threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
     settings = order.settings
     try:
         for path in order.plugins:
@@ -77,8 +76,7 @@ def main() -> int:
         report = Report(state="interrupted")
     except NASError as error:
         report = Report(state="failed", error=settings.redact(str(error)))
-    os.write(report_to, report.model_dump_json().encode() + b"\n")
-    return 0
+    pipe.send_bytes(report.model_dump_json().encode())
 
 
 def run(store: Store, job: Job, settings: Settings, say: Say) -> Report:
@@ -167,14 +165,10 @@ def journal(settings: Settings, job: int) -> Iterator[Say]:
         thread.join(LAST_SECONDS)
 
 
-def _watch_lifeline() -> None:
+def _watch(pipe: Connection) -> None:
     """End this process as Ctrl-C would when its service is gone, and at once if that takes too long."""
-    while os.read(0, 4096):
-        pass
+    with suppress(EOFError, OSError):
+        pipe.recv_bytes()  # nothing is ever sent
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(LAST_SECONDS)
     os.killpg(os.getpgid(0), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,7 +18,6 @@ from starlette.responses import FileResponse, Response
 
 from nas.files import stem_of
 from nas.service.problems import Refusal, content, responses
-from nas.service.queue.child import SECRETS
 from nas.service.routes.common import Chosen, Lent, Name, launched
 from nas.service.settings import Settings
 from nas.studies.spec import Format
@@ -72,7 +71,7 @@ def _written(name: str, folder: Path, formats: list[Format], trial: int | None, 
     words += ["--format", ",".join(formats)] if formats else []
     words += ["--trial", str(trial)] if trial is not None else []
     words += [word for path in settings.plugins for word in ("--plugin", path)]
-    env = {key: value for key, value in os.environ.items() if key not in SECRETS} | {"NAS_STORAGE": settings.storage}
+    env = os.environ | {"NAS_STORAGE": settings.storage}
     command = [sys.executable, "-m", "nas", "export", *words, "--", name]
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)

@@ -110,7 +110,7 @@ def show_effects(
     from nas.facts.effects import found
     from nas.search.effects import effect_lines  # numpy, scipy
 
-    estimated = found(store, name, metrics)
+    estimated = found(store, name, metrics, quick=True)
     return facts(request, settings, Facts(estimated.to_json(), effect_lines(estimated)))
 
 
