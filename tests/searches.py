@@ -90,5 +90,5 @@ def install(monkeypatch: pytest.MonkeyPatch, evaluate: Any = quick) -> None:
     ready = prepared()
 
     monkeypatch.setattr("nas.tasks.load", lambda *_, **__: ready)
-    monkeypatch.setattr("nas.tasks.epoch_seconds", lambda *_: 1.0)  # it has no images any more to try an epoch with
+    monkeypatch.setattr("nas.tasks.epoch_seconds", lambda *_: 1.0)  # nothing is tried out
     monkeypatch.setattr("nas.executors.evaluate.evaluate", evaluate)

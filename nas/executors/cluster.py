@@ -29,8 +29,8 @@ from nas.studies.spec import Workers
 _MARGIN = 2**30
 """Bytes of object store for results on their way, beside the context."""
 
-_HEALTH_CHECK_SECONDS = 10.0
-"""Time for a cluster to prove that it is one; a healthy one takes two seconds."""
+_HEALTH_CHECK_SECONDS = 30.0
+"""Time for a cluster to prove that it is one. A healthy one takes two seconds, and longer on a busy machine."""
 
 _RECLAIM_SECONDS = 5.0
 """Time for a cluster to reclaim the resources of an earlier job."""
@@ -230,11 +230,24 @@ def _check_address(address: str) -> None:
         raise UserError(f"address: nothing answers at {address} ({reason}); is the cluster's head running?") from None
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        subprocess.run(command, timeout=_HEALTH_CHECK_SECONDS, check=True, capture_output=True, text=True)
+        environment = os.environ | ({"RAY_AUTH_MODE": "token"} if _has_token() else {})
+        limit = _HEALTH_CHECK_SECONDS
+        subprocess.run(command, timeout=limit, check=True, capture_output=True, text=True, env=environment)
     except subprocess.TimeoutExpired:
         raise UserError(f"address: what answers at {address} is no Ray cluster; its head listens on 6379") from None
     except subprocess.CalledProcessError as error:
+        if "InvalidAuthToken" in error.stderr:
+            raise UserError(
+                f"address: the cluster at {address} asks for its token: copy ~/.ray/auth_token from its head, or set "
+                "RAY_AUTH_TOKEN"
+            ) from None
         raise UserError(f"address: no Ray cluster to join at {address}: {last_line(error.stderr)}") from None
+
+
+def _has_token() -> bool:
+    """Whether Ray has a token for a cluster, and no mode was chosen. Its health check does not look by itself."""
+    own = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path("~/.ray/auth_token").expanduser()))
+    return "RAY_AUTH_MODE" not in os.environ and ("RAY_AUTH_TOKEN" in os.environ or own.is_file())
 
 
 def _shutdown() -> None:

@@ -96,6 +96,8 @@ class StudyFacts:
     def failures(self) -> dict[str, list[int]]:
         """Why trials failed -> their numbers."""
         found: dict[str, list[int]] = {}
+        if not self.result.trials.failed:
+            return found
         for trial in self.ended:
             if trial.error is not None:
                 found.setdefault(trial.error, []).append(trial.number)

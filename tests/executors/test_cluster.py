@@ -88,7 +88,7 @@ importlib.metadata.version = version
 
 
 @contextmanager
-def head(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def head(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A cluster of someone else's: its head, and where it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -97,7 +97,7 @@ def head(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     (folder / "site" / "sitecustomize.py").write_text(NOT_INSTALLED)
     process = subprocess.Popen(
         [sys.executable, "-m", "ray.scripts.scripts", *words.split(), f"--temp-dir={folder}/ray"],
-        env=os.environ | {"PYTHONPATH": f"{folder / 'site'}:{ROOT}", "HOME": str(folder)},
+        env=os.environ | {"PYTHONPATH": f"{folder / 'site'}:{ROOT}", "HOME": str(folder)} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -124,6 +124,21 @@ def test_a_cluster_of_our_own_needs_no_home_says_nothing_and_leaves_nothing(fold
     assert process.communicate(timeout=PATIENCE) == ("worker\n", "")
     assert process.returncode == 0
     assert list((folder / "tmp").iterdir()) == []
+
+
+@pytest.mark.ray
+def test_a_cluster_that_asks_for_its_token(folder: Path, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = "0123456789abcdef" * 4
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setattr("nas.executors.cluster._HEALTH_CHECK_SECONDS", PATIENCE)  # a machine may be busy
+    with head(folder, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token) as (_, address):
+        with pytest.raises(UserError, match=f"the cluster at {address} asks for its token") as error:
+            Cluster(address, Workers(), None)
+        assert "\n" not in str(error.value)
+        process = driver(folder, "print(executor.capacity)", context, ADDRESS=address, RAY_AUTH_TOKEN=token)
+        said, warned = process.communicate(timeout=PATIENCE)
+        assert (said, process.returncode) == ("1\n", 0), warned
+        assert token not in warned
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from tests import searches
 from tests.contracts.executor_contract import eventually, until_idle
 from tests.executors.toys import Context, evaluate, job
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 QUICK_CHECKS = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_timeout_ms": 3000}
 """Ray takes a node for dead within seconds, not within half a minute."""

@@ -19,6 +19,6 @@ def necks(count: int) -> Necks:
 def test_what_takes_minutes_is_refused_beside_other_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert necks(MOST_NECKS).too_many is None
     monkeypatch.setattr("nas.facts.effects.necks_of", lambda *_, **__: necks(MOST_NECKS + 1))
-    said = "more than 300 necks: `nas effects cells` estimates it, in minutes"
+    said = "more than 1000 necks: `nas effects cells` estimates it"
     with open_store(fabricate(tmp_path), create=False) as store, pytest.raises(UserError, match=said):
         found(store, "cells", quick=True)

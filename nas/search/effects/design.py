@@ -59,10 +59,10 @@ class Factor:
         return np.asarray(self.shares @ (doublings - doublings.mean())[:, None])
 
     @cached_property
-    def kernel(self) -> Floats:
-        """How alike necks are in this parameter, [necks, necks], with a mean variance of 1."""
-        alike = normalized(self.columns @ self.columns.T)
-        return normalized(alike + normalized(self.slope @ self.slope.T)) if self.is_size else alike
+    def features(self) -> Floats:
+        """Z, [necks, features]: Z Z' is how alike necks are in this parameter, with a mean variance of 1."""
+        alike = normalized(self.columns)
+        return normalized(np.c_[alike, normalized(self.slope)]) if self.is_size else alike
 
     @property
     def questions(self) -> list[Question]:
@@ -119,15 +119,18 @@ class Design:
 
     @cached_property
     def pairs(self) -> dict[tuple[str, str], Floats]:
-        """The kernel of each pair of parameters."""
-        return {(a.name, b.name): a.kernel * b.kernel for a, b in combinations(self.factors, 2)}
+        """The features of each pair of parameters: all products of one's with the other's."""
+        return {
+            (a.name, b.name): np.einsum("ni,nj->nij", a.features, b.features).reshape(self.necks, -1)
+            for a, b in combinations(self.factors, 2)
+        }
 
     def background(self, without: Sequence[str]) -> tuple[Floats, Floats]:
-        """The kernels of all other parameters, and of all pairs but the one that `without` names."""
-        alone = (f.kernel for f in self.factors if f.name not in without)
-        pairs = (kernel for pair, kernel in self.pairs.items() if pair != tuple(without))
-        none = np.zeros((self.necks, self.necks))
-        return normalized(sum(alone, none)), normalized(sum(pairs, none))
+        """The features of all other parameters, and of all pairs but the one that `without` names."""
+        none = np.zeros((self.necks, 0))
+        alone = [f.features for f in self.factors if f.name not in without]
+        pairs = [features for pair, features in self.pairs.items() if pair != tuple(without)]
+        return normalized(np.concatenate([none, *alone], 1)), normalized(np.concatenate([none, *pairs], 1))
 
     def confounded(self, columns: Floats, contrast: Floats, without: Sequence[str]) -> str | None:
         """What a contrast of some columns always varies together with; None if it can be told from all others.
@@ -152,15 +155,16 @@ def estimable(matrix: Floats, contrast: Floats) -> bool:
     """Whether the rows determine a contrast of the columns right behind the intercept."""
     padded = np.zeros(matrix.shape[1])
     padded[1 : 1 + len(contrast)] = contrast
-    _, values, vectors = np.linalg.svd(matrix)
+    # Of many rows only as many left vectors as there are columns: nothing asks for the others.
+    _, values, vectors = np.linalg.svd(matrix, full_matrices=len(matrix) < matrix.shape[1])
     rank = int((values > _ZERO * values[0]).sum())
     return bool(np.abs(vectors[rank:] @ padded).max(initial=0.0) < _ZERO * 100)
 
 
-def normalized(kernel: Floats) -> Floats:
-    """A kernel scaled to a mean variance of 1 around the mean of the necks; zeros where nothing varies."""
-    variance = float(np.trace(kernel) - kernel.sum() / len(kernel)) / len(kernel)
-    return np.asarray(kernel / variance) if variance > _ZERO else np.zeros_like(kernel)
+def normalized(features: Floats) -> Floats:
+    """Features scaled to a mean variance of 1 around the mean of the necks; zeros where nothing varies."""
+    variance = float((features**2).sum() - (features.sum(0) ** 2).sum() / len(features)) / len(features)
+    return np.asarray(features / np.sqrt(variance)) if variance > _ZERO else np.zeros_like(features)
 
 
 def design_of(rows: Sequence[Mapping[str, Choice]], parameters: Mapping[str, Sequence[Choice]]) -> Design:

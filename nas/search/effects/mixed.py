@@ -1,9 +1,9 @@
 """The model: the effects in question are free, all that is not asked about is a random background.
 
-    y = X b + u + e,   Var(u) = s² a ((1 - c) K1 + c K2),   Var(e) = s² (1 - a)
+    y = X b + u + e,   Var(u) = s² a ((1 - c) Z1 Z1' + c Z2 Z2'),   Var(e) = s² (1 - a)
 
 `X` holds an intercept and the contrasts of one parameter, or of two and their interaction. They have no prior, so that
-no effect is drawn towards zero. By `K1` necks are alike that agree in the other parameters, by `K2` those that agree in
+no effect is drawn towards zero. By `Z1` necks are alike that agree in the other parameters, by `Z2` those that agree in
 pairs of parameters. The shares `a` and `c` are unknown, uniform a priori, and integrated out on a grid. With few necks
 the background is noise; with many it adjusts for the other parameters as a regression on all of them would. Necks that
 a search drew from one region of the space share much of their background, and count for less than independent ones.
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import fdtrc, stdtrit
 
 Floats = NDArray[np.float64]
@@ -110,22 +111,46 @@ def fit(fixed: Floats, background: Sequence[Floats], responses: Floats) -> Fit:
 
     Args:
         fixed: [necks, columns], the first an intercept, of full rank.
-        background: K1 and K2, [necks, necks].
+        background: Z1 and Z2, [necks, features].
         responses: [necks, responses]; none is constant.
     """
     count, columns = fixed.shape
-    a, c = _GRID[:, 0, None, None], _GRID[:, 1, None, None]
-    covariance = a * ((1 - c) * background[0] + c * background[1]) + (1 - a) * np.eye(count)
-    data = np.c_[fixed, responses]
-    products = data.T @ np.linalg.solve(covariance, np.broadcast_to(data, (len(_GRID), *data.shape)))
+    products, determinants = _products(np.c_[fixed, responses], [_compact(features) for features in background])
     information, cross = products[:, :columns, :columns], products[:, :columns, columns:]
-    spreads = np.linalg.inv(information)
+    spreads = np.asarray(np.linalg.inv(information), np.float64)
     coefficients = spreads @ cross
     squares = np.diagonal(products[:, columns:, columns:], axis1=1, axis2=2)
     freedom = count - columns
     # A response that follows from the choices leaves nothing but rounding.
     left = np.maximum(squares - (cross * coefficients).sum(1), 1e-12 * squares)
-    likelihood = -0.5 * (np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(information)[1])[:, None]
+    likelihood = -0.5 * (determinants + np.linalg.slogdet(information)[1])[:, None]
     likelihood = likelihood - freedom / 2 * np.log(left) + np.log(_PRIOR)[:, None]
     weights = np.exp(likelihood - likelihood.max(0))
     return Fit(weights / weights.sum(0), coefficients, spreads, left / freedom, freedom)
+
+
+def _products(data: Floats, background: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """D' V^-1 D and log |V| at each point of the grid, V the variance without s².
+
+    By the identity of Woodbury matrices have the size of the features, not of the necks: a study may have thousands.
+    """
+    features = np.concatenate(background, axis=1)
+    alike, across, own = features.T @ features, features.T @ data, data.T @ data
+    first = background[0].shape[1]
+    products, determinants = [], []
+    for a, c in _GRID:
+        scale = np.sqrt(np.r_[np.full(first, a * (1 - c)), np.full(len(alike) - first, a * c)])
+        noise = 1 - a
+        inner = scale[:, None] * alike * scale + noise * np.eye(len(alike))
+        seen = scale[:, None] * across
+        root = np.linalg.cholesky(inner)
+        explained = solve_triangular(root, seen, lower=True, check_finite=False)
+        products.append((own - explained.T @ explained) / noise)
+        determinants.append((len(data) - len(alike)) * np.log(noise) + 2 * np.log(np.diagonal(root)).sum())
+    return np.stack(products), np.array(determinants)
+
+
+def _compact(features: Floats) -> Floats:
+    """Features with the same products, no more of them than necks."""
+    necks, many = features.shape
+    return features if many <= necks else np.asarray(np.linalg.qr(features.T, mode="r")).T

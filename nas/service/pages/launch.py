@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from nas.errors import NASError, SpecError
 from nas.report.tables import Head, Row, Table
 from nas.service import posts
-from nas.service.pages.cache import FRAGMENTS
+from nas.service.pages.cache import FRAGMENTS, Stamp
 from nas.service.pages.render import page, render
 from nas.service.problems import fault_out
 from nas.service.settings import Settings
@@ -131,7 +131,7 @@ def _data(text: str, name: str | None, settings: Settings) -> str:
         reason = str(wrong[0]) if wrong else "the study has faults"
         return render(settings, "launch_data.html", reason=reason, images=[])
     task = file.study.task
-    return FRAGMENTS.get(("data", json.dumps(_kind_of(task))), "", lambda: _summary(task, settings))
+    return FRAGMENTS.get(("data", json.dumps(_kind_of(task))), Stamp("data"), lambda: _summary(task, settings))
 
 
 def _summary(task: TaskSpec, settings: Settings) -> str:

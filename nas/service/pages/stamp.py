@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from nas.facts.live import live
+from nas.service.pages.cache import Stamp
 from nas.storage import Store
 from nas.storage.records import StudyRecord
 from nas.studies.live import Live
 
 
-def stamp(store: Store, record: StudyRecord, *, epochs: bool = False) -> Hashable:
-    """Changes when a trial ends, or a launch or a job begins or ends.
+def stamp(store: Store, record: StudyRecord, *, epochs: bool = False) -> Stamp:
+    """The stamp of a study.
 
     Args:
         store: the database.
         record: the study.
-        epochs: whether it changes with each epoch of what runs, too.
+        epochs: whether its progress changes with each epoch of what runs, too.
     """
     found = live(store, record.name)
     now, job = (found.progress, found.job) if found is not None else (None, None)
-    parts: list[Hashable] = [store.database.name, record.state, record.created]
-    parts += [job.id, job.state] if job is not None else []
-    parts += [now.trained, now.failed, now.stage] if now is not None else []
+    state: list[Hashable] = [record.state, record.created, job and (job.id, job.state)]
     if record.state != "running":
-        parts.append(record.seconds)
-    elif epochs and now is not None:
-        parts += [(run.name, run.epoch) for run in now.runs]
-    return tuple(parts)
+        state.append(record.seconds)
+    if now is None:
+        return Stamp(tuple(state))
+    runs = [(run.name, run.epoch) for run in now.runs] if epochs and record.state == "running" else []
+    return Stamp((*state, now.stage), (now.trained, now.failed, *runs))
 
 
 def state_of(study: str, job: str | None) -> str:

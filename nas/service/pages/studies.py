@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from nas.report.figures.look import LABELS
-from nas.service.pages.cache import FRAGMENTS
+from nas.service.pages.cache import FRAGMENTS, Stamp
 from nas.service.pages.render import page, render
 from nas.service.pages.stamp import state_of
 from nas.service.routes.common import Chosen, Lent
@@ -94,7 +94,7 @@ def _found(store: Store, record: StudyRecord) -> tuple[int, str, str, str]:
     """Necks trained, the first objective, and its value of the best and of the best baseline."""
     key = (store.database.name, record.name, "line")
     # The seconds of a study change while it runs, and with each launch.
-    kept = FRAGMENTS.get(key, (record.state, record.seconds), lambda: _read(store, record))
+    kept = FRAGMENTS.get(key, Stamp(record.state, record.seconds), lambda: _read(store, record))
     trained, metric, best, baseline = kept.split("\t")
     return int(trained), metric, best, baseline
 

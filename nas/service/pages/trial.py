@@ -18,7 +18,7 @@ from nas.report.drawn import Drawn, drawing
 from nas.report.facts import StudyFacts
 from nas.report.figures import curves_figure
 from nas.report.tables import Head, Row, Table, longer_table, metrics_table, pairs
-from nas.service.pages.cache import FRAGMENTS
+from nas.service.pages.cache import FRAGMENTS, Stamp
 from nas.service.pages.parts import plot_of
 from nas.service.pages.render import page, render
 from nas.service.pages.stamp import stamp
@@ -86,7 +86,7 @@ def costs(name: Name, number: Number, store: Lent, settings: Chosen) -> Response
         table = Table((*heads, Head("share", number=True), Head("made of", long=True)), tuple(rows))
         return render(settings, "part_costs.html", table=table)
 
-    return HTMLResponse(FRAGMENTS.get(("costs", store.database.name, found.digest), "", made))
+    return HTMLResponse(FRAGMENTS.get(("costs", store.database.name, found.digest), Stamp("costs"), made))
 
 
 @router.get("/samples")

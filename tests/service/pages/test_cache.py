@@ -1,15 +1,29 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from nas.service.pages import cache
-from nas.service.pages.cache import Fragments
+from nas.service.pages.cache import FAST, Fragments, Stamp
+
+ONE, TWO = Stamp("running", 1), Stamp("running", 2)
 
 
 def test_a_part_is_rendered_again_when_its_study_has_changed() -> None:
     fragments, made = Fragments(), iter("abc")
-    render = lambda: next(made)  # noqa: E731
-    assert [fragments.get("part", stamp, render) for stamp in (1, 1, 2, 1)] == ["a", "a", "b", "c"]
+    stamps = [ONE, ONE, TWO, Stamp("done", 2)]
+    assert [fragments.get("part", stamp, lambda: next(made)) for stamp in stamps] == ["a", "a", "b", "c"]
+
+
+def test_a_slow_part_follows_a_running_study_at_its_own_pace() -> None:
+    fragments, made = Fragments(), iter("ab")
+
+    def slow() -> str:
+        time.sleep(2 * FAST)
+        return next(made)
+
+    assert [fragments.get("part", stamp, slow) for stamp in (ONE, TWO)] == ["a", "a"]
+    assert fragments.get("part", Stamp("done", 2), slow) == "b"
 
 
 def test_many_who_ask_at_a_time_cost_one_rendering() -> None:
@@ -21,7 +35,7 @@ def test_many_who_ask_at_a_time_cost_one_rendering() -> None:
         return "made"
 
     got: list[str] = []
-    threads = [threading.Thread(target=lambda: got.append(fragments.get("p", 1, render))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(fragments.get("p", ONE, render))) for _ in range(8)]
     for thread in threads:
         thread.start()
     gate.set()
@@ -33,6 +47,6 @@ def test_many_who_ask_at_a_time_cost_one_rendering() -> None:
 def test_what_nobody_asked_for_is_dropped() -> None:
     fragments = Fragments()
     for k in range(cache.MOST + 5):
-        fragments.get(k, 1, lambda: "x")
+        fragments.get(k, ONE, lambda: "x")
     assert len(fragments._kept) == cache.MOST
     assert len(fragments._working) == cache.MOST

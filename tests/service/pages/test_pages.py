@@ -77,13 +77,13 @@ def test_trials_are_filtered_and_sorted(client: TestClient) -> None:
     assert numbers("text=width 96") == [12]
     assert numbers("text=fpn") == [0]
     assert numbers("state=failed") == []
-    assert numbers("first=10") == [2, 0, 1]
+    assert numbers("first=10") == [3, 2, 1]
     assert "No trial meets the filter." in client.get("/studies/cells/parts/trials?text=nothing").text
 
 
 def test_a_trial_has_its_neck_its_costs_and_its_attempts(client: TestClient) -> None:
     text = client.get("/studies/cells/trials/12").text
-    assert 'alt="P3 to P5, width 96, add, up nearest, 7 nodes"' in text
+    assert 'alt="P3 to P5, width 96, add, up nearest, 5 nodes"' in text
     assert "it was never sent to a worker" in text
     assert "no architecture" not in client.get("/studies/cells/trials/12/costs").text
     assert (
