@@ -206,6 +206,8 @@ def _serve(parser: ArgumentParser) -> None:
     parser.add_argument("--address", metavar="ADDR", help="a running Ray cluster that searches join")
     about = "a URL below which studies may be notified of their end; may be repeated; NAS_NOTIFY_KEY signs the messages"
     parser.add_argument("--notify", metavar="URL", action="append", default=[], help=about)
+    about = "requests a minute that one token, or one address without a token, may make (default: 1200)"
+    parser.add_argument("--rate", metavar="N", type=whole_number(60, 10**6), default=1200, help=about)
     about = "let tokens that may write change studies in Optuna's dashboard"
     parser.add_argument("--optuna-writes", action="store_true", help=about)
 

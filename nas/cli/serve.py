@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
         notify=tuple(args.notify),
         notify_key=key,
         optuna_writes=args.optuna_writes,
+        requests_per_minute=args.rate,
     )
     serve(settings, args.host, args.port)
     return 0
