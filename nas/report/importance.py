@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
+from nas.search.optuna_adapter import quiet
 from nas.storage.optuna_trials import StoredTrial
 from nas.studies.spec import Objective
 from nas.value import Value
@@ -61,12 +62,12 @@ def _shares(trials: Sequence[StoredTrial], metric: str) -> dict[str, float]:
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # scikit-learn
 
     kinds = {name: _distribution([t.params[name] for t in trials]) for name in names}
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    for trial in trials:
-        params = {name: trial.params[name] for name in names}
-        study.add_trial(optuna.trial.create_trial(value=_value(trial, metric), params=params, distributions=kinds))
-    with warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # optuna's, of parameters with a single value
+        study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+        for trial in trials:
+            params = {name: trial.params[name] for name in names}
+            study.add_trial(optuna.trial.create_trial(value=_value(trial, metric), params=params, distributions=kinds))
         try:
             return get_param_importances(study, evaluator=FanovaImportanceEvaluator(n_trees=_TREES, seed=0))
         except RuntimeError:  # optuna's, where no tree splits

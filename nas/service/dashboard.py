@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
-import socket
-import sys
 import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from nas.errors import UserError
 from nas.necks.drawing import svg
+from nas.service.listening import GRACE, is_loopback, listen, say
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,9 +20,6 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 READ_ONLY = "This dashboard is read-only; `nas dashboard --write` lets visitors change and delete studies."
 
 NO_FILES = "The pictures are drawn from the study: files can be neither attached nor removed."
-
-_GRACE = 2
-"""Seconds that open requests get when the server ends."""
 
 
 class ReadOnly:
@@ -95,7 +88,7 @@ def serve(url: str, host: str = "127.0.0.1", port: int = 8080, write: bool = Fal
 
     if write:
         check_writable(url)
-    with open_store(url, create=False) as store, _listen(host, port) as listening:
+    with open_store(url, create=False) as store, listen(host, port) as listening:
         # Optuna warns at each visit if importances rest on few trials.
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
         config = uvicorn.Config(
@@ -104,36 +97,14 @@ def serve(url: str, host: str = "127.0.0.1", port: int = 8080, write: bool = Fal
             ws="none",
             log_level="warning",
             access_log=False,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=GRACE,
         )
-        if write and not _is_loopback(host):
-            _say(f"warning: there is no authentication: whoever reaches {host} can change and delete studies")
+        if write and not is_loopback(host):
+            say(f"warning: there is no authentication: whoever reaches {host} can change and delete studies")
         name, number = listening.getsockname()[:2]
         address = f"http://[{name}]:{number}/" if ":" in name else f"http://{name}:{number}/"
-        _say(f"dashboard: {address} ({'changes allowed' if write else 'read-only'}); Ctrl-C ends it")
+        say(f"dashboard: {address} ({'changes allowed' if write else 'read-only'}); Ctrl-C ends it")
         try:
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:
             return  # the usual end
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port < 2**16:
-        raise UserError(f"cannot listen on port {port}: ports are 0 to 65535")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
-        raise UserError(f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 
 from nas.errors import UserError
-from nas.service.dashboard import _GRACE, _listen, _say
-from nas.service.lock.gate import is_loopback
+from nas.service.listening import GRACE, is_loopback, listen, say
 from nas.service.settings import Settings
 from nas.storage import open_store
 from nas.storage.tokens import Tokens
@@ -35,8 +34,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
         raise UserError("--notify needs a key that signs the messages: set NAS_NOTIFY_KEY")
     # Optuna warns at each visit if importances rest on few trials.
     warnings.filterwarnings("ignore", category=UserWarning, module="optuna")
-    with _listen(host, port) as listening:
-        app = build(settings, loopback=loopback, say=_say)
+    with listen(host, port) as listening:
+        app = build(settings, loopback=loopback, say=say)
         config = uvicorn.Config(
             app,
             lifespan="on",
@@ -44,12 +43,12 @@ def serve(settings: Settings, host: str, port: int) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=GRACE,
         )
         name, number = listening.getsockname()[:2]
         address = f"http://[{name}]:{number}/" if ":" in name else f"http://{name}:{number}/"
         lock = "every request needs a token" if locked else "no token yet: whoever uses this machine is administrator"
-        _say(f"service: {address} ({lock}); Ctrl-C ends it")
+        say(f"service: {address} ({lock}); Ctrl-C ends it")
         try:
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:

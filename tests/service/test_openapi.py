@@ -26,8 +26,8 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 KNOWN = {"name": "cells", "number": 3, "study": "quickstart"}
 
-SLOW = {"/v1/studies/{name}/events", "/v1/studies/{name}/export"}
-"""A stream without an end, and a process for each request: they have tests of their own."""
+SLOW = {"/v1/studies/{name}/events", "/v1/studies/{name}/export", "/v1/studies/{name}/report"}
+"""A stream without an end, and processes for each request: they have tests of their own."""
 
 
 def test_every_route_describes_its_scope_and_problems(app: FastAPI) -> None:

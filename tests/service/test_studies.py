@@ -279,3 +279,12 @@ def test_an_export_is_a_zip(client: TestClient, tmp_path: Path) -> None:
     refused = client.get("/v1/studies/cells/export", params={"trial": 7})
     assert refused.status_code == 422
     assert "only completed trials can be exported" in refused.json()["detail"]
+
+
+@pytest.mark.slow
+def test_a_report_is_one_file(client: TestClient, tmp_path: Path) -> None:
+    answer = client.get("/v1/studies/cells/report")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == 'attachment; filename="cells.html"'
+    assert "cells" in answer.text
+    assert str(tmp_path) not in answer.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +11,7 @@ from starlette.requests import Request
 
 from nas.errors import StoreError
 from nas.service import problems
+from nas.service.listening import is_loopback
 from nas.service.lock.limits import Rates
 from nas.service.lock.scopes import SAFE, is_open, needed_scope
 from nas.service.lock.sessions import is_forged, session_of
@@ -130,11 +130,3 @@ def _is_loopback_host(host: str) -> bool:
     """Whether a Host header names this machine: another name may be one that an attacker's DNS points here."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
     return is_loopback(name.strip("[]"))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

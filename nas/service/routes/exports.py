@@ -1,4 +1,7 @@
-"""/v1/studies/{name}/export: a trained architecture as a zip, written by `nas export` in a process of its own."""
+"""What is taken away: a trained architecture as a zip, a study as a report.
+
+`nas export` and `nas report` write them, in processes of their own (see decisions: exports-in-a-process).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 import tempfile
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -25,16 +29,14 @@ from nas.studies.spec import Format
 ROUTERS = [router := APIRouter(prefix="/v1/studies/{name}", tags=["results"])]
 
 AT_A_TIME = 2
+"""How many such processes run at a time."""
+
 TIMEOUT_SECONDS = 600
 
 _room = threading.BoundedSemaphore(AT_A_TIME)
 
 
-@router.get(
-    "/export",
-    response_class=FileResponse,
-    responses=content("application/zip") | responses(404, 422, 503),
-)
+@router.get("/export", response_class=FileResponse, responses=content("application/zip") | responses(404, 422, 503))
 def export_study(
     name: Name,
     store: Lent,
@@ -46,42 +48,71 @@ def export_study(
 ) -> Response:
     """A trained architecture with its card, as `nas export` writes it, in any of its formats."""
     launched(store, name)
+    words = ["--format", ",".join(formats)] if formats else []
+    words += ["--trial", str(trial)] if trial is not None else []
+
+    def write(folder: Path) -> Path:
+        _run("export", name, folder / stem_of(name), words, settings)
+        return _zipped(folder / stem_of(name))
+
+    return _written(write, "application/zip")
+
+
+@router.get("/report", response_class=FileResponse, responses=content("text/html") | responses(404, 422, 503))
+def report_study(name: Name, store: Lent, settings: Chosen) -> Response:
+    """The report of a study, as `nas report` writes it: one HTML file for a design review, to be downloaded."""
+    launched(store, name)
+
+    def write(folder: Path) -> Path:
+        path = folder / f"{stem_of(name)}.html"
+        _run("report", name, path, [], settings)
+        path.write_text(settings.redact(path.read_text(encoding="utf-8")), encoding="utf-8")
+        return path
+
+    return _written(write, "text/html")
+
+
+def _written(write: Callable[[Path], Path], media: str) -> Response:
+    """What `write` makes in a folder of its own, which is deleted once it was sent.
+
+    Raises:
+        Refusal: there is no room, or it cannot be made.
+    """
     if not _room.acquire(blocking=False):
         raise Refusal(503, f"{AT_A_TIME} exports are being written already", {"Retry-After": "10"})
     folder = Path(tempfile.mkdtemp(prefix="nas-export-"))
     try:
-        archive = _written(name, folder, formats, trial, settings)
+        path = write(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     finally:
         _room.release()
     done = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    return FileResponse(archive, media_type="application/zip", filename=archive.name, background=done)
+    return FileResponse(path, media_type=media, filename=path.name, background=done)
 
 
-def _written(name: str, folder: Path, formats: list[Format], trial: int | None, settings: Settings) -> Path:
-    """The zip of an export.
+def _run(verb: str, name: str, output: Path, words: list[str], settings: Settings) -> None:
+    """Run a verb of the command line that writes `output` about a study.
 
     Raises:
-        Refusal: the study, or its trial, cannot be exported like that.
+        Refusal: the verb failed.
     """
-    stem = stem_of(name)
-    words = ["-o", str(folder / stem)]
-    words += ["--format", ",".join(formats)] if formats else []
-    words += ["--trial", str(trial)] if trial is not None else []
-    words += [word for path in settings.plugins for word in ("--plugin", path)]
-    env = os.environ | {"NAS_STORAGE": settings.storage}
-    command = [sys.executable, "-m", "nas", "export", *words, "--", name]
+    plugins = [word for path in settings.plugins for word in ("--plugin", path)]
+    command = [sys.executable, "-m", "nas", verb, "-o", str(output), *words, *plugins, "--", name]
+    env = os.environ | {"NAS_STORAGE": settings.storage}  # a URL may hold a password, which `ps` would show
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise Refusal(503, f"the export took more than {TIMEOUT_SECONDS} s") from None
+        raise Refusal(503, f"the {verb} took more than {TIMEOUT_SECONDS} s") from None
     if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.startswith("nas: ")] or ["nas: the export failed"]
+        said = [line for line in done.stderr.splitlines() if line.startswith("nas: ")] or [f"nas: the {verb} failed"]
         raise Refusal(422 if done.returncode == 2 else 500, said[0].removeprefix("nas: "))
-    archive = folder / f"{stem}.zip"
+
+
+def _zipped(folder: Path) -> Path:
+    archive = folder.with_name(f"{folder.name}.zip")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted((folder / stem).rglob("*")):
-            file.write(path, path.relative_to(folder))
+        for path in sorted(folder.rglob("*")):
+            file.write(path, path.relative_to(folder.parent))
     return archive
