@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 Say = Callable[[str], None]
 """Called with each line of progress."""
+
+_LISTENER: ContextVar[Say] = ContextVar("listener", default=lambda line: None)
+
+
+@contextmanager
+def heard_by(say: Say) -> Iterator[None]:
+    """Let `say` have the progress of what is done within: the loaders of data, ours and others', have no argument for
+    it.
+    """
+    token = _LISTENER.set(say)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def listener() -> Say:
+    """Who hears the progress of what is done now."""
+    return _LISTENER.get()
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

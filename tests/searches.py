@@ -90,5 +90,4 @@ def install(monkeypatch: pytest.MonkeyPatch, evaluate: Any = quick) -> None:
     ready = prepared()
 
     monkeypatch.setattr("nas.tasks.load", lambda *_, **__: ready)
-    monkeypatch.setattr("nas.tasks.epoch_seconds", lambda *_: 1.0)  # nothing is tried out
     monkeypatch.setattr("nas.executors.evaluate.evaluate", evaluate)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas.text import Countdown
+from nas.text import Countdown, heard_by, listener
 
 
 def test_a_countdown_speaks_after_five_seconds_and_then_every_ten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,3 +26,13 @@ def test_short_work_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     countdown.done(1)
     countdown.done(2)
     assert said == []
+
+
+def test_progress_is_heard_within_and_by_nobody_else() -> None:
+    said: list[str] = []
+    with heard_by(said.append):
+        listener()("one")
+        with heard_by(lambda line: None):
+            listener()("two")
+    listener()("three")
+    assert said == ["one"]

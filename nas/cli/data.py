@@ -12,7 +12,7 @@ from nas.tasks.data import DATA, MASKS
 from nas.tasks.data.faults import way_out
 from nas.tasks.data.mask_summary import MaskClass, MaskSummary, summarise_masks
 from nas.tasks.data.summary import Figures, Summary, matching_kinds, summarise
-from nas.text import table
+from nas.text import heard_by, table
 from nas.yaml12 import dump_yaml
 
 _BAR = 50
@@ -31,10 +31,12 @@ def run(args: argparse.Namespace) -> int:
     task = TaskSpec.parse({"kind": "segmentation" if kind in masks else "detection", "data": source} | size)
     found: Summary | MaskSummary
     if kind in masks:
-        found = summarise_masks(task.data, task.image_size)
+        with heard_by(say):
+            found = summarise_masks(task.data, task.image_size)
         contents, proposal = [_mask_parts(found), _mask_classes(found)], [_mask_levels(found)]
     else:
-        found = summarise(task.data, task.image_size)
+        with heard_by(say):
+            found = summarise(task.data, task.image_size)
         contents, proposal = [_parts(found), _classes(found)], [_pyramid(found), _anchors(found)]
     blocks = [*contents, _sizes(found), *([_faults(found)] if found.faults else []), *proposal, _study(found.study)]
     head = [f"{found.root}: {found.kind}; train and val: {found.split}", *(f"note: {note}" for note in found.notes)]

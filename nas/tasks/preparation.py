@@ -24,6 +24,7 @@ from nas.tasks.data import Dataset
 from nas.tasks.data.classes import remarks
 from nas.tasks.device import Device, Precision, local_device, resolve_device, resolve_precision
 from nas.tasks.supervised import PRETRAINED_RATE, SupervisedTask
+from nas.text import heard_by
 
 A = TypeVar("A", bound=SupervisedTask[Any])
 
@@ -37,7 +38,8 @@ _LISTED = 12
 def load_task(kind: type[A], spec: TaskSpec, say: Say, shared: bytes | None, known_classes: Collection[str]) -> A:
     """See `nas.tasks.load`."""
     backbone, has_weights = weights.load_backbone(spec, shared)
-    dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds, known_classes)
+    with heard_by(say):
+        dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds, known_classes)
     say(_describe(dataset, kind.describe_labels(dataset)))
     for line in (*dataset.faults.notes, *remarks(dataset), *dataset.faults.summary().splitlines()):
         say(f"data: {line}")

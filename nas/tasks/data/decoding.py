@@ -17,6 +17,7 @@ from nas.tasks.data.dataset import Split
 from nas.tasks.data.faults import OTHER_SIZE, Faults
 from nas.tasks.data.letterbox import Decoded, decode, threads
 from nas.tasks.data.picture import UNREADABLE, Stated, UnusableImage
+from nas.text import Countdown, listener
 
 L = TypeVar("L")
 
@@ -125,8 +126,10 @@ def _read_part(
     labels: list[L] = []
     hashes: list[bytes] = []
     sizes: list[tuple[int, int]] = []
+    countdown = Countdown(listener(), "data: images read", len(items))
     with threads() as pool:
-        for item, result in zip(items, pool.map(read, items), strict=True):
+        for steps, (item, result) in enumerate(zip(items, pool.map(read, items), strict=True)):
+            countdown.done(steps)
             if isinstance(result, Fault):
                 faults.add(result.message, result.path)
                 continue

@@ -11,6 +11,7 @@ import pytest
 from nas.errors import TrialFailed
 from nas.studies.spec import DataSpec
 from nas.tasks.data import load
+from nas.text import heard_by
 from tests.tasks.data.folders import voc_object, write_image, write_voc
 
 
@@ -100,3 +101,13 @@ def test_a_share_of_train_keeps_the_images_for_tests() -> None:
     test = data.with_test(0, data.faults).test
     assert test is not None
     assert len(test) == 8
+
+
+def test_images_that_take_long_to_read_are_counted(spec: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.text.Countdown.FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("nas.text.Countdown.EVERY_SECONDS", 0.0)
+    said: list[str] = []
+    with heard_by(said.append):
+        load(spec, 32)
+    steps = ["1 of 4", "2 of 4", "3 of 4", "1 of 2"]
+    assert [line.partition(", about")[0] for line in said] == [f"data: images read: {step}" for step in steps]
