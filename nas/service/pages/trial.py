@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from nas.errors import NASError
 from nas.facts import trials as known_trials
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
@@ -71,7 +72,10 @@ def costs(name: Name, number: Number, store: Lent, settings: Chosen) -> Response
     from nas.models.cost import cost  # torch
 
     def made() -> str:
-        whole = cost(Architecture.parse(found.architecture))
+        try:
+            whole = cost(Architecture.parse(found.architecture))
+        except NASError as error:
+            return render(settings, "part_costs.html", table=None, reason=str(error))
         heads = (Head("part"), Head("size", number=True), Head("params", number=True), Head("MACs", number=True))
         rows = []
         for part in whole.parts:
@@ -84,7 +88,7 @@ def costs(name: Name, number: Number, store: Lent, settings: Chosen) -> Response
             )
             rows.append(Row((*cells, share, part.made)))
         table = Table((*heads, Head("share", number=True), Head("made of", long=True)), tuple(rows))
-        return render(settings, "part_costs.html", table=table)
+        return render(settings, "part_costs.html", table=table, reason="")
 
     return HTMLResponse(FRAGMENTS.get(("costs", store.database.name, found.digest), Stamp("costs"), made))
 

@@ -100,7 +100,8 @@
         trained = String(now.progress.trained);
         announce("study-trained");
       }
-      if (`${now.state} ${job}` !== study.dataset.state) location.reload();  // other things can be done now
+      const begins = !study.dataset.begun && now.progress;  // its parts can be shown now
+      if (begins || `${now.state} ${job}` !== study.dataset.state) location.reload();  // or other things can be done
     });
     source.addEventListener("end", () => source.close());
     addEventListener("pagehide", () => source.close());
