@@ -40,7 +40,7 @@ def test_a_file_with_every_option(nas: Nas, asked: dict[str, Any]) -> None:
         *("--workers", "2", "--executor", "local", "--address", "host:6379", "--set", "task.epochs=3"),
     )
     assert done.status == 0, done.err
-    assert (asked["storage"], asked["artifacts"]) == ("sqlite:///x.db", Path("kept"))
+    assert (asked["storage"], asked["artifacts"]) == ("sqlite:///x.db", "kept")
     assert asked["text"] == Path("mine.yaml").read_text()
     spec = asked["spec"]
     assert (spec.name, spec.executor, spec.address, spec.task.epochs) == ("12", "local", "host:6379", 3)

@@ -37,7 +37,7 @@ def test_a_file_with_every_option(nas: Nas, asked: dict[str, Any]) -> None:
         *("--workers", "2", "--executor", "local", "--set", "task.epochs=3"),
     )
     assert done.status == 0, done.err
-    assert (asked["storage"], asked["artifacts"]) == ("sqlite:///x.db", Path("kept"))
+    assert (asked["storage"], asked["artifacts"]) == ("sqlite:///x.db", "kept")
     assert (asked["necks"], asked["seeds"]) == (30, 3)
     assert (asked["spec"].executor, asked["spec"].task.epochs, asked["spec"].full_task.epochs) == ("local", 3, 30)
 
