@@ -25,6 +25,9 @@ FLAGS = [
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
 
+PATIENCE = 120_000
+"""Milliseconds that a busy machine may take for a page."""
+
 SERIOUS = ("serious", "critical")
 
 
@@ -38,6 +41,7 @@ def browsing(width: int = 1200, dark: bool = False, expected: Sequence[str] = ()
         scheme = "dark" if dark else "light"
         opened = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page = opened.new_page()
+        page.set_default_timeout(PATIENCE)
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on(
