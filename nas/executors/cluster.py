@@ -206,6 +206,8 @@ def _start(workers: Workers, context_bytes: int) -> str:
 
 def _join(address: str, environment: dict[str, Any]) -> None:
     """Join a cluster, whose workers get a runtime environment of Ray."""
+    if _has_token():
+        os.environ["RAY_AUTH_MODE"] = "token"
     if address != "auto":
         _check_address(address)
     try:
@@ -230,9 +232,7 @@ def _check_address(address: str) -> None:
         raise UserError(f"address: nothing answers at {address} ({reason}); is the cluster's head running?") from None
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        environment = os.environ | ({"RAY_AUTH_MODE": "token"} if _has_token() else {})
-        limit = _HEALTH_CHECK_SECONDS
-        subprocess.run(command, timeout=limit, check=True, capture_output=True, text=True, env=environment)
+        subprocess.run(command, timeout=_HEALTH_CHECK_SECONDS, check=True, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         raise UserError(f"address: what answers at {address} is no Ray cluster; its head listens on 6379") from None
     except subprocess.CalledProcessError as error:
@@ -245,7 +245,7 @@ def _check_address(address: str) -> None:
 
 
 def _has_token() -> bool:
-    """Whether Ray has a token for a cluster, and no mode was chosen. Its health check does not look by itself."""
+    """Whether Ray has a token for a cluster, and no mode was chosen. Ray does not look by itself when it joins."""
     own = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", Path("~/.ray/auth_token").expanduser()))
     return "RAY_AUTH_MODE" not in os.environ and ("RAY_AUTH_TOKEN" in os.environ or own.is_file())
 

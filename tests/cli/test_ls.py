@@ -25,7 +25,7 @@ def test_a_line_a_study(nas: Nas, storage: str) -> None:
 def test_json_holds_what_show_tells_of_each(nas: Nas, storage: str) -> None:
     listed = nas("ls", "--storage", storage, "--json").json
     shown = nas("show", "cells", "--storage", storage, "--json").json
-    assert list(listed) == ["studies"]
+    assert list(listed) == ["studies", "queued"]
     assert [study["study"] for study in listed["studies"]] == ["cells"]
     assert listed["studies"][0].items() <= shown.items()
 
@@ -39,7 +39,7 @@ def test_a_database_without_studies(nas: Nas, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/nas.db"
     open_store(url, create=True).close()
     assert nas("ls", "--storage", url).out == "no studies yet\n"
-    assert nas("ls", "--storage", url, "--json").json == {"studies": []}
+    assert nas("ls", "--storage", url, "--json").json == {"studies": [], "queued": []}
 
 
 def _missing(folder: Path) -> str:

@@ -100,22 +100,3 @@ def test_images_and_features_reach_a_node_once(nodes: Any, tmp_path: Path) -> No
     assert where["object_size"] < 1.01 * context.images.nbytes
     looks = [step.details for step in seen if isinstance(step, Measurement)]
     assert looks == [{"writeable": False, "owndata": False, "sum": 20_000_000}] * 4, "which its workers share"
-
-
-def test_a_cluster_that_loses_all_its_workers_waits_for_a_node(
-    nodes: Any, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("nas.executors.ray.LOOK_SECONDS", 0.2)
-    first = nodes.add_node(num_cpus=4)
-    with RayExecutor(evaluate, context, Workers(count=2, cpus=2, gpus=0)) as executor:  # too much for the head
-        executor.submit(job("endless"))
-        assert eventually(lambda: bool(executor.events(timeout=1)))
-        nodes.remove_node(first, allow_graceful=False)
-        assert eventually(lambda: any(event.final for event in executor.events(timeout=1)))
-        assert eventually(lambda: not executor.events(timeout=0.2) and executor.capacity == 0)
-        executor.submit(job("steady", attempt=2))
-        nodes.add_node(num_cpus=2)
-        events = until_idle(executor)
-        assert isinstance(events[-1].what, Measurement)
-        assert [event.what.epoch for event in events if isinstance(event.what, Progress)] == [1, 2, 3]
-        assert executor.capacity == 1

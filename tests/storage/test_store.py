@@ -33,18 +33,19 @@ def test_a_process_killed_between_file_and_commit_leaves_a_sound_store(tmp_path:
     url = f"sqlite:///{tmp_path}/nas.db"
     script = f"""
 import os
-from nas.storage import artifacts, open_store
+from nas.storage import open_store
+from nas.storage.folders import LocalFolder
 from tests.storage import samples
 
-write = artifacts._write
+write = LocalFolder.write
 
-def write_and_die(path, data):
-    write(path, data)
+def write_and_die(folder, file, data):
+    write(folder, file, data)
     os._exit(9)
 
 store = open_store({url!r}, create=True)
 store.record(samples.evaluation(seed=1, weights=b"one"))
-artifacts._write = write_and_die
+LocalFolder.write = write_and_die
 store.record(samples.evaluation(seed=2, weights=b"two"))
 """
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
