@@ -22,7 +22,7 @@ from nas.studies.records import Job, Measurement, Progress
 from nas.studies.spec import Workers
 from nas.tasks.base import Task
 from tests import searches
-from tests.contracts.executor_contract import eventually, until_idle
+from tests.contracts.executor_contract import until_idle
 from tests.executors.toys import Context, evaluate, job
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
