@@ -208,6 +208,7 @@ def _join(address: str, environment: dict[str, Any]) -> None:
     """Join a cluster, whose workers get a runtime environment of Ray."""
     if _has_token():
         os.environ["RAY_AUTH_MODE"] = "token"
+        ray._raylet.Config.initialize("")  # type: ignore[attr-defined]  # it read its settings when it was imported
     if address != "auto":
         _check_address(address)
     try:
