@@ -18,6 +18,8 @@ def run(args: argparse.Namespace) -> int:
     from nas.facts.studies import ended
     from nas.search import launch, plan
 
+    if file.study is not None and file.study.notify is not None:
+        say(f"notify: {file.study.notify} is not called by this launch; only `nas serve` calls it")
     if args.dry_run:
         planned = plan(file, args.storage, say)
         show(args, planned.to_dict(), planned.lines())

@@ -59,6 +59,7 @@ def check(spec: StudySpec, kept: bool = False, objects: Objects = NO_OBJECTS) ->
         *_machine(spec),
         *_export(spec),
         *_forecast(spec),
+        *_notify(spec),
     ]
 
 
@@ -73,6 +74,12 @@ def _name(spec: StudySpec) -> list[Fault]:
     if name.startswith("-"):
         return [Fault("name", f"{name!r} begins with -, as options do: choose another")]
     return []
+
+
+def _notify(spec: StudySpec) -> list[Fault]:
+    if spec.notify is None or spec.notify.startswith(("http://", "https://")):
+        return []
+    return [Fault("notify", f"should be a URL that begins with http:// or https://, not {spec.notify}")]
 
 
 def _metrics(spec: StudySpec) -> list[Fault]:

@@ -60,6 +60,12 @@ def test_json_is_one_object_on_stdout(nas: Nas, asked: dict[str, Any]) -> None:
     assert done.err == "trial 0 starts\n"
 
 
+def test_a_launch_says_that_it_notifies_nobody(nas: Nas, asked: dict[str, Any]) -> None:
+    done = nas("launch", "quickstart", "--set", "notify=https://example.org/hook")
+    line = "notify: https://example.org/hook is not called by this launch; only `nas serve` calls it"
+    assert done.err.splitlines()[0] == line
+
+
 @pytest.mark.parametrize(("state", "status"), [("done", 0), ("exhausted", 0), ("failed", 1), ("interrupted", 130)])
 def test_the_exit_status_is_that_of_the_search(state: str, status: int, nas: Nas, asked: dict[str, Any]) -> None:
     asked["state"] = state

@@ -33,6 +33,7 @@ def test_a_sound_study_has_no_faults() -> None:
         ({"objectives": ["ap", "mapp"]}, "objectives[1].metric"),
         ({"constraints": {"ap": 1}}, "constraints"),
         ({"baselines": ["fpn", "fnp"]}, "baselines[1]"),
+        ({"notify": "ftp://example.org"}, "notify"),
     ],
 )
 def test_each_floor_names_the_place(change: dict[str, Any], path: str) -> None:

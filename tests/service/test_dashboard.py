@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,18 +23,8 @@ from nas.search.optuna_adapter import link_drawing, save_study_note, save_trial_
 from nas.service.dashboard import NO_FILES, READ_ONLY, app, serve
 from nas.storage import open_store
 from nas.studies.records import Key
+from tests.browser import CHROMIUM, FLAGS, needs_chromium
 from tests.fabricated import Fabric, architecture, fabricate, spec
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def rules(*methods: str) -> list[tuple[str, str]]:
@@ -193,7 +182,7 @@ def test_a_dashboard_that_anybody_can_change_warns(url: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
+@needs_chromium
 def test_a_browser_shows_studies_notes_and_plots(tmp_path: Path) -> None:
     from playwright.sync_api import expect, sync_playwright
 
