@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from nas import tasks
 from nas.errors import Fault, SpecError
 from nas.executors.nodes import nodes_of
-from nas.executors.room import describe, with_gpus
+from nas.executors.room import describe, room, with_gpus
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
 from nas.necks.spec import NeckSpec
@@ -26,7 +26,7 @@ from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
 from nas.studies.metrics import FORECASTS, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
-from nas.studies.spec import StudySpec, Workers, available_cpus
+from nas.studies.spec import StudySpec, Workers
 from nas.studies.verdict import proxy_facts, proxy_line
 from nas.tasks.base import Task
 from nas.text import Say, duration
@@ -142,7 +142,9 @@ class Setup:
             return 1
         if asked.count != "auto":
             return asked.count
-        return max(1, int(available_cpus() / asked.cpus)) if self.spec.address is None else None
+        if self.spec.address is not None:
+            return None
+        return max(1, sum(room(node, asked) for node in nodes_of(None, asked)))
 
     def outlay_lines(self) -> list[str]:
         """What trials, promotions and finalists will take."""

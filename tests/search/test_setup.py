@@ -10,6 +10,7 @@ import torch
 from nas.errors import SpecError
 from nas.search import setup
 from nas.studies.spec import StudySpec
+from tests import searches
 from tests.tasks import tiny
 
 
@@ -60,3 +61,24 @@ def test_this_machine_is_not_timed_for_a_cluster(
     )
     setup.set_up(spec, lambda line: None, tiny.weights())
     assert calls == ([1e6] if timed else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "trials"),
+    [
+        ({"executor": "local"}, 36.0),
+        ({"workers": {"count": 3, "gpus": 0}}, 12.0),
+        ({"workers": {"cpus": 2, "gpus": 0}}, 9.0),
+        ({"workers": {"gpus": 0.5}}, 18.0),
+        ({"address": "head:6379"}, None),
+    ],
+)
+def test_a_plan_counts_the_workers_that_there_is_room_for(
+    changes: dict[str, Any], trials: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight cores and a GPU; a cluster's room may change."""
+    searches.install(monkeypatch)
+    monkeypatch.setattr(setup, "nodes_of", lambda address, workers: [{"CPU": 8.0, "GPU": 1.0}])
+    spec = searches.spec(**({"executor": "ray", "task": searches.TASK | {"epochs": 3}} | changes))
+    planned = setup.set_up(spec, lambda line: None).with_pace(recorded=2.0)
+    assert planned.outlay_seconds == ({"trials": trials, "promotions": 0, "finalists": 0} if trials else None)
