@@ -8,7 +8,7 @@ BIN := .venv/bin
 help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-quickstart: .venv/.ready ## search on embedded data, an answer, the winner exported (some ten minutes on 2 cores; resumable)
+quickstart: .venv/.ready ## search on embedded data, an answer, the winner exported (nine minutes on 2 cores; resumable)
 	$(BIN)/nas launch quickstart --storage sqlite:///quickstart.db
 	$(BIN)/nas show quickstart --storage sqlite:///quickstart.db
 	$(BIN)/nas export quickstart --storage sqlite:///quickstart.db -o exports/quickstart
