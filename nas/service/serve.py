@@ -21,6 +21,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
     from nas.service.app import build
+    from nas.service.prompt import PromptProtocol
 
     loopback = is_loopback(host)
     with open_store(settings.storage, create=True, artifacts=settings.artifacts) as store:
@@ -39,6 +40,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         config = uvicorn.Config(
             app,
             lifespan="on",
+            http=PromptProtocol,
             ws="none",
             log_level="warning",
             access_log=False,

@@ -20,6 +20,7 @@ import httpx
 import uvicorn
 
 from nas.service.app import build
+from nas.service.prompt import PromptProtocol
 from nas.service.settings import Settings
 from tests.searches import SPACE
 
@@ -125,7 +126,9 @@ def wait_for(condition: Callable[[], Any], seconds: float = 240.0, every: float 
 def listening(settings: Settings) -> Iterator[str]:
     """The service in a thread of this process; gives its address."""
     app = build(settings, loopback=True, say=lambda line: None)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=PromptProtocol, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+    )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
         thread.start()

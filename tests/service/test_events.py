@@ -13,6 +13,7 @@ import pytest
 
 from nas.client import Client
 from nas.client.answers import events
+from nas.service import prompt
 from nas.service.lock import limits
 from nas.service.settings import Settings
 from nas.storage import open_store
@@ -117,3 +118,29 @@ def test_a_client_that_leaves_within_a_request_hurts_nobody(address: str) -> Non
         with connection(address) as left:
             left.sendall(b"POST /v1/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\ntask:")
     assert wait_for(lambda: httpx.get(f"{address}/v1/studies").status_code == 200)
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "HEADER_SECONDS", 0.5)
+    with listening(settings) as address:
+        with connection(address) as silent:
+            assert silent.recv(1000) == b""
+        with connection(address) as slow:
+            slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert slow.recv(10_000).startswith(b"HTTP/1.1 200 ")
+            slow.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
+            while slow.recv(10_000):
+                pass
+
+
+def test_a_request_that_takes_long_is_not_cut_off(
+    address: str, running: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt, "HEADER_SECONDS", 0.2)
+    running.beat(PROGRESS)
+    with Client(address) as client:
+        watched = client.watch("cells")
+        next(watched)
+        time.sleep(1)
+        running.close("done")
+        assert next(watched).state == "done"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from base64 import b64encode
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from nas import plugins
 from nas.errors import NASError
 from nas.facts import trials as known_trials
 from nas.necks.architecture import Architecture
@@ -19,21 +19,22 @@ from nas.report.drawn import Drawn, drawing
 from nas.report.facts import StudyFacts
 from nas.report.figures import curves_figure
 from nas.report.tables import Head, Row, Table, longer_table, metrics_table, pairs
+from nas.service.aside import aside
 from nas.service.pages.cache import FRAGMENTS, Stamp
 from nas.service.pages.parts import plot_of
 from nas.service.pages.render import page, render
 from nas.service.pages.stamp import stamp
 from nas.service.problems import Refusal
 from nas.service.routes.common import Chosen, Lent, Name, Number, launched
-from nas.storage import Store
+from nas.storage import Store, open_store
 from nas.storage.optuna_trials import find_trials
 from nas.storage.results import TrialFacts, trial_facts
 from nas.studies.metrics import format_metric
 
-router = APIRouter(prefix="/studies/{name}/trials/{number}", include_in_schema=False)
+if TYPE_CHECKING:
+    from nas.report.samples import Samples
 
-_one_at_a_time = threading.Lock()
-"""Models in this process: each takes memory and a core."""
+router = APIRouter(prefix="/studies/{name}/trials/{number}", include_in_schema=False)
 
 
 @router.get("")
@@ -99,11 +100,9 @@ def predictions(name: Name, number: Number, store: Lent, settings: Chosen) -> Re
     _known(store, name, number)
     record = store.study(name)
     assert record is not None
-    from nas.report.samples import sample_predictions  # torch
 
     def made() -> str:
-        with _one_at_a_time:
-            found = sample_predictions(store, name, number)
+        found = aside(_predicted, settings.storage, settings.artifacts, settings.plugins, name, number)
         shown = [
             {"name": s.name, "about": s.about, "size": s.size}
             | {key: b64encode(getattr(s, key)).decode() for key in ("truth", "prediction")}
@@ -113,6 +112,19 @@ def predictions(name: Name, number: Number, store: Lent, settings: Chosen) -> Re
 
     key = (store.database.name, name, "samples", number)
     return HTMLResponse(FRAGMENTS.get(key, stamp(store, record), made))
+
+
+def _predicted(storage: str, artifacts: str | None, own: tuple[str, ...], name: str, number: int) -> Samples:
+    """The predictions of a trial's model; called aside."""
+    from nas.report.samples import Samples, sample_predictions  # torch
+
+    try:
+        for path in own:
+            plugins.load(path)
+        with open_store(storage, create=False, artifacts=artifacts) as store:
+            return sample_predictions(store, name, number)
+    except NASError as error:
+        return Samples(reason=str(error))
 
 
 def _known(store: Store, name: str, number: int) -> TrialFacts:

@@ -1,42 +1,19 @@
-"""Child: the process of a job, as the service sees it.
-
-Processes are forked from one that has imported what every search needs, so that a job begins at once. That one is
-started afresh by `multiprocessing` and runs no thread, unlike the service.
-"""
+"""Child: the process of a job, as the service sees it."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
 from contextlib import suppress
-from functools import cache
-from multiprocessing.context import ForkServerContext
 
+from nas.service.aside import context
 from nas.service.queue.work import Order, Report, main
 from nas.service.settings import Settings
 from nas.storage.jobs import Job
 
 PATIENCE_SECONDS = 60.0
 """How long a job may take to stop in order."""
-
-PRELOADED = ("nas.service.queue.work", "nas.search.driver", "nas.search.checks")
-
-
-@cache
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    return context
-
-
-def warm_up() -> None:
-    """Start the process that jobs are forked from; it imports what they need meanwhile."""
-    from multiprocessing.forkserver import ensure_running
-
-    _context()
-    ensure_running()
 
 
 class Child:
@@ -53,8 +30,8 @@ class Child:
             address=settings.address,
             plugins=settings.plugins,
         )
-        self._pipe, theirs = _context().Pipe()
-        self._process = _context().Process(target=main, args=(order.model_dump_json(), theirs), name=f"job {job.id}")
+        self._pipe, theirs = context().Pipe()
+        self._process = context().Process(target=main, args=(order.model_dump_json(), theirs), name=f"job {job.id}")
         self._process.start()
         theirs.close()
 

@@ -7,7 +7,8 @@ import time
 
 from nas.errors import NASError, StoreFailed, UserError
 from nas.process import this_process
-from nas.service.queue.child import Child, warm_up
+from nas.service.aside import warm_up
+from nas.service.queue.child import Child
 from nas.service.queue.work import Report
 from nas.service.settings import Settings
 from nas.service.stores import Stores
