@@ -21,6 +21,7 @@ from nas.service.pages.render import refused
 from nas.service.queue.notices import Notifier
 from nas.service.queue.scheduler import Scheduler
 from nas.service.routes import ROUTERS
+from nas.service.segments import Segments
 from nas.service.settings import Settings
 from nas.service.stores import Stores
 from nas.storage import Store, open_store
@@ -63,6 +64,7 @@ def build(settings: Settings, *, loopback: bool, say: Say) -> FastAPI:
 
     middleware = [  # from the outside in
         Middleware(SafeHeaders),
+        Middleware(Segments),
         Middleware(Measured, metrics),
         Middleware(Gate, stores, loopback, settings.requests_per_minute, _login),
         Middleware(BodyLimit),

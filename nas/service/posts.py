@@ -75,8 +75,8 @@ def _placed(path: str, settings: Settings) -> str:
 def _unnamed(study: StudySpec) -> Iterator[Fault]:
     if study.name is None:
         yield Fault("name", "is missing: give it in the study, or as `name` of the request")
-    elif "/" in study.name or study.name in (".", ".."):
-        yield Fault("name", f"{study.name!r} cannot be part of an address: leave / out")
+    elif study.name in (".", ".."):
+        yield Fault("name", f"{study.name!r} cannot be part of an address: choose another")
 
 
 def _confined(study: StudySpec, settings: Settings) -> Iterator[Fault]:

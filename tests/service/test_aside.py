@@ -25,6 +25,6 @@ def test_a_process_that_dies_is_a_refusal() -> None:
 def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     aside(os.getpid)  # the process that others are forked from is there
     monkeypatch.setattr(module, "SECONDS", 0.3)
-    with pytest.raises(Refusal, match="took more than 0.3 s") as refused:
+    with pytest.raises(Refusal, match="took more than") as refused:
         aside(time.sleep, 60)
     assert refused.value.status == 503

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import AfterValidator
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from nas.facts import Facts
 from nas.service.lock.gate import Caller
 from nas.service.problems import Refusal
+from nas.service.segments import slashed
 from nas.service.settings import Settings
 from nas.storage import Store
 from nas.storage.jobs import Jobs
@@ -40,7 +42,11 @@ Asking = Annotated[Caller, Depends(_caller)]
 Chosen = Annotated[Settings, Depends(_settings)]
 """The settings of the service."""
 
-Name = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00/]+$", description="Name of a study")]
+Name = Annotated[
+    str,
+    Path(min_length=1, max_length=200, pattern=r"^[^\x00]+$", description="Name of a study; a slash in it is %2F"),
+    AfterValidator(slashed),
+]
 Number = Annotated[int, Path(ge=0, lt=2**31, description="Number of a trial")]
 Changes = Annotated[
     list[str], Query(alias="set", max_length=100, description="A change such as task.epochs=4; may be repeated")
