@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Self
 
@@ -60,11 +61,13 @@ class Chooser:
             alias: name for the trial, where a parameter is asked for several times (`width_p3`).
         """
         alias = alias or name
-        choices = [c for c in self.parameters.get(alias, self.parameters[name]) if allowed is None or allowed(c)]
+        choices = self.parameters.get(alias, self.parameters[name])
+        if allowed is not None:
+            choices = tuple(c for c in choices if allowed(c))
         self.chosen[alias] = choice = self._ask(name, choices, alias)
         return choice
 
-    def _ask(self, name: str, choices: list[Choice], alias: str) -> Any:
+    def _ask(self, name: str, choices: Choices, alias: str) -> Any:
         if len(choices) == 1:
             return choices[0]
         progression = _progression(choices) if _progression(self.parameters[name]) else None
@@ -79,7 +82,8 @@ class Chooser:
         return int(self.trial.suggest_categorical(f"{name}_of_{count}", list(range(count)))) if count > 1 else 0
 
 
-def _progression(choices: Sequence[Choice]) -> range | None:
+@lru_cache(maxsize=1024)  # a sampler asks a space hundreds of times for one proposal
+def _progression(choices: Choices) -> range | None:
     """The choices as a range if they are evenly spaced whole numbers. A sampler then makes use of their order."""
     numbers = [c for c in choices if isinstance(c, int)]
     if len(numbers) < len(choices) or len(numbers) < 2:
