@@ -55,7 +55,8 @@ def run_nas(url: str, trials: int, seed: int) -> None:
         return RayExecutor(noop.nothing, None, workers, address)
 
     nas.register("executors", "noop", idle)
-    nas.launch(noop.study(NAME, trials, WORKERS, "noop", seed), storage=url, say=lambda line: None)
+    study = noop.study(NAME, trials, WORKERS, "noop", seed) | {"sampler": "tpe"}
+    nas.launch(study, storage=url, say=lambda line: None)
 
 
 def run_optuna(url: str, trials: int, seed: int) -> None:
