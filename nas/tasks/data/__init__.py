@@ -15,8 +15,10 @@ from nas.tasks.data.annotated import check_layout
 from nas.tasks.data.classes import check_listed
 from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults
+from nas.tasks.data.formats import FORMATS, reading
+from nas.tasks.data.formats.base import Format
 
-__all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "check", "load"]
+__all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "boxes_of", "check", "load", "masks_of"]
 
 
 class Loader(NamedTuple):
@@ -33,11 +35,22 @@ class Loader(NamedTuple):
     guessed: bool = False
 
 
+def boxes_of(form: Format) -> Loader:
+    """The kind of data that a reader of label files gives, for the table `data`."""
+    return Loader(partial(reading.check, form), partial(reading.load, form), guessed=True)
+
+
+def masks_of(form: Format) -> Loader:
+    """The same for the table `masks`: outlines are painted; of an object without one, its box is void."""
+    return Loader(partial(reading.check, form), partial(reading.load_masks, form), guessed=True)
+
+
 DATA = Table("data", Loader) | {
     "digits": Loader(digits.check, digits.load),
     "voc": Loader(partial(check_layout, kind="voc"), voc.load, guessed=True),
     "coco": Loader(partial(check_layout, kind="coco"), coco.load, guessed=True),
     "yolo": Loader(yolo.check, yolo.load, guessed=True),
+    **{kind: boxes_of(form) for kind, form in FORMATS.items()},
 }
 """Kinds that have boxes."""
 
@@ -45,6 +58,7 @@ MASKS = Table("masks", Loader) | {
     "digits": Loader(digits.check, partial(digits.load, masks=True)),
     "masks": Loader(masks.check, masks.load, guessed=True),
     "coco": Loader(partial(check_layout, kind="coco"), coco_masks.load, guessed=True),
+    **{kind: masks_of(form) for kind, form in FORMATS.items() if form.outlined},
 }
 """Kinds that have class maps: `Split.masks` is there."""
 

@@ -15,6 +15,7 @@ from nas.tasks import data
 from nas.tasks.data import layouts
 from nas.tasks.data.annotated import is_data_yaml
 from nas.tasks.data.dataset import Dataset, Split
+from nas.tasks.data.formats import FORMATS
 from nas.tasks.data.proposal import (
     ANCHORS_A_LEVEL,
     Anchors,
@@ -120,7 +121,8 @@ def matching_kinds(
     faults = {kind: data.check(spec, kinds) for kind, spec in specs.items()}
     matching = tuple(kind for kind, found in faults.items() if not found)
     if matching:
-        return matching
+        # What a file says of itself is surer than where files lie.
+        return tuple(sorted(matching, key=lambda kind: kind not in FORMATS))
     if folder.is_file():
         raise UserError(faults["yolo" if is_data_yaml(root) else next(iter(faults))][0].message)
     kind = next((kind for kind in faults if layouts.find(folder, kind) is not None), None)
