@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from nas.studies.spec import DataSpec
-from nas.tasks.data import MASKS, Dataset, load
+from nas.tasks.data import Dataset, load
 from tests.tasks.data.builders import images
-from tests.tasks.data.formats.writers import FOUR, labelme, labelme_file
+from tests.tasks.data.formats.writers import FOUR, labelme, labelme_file, outlines
 
 
 def first(root: Path, *shapes: dict[str, Any]) -> list[list[float]]:
@@ -23,11 +23,10 @@ def first(root: Path, *shapes: dict[str, Any]) -> list[list[float]]:
     return split.targets(split.names.index("a.png"))[0].round(2).tolist()
 
 
-def loaded(root: Path, *shapes: dict[str, Any], masks: bool = False) -> Dataset:
+def loaded(root: Path, *shapes: dict[str, Any]) -> Dataset:
     labelme(root, FOUR)
     labelme_file(root / "a.json", [{"label": "cat", "group_id": None, "flags": {}} | shape for shape in shapes])
-    spec = DataSpec(kind="labelme", root=str(root))
-    return load(spec, 64, kinds=MASKS) if masks else load(spec, 64)
+    return load(DataSpec(kind="labelme", root=str(root)), 64)
 
 
 def test_shapes_have_boxes(tmp_path: Path) -> None:
@@ -44,11 +43,8 @@ def test_shapes_of_a_group_are_one_object(tmp_path: Path) -> None:
     left = {"group_id": 3, "points": [[5, 5], [15, 5], [15, 15], [5, 15]], "shape_type": "polygon"}
     right = left | {"points": [[25, 5], [35, 5], [35, 15], [25, 15]]}
     assert first(tmp_path, left, right, left | {"label": "dog"}) == [[5, 5, 35, 15], [5, 5, 15, 15]]
-    data = loaded(tmp_path, left, right, masks=True)
-    split = data.train if "a.png" in data.train.names else data.val
-    assert split.masks is not None
-    mask = split.masks[split.names.index("a.png")]
-    assert mask[10, [4, 5, 14, 15, 24, 25, 34, 35]].tolist() == [0, 1, 1, 0, 0, 1, 1, 0]
+    pair, _ = outlines("labelme", tmp_path)
+    assert pair[10, [4, 5, 14, 15, 24, 25, 34, 35]].tolist() == [0, 1, 1, 0, 0, 1, 1, 0]
 
 
 def test_a_mask_fills_the_box_of_its_points(tmp_path: Path) -> None:
@@ -57,10 +53,9 @@ def test_a_mask_fills_the_box_of_its_points(tmp_path: Path) -> None:
     text = base64.b64encode(file.getvalue()).decode()
     shape = {"shape_type": "mask", "points": [[40, 30], [42, 31]], "mask": text}
     assert first(tmp_path, shape) == [[40, 30, 43, 32]]
-    data = loaded(tmp_path, shape, masks=True)
-    split = data.train if "a.png" in data.train.names else data.val
-    assert split.masks is not None
-    assert split.masks[split.names.index("a.png")][30:32, 40:43].tolist() == [[0, 1, 1], [1, 1, 0]]
+    (mask,) = outlines("labelme", tmp_path)
+    assert mask[30:32, 40:43].tolist() == [[0, 1, 1], [1, 1, 0]]
+    assert mask.sum() == 4
 
 
 @pytest.mark.parametrize(

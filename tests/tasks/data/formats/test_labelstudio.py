@@ -10,23 +10,22 @@ import numpy as np
 import pytest
 
 from nas.studies.spec import DataSpec
-from nas.tasks.data import MASKS, Dataset, load
+from nas.tasks.data import Dataset, load
 from nas.tasks.data.formats.brush import unpacked
 from tests.tasks.data.builders import EXPECTED, images, read, write
-from tests.tasks.data.formats.writers import FOUR, labelstudio, labelstudio_task
+from tests.tasks.data.formats.writers import FOUR, labelstudio, labelstudio_task, outlines
 
 BOX = {"x": 25, "y": 25, "width": 50, "height": 25, "rotation": 0, "rectanglelabels": ["cat"]}
 
 
-def loaded(root: Path, *values: dict[str, Any], masks: bool = False) -> Dataset:
+def loaded(root: Path, *values: dict[str, Any]) -> Dataset:
     """The four images, with `values` alone on the first."""
     labelstudio(root)
     path = next(root.glob("*.json"))
     tasks = json.loads(path.read_text())
     tasks[0] = labelstudio_task(1, "a", values)
     path.write_text(json.dumps(tasks))
-    spec = DataSpec(kind="labelstudio", root=str(root))
-    return load(spec, 64, kinds=MASKS) if masks else load(spec, 64)
+    return load(DataSpec(kind="labelstudio", root=str(root)), 64)
 
 
 def first(data: Dataset) -> list[list[float]]:
@@ -45,6 +44,9 @@ def test_polygons_and_ellipses_have_boxes(tmp_path: Path) -> None:
     polygon = {"points": [[25, 25], [75, 25], [50, 75]], "polygonlabels": ["cat"]}
     ellipse = {"x": 50, "y": 50, "radiusX": 12.5, "radiusY": 25, "rotation": 90, "ellipselabels": ["dog"]}
     assert first(loaded(tmp_path, polygon, ellipse)) == [[16, 12, 48, 36], [20, 16, 44, 32]]
+    triangle, disc = outlines("labelstudio", tmp_path)
+    assert triangle.sum() == pytest.approx(32 * 24 / 2, rel=0.05)
+    assert disc.sum() == pytest.approx(np.pi * 12 * 8, rel=0.05)
 
 
 def packed(mask: np.ndarray) -> list[int]:
@@ -68,10 +70,8 @@ def test_a_brush_is_a_mask_with_the_box_around_it(tmp_path: Path) -> None:
     mask[31, 42] = False
     brush = {"format": "rle", "rle": packed(mask), "brushlabels": ["cat"]}
     assert first(loaded(tmp_path, brush)) == [[40, 30, 45, 33]]
-    data = loaded(tmp_path, brush, masks=True)
-    split = data.train if "a.png" in data.train.names else data.val
-    assert split.masks is not None
-    assert (split.masks[split.names.index("a.png")][:48] == mask).all()
+    (painted,) = outlines("labelstudio", tmp_path)
+    assert (painted == mask).all()
 
 
 def test_a_brush_of_single_values() -> None:
@@ -89,7 +89,7 @@ def test_a_brush_of_single_values() -> None:
     [
         ({"x": 1, "y": 2, "width": 0.5, "keypointlabels": ["cat"]}, "keypoints, which have no box"),
         (BOX | {"rectanglelabels": ["cat", "dog"]}, "unreadable object"),
-        (BOX | {"rectanglelabels": []}, "unreadable object"),
+        (BOX | {"rectanglelabels": []}, "object without a class"),
         (BOX | {"x": "left"}, "unreadable object"),
         ({key: value for key, value in BOX.items() if key != "rectanglelabels"}, "object without a class"),
         ({"rle": [1, 2, 3], "brushlabels": ["cat"]}, "unreadable object"),

@@ -7,6 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.studies.spec import DataSpec
+from nas.tasks.data.coco_masks import Broken, read_outline
+from nas.tasks.data.faults import Faults
+from nas.tasks.data.formats import FORMATS, reading
+from nas.tasks.data.outlines import scaled
 from tests.tasks.data.builders import BOXES, CLASSES, images, label_of, write
 
 Boxes = Sequence[tuple[str, Sequence[float]]]
@@ -165,6 +173,18 @@ def createml(root: Path, contents: Contents = FOUR) -> None:
     ]
     write(root / "_annotations.createml.json", json.dumps(entries))
     images(root, contents)
+
+
+def outlines(kind: str, root: Path, name: str = "a.png") -> list[NDArray[np.bool_]]:
+    """The pixels [48, 64] of each object of an image."""
+    parts, _ = reading.read(FORMATS[kind], DataSpec(kind=kind, root=str(root)), Faults())
+    (item,) = (item for item in (*parts.train, *parts.val) if item.path.name == name)
+    masks = []
+    for box in item.boxes:
+        mask = read_outline(scaled(box.mask, 64, 48) if item.relative else box.mask, 48, 64)
+        assert not isinstance(mask, Broken), mask
+        masks.append(mask)
+    return masks
 
 
 Writer = Callable[..., None]
