@@ -17,8 +17,9 @@ Epochs = Annotated[int, Unit("epochs")]
 class DataSpec(Value):
     """Images with their annotations. Invalid annotations are reported and left out."""
 
-    kind: str = Field(examples=["digits", "voc", "coco", "yolo", "masks"])
-    """Format of the data: `digits` (embedded), `voc`, `coco`, `yolo` or `masks`."""
+    kind: str = Field(examples=["digits", "voc", "coco", "yolo", "masks", "cvat", "labelstudio", "labelme"])
+    """Format of the data: `digits` (embedded), `voc`, `coco`, `yolo`, `masks`, or the label files of a tool: `cvat`,
+    `labelstudio`, `labelme`, `supervisely`, `darwin`, `fiftyone`, `createml` or `csv`."""
     root: str | None = None
     """Folder of the data, relative to the study file. `digits` needs none."""
     classes: tuple[Annotated[str, StringConstraints(strip_whitespace=True)], ...] | None = None

@@ -128,9 +128,9 @@ def matching_kinds(
     kind = next((kind for kind in faults if layouts.find(folder, kind) is not None), None)
     if kind is None and "yolo" in faults and any((folder / name).is_file() for name in layouts.DATA_YAML):
         kind = "yolo"
-    raise UserError(
-        "\n  ".join(fault.message for fault in faults[kind]) if kind else layouts.refusal(root, tuple(faults))
-    )
+    if kind is not None:
+        raise UserError("\n  ".join(fault.message for fault in faults[kind]))
+    raise UserError(layouts.refusal(root, tuple(kind for kind in faults if kind not in FORMATS)))
 
 
 def summarise(spec: DataSpec, image_size: int) -> Summary:
