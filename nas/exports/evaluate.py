@@ -17,6 +17,7 @@ from nas.necks.architecture import Frame
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.data.classes import absent
+from nas.tasks.data.tiling import Tiling
 from nas.tasks.detection import DetectionTask
 from nas.tasks.device import resolve_device
 from nas.tasks.segmentation import SegmentationTask
@@ -43,14 +44,15 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     Raises:
         UserError, SpecError: there is no export, or the data cannot be used.
     """
-    model = load_model(Path(directory), read_config(Path(directory)))
-    task = _task(model, folder, kind, split)
+    config = read_config(Path(directory))
+    model = load_model(Path(directory), config)
+    task = _task(model, folder, kind, split, config.tiling)
     with closing(MeasurementLock()) as lock:
         metrics = task.session(model.to(task.device)).measure(lock)
     dataset = task.dataset
     return {
         "metrics": metrics,
-        "images": len(dataset.val),
+        "images": len(dataset.val if dataset.val.scenes is None else dataset.val.scenes.whole),
         "kind": task.spec.data.kind,
         "split": split,
         "absent": list(absent(dataset, dataset.val)),
@@ -60,14 +62,15 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     }
 
 
-def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> SupervisedTask[Any]:
-    """The task of a model, with `split` as its validation images."""
+def _task(model: HeadedModel, folder: str, kind: str | None, split: str, tiling: Tiling | None) -> SupervisedTask[Any]:
+    """The task of a model, with `split` as its validation images, cut as in training."""
     name = "segmentation" if isinstance(model, Segmenter) else "detection"
     task: type[SupervisedTask[Any]] = SegmentationTask if name == "segmentation" else DetectionTask
     if name == "segmentation" and split == "train":
         raise UserError("a segmenter is not measured on training images: use --split val or test")
     kind = kind or data_kind(name, folder, model.classes)
-    source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes}
+    cut = {} if tiling is None else {"tile": tiling.size, "overlap": tiling.overlap, "visible": tiling.visible}
+    source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes} | cut
     spec = TaskSpec.parse({"kind": name, "data": source, "image_size": model.image_size})
     dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, task.kinds, model.classes)
     if split == "test":

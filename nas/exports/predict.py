@@ -18,8 +18,12 @@ from nas.exports.loader import load_model
 from nas.models import Detector, HeadedModel, Segmenter
 from nas.models.segmenter import BACKGROUND
 from nas.tasks.cache import to_tensor
-from nas.tasks.data.letterbox import Decoded, decode, threads, unletterbox
+from nas.tasks.coco_metrics import Detections
+from nas.tasks.data.letterbox import cut, decode, threads, unletterbox
 from nas.tasks.data.picture import opened
+from nas.tasks.data.tiling import Area, Tiling, Window
+from nas.tasks.merging import merged
+from nas.tasks.supervised import BATCH
 
 
 def predict(
@@ -37,6 +41,8 @@ def predict(
             precision is measured from 0.05 on, which shows many wrong boxes. A segmenter has none.
         draw: a folder for pictures, made if it is missing: `<stem>-boxes.png` with the boxes of an image. From a
             segmenter `<stem>-classes.png` (a palette PNG of class indices, 0 the background) and `<stem>-overlay.png`.
+
+    A model that was trained on windows of images (`task.data.tile`) is shown such windows, and what it finds is merged.
 
     Returns:
         For each image a dict with `image`, `width`, `height` and `boxes`, best first. A box has `box` [x0, y0, x1, y1]
@@ -61,7 +67,7 @@ def predict(
     results = []
     taken = {path.resolve() for path in paths}
     for path in paths:
-        result, labels = _predict(model, path)
+        result, labels = _predict(model, path, config.tiling)
         results.append(result)
         if folder is not None:
             for kind, picture in _pictures(path, result, labels, config.classes).items():
@@ -96,30 +102,56 @@ def _check(paths: Sequence[Path], size: int) -> None:
         raise UserError("; ".join(faults) if len(faults) == 1 else f"{len(faults)} images:\n  " + "\n  ".join(faults))
 
 
-def _predict(model: HeadedModel, path: Path) -> tuple[dict[str, Any], Pixels | None]:
+def _predict(model: HeadedModel, path: Path, tiling: Tiling | None) -> tuple[dict[str, Any], Pixels | None]:
     """What `predict` returns for an image, and from a segmenter the class map [H, W]."""
-    image = decode(path.read_bytes(), model.image_size)
-    result = {"image": str(path), "width": image.width, "height": image.height}
-    with torch.inference_mode():
-        outputs = model.raw(to_tensor(image.pixels[None], torch.device("cpu")))
-        if isinstance(model, Segmenter):
-            labels = model.classify(outputs[0], image.height, image.width).to(torch.uint8).numpy()
-            return result | {"classes": _shares(labels, (BACKGROUND, *model.classes))}, labels
-        assert isinstance(model, Detector)
-        return result | {"boxes": _boxes(model, outputs, image)}, None
+    data = path.read_bytes()
+    image = decode(data, model.image_size)
+    width, height = image.width, image.height
+    whole = Window((0, 0, width, height), (0, 0, width, height))
+    windows = [whole] if tiling is None else tiling.windows(width, height)
+    result = {"image": str(path), "width": width, "height": height}
+    labels = np.zeros((height, width), np.uint8)
+    found: list[tuple[Area, Detections]] = []
+    for start in range(0, len(windows), BATCH):
+        batch = windows[start : start + BATCH]
+        areas = [window.area for window in batch]
+        pixels = image.pixels[None] if tiling is None else cut(data, model.image_size, areas)
+        with torch.inference_mode():
+            outputs = model.raw(to_tensor(pixels, torch.device("cpu")))
+            if isinstance(model, Segmenter):
+                for window, logits in zip(batch, outputs, strict=True):
+                    _paint(labels, window, model, logits)
+                continue
+            assert isinstance(model, Detector)
+            each = [(x.boxes.numpy(), x.scores.numpy(), x.labels.numpy()) for x in model.detect(outputs)]
+            found += [(window.area, own) for window, own in zip(batch, each, strict=True)]
+    if isinstance(model, Segmenter):
+        return result | {"classes": _shares(labels, (BACKGROUND, *model.classes))}, labels
+    assert isinstance(model, Detector)
+    return result | {"boxes": _boxes(model, found, width, height)}, None
 
 
-def _boxes(model: Detector, outputs: Any, image: Decoded) -> list[dict[str, Any]]:
-    found = model.detect(outputs)[0]
-    boxes = unletterbox(found.boxes.double().numpy(), image.scale)
-    boxes = np.minimum(boxes, np.array([image.width, image.height] * 2))
+def _paint(labels: NDArray[np.uint8], window: Window, model: Segmenter, logits: Any) -> None:
+    """Write the classes of a window's core into the class map of its image."""
+    (x0, y0, x1, y1), (left, top, right, bottom) = window
+    own = model.classify(logits, y1 - y0, x1 - x0).to(torch.uint8).numpy()
+    labels[top:bottom, left:right] = own[top - y0 : bottom - y0, left - x0 : right - x0]
+
+
+def _boxes(model: Detector, found: list[tuple[Area, Detections]], width: int, height: int) -> list[dict[str, Any]]:
+    if len(found) == 1:
+        _, (boxes, scores, labels) = found[0]
+        scale = model.image_size / max(width, height)
+        boxes = np.minimum(unletterbox(boxes.astype(np.float64), scale), np.array([width, height] * 2))
+    else:
+        boxes, scores, labels = merged(found, width, height, model.image_size, model.head.nms_iou)
     return [
         {
             "box": [round(float(side), 3) for side in box],
             "score": round(float(score), 6),
             "class": model.classes[int(label)],
         }
-        for box, score, label in zip(boxes, found.scores, found.labels, strict=True)
+        for box, score, label in zip(boxes, scores, labels, strict=True)
     ]
 
 

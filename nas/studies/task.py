@@ -40,7 +40,14 @@ class DataSpec(Value):
     seed: int = Field(0, ge=0)
     """Seed of the split, of `test_fraction`, of `fraction`, and of the scenes of `digits`."""
     fraction: float = Field(1.0, gt=0, le=1)
-    """Share of the training images to train on, drawn by `seed`."""
+    """Share of the training images to train on, drawn by `seed`. Of images cut into windows, a share of these."""
+    tile: Pixels | None = Field(None, ge=32)
+    """Cut images into windows of this side, in their own pixels, for training and validation and in `nas predict`. What
+    is found in windows is merged, and measured on whole images. Without the key images are not cut."""
+    overlap: float = Field(0.2, ge=0, le=0.8)
+    """The least share of a window that its neighbours show too. With `tile`."""
+    visible: float = Field(0.3, ge=0, le=1)
+    """The least share of an object's box that a window must show, for the object to be learnt from it. With `tile`."""
 
 
 class BackboneTask(Value):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from nas.errors import Fault, SpecError
+from nas.errors import Fault, SpecError, UserError
 from nas.plugins import Table
 from nas.studies.spec import DataSpec
 from nas.tasks.data import coco, coco_masks, digits, masks, voc, yolo
@@ -101,5 +101,7 @@ def load(
     if faults:
         raise SpecError("data", faults)
     dataset = kinds[spec.kind].load(spec, image_size, held)
+    if spec.tile is not None and dataset.train.scenes is None:
+        raise UserError(f"data of the kind {spec.kind} cannot be cut into windows: leave task.data.tile out")
     check_listed(spec, dataset, known)
     return dataset if spec.fraction == 1 else fewer(dataset, spec.fraction, spec.seed)

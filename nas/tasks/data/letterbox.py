@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -11,7 +12,8 @@ from PIL import Image
 
 from nas.geometry import PAD, fitted_sides
 from nas.studies.spec import available_cpus
-from nas.tasks.data.picture import Stated, opened
+from nas.tasks.data.picture import WHOLE, Stated, opened
+from nas.tasks.data.tiling import Area
 
 _MAX_THREADS = 8
 
@@ -87,6 +89,16 @@ def decode(data: bytes, size: int, stated: Stated | None = None) -> Decoded:
         pixels, scale = letterbox(picture.image, size, picture.size)
         width, height = picture.size
         return Decoded(pixels, height, width, scale, picture.notes)
+
+
+def cut(data: bytes, size: int, areas: Sequence[Area], stated: Stated | None = None) -> NDArray[np.uint8]:
+    """Decode an image file once, and letterbox each of its windows: uint8 [K, S, S, 3].
+
+    Raises:
+        UnusableImage: see `picture.opened`.
+    """
+    with opened(data, WHOLE, stated) as picture:
+        return np.stack([letterbox(picture.image.crop(area), size)[0] for area in areas])
 
 
 def threads() -> ThreadPoolExecutor:

@@ -26,6 +26,9 @@ from nas.tasks.data.faults import OTHER_SIZE
 MAX_PIXELS = 500_000_000
 """A larger image is refused: a small file can claim to be any size, and would fill the memory."""
 
+WHOLE = 1_000_000
+"""A side that no image has: asked for it, a JPEG is decoded in full."""
+
 _ALONE = 50_000_000
 """Images of more pixels are decoded one at a time."""
 
