@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import UserError
-from nas.exports.config import read_config
+from nas.exports.config import ExportConfig, read_config
 from nas.exports.loader import load_model
 from nas.exports.task import DIGITS, data_kind
 from nas.models import HeadedModel, Segmenter
@@ -17,7 +17,6 @@ from nas.necks.architecture import Frame
 from nas.studies.spec import TaskSpec
 from nas.tasks import data
 from nas.tasks.data.classes import absent
-from nas.tasks.data.tiling import Tiling
 from nas.tasks.detection import DetectionTask
 from nas.tasks.device import resolve_device
 from nas.tasks.segmentation import SegmentationTask
@@ -46,7 +45,7 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     """
     config = read_config(Path(directory))
     model = load_model(Path(directory), config)
-    task = _task(model, folder, kind, split, config.tiling)
+    task = _task(model, folder, kind, split, config)
     with closing(MeasurementLock()) as lock:
         metrics = task.session(model.to(task.device)).measure(lock)
     dataset = task.dataset
@@ -62,15 +61,16 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     }
 
 
-def _task(model: HeadedModel, folder: str, kind: str | None, split: str, tiling: Tiling | None) -> SupervisedTask[Any]:
-    """The task of a model, with `split` as its validation images, cut as in training."""
+def _task(model: HeadedModel, folder: str, kind: str | None, split: str, config: ExportConfig) -> SupervisedTask[Any]:
+    """The task of a model, with `split` as its validation images, cut and read as in training."""
     name = "segmentation" if isinstance(model, Segmenter) else "detection"
     task: type[SupervisedTask[Any]] = SegmentationTask if name == "segmentation" else DetectionTask
     if name == "segmentation" and split == "train":
         raise UserError("a segmenter is not measured on training images: use --split val or test")
     kind = kind or data_kind(name, folder, model.classes)
-    cut = {} if tiling is None else {"tile": tiling.size, "overlap": tiling.overlap, "visible": tiling.visible}
-    source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes} | cut
+    read = config.task.data.to_dict() if config.task is not None else {}
+    same = {key: read[key] for key in ("tile", "overlap", "visible", "channels", "range") if key in read}
+    source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes} | same
     spec = TaskSpec.parse({"kind": name, "data": source, "image_size": model.image_size})
     dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, task.kinds, model.classes)
     if split == "test":

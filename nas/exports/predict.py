@@ -19,9 +19,10 @@ from nas.models import Detector, HeadedModel, Segmenter
 from nas.models.segmenter import BACKGROUND
 from nas.tasks.cache import to_tensor
 from nas.tasks.coco_metrics import Detections
+from nas.tasks.data.bands import Bands, Raster, shown
 from nas.tasks.data.letterbox import cut, decode, threads, unletterbox
 from nas.tasks.data.picture import opened
-from nas.tasks.data.tiling import Area, Tiling, Window
+from nas.tasks.data.tiling import Area, Window
 from nas.tasks.merging import merged
 from nas.tasks.supervised import BATCH
 
@@ -63,14 +64,14 @@ def predict(
         assert threshold is not None
         model.threshold = threshold
     paths = [Path(image) for image in images]
-    _check(paths, config.letterbox.size)
+    _check(paths, config.letterbox.size, config.bands)
     results = []
     taken = {path.resolve() for path in paths}
     for path in paths:
-        result, labels = _predict(model, path, config.tiling)
+        result, labels = _predict(model, path, config)
         results.append(result)
         if folder is not None:
-            for kind, picture in _pictures(path, result, labels, config.classes).items():
+            for kind, picture in _pictures(path, result, labels, config).items():
                 _save(picture, folder, f"{path.stem}-{kind}", taken)
     return results
 
@@ -86,12 +87,12 @@ def _threshold(config: ExportConfig, asked: float | None) -> float | None:
     return threshold
 
 
-def _check(paths: Sequence[Path], size: int) -> None:
+def _check(paths: Sequence[Path], size: int, bands: Bands | None) -> None:
     """Decode every image once, so that all unreadable ones are reported together, before any work."""
 
     def fault(path: Path) -> str:
         try:
-            decode(path.read_bytes(), size)
+            decode(path.read_bytes(), size, None, bands)
         except OSError as error:
             return f"{path}: {error.strerror or error}"
         return ""
@@ -102,10 +103,11 @@ def _check(paths: Sequence[Path], size: int) -> None:
         raise UserError("; ".join(faults) if len(faults) == 1 else f"{len(faults)} images:\n  " + "\n  ".join(faults))
 
 
-def _predict(model: HeadedModel, path: Path, tiling: Tiling | None) -> tuple[dict[str, Any], Pixels | None]:
+def _predict(model: HeadedModel, path: Path, config: ExportConfig) -> tuple[dict[str, Any], Pixels | None]:
     """What `predict` returns for an image, and from a segmenter the class map [H, W]."""
     data = path.read_bytes()
-    image = decode(data, model.image_size)
+    tiling, bands = config.tiling, config.bands
+    image = decode(data, model.image_size, None, bands)
     width, height = image.width, image.height
     whole = Window((0, 0, width, height), (0, 0, width, height))
     windows = [whole] if tiling is None else tiling.windows(width, height)
@@ -115,7 +117,7 @@ def _predict(model: HeadedModel, path: Path, tiling: Tiling | None) -> tuple[dic
     for start in range(0, len(windows), BATCH):
         batch = windows[start : start + BATCH]
         areas = [window.area for window in batch]
-        pixels = image.pixels[None] if tiling is None else cut(data, model.image_size, areas)
+        pixels = image.pixels[None] if tiling is None else cut(data, model.image_size, areas, None, bands)
         with torch.inference_mode():
             outputs = model.raw(to_tensor(pixels, torch.device("cpu")))
             if isinstance(model, Segmenter):
@@ -166,11 +168,13 @@ def _shares(labels: NDArray[np.uint8], names: Sequence[str]) -> list[dict[str, A
 
 
 def _pictures(
-    path: Path, result: dict[str, Any], labels: NDArray[np.uint8] | None, classes: Sequence[str]
+    path: Path, result: dict[str, Any], labels: NDArray[np.uint8] | None, config: ExportConfig
 ) -> dict[str, Image.Image]:
     """Pictures of a result by kind, at the size of the image and upright."""
-    with opened(path.read_bytes(), max(result["width"], result["height"])) as picture:
-        pixels = np.asarray(picture.image)
+    with opened(path.read_bytes(), max(result["width"], result["height"]), None, config.bands) as picture:
+        image = picture.image
+        pixels = shown(image.pixels) if isinstance(image, Raster) else np.asarray(image)
+    classes = config.classes
     if labels is None:
         return {"boxes": draw_boxes(pixels, result["boxes"], classes)}
     return {"classes": class_map(labels, classes), "overlay": overlay(pixels, labels, classes)}

@@ -46,8 +46,22 @@ class DataSpec(Value):
     is found in windows is merged, and measured on whole images. Without the key images are not cut."""
     overlap: float = Field(0.2, ge=0, le=0.8)
     """The least share of a window that its neighbours show too. With `tile`."""
+    channels: int | None = Field(None, ge=1, le=64)
+    """Number of channels of the images: TIFF, `.npy` or any other file. An image with another number is a fault.
+    Without the key images are read in RGB of 8 bits."""
+    range: tuple[float, float] | None = None
+    """Values that become black and white, such as [0, 4095]. With `channels`. Without the key: the full range of 8 or
+    16 bits; values of other types need it."""
     visible: float = Field(0.3, ge=0, le=1)
     """The least share of an object's box that a window must show, for the object to be learnt from it. With `tile`."""
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.range is not None and self.channels is None:
+            raise Faulty([Fault("range", "goes with channels: give their number too")])
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise Faulty([Fault("range", "should be the least and the greatest value, such as [0, 4095]")])
+        return self
 
 
 class BackboneTask(Value):

@@ -103,5 +103,7 @@ def load(
     dataset = kinds[spec.kind].load(spec, image_size, held)
     if spec.tile is not None and dataset.train.scenes is None:
         raise UserError(f"data of the kind {spec.kind} cannot be cut into windows: leave task.data.tile out")
+    if spec.channels is not None and dataset.train.bands is None:
+        raise UserError(f"data of the kind {spec.kind} are in RGB: leave task.data.channels out")
     check_listed(spec, dataset, known)
     return dataset if spec.fraction == 1 else fewer(dataset, spec.fraction, spec.seed)

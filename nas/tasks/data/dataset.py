@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nas.errors import TrialFailed
 from nas.necks.architecture import VOID
+from nas.tasks.data.bands import Bands
 from nas.tasks.data.faults import Faults
 from nas.tasks.data.letterbox import cut, decode, threads
 from nas.tasks.data.picture import Stated
@@ -28,7 +29,7 @@ class Split:
     """N images with M boxes, or with class maps.
 
     Attributes:
-        images: uint8 [N, S, S, 3], letterboxed; None when they are not held and `batch` reads the files.
+        images: uint8 [N, S, S, C], letterboxed; None when they are not held and `batch` reads the files.
         paths: one an image; empty for generated images, which are always held.
         names: one an image.
         sizes: int32 [N, 2], the original height and width: upright, unless the annotation is of the stored pixels.
@@ -41,6 +42,7 @@ class Split:
         territories: uint8 [N, S, S], the size of the object nearest to a pixel: 1 small, 2 medium, 3 large, 0 where the
             image has no object; with masks, of the images that models are measured on.
         scenes: with `tile`, the images that these are windows of.
+        bands: the declared channels; None: RGB.
     """
 
     images: Images | None
@@ -55,6 +57,7 @@ class Split:
     masks: Images | None = None
     territories: Images | None = None
     scenes: Scenes | None = None
+    bands: Bands | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -91,14 +94,15 @@ class Split:
         )
 
     def batch(self, indices: Sequence[int] | Ints) -> Images:
-        """Images as uint8 [B, S, S, 3], a copy.
+        """Images as uint8 [B, S, S, C], a copy.
 
         Raises:
             TrialFailed: a file that could be read when the data was loaded no longer can.
         """
         if self.images is not None:
             return self.images[np.asarray(indices, dtype=np.int64)]
-        images = np.empty((len(indices), self.image_size, self.image_size, 3), np.uint8)
+        channels = 3 if self.bands is None else self.bands.channels
+        images = np.empty((len(indices), self.image_size, self.image_size, channels), np.uint8)
         rows: dict[str, list[int]] = {}
         for k, i in enumerate(indices):
             rows.setdefault(self.paths[i], []).append(k)
@@ -114,7 +118,7 @@ class Split:
         return self if self.images is not None else replace(self, images=self.batch(np.arange(len(self))))
 
     def _pixels(self, indices: Sequence[int]) -> Images:
-        """The images `indices`, [B, S, S, 3], which come from one file."""
+        """The images `indices`, [B, S, S, C], which come from one file."""
         i, scenes = indices[0], self.scenes
         path = Path(self.paths[i])
         height, width = (self.sizes[i] if scenes is None else scenes.whole.sizes[scenes.index[i]]).tolist()
@@ -122,8 +126,8 @@ class Split:
         try:
             data = path.read_bytes()
             if scenes is None:
-                return np.stack([decode(data, self.image_size, stated).pixels] * len(indices))
-            return cut(data, self.image_size, [tuple(scenes.areas[k].tolist()) for k in indices], stated)
+                return np.stack([decode(data, self.image_size, stated, self.bands).pixels] * len(indices))
+            return cut(data, self.image_size, [tuple(scenes.areas[k].tolist()) for k in indices], stated, self.bands)
         except OSError as error:
             raise TrialFailed(f"{path} can no longer be read: {error}") from error
 

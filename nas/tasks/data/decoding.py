@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nas.errors import Fault, UserError
 from nas.studies.spec import DataSpec
 from nas.tasks.data.annotated import Annotated, Parts
+from nas.tasks.data.bands import Bands
 from nas.tasks.data.dataset import Scenes, Split
 from nas.tasks.data.faults import OTHER_SIZE, Faults
 from nas.tasks.data.letterbox import Decoded, decode, letterbox, threads
@@ -81,16 +82,19 @@ def read_parts(
 
 def holds(spec: DataSpec, items: Sequence[Annotated], size: int, held: float) -> bool:
     """Whether images of `size` take at most `held` bytes."""
-    return 3 * size**2 * _count(items, Tiling.of(spec)) <= held
+    return (spec.channels or 3) * size**2 * _count(items, Tiling.of(spec), Bands.of(spec)) <= held
 
 
-def _count(items: Sequence[Annotated], tiling: Tiling | None) -> int:
-    """How many images the model is shown of these, by the heads of their files."""
+def _count(items: Sequence[Annotated], tiling: Tiling | None, bands: Bands | None) -> int:
+    """How many images the model is shown of these, by the heads of their files; arrays are read in full."""
     if tiling is None:
         return len(items)
 
     def windows(item: Annotated) -> int:
         try:
+            if bands is not None:
+                with opened(item.path.read_bytes(), WHOLE, None, bands) as picture:
+                    return len(tiling.windows(*picture.size))
             with open_head(item.path) as image:
                 return len(tiling.windows(*image.size))
         except (OSError, ValueError):
@@ -128,7 +132,7 @@ def read_part(
         UserError: all images have another size than their annotation states.
     """
     before = faults.counts[OTHER_SIZE]
-    found = _read_part(items, size, hold, label, divide, treated, faults, Tiling.of(spec))
+    found = _read_part(items, size, hold, label, divide, treated, faults, Tiling.of(spec), Bands.of(spec))
     if items and faults.counts[OTHER_SIZE] - before == len(items):
         raise UserError(
             f"{spec.root}: no image in {name} has the size that its annotation states: were they resized after "
@@ -166,9 +170,10 @@ def _read_part(
     treated: Counter[str],
     faults: Faults,
     tiling: Tiling | None,
+    bands: Bands | None,
 ) -> ReadPart[L]:
     def read(item: Annotated) -> tuple[Decoded, L, Sequence[Fault], list[_Entry[L]]] | Fault:
-        image = _read_image(item.path, size, hold, item.stated, tiling)
+        image = _read_image(item.path, size, hold, item.stated, tiling, bands)
         if isinstance(image, Fault):
             return image
         decoded, content, windows = image
@@ -182,7 +187,8 @@ def _read_part(
         parts = zip(pixels, own, windows, strict=True)
         return decoded, whole, labels[1], [_Entry(x, y, content + repr(w.area).encode(), w) for x, y, w in parts]
 
-    images = np.empty((_count(items, tiling), size, size, 3), np.uint8) if hold else None
+    channels = 3 if bands is None else bands.channels
+    images = np.empty((_count(items, tiling, bands), size, size, channels), np.uint8) if hold else None
     kept: list[Annotated] = []
     entries: list[_Entry[L]] = []
     owners: list[int] = []
@@ -207,6 +213,7 @@ def _read_part(
             scenes.append((item, decoded._replace(pixels=decoded.pixels[:0]), whole))
     facts = [_facts(*each) for each in zip(kept, entries, (scenes[k][1] for k in owners), strict=True)]
     split = _unlabelled(facts, size, images[: len(kept)] if images is not None else None)
+    split = replace(split, bands=bands)
     labels, hashes = [entry.labels for entry in entries], [entry.content for entry in entries]
     if tiling is None:
         return ReadPart(split, kept, labels, hashes)
@@ -246,7 +253,7 @@ def _unlabelled(facts: Sequence[_Facts], size: int, images: NDArray[np.uint8] | 
 
 
 def _read_image(
-    path: Path, size: int, hold: bool, stated: Stated | None, tiling: Tiling | None
+    path: Path, size: int, hold: bool, stated: Stated | None, tiling: Tiling | None, bands: Bands | None
 ) -> tuple[Decoded, bytes, list[Window] | None] | Fault:
     """The image, without its pixels unless `hold`, a hash of its file and of what was done to its picture, and windows.
 
@@ -261,9 +268,9 @@ def _read_image(
     windows = None
     try:
         if tiling is None:
-            decoded = decode(data, size, stated)
+            decoded = decode(data, size, stated, bands)
         else:
-            with opened(data, WHOLE, stated) as picture:
+            with opened(data, WHOLE, stated, bands) as picture:
                 windows = tiling.windows(*picture.size)
                 shown = [letterbox(picture.image.crop(window.area), size)[0] for window in windows] if hold else []
                 pixels = np.stack(shown) if hold else np.empty((0, size, size, 3), np.uint8)

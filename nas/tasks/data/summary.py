@@ -62,6 +62,7 @@ class Figures(Value):
         faults: what was left out or repaired, counted by kind.
         examples: places of each kind of fault.
         notes: sentences on how the data was read.
+        cut: `channels` and `tile`, where they were asked for.
     """
 
     root: str
@@ -75,10 +76,12 @@ class Figures(Value):
     faults: dict[str, int]
     examples: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    cut: dict[str, int] = {}
 
     def propose_study(self, task: str, space: dict[str, Any], **keys: Any) -> dict[str, Any]:
         """A study on the data, with a kind of task, a space, and further keys of the task."""
         data = {"kind": self.kind, "root": self.root} | ({"classes": list(self.listed)} if self.listed else {})
+        data |= self.cut
         return {"space": space, "task": {"kind": task, "data": data, "image_size": self.image_size} | keys}
 
 
@@ -172,6 +175,7 @@ def figures(spec: DataSpec, image_size: int, dataset: Dataset, roots: NDArray[np
         "faults": dataset.faults.counts,
         "examples": {kind: tuple(places) for kind, places in dataset.faults.examples.items()},
         "notes": tuple(dataset.faults.notes),
+        "cut": {key: own for key in ("channels", "tile") if (own := getattr(spec, key)) is not None},
     }
 
 
