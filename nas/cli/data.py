@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if others:
         say(f"{args.folder} is read as {kind}; its layout also fits --kind {' or '.join(others)}")
     source = {"kind": kind, "root": args.folder, "classes": classes}
+    source |= {key: own for key in ("channels", "tile") if (own := getattr(args, key)) is not None}
     size = {} if args.image_size is None else {"image_size": args.image_size}
     task = TaskSpec.parse({"kind": "segmentation" if kind in masks else "detection", "data": source} | size)
     found: Summary | MaskSummary

@@ -143,6 +143,8 @@ def _data(parser: ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="A,B,...", help=about)
     about = "side of the letterboxed images (default: 160)"
     parser.add_argument("--image-size", metavar="PIXELS", type=int, help=about)
+    parser.add_argument("--channels", metavar="N", type=int, help="channels of the images (default: read in RGB)")
+    parser.add_argument("--tile", metavar="PIXELS", type=int, help="cut large images into windows of this side")
     add_json(parser)
 
 

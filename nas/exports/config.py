@@ -24,6 +24,8 @@ from nas.plugins import packages
 from nas.studies.catalog import read
 from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
+from nas.tasks.data.bands import Bands
+from nas.tasks.data.tiling import Tiling
 from nas.value import Value
 from nas.yaml12 import dump_yaml, load_yaml
 
@@ -133,6 +135,16 @@ class ExportConfig(Value):
             machine=platform.platform(),
             date=datetime.now(UTC).replace(microsecond=0),
         )
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """How images were cut into windows in training, and are for the model."""
+        return Tiling.of(self.task.data) if self.task is not None else None
+
+    @property
+    def bands(self) -> Bands | None:
+        """The channels of images that are not read in RGB."""
+        return Bands.of(self.task.data) if self.task is not None else None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

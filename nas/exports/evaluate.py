@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import UserError
-from nas.exports.config import read_config
+from nas.exports.config import ExportConfig, read_config
 from nas.exports.loader import load_model
 from nas.exports.task import DIGITS, data_kind
 from nas.models import HeadedModel, Segmenter
@@ -43,14 +43,15 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     Raises:
         UserError, SpecError: there is no export, or the data cannot be used.
     """
-    model = load_model(Path(directory), read_config(Path(directory)))
-    task = _task(model, folder, kind, split)
+    config = read_config(Path(directory))
+    model = load_model(Path(directory), config)
+    task = _task(model, folder, kind, split, config)
     with closing(MeasurementLock()) as lock:
         metrics = task.session(model.to(task.device)).measure(lock)
     dataset = task.dataset
     return {
         "metrics": metrics,
-        "images": len(dataset.val),
+        "images": len(dataset.val if dataset.val.scenes is None else dataset.val.scenes.whole),
         "kind": task.spec.data.kind,
         "split": split,
         "absent": list(absent(dataset, dataset.val)),
@@ -60,14 +61,16 @@ def evaluate(directory: str | Path, folder: str, kind: str | None = None, split:
     }
 
 
-def _task(model: HeadedModel, folder: str, kind: str | None, split: str) -> SupervisedTask[Any]:
-    """The task of a model, with `split` as its validation images."""
+def _task(model: HeadedModel, folder: str, kind: str | None, split: str, config: ExportConfig) -> SupervisedTask[Any]:
+    """The task of a model, with `split` as its validation images, cut and read as in training."""
     name = "segmentation" if isinstance(model, Segmenter) else "detection"
     task: type[SupervisedTask[Any]] = SegmentationTask if name == "segmentation" else DetectionTask
     if name == "segmentation" and split == "train":
         raise UserError("a segmenter is not measured on training images: use --split val or test")
     kind = kind or data_kind(name, folder, model.classes)
-    source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes}
+    read = config.task.data.to_dict() if config.task is not None else {}
+    same = {key: read[key] for key in ("tile", "overlap", "visible", "channels", "range") if key in read}
+    source = {"kind": kind, "root": None if kind == DIGITS else folder, "classes": model.classes} | same
     spec = TaskSpec.parse({"kind": name, "data": source, "image_size": model.image_size})
     dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, task.kinds, model.classes)
     if split == "test":

@@ -18,8 +18,13 @@ from nas.exports.loader import load_model
 from nas.models import Detector, HeadedModel, Segmenter
 from nas.models.segmenter import BACKGROUND
 from nas.tasks.cache import to_tensor
-from nas.tasks.data.letterbox import Decoded, decode, threads, unletterbox
+from nas.tasks.coco_metrics import Detections
+from nas.tasks.data.bands import Bands, Raster, shown
+from nas.tasks.data.letterbox import cut, decode, threads, unletterbox
 from nas.tasks.data.picture import opened
+from nas.tasks.data.tiling import Area, Window
+from nas.tasks.merging import merged
+from nas.tasks.supervised import BATCH
 
 
 def predict(
@@ -37,6 +42,8 @@ def predict(
             precision is measured from 0.05 on, which shows many wrong boxes. A segmenter has none.
         draw: a folder for pictures, made if it is missing: `<stem>-boxes.png` with the boxes of an image. From a
             segmenter `<stem>-classes.png` (a palette PNG of class indices, 0 the background) and `<stem>-overlay.png`.
+
+    A model that was trained on windows of images (`task.data.tile`) is shown such windows, and what it finds is merged.
 
     Returns:
         For each image a dict with `image`, `width`, `height` and `boxes`, best first. A box has `box` [x0, y0, x1, y1]
@@ -57,14 +64,14 @@ def predict(
         assert threshold is not None
         model.threshold = threshold
     paths = [Path(image) for image in images]
-    _check(paths, config.letterbox.size)
+    _check(paths, config.letterbox.size, config.bands)
     results = []
     taken = {path.resolve() for path in paths}
     for path in paths:
-        result, labels = _predict(model, path)
+        result, labels = _predict(model, path, config)
         results.append(result)
         if folder is not None:
-            for kind, picture in _pictures(path, result, labels, config.classes).items():
+            for kind, picture in _pictures(path, result, labels, config).items():
                 _save(picture, folder, f"{path.stem}-{kind}", taken)
     return results
 
@@ -80,12 +87,12 @@ def _threshold(config: ExportConfig, asked: float | None) -> float | None:
     return threshold
 
 
-def _check(paths: Sequence[Path], size: int) -> None:
+def _check(paths: Sequence[Path], size: int, bands: Bands | None) -> None:
     """Decode every image once, so that all unreadable ones are reported together, before any work."""
 
     def fault(path: Path) -> str:
         try:
-            decode(path.read_bytes(), size)
+            decode(path.read_bytes(), size, None, bands)
         except OSError as error:
             return f"{path}: {error.strerror or error}"
         return ""
@@ -96,30 +103,57 @@ def _check(paths: Sequence[Path], size: int) -> None:
         raise UserError("; ".join(faults) if len(faults) == 1 else f"{len(faults)} images:\n  " + "\n  ".join(faults))
 
 
-def _predict(model: HeadedModel, path: Path) -> tuple[dict[str, Any], Pixels | None]:
+def _predict(model: HeadedModel, path: Path, config: ExportConfig) -> tuple[dict[str, Any], Pixels | None]:
     """What `predict` returns for an image, and from a segmenter the class map [H, W]."""
-    image = decode(path.read_bytes(), model.image_size)
-    result = {"image": str(path), "width": image.width, "height": image.height}
-    with torch.inference_mode():
-        outputs = model.raw(to_tensor(image.pixels[None], torch.device("cpu")))
-        if isinstance(model, Segmenter):
-            labels = model.classify(outputs[0], image.height, image.width).to(torch.uint8).numpy()
-            return result | {"classes": _shares(labels, (BACKGROUND, *model.classes))}, labels
-        assert isinstance(model, Detector)
-        return result | {"boxes": _boxes(model, outputs, image)}, None
+    data = path.read_bytes()
+    tiling, bands = config.tiling, config.bands
+    image = decode(data, model.image_size, None, bands)
+    width, height = image.width, image.height
+    whole = Window((0, 0, width, height), (0, 0, width, height))
+    windows = [whole] if tiling is None else tiling.windows(width, height)
+    result = {"image": str(path), "width": width, "height": height}
+    labels = np.zeros((height, width), np.uint8)
+    found: list[tuple[Area, Detections]] = []
+    for start in range(0, len(windows), BATCH):
+        batch = windows[start : start + BATCH]
+        areas = [window.area for window in batch]
+        pixels = image.pixels[None] if tiling is None else cut(data, model.image_size, areas, None, bands)
+        with torch.inference_mode():
+            outputs = model.raw(to_tensor(pixels, torch.device("cpu")))
+            if isinstance(model, Segmenter):
+                for window, logits in zip(batch, outputs, strict=True):
+                    _paint(labels, window, model, logits)
+                continue
+            assert isinstance(model, Detector)
+            each = [(x.boxes.numpy(), x.scores.numpy(), x.labels.numpy()) for x in model.detect(outputs)]
+            found += [(window.area, own) for window, own in zip(batch, each, strict=True)]
+    if isinstance(model, Segmenter):
+        return result | {"classes": _shares(labels, (BACKGROUND, *model.classes))}, labels
+    assert isinstance(model, Detector)
+    return result | {"boxes": _boxes(model, found, width, height)}, None
 
 
-def _boxes(model: Detector, outputs: Any, image: Decoded) -> list[dict[str, Any]]:
-    found = model.detect(outputs)[0]
-    boxes = unletterbox(found.boxes.double().numpy(), image.scale)
-    boxes = np.minimum(boxes, np.array([image.width, image.height] * 2))
+def _paint(labels: NDArray[np.uint8], window: Window, model: Segmenter, logits: Any) -> None:
+    """Write the classes of a window's core into the class map of its image."""
+    (x0, y0, x1, y1), (left, top, right, bottom) = window
+    own = model.classify(logits, y1 - y0, x1 - x0).to(torch.uint8).numpy()
+    labels[top:bottom, left:right] = own[top - y0 : bottom - y0, left - x0 : right - x0]
+
+
+def _boxes(model: Detector, found: list[tuple[Area, Detections]], width: int, height: int) -> list[dict[str, Any]]:
+    if len(found) == 1:
+        _, (boxes, scores, labels) = found[0]
+        scale = model.image_size / max(width, height)
+        boxes = np.minimum(unletterbox(boxes.astype(np.float64), scale), np.array([width, height] * 2))
+    else:
+        boxes, scores, labels = merged(found, width, height, model.image_size, model.head.nms_iou)
     return [
         {
             "box": [round(float(side), 3) for side in box],
             "score": round(float(score), 6),
             "class": model.classes[int(label)],
         }
-        for box, score, label in zip(boxes, found.scores, found.labels, strict=True)
+        for box, score, label in zip(boxes, scores, labels, strict=True)
     ]
 
 
@@ -134,11 +168,13 @@ def _shares(labels: NDArray[np.uint8], names: Sequence[str]) -> list[dict[str, A
 
 
 def _pictures(
-    path: Path, result: dict[str, Any], labels: NDArray[np.uint8] | None, classes: Sequence[str]
+    path: Path, result: dict[str, Any], labels: NDArray[np.uint8] | None, config: ExportConfig
 ) -> dict[str, Image.Image]:
     """Pictures of a result by kind, at the size of the image and upright."""
-    with opened(path.read_bytes(), max(result["width"], result["height"])) as picture:
-        pixels = np.asarray(picture.image)
+    with opened(path.read_bytes(), max(result["width"], result["height"]), None, config.bands) as picture:
+        image = picture.image
+        pixels = shown(image.pixels) if isinstance(image, Raster) else np.asarray(image)
+    classes = config.classes
     if labels is None:
         return {"boxes": draw_boxes(pixels, result["boxes"], classes)}
     return {"classes": class_map(labels, classes), "overlay": overlay(pixels, labels, classes)}

@@ -89,8 +89,17 @@ def checkpoint_state(path: str) -> dict[str, Tensor]:
         raise UserError(f"{path} is not a safetensors file ({error})") from None
 
 
+def _takes_rgb(value: Tensor, own: Tensor) -> bool:
+    """Whether these are the weights of a convolution over RGB, where the backbone's own is over other channels."""
+    if value.ndim != 4 or value.shape[1] != 3 or own.shape[1:2] == value.shape[1:2]:
+        return False
+    return own.ndim == 4 and value.shape[0] == own.shape[0] and value.shape[2:] == own.shape[2:]
+
+
 def load_state(backbone: Backbone, state: Mapping[str, Tensor], where: str) -> None:
     """Load weights into a backbone. Further tensors, such as a classifier's, are ignored.
+
+    Weights of a first convolution over RGB are summed or repeated for other channels, as timm does it.
 
     Args:
         backbone: the backbone.
@@ -110,6 +119,10 @@ def load_state(backbone: Backbone, state: Mapping[str, Tensor], where: str) -> N
         if value is None:
             if not name.endswith("num_batches_tracked"):
                 missing.append(key)
+        elif _takes_rgb(value, tensor):
+            from timm.models import adapt_input_conv
+
+            matching[name] = adapt_input_conv(tensor.shape[1], value)
         elif value.shape != tensor.shape:
             other.append(f"{key} {tuple(value.shape)} instead of {tuple(tensor.shape)}")
         else:

@@ -15,6 +15,7 @@ from nas.geometry import fitted_sides
 from nas.necks.architecture import VOID
 from nas.studies.spec import TaskSpec
 from nas.tasks import TASKS, data
+from nas.tasks.data.bands import shown
 from nas.tasks.data.dataset import Split
 
 _SIDE = 352
@@ -68,7 +69,9 @@ def drawn(pixels: Pixels, extent: tuple[int, int], classes: Sequence[str], found
     width, height = extent
     factor = max(1.0, _SIDE / max(extent))
     size = round(width * factor), round(height * factor)
-    inside = Image.fromarray(np.ascontiguousarray(pixels[:height, :width])).resize(size, Image.Resampling.BICUBIC)
+    inside = Image.fromarray(np.ascontiguousarray(shown(pixels[:height, :width]))).resize(
+        size, Image.Resampling.BICUBIC
+    )
     if not isinstance(found, list):
         labels = Image.fromarray(np.ascontiguousarray(found[:height, :width]).astype(np.uint8))
         return overlay(np.array(inside), np.array(labels.resize(size, Image.Resampling.NEAREST)), classes)

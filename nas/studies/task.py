@@ -17,8 +17,9 @@ Epochs = Annotated[int, Unit("epochs")]
 class DataSpec(Value):
     """Images with their annotations. Invalid annotations are reported and left out."""
 
-    kind: str = Field(examples=["digits", "voc", "coco", "yolo", "masks"])
-    """Format of the data: `digits` (embedded), `voc`, `coco`, `yolo` or `masks`."""
+    kind: str = Field(examples=["digits", "voc", "coco", "yolo", "masks", "cvat", "labelstudio", "labelme"])
+    """Format of the data: `digits` (embedded), `voc`, `coco`, `yolo`, `masks`, or the label files of a tool: `cvat`,
+    `labelstudio`, `labelme`, `supervisely`, `darwin`, `fiftyone`, `createml` or `csv`."""
     root: str | None = None
     """Folder of the data, relative to the study file. `digits` needs none."""
     classes: tuple[Annotated[str, StringConstraints(strip_whitespace=True)], ...] | None = None
@@ -39,7 +40,28 @@ class DataSpec(Value):
     seed: int = Field(0, ge=0)
     """Seed of the split, of `test_fraction`, of `fraction`, and of the scenes of `digits`."""
     fraction: float = Field(1.0, gt=0, le=1)
-    """Share of the training images to train on, drawn by `seed`."""
+    """Share of the training images to train on, drawn by `seed`. Of images cut into windows, a share of these."""
+    tile: Pixels | None = Field(None, ge=32)
+    """Cut images into windows of this side, in their own pixels, for training and validation and in `nas predict`. What
+    is found in windows is merged, and measured on whole images. Without the key images are not cut."""
+    overlap: float = Field(0.2, ge=0, le=0.8)
+    """The least share of a window that its neighbours show too. With `tile`."""
+    channels: int | None = Field(None, ge=1, le=64)
+    """Number of channels of the images: TIFF, `.npy` or any other file. An image with another number is a fault.
+    Without the key images are read in RGB of 8 bits."""
+    range: tuple[float, float] | None = None
+    """Values that become black and white, such as [0, 4095]. With `channels`. Without the key: the full range of 8 or
+    16 bits; values of other types need it."""
+    visible: float = Field(0.3, ge=0, le=1)
+    """The least share of an object's box that a window must show, for the object to be learnt from it. With `tile`."""
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.range is not None and self.channels is None:
+            raise Faulty([Fault("range", "goes with channels: give their number too")])
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise Faulty([Fault("range", "should be the least and the greatest value, such as [0, 4095]")])
+        return self
 
 
 class BackboneTask(Value):

@@ -131,7 +131,8 @@ def task_fingerprint(spec: TaskSpec, *contents: bytes) -> str:
     """A fingerprint of a task of your own: of all of `spec` but the epochs, and of `contents`, its data."""
     # Keys that are newer than the first tasks count only if they are not at their defaults.
     plain = DataSpec(kind=spec.data.kind)
-    newer = {key for key in ("test", "test_fraction") if getattr(spec.data, key) == getattr(plain, key)}
+    keys = ("test", "test_fraction", "tile", "overlap", "visible", "channels", "range")
+    newer = {key for key in keys if getattr(spec.data, key) == getattr(plain, key)}
     asked = spec.model_dump(mode="json", exclude={"epochs": True, "data": newer})
     settings = json.dumps([asked, EVALUATOR], sort_keys=True)
     digests = [hashlib.sha256(content).hexdigest() for content in contents]

@@ -62,7 +62,7 @@ def choose(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) 
 
 def measure(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) -> dict[Cache, int]:
     """Bytes that each cache takes; the arguments are those of `choose`."""
-    pixels = 3 * spec.image_size**2
+    pixels = (spec.data.channels or 3) * spec.image_size**2
     maps = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
     return {
         "features": (maps + target) * (train * spec.views + val),
@@ -77,7 +77,7 @@ def megabytes(size: float) -> str:
 
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """uint8 [N, H, W, 3] -> float (N, 3, H, W) in [0, 1], channels last."""
+    """uint8 [N, H, W, C] -> float (N, C, H, W) in [0, 1], channels last."""
     return _to_device(torch.from_numpy(images), device).permute(0, 3, 1, 2).float() / 255
 
 

@@ -49,16 +49,20 @@ def area_bounds(image_size: int) -> dict[str, tuple[float, float]]:
 
 def available(split: Split) -> set[str]:
     """The metrics that `split` can give: those for whose area it has an object that is not a crowd."""
+    split = split.scenes.whole if split.scenes is not None else split
     ranges = area_bounds(split.image_size)
     areas = _xywh(split.boxes)[~split.crowd, 2:].prod(axis=1)
     filled = {name for name, (low, high) in ranges.items() if np.any((areas >= low) & (areas <= high))}
     return {metric for metric, (area, _) in METRICS.items() if area in filled}
 
 
-def evaluate(split: Split, detections: Sequence[Detections], classes: Sequence[str]) -> Metrics:
+def evaluate(
+    split: Split, detections: Sequence[Detections], classes: Sequence[str], limit: int = MAX_DETECTIONS
+) -> Metrics:
     """ap, ap50, ap75, ap_small, ap_medium and ap_large of `detections`, one entry an image, as pycocotools has them.
 
-    A metric is None where the split has no object to measure it on. Detections within a crowd do not count.
+    The best `limit` of an image and class count. A metric is None where the split has no object to measure it on.
+    Detections within a crowd do not count.
     """
     if len(detections) != len(split):
         raise ValueError(f"{len(detections)} lists of detections for {len(split)} images")
@@ -66,7 +70,7 @@ def evaluate(split: Split, detections: Sequence[Detections], classes: Sequence[s
     found = truth.loadRes(coco_results(detections))
     ranges = {name: list(bounds) for name, bounds in area_ranges(split.image_size).items()}
     run = COCOeval_faster(truth, found, "bbox", ranges=ranges)  # logs its steps, and prints nothing
-    run.params.maxDets = [MAX_DETECTIONS]
+    run.params.maxDets = [limit]
     run.evaluate()
     run.accumulate()
     # [thresholds, recalls, classes, areas, limits]; -1 where a class has no object of an area.

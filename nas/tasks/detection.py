@@ -18,6 +18,7 @@ from nas.necks.architecture import HeadSpec
 from nas.studies.metrics import Metrics
 from nas.tasks import coco_metrics
 from nas.tasks.data import DATA, Dataset, Split
+from nas.tasks.merging import Judged, whole_images
 from nas.tasks.outcomes import DetectionOutcomes, detection_outcomes
 from nas.tasks.supervised import BATCH, Index, Session, SupervisedTask
 from nas.tasks.views import Boxes, Rows, Tile, view_boxes
@@ -118,10 +119,15 @@ class DetectionSession(Session):
 
     def score(self, found: list[coco_metrics.Detections]) -> Metrics:
         """COCO's average precisions."""
-        return coco_metrics.evaluate(self.task.dataset.val, found, self.task.dataset.classes)
+        images = self._whole(found)
+        return coco_metrics.evaluate(images.split, images.found, self.task.dataset.classes, images.limit)
 
     def judged(self, found: list[coco_metrics.Detections]) -> DetectionOutcomes:
-        return detection_outcomes(self.task.dataset.val, found, len(self.task.dataset.classes))
+        images = self._whole(found)
+        return detection_outcomes(images.split, images.found, len(self.task.dataset.classes), images.limit)
+
+    def _whole(self, found: list[coco_metrics.Detections]) -> Judged:
+        return whole_images(self.task.dataset.val, found, self.model.head.nms_iou)
 
 
 def padded(split: Split, views: Sequence[tuple[Boxes, Rows]]) -> Targets:

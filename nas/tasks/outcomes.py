@@ -175,7 +175,9 @@ def unpacked(data: bytes) -> Outcomes:
         raise NASError(f"recorded outcomes cannot be read ({error}): evaluate the model again") from error
 
 
-def detection_outcomes(split: Split, detections: Sequence[Detections], classes: int) -> DetectionOutcomes:
+def detection_outcomes(
+    split: Split, detections: Sequence[Detections], classes: int, limit: int = MAX_DETECTIONS
+) -> DetectionOutcomes:
     """Match detections with the objects of a split as COCO's evaluation does.
 
     Lin et al., "Microsoft COCO: Common Objects in Context" (2014), and pycocotools' `evaluateImg`.
@@ -184,6 +186,7 @@ def detection_outcomes(split: Split, detections: Sequence[Detections], classes: 
         split: the images, with N of them.
         detections: those of each image.
         classes: number of classes.
+        limit: how many detections of an image and class count.
     """
     areas = list(coco_metrics.area_bounds(split.image_size).values())
     parts: list[_Matched] = []
@@ -194,7 +197,7 @@ def detection_outcomes(split: Split, detections: Sequence[Detections], classes: 
             mine = split.labels[own] == label
             truth, crowd = split.boxes[own][mine].astype(np.float64), split.crowd[own][mine]
             found = np.flatnonzero(labels == label)
-            order = found[np.argsort(-scores[found], kind="stable")][:MAX_DETECTIONS]
+            order = found[np.argsort(-scores[found], kind="stable")][:limit]
             sides = truth[:, 2:] - truth[:, :2]
             outside = [crowd | (sides.prod(1) < low) | (sides.prod(1) > high) for low, high in areas]
             for a, away in enumerate(outside):

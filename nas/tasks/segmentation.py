@@ -15,6 +15,7 @@ from nas.studies.metrics import Metrics
 from nas.studies.spec import TaskSpec
 from nas.tasks import segmentation_metrics
 from nas.tasks.data import MASKS, Dataset, Split
+from nas.tasks.merging import whole_counts
 from nas.tasks.outcomes import SegmentationOutcomes, segmentation_outcomes
 from nas.tasks.segmentation_metrics import Counts
 from nas.tasks.supervised import Index, Session, SupervisedTask
@@ -82,4 +83,4 @@ class SegmentationSession(Session):
         return segmentation_metrics.metrics(np.sum(found, axis=0))
 
     def judged(self, found: list[Counts]) -> SegmentationOutcomes:
-        return segmentation_outcomes(found)
+        return segmentation_outcomes(whole_counts(self.task.dataset.val, found))

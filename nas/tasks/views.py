@@ -106,11 +106,11 @@ def _part(split: Split, image: int, area: tuple[int, int, int, int], rng: np.ran
 def view_pixels(split: Split, view: Sequence[Tile], own: Pixels) -> Pixels:
     """A view as (S, S, 3); `own` are the pixels of its image, the only ones of a view that is no mosaic."""
     if len(view) == 1:
-        return _cut(own, view[0], Image.Resampling.BILINEAR, (PAD,) * 3)
+        return _cut(own, view[0], Image.Resampling.BILINEAR, PAD)
     canvas = np.empty_like(own)
     for tile, image in zip(view, split.batch([tile.image for tile in view]), strict=True):
         left, top, right, bottom = tile.area
-        canvas[top:bottom, left:right] = _cut(image, tile, Image.Resampling.BILINEAR, (PAD,) * 3)
+        canvas[top:bottom, left:right] = _cut(image, tile, Image.Resampling.BILINEAR, PAD)
     return canvas
 
 
@@ -152,9 +152,7 @@ def view_mask(masks: NDArray[np.uint8], view: Sequence[Tile]) -> Mask:
     return canvas
 
 
-def _cut(
-    values: NDArray[np.uint8], tile: Tile, resampling: Image.Resampling, beyond: int | tuple[int, ...]
-) -> NDArray[np.uint8]:
+def _cut(values: NDArray[np.uint8], tile: Tile, resampling: Image.Resampling, beyond: int) -> NDArray[np.uint8]:
     """A tile's part of an image or class map, `beyond` where it reaches beyond it."""
     if tile.mirrored:
         values = values[:, ::-1]
@@ -162,6 +160,14 @@ def _cut(
     if tile.is_whole(len(whole)):
         return whole
     left, top, right, bottom = tile.area
-    image = Image.fromarray(whole)
     size = (right - left, bottom - top)
-    return np.asarray(image.transform(size, Image.Transform.EXTENT, tile.extent, resampling, fillcolor=beyond))
+
+    def part(values: NDArray[np.uint8], beyond: int | tuple[int, ...]) -> NDArray[np.uint8]:
+        image = Image.fromarray(values)
+        return np.asarray(image.transform(size, Image.Transform.EXTENT, tile.extent, resampling, fillcolor=beyond))
+
+    if whole.ndim == 2:
+        return part(whole, beyond)
+    if whole.shape[2] == 3:
+        return part(whole, (beyond,) * 3)
+    return np.stack([part(np.ascontiguousarray(whole[..., k]), beyond) for k in range(whole.shape[2])], axis=2)

@@ -16,6 +16,7 @@ from nas.models.backbone import Backbone, channels_of, check_maps
 from nas.models.pretrained import checkpoint_state, has_pretrained, load_state, normalisation, pretrained_state
 from nas.necks.architecture import BackboneSpec
 from nas.studies.spec import TaskSpec
+from nas.tasks.data.bands import cycled
 
 FINEST = 2
 """Finest level a task uses unless its backbone lists others: stride 4."""
@@ -92,7 +93,10 @@ def backbone_spec(spec: TaskSpec) -> BackboneSpec:
     name = spec.backbone.name
     levels = spec.backbone.levels or tuple(x for x in sorted(channels_of(name)) if x >= FINEST)
     mean, std = normalisation(name) or (None, None)
-    return BackboneSpec(name=name, levels=levels, mean=mean, std=std)
+    channels = spec.data.channels or 3
+    if channels != 3 and mean is not None and std is not None:
+        mean, std = cycled(mean, channels), cycled(std, channels)
+    return BackboneSpec(name=name, levels=levels, in_channels=channels, mean=mean, std=std)
 
 
 def load_backbone(spec: TaskSpec, shared: bytes | None) -> tuple[Backbone, bool]:

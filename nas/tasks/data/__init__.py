@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from nas.errors import Fault, SpecError
+from nas.errors import Fault, SpecError, UserError
 from nas.plugins import Table
 from nas.studies.spec import DataSpec
 from nas.tasks.data import coco, coco_masks, digits, masks, voc, yolo
@@ -15,8 +15,10 @@ from nas.tasks.data.annotated import check_layout
 from nas.tasks.data.classes import check_listed
 from nas.tasks.data.dataset import Dataset, Split, fewer
 from nas.tasks.data.faults import Faults
+from nas.tasks.data.formats import FORMATS, reading
+from nas.tasks.data.formats.base import Format
 
-__all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "check", "load"]
+__all__ = ["DATA", "MASKS", "Dataset", "Faults", "Loader", "Split", "boxes_of", "check", "load", "masks_of"]
 
 
 class Loader(NamedTuple):
@@ -33,11 +35,22 @@ class Loader(NamedTuple):
     guessed: bool = False
 
 
+def boxes_of(form: Format) -> Loader:
+    """The kind of data that a reader of label files gives, for the table `data`."""
+    return Loader(partial(reading.check, form), partial(reading.load, form), guessed=True)
+
+
+def masks_of(form: Format) -> Loader:
+    """The same for the table `masks`: outlines are painted; of an object without one, its box is void."""
+    return Loader(partial(reading.check, form), partial(reading.load_masks, form), guessed=True)
+
+
 DATA = Table("data", Loader) | {
     "digits": Loader(digits.check, digits.load),
     "voc": Loader(partial(check_layout, kind="voc"), voc.load, guessed=True),
     "coco": Loader(partial(check_layout, kind="coco"), coco.load, guessed=True),
     "yolo": Loader(yolo.check, yolo.load, guessed=True),
+    **{kind: boxes_of(form) for kind, form in FORMATS.items()},
 }
 """Kinds that have boxes."""
 
@@ -45,6 +58,7 @@ MASKS = Table("masks", Loader) | {
     "digits": Loader(digits.check, partial(digits.load, masks=True)),
     "masks": Loader(masks.check, masks.load, guessed=True),
     "coco": Loader(partial(check_layout, kind="coco"), coco_masks.load, guessed=True),
+    **{kind: masks_of(form) for kind, form in FORMATS.items() if form.outlined},
 }
 """Kinds that have class maps: `Split.masks` is there."""
 
@@ -87,5 +101,9 @@ def load(
     if faults:
         raise SpecError("data", faults)
     dataset = kinds[spec.kind].load(spec, image_size, held)
+    if spec.tile is not None and dataset.train.scenes is None:
+        raise UserError(f"data of the kind {spec.kind} cannot be cut into windows: leave task.data.tile out")
+    if spec.channels is not None and dataset.train.bands is None:
+        raise UserError(f"data of the kind {spec.kind} are in RGB: leave task.data.channels out")
     check_listed(spec, dataset, known)
     return dataset if spec.fraction == 1 else fewer(dataset, spec.fraction, spec.seed)

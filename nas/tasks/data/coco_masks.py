@@ -18,9 +18,10 @@ from nas.errors import Fault, UserError
 from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks.data import coco
-from nas.tasks.data.annotated import Annotated, Box
+from nas.tasks.data.annotated import Annotated, Box, Parts
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
+from nas.tasks.data.outlines import Bitmap, EvenOdd, scaled
 from nas.tasks.data.painted import Painted, build
 
 _CORNERS = 3
@@ -39,9 +40,15 @@ OTHER_SIZE = "mask of another size than its image"
 
 
 def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
-    """Read the folder. Raises UserError, see `coco.read` and `painted.build`."""
+    """Read the folder. Raises UserError, see `coco.read` and `build_outlined`."""
     faults = Faults()
-    parts, classes = coco.read(spec, faults)
+    return build_outlined(spec, *coco.read(spec, faults), image_size, held, faults)
+
+
+def build_outlined(
+    spec: DataSpec, parts: Parts, classes: tuple[str, ...], image_size: int, held: float, faults: Faults
+) -> Dataset:
+    """Paint the outlines of annotated images of any format. Raises UserError, see `painted.build`."""
     if len(classes) >= VOID:
         raise UserError(f"{spec.root}: {len(classes)} classes; a class map holds {VOID - 1}: list fewer in classes")
     index_of = {name: k for k, name in enumerate(classes, start=1)}
@@ -56,13 +63,14 @@ def load(spec: DataSpec, image_size: int, held: float = math.inf) -> Dataset:
                 faults.append(Fault(place, "duplicate mask"))
                 continue
             seen.add(same)
-            mask = read_outline(box.mask, height, width)
+            outline = scaled(box.mask, width, height) if item.relative else box.mask
+            mask = read_outline(outline, height, width)
             if isinstance(mask, Broken):
                 fault = Fault(f"{place}: {mask.found}" if mask.found else place, mask.kind)
                 if mask.kind == OTHER_SIZE:
                     return fault  # it was drawn on other pixels than these
                 faults.append(fault)
-                box, mask = box._replace(crowd=True), _touched(box, height, width)
+                box, mask = box._replace(crowd=True), _touched(box, height, width, item.relative)
             shapes.append((box, mask))
         indices, objects = _draw(shapes, index_of, height, width)
         return Painted(indices, objects, tuple(faults))
@@ -86,19 +94,30 @@ def _draw(
     return indices, objects
 
 
-def _touched(box: Box, height: int, width: int) -> NDArray[np.bool_]:
+def _touched(box: Box, height: int, width: int, relative: bool) -> NDArray[np.bool_]:
     """The pixels that `box` touches."""
-    x0, y0, x1, y1 = box.corners
+    scale = (width, height) * 2 if relative else (1, 1, 1, 1)
+    x0, y0, x1, y1 = (x * factor for x, factor in zip(box.corners, scale, strict=True))
     rows, columns = np.arange(height)[:, None], np.arange(width)
     return (rows > y0 - 1) & (rows < y1) & (columns > x0 - 1) & (columns < x1)
 
 
 def read_outline(outline: Any, height: int, width: int) -> NDArray[np.bool_] | Broken:
-    """The pixels [height, width] inside a `segmentation` of COCO, or what is wrong with it."""
+    """The pixels [height, width] inside a `segmentation` of COCO or one of `outlines`, or what is wrong with it."""
     from faster_coco_eval import mask as rle
 
     if outline is None or outline in ([], {}):
         return MISSING
+    if isinstance(outline, EvenOdd):
+        rings = [read_outline([ring], height, width) for ring in outline.rings]
+        broken = next((ring for ring in rings if isinstance(ring, Broken)), None)
+        return broken or np.logical_xor.reduce([ring for ring in rings if not isinstance(ring, Broken)])
+    if isinstance(outline, Bitmap):
+        try:
+            painted = outline.painted(height, width)
+        except (OverflowError, TypeError, ValueError) as error:
+            return Broken("broken bitmap", str(error).partition("\n")[0])
+        return painted if painted.any() else Broken("mask without a pixel")
     broken = _broken(outline, height, width)
     if broken is not None:
         return broken

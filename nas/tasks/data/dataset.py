@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from nas.errors import TrialFailed
 from nas.necks.architecture import VOID
+from nas.tasks.data.bands import Bands
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.letterbox import decode, threads
+from nas.tasks.data.letterbox import cut, decode, threads
 from nas.tasks.data.picture import Stated
 
 Images = NDArray[np.uint8]
@@ -28,7 +29,7 @@ class Split:
     """N images with M boxes, or with class maps.
 
     Attributes:
-        images: uint8 [N, S, S, 3], letterboxed; None when they are not held and `batch` reads the files.
+        images: uint8 [N, S, S, C], letterboxed; None when they are not held and `batch` reads the files.
         paths: one an image; empty for generated images, which are always held.
         names: one an image.
         sizes: int32 [N, 2], the original height and width: upright, unless the annotation is of the stored pixels.
@@ -40,6 +41,8 @@ class Split:
         masks: uint8 [N, S, S], 0 the background, k class k - 1, 255 void (the padding too); None for data of boxes.
         territories: uint8 [N, S, S], the size of the object nearest to a pixel: 1 small, 2 medium, 3 large, 0 where the
             image has no object; with masks, of the images that models are measured on.
+        scenes: with `tile`, the images that these are windows of.
+        bands: the declared channels; None: RGB.
     """
 
     images: Images | None
@@ -53,6 +56,8 @@ class Split:
     image_size: int
     masks: Images | None = None
     territories: Images | None = None
+    scenes: Scenes | None = None
+    bands: Bands | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,33 +90,71 @@ class Split:
             first=np.cumsum([0, *map(len, own)], dtype=np.int64),
             masks=self.masks[index] if self.masks is not None else None,
             territories=self.territories[index] if self.territories is not None else None,
+            scenes=self.scenes.part(index) if self.scenes is not None else None,
         )
 
     def batch(self, indices: Sequence[int] | Ints) -> Images:
-        """Images as uint8 [B, S, S, 3], a copy.
+        """Images as uint8 [B, S, S, C], a copy.
 
         Raises:
             TrialFailed: a file that could be read when the data was loaded no longer can.
         """
         if self.images is not None:
             return self.images[np.asarray(indices, dtype=np.int64)]
-        images = np.empty((len(indices), self.image_size, self.image_size, 3), np.uint8)
+        channels = 3 if self.bands is None else self.bands.channels
+        images = np.empty((len(indices), self.image_size, self.image_size, channels), np.uint8)
+        rows: dict[str, list[int]] = {}
+        for k, i in enumerate(indices):
+            rows.setdefault(self.paths[i], []).append(k)
         with threads() as pool:
-            for k, pixels in enumerate(pool.map(self._pixels, indices)):
-                images[k] = pixels
+            for own, pixels in zip(
+                rows.values(), pool.map(lambda own: self._pixels([indices[k] for k in own]), rows.values()), strict=True
+            ):
+                images[own] = pixels
         return images
 
     def held(self) -> Split:
         """The split with all its images in memory."""
         return self if self.images is not None else replace(self, images=self.batch(np.arange(len(self))))
 
-    def _pixels(self, i: int) -> Images:
+    def _pixels(self, indices: Sequence[int]) -> Images:
+        """The images `indices`, [B, S, S, C], which come from one file."""
+        i, scenes = indices[0], self.scenes
         path = Path(self.paths[i])
-        height, width = self.sizes[i].tolist()
+        height, width = (self.sizes[i] if scenes is None else scenes.whole.sizes[scenes.index[i]]).tolist()
+        stated = Stated(width, height, "when loaded")
         try:
-            return decode(path.read_bytes(), self.image_size, Stated(width, height, "when loaded")).pixels
+            data = path.read_bytes()
+            if scenes is None:
+                return np.stack([decode(data, self.image_size, stated, self.bands).pixels] * len(indices))
+            return cut(data, self.image_size, [tuple(scenes.areas[k].tolist()) for k in indices], stated, self.bands)
         except OSError as error:
             raise TrialFailed(f"{path} can no longer be read: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """The images that the N images of a split are windows of.
+
+    Attributes:
+        whole: the images, with their boxes in pixels of the windows: scaled as a window of full size is.
+        index: int64 [N], the image of each window.
+        areas: int32 [N, 4], left, top, right and bottom of each window in pixels of the image.
+        cores: int32 [N, 4], likewise of its core, see `tiling`.
+        scale: pixels of `whole.boxes` for one of the image.
+    """
+
+    whole: Split
+    index: Ints
+    areas: NDArray[np.int32]
+    cores: NDArray[np.int32]
+    scale: float
+
+    def part(self, index: Ints) -> Scenes:
+        """The windows `index` alone, with their images."""
+        kept, own = np.unique(self.index[index], return_inverse=True)
+        own = own.astype(np.int64)
+        return replace(self, whole=self.whole.part(kept), index=own, areas=self.areas[index], cores=self.cores[index])
 
 
 ReadTest = Callable[[float, Faults], Split | None]
@@ -169,6 +212,9 @@ def content_digest(splits: Sequence[Split], classes: Sequence[str], contents: Se
         for masks in (split.masks, split.territories):
             if masks is not None:
                 total.update(masks.tobytes())
+        if split.scenes is not None:
+            for array in (split.scenes.areas, split.scenes.whole.boxes):
+                total.update(np.ascontiguousarray(array).tobytes())
     return total.hexdigest()[:16]
 
 

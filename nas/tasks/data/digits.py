@@ -49,6 +49,10 @@ def check(spec: DataSpec) -> list[Fault]:
     unknown = [name for name in spec.classes or () if name not in CLASSES]
     if unknown:
         faults.append(Fault("classes", f"unknown {', '.join(unknown)}; the digits are {', '.join(CLASSES)}"))
+    if spec.channels is not None:
+        faults.append(Fault("channels", "scenes are composed in RGB: leave it out"))
+    if spec.tile is not None:
+        faults.append(Fault("tile", "scenes are composed at the size of the model's images: leave it out"))
     if spec.test_fraction:
         faults.append(Fault("test_fraction", "scenes for tests are composed: set their number by test"))
     return faults

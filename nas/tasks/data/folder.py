@@ -19,6 +19,7 @@ from nas.tasks.data.dataset import Dataset, Split, content_digest
 from nas.tasks.data.decoding import ReadPart, hashes, read_parts
 from nas.tasks.data.faults import Faults, refuse_if_strict
 from nas.tasks.data.letterbox import Decoded
+from nas.tasks.data.tiling import Window, cut_boxes
 from nas.tasks.data.unseen import reader, set_apart
 
 _SLACK = 1.0
@@ -42,23 +43,42 @@ def build(
     def finished(part: ReadPart[list[Box]], _: Faults) -> Split:
         return _with_boxes(part, label_of)
 
+    def divide(boxes: list[Box], image: Decoded, windows: Sequence[Window]) -> tuple[list[Box], list[list[Box]]]:
+        return boxes, [_in_window(boxes, image.scale, window, image_size, spec.visible) for window in windows]
+
     parts = set_apart(spec, parts, faults)
-    read = read_parts(spec, parts, image_size, held, label, faults)
+    read = read_parts(spec, parts, image_size, held, label, divide, faults)
     refuse_if_strict(spec, faults)
     labels = {box.label for item in (*parts.train, *parts.val) for box in item.boxes}
     occurring = tuple(name for name in classes if name in labels)
     dataset = finish(spec, parts, read, [_with_boxes(part, label_of) for part in read], wanted, occurring, faults)
-    return replace(dataset, read_test=reader(spec, parts.test, image_size, label, finished, hashes(read)))
+    return replace(dataset, read_test=reader(spec, parts.test, image_size, label, divide, finished, hashes(read)))
 
 
 def _with_boxes(part: ReadPart[list[Box]], label_of: Mapping[str, int]) -> Split:
-    flat = [box for boxes in part.labels for box in boxes]
+    split, scenes = _boxed(part.split, part.labels, label_of), part.split.scenes
+    if scenes is None or part.whole is None:
+        return split
+    return replace(split, scenes=replace(scenes, whole=_boxed(scenes.whole, part.whole, label_of)))
+
+
+def _in_window(boxes: list[Box], scale: float, window: Window, size: int, visible: float) -> list[Box]:
+    """The boxes of an image, scaled by `scale`, that a window shows, in pixels of its square."""
+    x0, y0, x1, y1 = window.area
+    corners = np.array([box.corners for box in boxes], np.float64).reshape(-1, 4) / scale
+    seen, rows = cut_boxes(corners, window.area, visible)
+    own = seen * (size / max(x1 - x0, y1 - y0))
+    return [boxes[i]._replace(corners=tuple(c)) for i, c in zip(rows.tolist(), own.tolist(), strict=True)]
+
+
+def _boxed(split: Split, labels: Sequence[list[Box]], label_of: Mapping[str, int]) -> Split:
+    flat = [box for boxes in labels for box in boxes]
     return replace(
-        part.split,
+        split,
         boxes=np.array([box.corners for box in flat], np.float64).reshape(-1, 4).astype(np.float32),
         labels=np.array([label_of[box.label] for box in flat], np.int64),
         crowd=np.array([box.crowd for box in flat], np.bool_),
-        first=np.cumsum([0, *map(len, part.labels)], dtype=np.int64),
+        first=np.cumsum([0, *map(len, labels)], dtype=np.int64),
     )
 
 

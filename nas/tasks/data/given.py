@@ -59,6 +59,10 @@ def image_data(
 
     def check(spec: DataSpec) -> list[Fault]:
         faults = [] if spec.root is None else [Fault("root", f"{spec.kind} data come from a script: leave root out")]
+        if spec.channels is not None:
+            faults.append(Fault("channels", f"{spec.kind} data come from a script, in RGB"))
+        if spec.tile is not None:
+            faults.append(Fault("tile", f"{spec.kind} data come from a script, which should cut them itself"))
         unknown = [name for name in spec.classes or () if name not in names]
         if unknown:
             faults.append(Fault("classes", f"unknown {', '.join(unknown)}; there are {', '.join(names)}"))

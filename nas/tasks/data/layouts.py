@@ -23,7 +23,7 @@ _DOCS = "docs/data.md lists the layouts that are read"
 TRAIN = ("train", "train2017", "training")
 VAL = ("val", "val2017", "valid", "validation", "validate")
 TEST = ("test", "test2017", "testing")
-HERE = ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff", "*.webp")
+HERE = ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff", "*.webp", "*.npy")
 """Patterns of images in the root itself."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -9,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nas.geometry import PAD, fitted_sides
+from nas.geometry import fitted_sides
 from nas.studies.spec import available_cpus
-from nas.tasks.data.picture import Stated, opened
+from nas.tasks.data.bands import Bands, Raster, padded
+from nas.tasks.data.picture import WHOLE, Stated, opened
+from nas.tasks.data.tiling import Area
 
 _MAX_THREADS = 8
 
@@ -22,7 +25,7 @@ class Decoded(NamedTuple):
     """An image file's picture in a square.
 
     Attributes:
-        pixels: uint8 [S, S, 3].
+        pixels: uint8 [S, S, C].
         height, width: of the picture that is used: upright, or as stored where the stated size demands it.
         scale: letterboxed over original pixels.
         notes: what was done to the picture that the user should know.
@@ -35,8 +38,10 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def letterbox(image: Image.Image, size: int, sides: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], float]:
-    """Bring the long side of an RGB image to `size`, antialiased, and put it top left on grey.
+def letterbox(
+    image: Image.Image | Raster, size: int, sides: tuple[int, int] | None = None
+) -> tuple[NDArray[np.uint8], float]:
+    """Bring the long side of an image of any channels to `size`, antialiased, and put it top left on grey.
 
     Args:
         image: the picture.
@@ -45,12 +50,13 @@ def letterbox(image: Image.Image, size: int, sides: tuple[int, int] | None = Non
             the fraction are rounded.
 
     Returns:
-        uint8 [size, size, 3], and the scale from full to letterboxed pixels.
+        uint8 [size, size, C], and the scale from full to letterboxed pixels.
     """
     sides = sides or image.size
     across, down = fitted_sides(sides, size)
-    square = np.full((size, size, 3), PAD, np.uint8)
-    square[:down, :across] = np.asarray(image.resize((across, down), Image.Resampling.BILINEAR))
+    pixels = np.asarray(image.resize((across, down), Image.Resampling.BILINEAR))
+    square = padded(size, pixels.shape[2])
+    square[:down, :across] = pixels
     return square, size / max(sides)
 
 
@@ -70,7 +76,7 @@ def letterbox_map(values: NDArray[Label], size: int, fill: int) -> NDArray[Label
     return square
 
 
-def decode(data: bytes, size: int, stated: Stated | None = None) -> Decoded:
+def decode(data: bytes, size: int, stated: Stated | None = None, bands: Bands | None = None) -> Decoded:
     """Decode and letterbox the content of an image file.
 
     A JPEG much larger than `size` is decoded at a half, a quarter or an eighth of its size, never below twice `size`.
@@ -79,14 +85,27 @@ def decode(data: bytes, size: int, stated: Stated | None = None) -> Decoded:
         data: the file's bytes.
         size: side of the square.
         stated: the size by the annotation, which decides between upright and stored.
+        bands: the declared channels; None: RGB.
 
     Raises:
         UnusableImage: see `picture.opened`.
     """
-    with opened(data, 2 * size, stated) as picture:
+    with opened(data, 2 * size, stated, bands) as picture:
         pixels, scale = letterbox(picture.image, size, picture.size)
         width, height = picture.size
         return Decoded(pixels, height, width, scale, picture.notes)
+
+
+def cut(
+    data: bytes, size: int, areas: Sequence[Area], stated: Stated | None = None, bands: Bands | None = None
+) -> NDArray[np.uint8]:
+    """Decode an image file once, and letterbox each of its windows: uint8 [K, S, S, C].
+
+    Raises:
+        UnusableImage: see `picture.opened`.
+    """
+    with opened(data, WHOLE, stated, bands) as picture:
+        return np.stack([letterbox(picture.image.crop(area), size)[0] for area in areas])
 
 
 def threads() -> ThreadPoolExecutor:

@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import Fault, UserError
+from nas.geometry import fitted_sides
 from nas.necks.architecture import VOID
 from nas.studies.spec import DataSpec
 from nas.tasks.data.annotated import Annotated, Parts
-from nas.tasks.data.dataset import Dataset, Split
+from nas.tasks.data.dataset import Dataset, Scenes, Split
 from nas.tasks.data.decoding import ReadPart, hashes, read_parts
 from nas.tasks.data.faults import Faults, refuse_if_strict
 from nas.tasks.data.folder import finish
 from nas.tasks.data.letterbox import Decoded, letterbox_map
 from nas.tasks.data.territories import components, territories
+from nas.tasks.data.tiling import Area, Window
 from nas.tasks.data.unseen import reader, set_apart
 
 
@@ -75,11 +77,17 @@ def build(
         painted = paint(item, image.height, image.width)
         if isinstance(painted, Fault):
             return painted
+        return (painted if spec.tile is not None else squared(painted)), painted.faults
+
+    def squared(painted: Painted) -> Painted:
         objects = letterbox_map(painted.objects, image_size, 0) if painted.objects is not None else None
-        return Painted(letterbox_map(painted.indices, image_size, VOID), objects), painted.faults
+        return Painted(letterbox_map(painted.indices, image_size, VOID), objects)
+
+    def divide(painted: Painted, _: Decoded, windows: Sequence[Window]) -> tuple[Painted, list[Painted]]:
+        return Painted(painted.indices[:0], None), [squared(_cropped(painted, window.area)) for window in windows]
 
     parts = set_apart(spec, parts, faults)
-    read = read_parts(spec, parts, image_size, held, label, faults)
+    read = read_parts(spec, parts, image_size, held, label, divide, faults)
     if (reason := doubt()) is not None:
         raise UserError(f"{spec.root}: {reason}")
     present = sorted(set().union(*(own for part in read for own in _indices(part))))
@@ -107,7 +115,13 @@ def build(
 
     splits = [_labelled(read[0], table, measured=False), _labelled(read[1], table, measured=True)]
     dataset = finish(spec, parts, read, splits, classes, occurring, faults)
-    return replace(dataset, read_test=reader(spec, parts.test, image_size, label, finished, hashes(read)))
+    return replace(dataset, read_test=reader(spec, parts.test, image_size, label, divide, finished, hashes(read)))
+
+
+def _cropped(painted: Painted, area: Area) -> Painted:
+    x0, y0, x1, y1 = area
+    objects = painted.objects[y0:y1, x0:x1] if painted.objects is not None else None
+    return Painted(painted.indices[y0:y1, x0:x1], objects)
 
 
 def _indices(part: ReadPart[Painted]) -> list[set[int]]:
@@ -121,13 +135,27 @@ def _add_unnamed(part: ReadPart[Painted], names: Mapping[int, str], faults: Faul
             faults.add("index without a class", f"{item.place}: {k}")
 
 
+def _in_core(split: Split, scenes: Scenes, i: int) -> NDArray[np.bool_]:
+    """Which pixels [S, S] of the square of window `i` are in its core."""
+    x0, y0, x1, y1 = scenes.areas[i].tolist()
+    left, top, right, bottom = scenes.cores[i].tolist()
+    across, down = fitted_sides((x1 - x0, y1 - y0), split.image_size)
+    at = np.arange(split.image_size) + 0.5
+    ys, xs = y0 + at * (y1 - y0) / down, x0 + at * (x1 - x0) / across
+    inside: NDArray[np.bool_] = ((ys >= top) & (ys < bottom))[:, None] & ((xs >= left) & (xs < right))
+    return inside
+
+
 def _labelled(part: ReadPart[Painted], table: NDArray[np.uint8], measured: bool) -> Split:
     """The part with labels in place of indices, and with territories if models are measured on it."""
     size = part.split.image_size
     masks = np.empty((len(part.labels), size, size), np.uint8)
     own = np.zeros(masks.shape, np.uint8)
     for i, (indices, objects, _) in enumerate(part.labels):
-        masks[i] = mask = table[indices]
+        mask = table[indices]
+        if measured and part.split.scenes is not None:
+            mask[~_in_core(part.split, part.split.scenes, i)] = VOID  # each pixel is measured once
+        masks[i] = mask
         if measured:
             thing = (mask != 0) & (mask != VOID)
             own[i] = territories(np.where(thing, objects, 0) if objects is not None else components(mask, VOID))

@@ -21,10 +21,14 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nas.geometry import PAD
+from nas.tasks.data.bands import OTHER_CHANNELS, Bands, OtherChannels, Raster, is_array, read_array, values_of
 from nas.tasks.data.faults import OTHER_SIZE
 
 MAX_PIXELS = 500_000_000
 """A larger image is refused: a small file can claim to be any size, and would fill the memory."""
+
+WHOLE = 1_000_000
+"""A side that no image has: asked for it, a JPEG is decoded in full."""
 
 _ALONE = 50_000_000
 """Images of more pixels are decoded one at a time."""
@@ -78,39 +82,54 @@ class Picture(NamedTuple):
     """A picture as it is to be used.
 
     Attributes:
-        image: in RGB; a JPEG perhaps at a half, a quarter or an eighth of its size.
+        image: in RGB, or with the declared channels; a JPEG perhaps at a half, a quarter or an eighth of its size.
         size: its full width and height.
         notes: what was done to it that the user should know.
     """
 
-    image: Image.Image
+    image: Image.Image | Raster
     size: tuple[int, int]
     notes: tuple[str, ...]
 
 
 @contextmanager
-def opened(data: bytes, side: int, stated: Stated | None = None) -> Iterator[Picture]:
+def opened(data: bytes, side: int, stated: Stated | None = None, bands: Bands | None = None) -> Iterator[Picture]:
     """The picture of an image file. Whatever fails in the block counts as a fault of the file.
 
     Args:
         data: the file's bytes.
         side: a JPEG is decoded at a half, a quarter or an eighth if its long side stays at least this.
         stated: the size by the annotation.
+        bands: the declared channels; None: RGB.
 
     Raises:
-        UnusableImage: this is no whole image, has too many pixels, or another size than stated.
+        UnusableImage: this is no whole image, has too many pixels, another size than stated, or other channels.
     """
     if not data:
         raise UnusableImage("not a readable image (the file is empty)")
     with _unusable():
+        if bands is not None and is_array(data):
+            yield _array(data, stated, bands)
+            return
         image = _head(BytesIO(data))
         alone = image.width * image.height > _ALONE
         with image, _unlimited_pillow() if alone else nullcontext():
             with _unlimited_pillow():
                 several = image.format != _SEVERAL and getattr(image, "is_animated", False)
             turned, size, notes = _oriented(image, side, stated)
-            coloured, more_notes = _rgb(turned)
+            coloured: Image.Image | Raster
+            coloured, more_notes = _rgb(turned) if bands is None else bands.raster(values_of(turned))
             yield Picture(coloured, size, ((FIRST_FRAME,) if several else ()) + notes + more_notes)
+
+
+def _array(data: bytes, stated: Stated | None, bands: Bands) -> Picture:
+    """The picture of a file that holds an array; it has no orientation."""
+    raster, notes = bands.raster(read_array(data))
+    if stated is not None and stated[:2] != raster.size:
+        width, height = raster.size
+        message = f"{stated.by} {stated.width}x{stated.height}, image {width}x{height}"
+        raise UnusableImage(message, OTHER_SIZE)
+    return Picture(raster, raster.size, notes)
 
 
 def open_head(path: Path) -> Image.Image:
@@ -131,6 +150,8 @@ def _unusable() -> Iterator[None]:
         yield
     except (UnusableImage, FileNotFoundError):
         raise
+    except OtherChannels as error:
+        raise UnusableImage(str(error), OTHER_CHANNELS) from error
     except UnidentifiedImageError as error:
         raise UnusableImage("not a readable image (of no known format)") from error
     except Exception as error:  # each of Pillow's readers fails on broken bytes in its own way
@@ -164,8 +185,10 @@ def _head(file: BytesIO | Path) -> Image.Image:
     return image
 
 
-def _oriented(image: Image.Image, side: int, stated: Stated | None) -> Picture:
-    """The image, decoded and turned."""
+def _oriented(
+    image: Image.Image, side: int, stated: Stated | None
+) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
+    """The image, decoded and turned; its full size, and notes."""
     if image.format == "PNG":
         image.load()  # the tag may come after the pixels
     tag = _orientation_tag(image)
@@ -187,7 +210,7 @@ def _oriented(image: Image.Image, side: int, stated: Stated | None) -> Picture:
     elif not as_stored and not is_tiff and tag in _TURNS:
         image = image.transpose(_TURNS[tag])
     notes = (AS_STORED if as_stored else TURNED,) if tag in _TURNS else ()
-    return Picture(image, stored if as_stored else upright, notes)
+    return image, stored if as_stored else upright, notes
 
 
 def _orientation_tag(image: Image.Image) -> int:

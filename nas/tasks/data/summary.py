@@ -15,6 +15,7 @@ from nas.tasks import data
 from nas.tasks.data import layouts
 from nas.tasks.data.annotated import is_data_yaml
 from nas.tasks.data.dataset import Dataset, Split
+from nas.tasks.data.formats import FORMATS
 from nas.tasks.data.proposal import (
     ANCHORS_A_LEVEL,
     Anchors,
@@ -61,6 +62,7 @@ class Figures(Value):
         faults: what was left out or repaired, counted by kind.
         examples: places of each kind of fault.
         notes: sentences on how the data was read.
+        cut: `channels` and `tile`, where they were asked for.
     """
 
     root: str
@@ -74,10 +76,12 @@ class Figures(Value):
     faults: dict[str, int]
     examples: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    cut: dict[str, int] = {}
 
     def propose_study(self, task: str, space: dict[str, Any], **keys: Any) -> dict[str, Any]:
         """A study on the data, with a kind of task, a space, and further keys of the task."""
         data = {"kind": self.kind, "root": self.root} | ({"classes": list(self.listed)} if self.listed else {})
+        data |= self.cut
         return {"space": space, "task": {"kind": task, "data": data, "image_size": self.image_size} | keys}
 
 
@@ -120,15 +124,16 @@ def matching_kinds(
     faults = {kind: data.check(spec, kinds) for kind, spec in specs.items()}
     matching = tuple(kind for kind, found in faults.items() if not found)
     if matching:
-        return matching
+        # What a file says of itself is surer than where files lie.
+        return tuple(sorted(matching, key=lambda kind: kind not in FORMATS))
     if folder.is_file():
         raise UserError(faults["yolo" if is_data_yaml(root) else next(iter(faults))][0].message)
     kind = next((kind for kind in faults if layouts.find(folder, kind) is not None), None)
     if kind is None and "yolo" in faults and any((folder / name).is_file() for name in layouts.DATA_YAML):
         kind = "yolo"
-    raise UserError(
-        "\n  ".join(fault.message for fault in faults[kind]) if kind else layouts.refusal(root, tuple(faults))
-    )
+    if kind is not None:
+        raise UserError("\n  ".join(fault.message for fault in faults[kind]))
+    raise UserError(layouts.refusal(root, tuple(kind for kind in faults if kind not in FORMATS)))
 
 
 def summarise(spec: DataSpec, image_size: int) -> Summary:
@@ -170,6 +175,7 @@ def figures(spec: DataSpec, image_size: int, dataset: Dataset, roots: NDArray[np
         "faults": dataset.faults.counts,
         "examples": {kind: tuple(places) for kind, places in dataset.faults.examples.items()},
         "notes": tuple(dataset.faults.notes),
+        "cut": {key: own for key in ("channels", "tile") if (own := getattr(spec, key)) is not None},
     }
 
 

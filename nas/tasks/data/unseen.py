@@ -15,7 +15,7 @@ from nas.errors import Fault, SpecError, UserError, first_line
 from nas.studies.spec import DataSpec
 from nas.tasks.data.annotated import Annotated, Parts, Unseen
 from nas.tasks.data.dataset import ReadTest, Split
-from nas.tasks.data.decoding import Label, ReadPart, note_treated, read_part
+from nas.tasks.data.decoding import Divide, Label, ReadPart, holds, note_treated, read_part
 from nas.tasks.data.faults import Faults, refuse_if_strict
 
 L = TypeVar("L")
@@ -106,6 +106,7 @@ def reader(
     test: Unseen | None,
     size: int,
     label: Label[L],
+    divide: Divide[L],
     finish: Callable[[ReadPart[L], Faults], Split],
     known: Iterable[bytes],
 ) -> ReadTest | None:
@@ -116,6 +117,7 @@ def reader(
         test: the images.
         size: side of the squares.
         label: returns the labels of an image.
+        divide: returns those of its windows.
         finish: the split of the images read; adds faults of their labels.
         known: hashes of the images of train and val.
     """
@@ -125,8 +127,8 @@ def reader(
 
     def read(own: Faults, held: float) -> Split:
         treated: Counter[str] = Counter()
-        hold = 3 * size**2 * len(test.items) <= held
-        part = read_part(spec, "test", test.items, size, hold, label, treated, own)
+        hold = holds(spec, test.items, size, held)
+        part = read_part(spec, "test", test.items, size, hold, label, divide, treated, own)
         fresh = []
         for i, content in enumerate(part.hashes):
             if content in seen:
