@@ -10,6 +10,7 @@ from timm.models._features import FeatureGetterNet
 from nas.exports.code import source
 from nas.exports.code.layout import call, laid_out
 from nas.models.backbone import BODIES, Backbone, channels
+from nas.models.timm_models import options as timm_options
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import digest
 
@@ -35,6 +36,7 @@ def _backbone_usage(architecture: Architecture) -> str:
     if isinstance(body, FeatureGetterNet):
         options["feature_cls"] = '"getter"'
     options["out_indices"] = repr(tuple(body.feature_info.out_indices))
+    options |= {name: str(size) for name, size in timm_options(spec).items()}
     if spec.in_channels != 3:
         options["in_chans"] = str(spec.in_channels)
     lines = [

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -14,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError, first_line
+from nas.models.timm_models import build_timm, timm_model
 from nas.necks.architecture import BackboneSpec
+from nas.necks.scales import on_one_level
+from nas.necks.spec import NeckSpec
 from nas.plugins import Table
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
@@ -45,7 +45,8 @@ class PlainBody(nn.Module):
 class Backbone(nn.Module):
     """Images (N, C, H, W) in [0, 1] -> an OrderedDict of maps `p2`, `p3`, ..., fine to coarse.
 
-    Stages after the coarsest level of the spec are not built.
+    Of a plain backbone, such as a ViT, the maps are those of its blocks, early to late: `p4_back3`, `p4`. Stages and
+    blocks after the last map of the spec are not built.
 
     Args:
         spec: what to build.
@@ -64,9 +65,7 @@ class Backbone(nn.Module):
         if spec.name in BODIES:
             self.body: nn.Module = BODIES[spec.name].build(spec)
         else:
-            stages = timm_stages(spec.name)
-            numbers = tuple(stages[level].number for level in spec.levels)
-            self.body = _timm(spec.name, in_chans=spec.in_channels, out_indices=numbers)
+            self.body = build_timm(spec)
         shape = (1, spec.in_channels, 1, 1)
         mean, std = spec.mean or (0.0,) * spec.in_channels, spec.std or (1.0,) * spec.in_channels
         self.register_buffer("mean", torch.tensor(mean).view(shape), persistent=False)
@@ -79,10 +78,10 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
         x = (images - self.mean) / self.std if self.normalise else images
         maps = self.body(x)
-        return OrderedDict((f"p{level}", m) for level, m in zip(self.spec.levels, maps, strict=True))
+        return OrderedDict((source.name, m) for source, m in zip(self.spec.maps, maps, strict=True))
 
     def coarsest_stage(self) -> list[str]:
-        """Names of the parameters after the last map but one, for partial tuning."""
+        """Names of the parameters after the last map but one, or of a plain backbone's last block, for partial tuning."""
         names = [name for name, _ in self.named_parameters()]
         if isinstance(self.body, PlainBody):
             return [n for n in names if n.startswith(f"body.stages.{len(self.body.stages) - 1}.")]
@@ -90,6 +89,8 @@ class Backbone(nn.Module):
         if info is None:
             raise UserError(f"backbone {self.spec.name!r} does not list its stages (feature_info): tune full or frozen")
         modules = info.module_name()
+        if self.spec.name not in BODIES and timm_model(self.spec.name).blocks is not None:
+            modules = [stage["module"] for stage in info.info[: info.out_indices[-1] + 1]]
         if len(modules) == 1:
             return names
         before = f"{modules[-2]}.".replace(".", "_")
@@ -103,7 +104,7 @@ def channels(spec: BackboneSpec) -> dict[int, int]:
     Raises:
         UserError: no such backbone, or it has no such level.
     """
-    known = BODIES[spec.name].channels(spec) if spec.name in BODIES else timm_channels(spec.name)
+    known = BODIES[spec.name].channels(spec) if spec.name in BODIES else _timm_channels(spec.name)
     missing = [x for x in spec.levels if x not in known]
     if missing:
         have = ", ".join(f"P{x}" for x in sorted(known))
@@ -124,7 +125,8 @@ class Body(NamedTuple):
 
     Attributes:
         channels: of a spec, the channels by level of all levels it can give.
-        build: of a spec, a module from images (N, C, H, W) to a list of maps, one for each of `spec.levels`.
+        build: of a spec, a module from images (N, C, H, W) to a list of maps, one for each of `spec.levels`. A body
+            that can give a single level is a plain backbone: the neck makes the other levels of it.
         normalisation: mean and standard deviation by channel; None: it takes images in [0, 1] as they are.
     """
 
@@ -150,50 +152,60 @@ def channels_of(name: str) -> dict[int, int]:
     """
     if name in BODIES:
         return dict(BODIES[name].channels(BackboneSpec(name=name, levels=(1, 2, 3, 4, 5))))
-    return timm_channels(name)
+    return _timm_channels(name)
 
 
-class Stage(NamedTuple):
-    """A map of a timm model: its number among the model's features, and its channels."""
-
-    number: int
-    channels: int
+def _timm_channels(name: str) -> dict[int, int]:
+    return {level: stage.channels for level, stage in timm_model(name).stages.items()}
 
 
-_STAGES: dict[str, dict[int, Stage]] = {}
-
-
-def timm_channels(name: str) -> dict[int, int]:
-    """Channels by level of a timm model (`features_only`)."""
-    return {level: stage.channels for level, stage in timm_stages(name).items()}
-
-
-def timm_stages(name: str) -> dict[int, Stage]:
-    """The maps of a timm model by level. Not all families count them from 0: DLA's first map of use has number 1.
+def plain_level(name: str) -> int | None:
+    """The one level of a plain backbone, such as a ViT; None: the backbone has a pyramid of maps.
 
     Raises:
-        UserError: timm has no such model, or it gives no pyramid of maps.
+        UserError: the backbone is unknown, or its strides are no pyramid.
     """
-    import timm
+    levels = list(channels_of(name))
+    return levels[0] if len(levels) == 1 else None
 
-    if name not in _STAGES:
-        if not timm.is_model(name.split(".")[0]):
-            close = ", ".join(get_close_matches(name, timm.list_models()))
-            raise UserError(
-                f"backbone {name!r}: timm has no such model" + (f"; did you mean {close}?" if close else "")
-            )
-        try:
-            with torch.device("meta"):
-                info: Any = _timm(name).feature_info
-        except Exception as error:  # timm's models raise many kinds
-            raise UserError(f"backbone {name!r} gives no maps of its stages ({first_line(error)})") from None
-        reductions = [int(r) for r in info.reduction()]
-        levels = [int(math.log2(r)) for r in reductions]
-        if len(set(levels)) < len(levels) or any(2**x != r for x, r in zip(levels, reductions, strict=True)):
-            raise UserError(f"backbone {name!r} gives maps of strides {reductions}: a pyramid needs 2, 4, 8, ...")
-        stages = map(Stage, info.out_indices, map(int, info.channels()))
-        _STAGES[name] = dict(zip(levels, stages, strict=True))
-    return _STAGES[name]
+
+def plain_blocks(name: str) -> int:
+    """Number of blocks of a plain backbone that a map can be taken from."""
+    return 1 if name in BODIES else timm_model(name).blocks or 1
+
+
+def on_backbone(neck: NeckSpec, name: str) -> NeckSpec:
+    """A neck on a backbone. Of a plain backbone's one map, the neck's levels are made first (`nas.necks.scales`).
+
+    Raises:
+        UserError: the backbone is unknown.
+        SpecError: the neck's levels cannot be made of the backbone's one.
+    """
+    level = plain_level(name)
+    if level is None or set(neck.inputs) == {level}:
+        return neck
+    return on_one_level(neck, level, channels_of(name)[level])
+
+
+def fitted(spec: BackboneSpec, size: int) -> BackboneSpec:
+    """The spec of a timm model made for images of `size` pixels, if its own image size refuses them.
+
+    Patches of a size that gives no stride of 2, 4, 8, ... are set to the next one that does.
+    """
+    if spec.name in BODIES:
+        return spec
+    spec = spec.model_copy(update={"patch_size": timm_model(spec.name).patch_size})
+    made = spec.model_copy(update={"image_size": size})
+    return next((tried for tried in (spec, made) if _takes(tried, size)), spec)
+
+
+@cache
+def _takes(spec: BackboneSpec, size: int) -> bool:
+    try:
+        check_maps(spec, size)
+    except UserError:
+        return False
+    return True
 
 
 @cache
@@ -210,25 +222,12 @@ def check_maps(spec: BackboneSpec, size: int) -> None:
         raise
     except Exception as error:  # timm's models raise many kinds
         raise UserError(f"backbone {spec.name!r} does not take images of {size} pixels ({first_line(error)})") from None
-    for (level, width), x in zip(channels(spec).items(), maps.values(), strict=True):
-        side = -(-size // 2**level)
+    widths = channels(spec)
+    for (level, _), x in zip(spec.maps, maps.values(), strict=True):
+        side, width = -(-size // 2**level), widths[level]
         if x.shape != (1, width, side, side):
             found = ", ".join(map(str, x.shape[1:]))
             raise UserError(
                 f"backbone {spec.name!r} gives P{level} as {found} for images of {size} pixels, where a pyramid needs "
                 f"{width}, {side}, {side} (channels, height, width)"
             )
-
-
-def _timm(name: str, **options: Any) -> nn.Module:
-    """A timm model that returns features. It is pruned after the last of them."""
-    import timm
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            model = timm.create_model(name, features_only=True, feature_cls="getter", **options)
-        except (AttributeError, AssertionError, RuntimeError, TypeError):
-            # Models without forward_intermediates: timm then cuts the model into a list of its layers.
-            model = timm.create_model(name, features_only=True, **options)
-    return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from nas.errors import UserError, first_line
 from nas.models.backbone import BODIES, Backbone, Normalisation
 from nas.plugins import Table
+from nas.text import listener
 
 
 def has_pretrained(name: str) -> bool:
@@ -89,6 +91,32 @@ def checkpoint_state(path: str) -> dict[str, Tensor]:
         raise UserError(f"{path} is not a safetensors file ({error})") from None
 
 
+def _resampled(backbone: Backbone, state: Mapping[str, Tensor], prefix: str) -> Mapping[str, Tensor]:
+    """The state with the position and patch embeddings that were made for another image size resampled by timm."""
+    inner = "body.model."
+    own = {k.removeprefix(prefix): x.shape for k, x in backbone.state_dict().items()}
+    if all(state[k].shape == shape for k, shape in own.items() if k in state):
+        return state
+    model = getattr(backbone.body, "model", None)
+    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return state
+    plain = {k.removeprefix(inner): x for k, x in state.items()}
+    try:
+        converted = convert(plain, model)
+    except Exception:  # timm's filters raise many kinds; the difference is then reported by name
+        return state
+    found = {k if k in own else f"{inner}{k}": x for k, x in converted.items()}
+    changed = [k for k, shape in own.items() if k in state and k in found and state[k].shape != found[k].shape == shape]
+    if changed:
+        listener()(
+            f"backbone: {', '.join(k.removeprefix(inner) for k in changed[:2])}"
+            f"{f' and {len(changed) - 2} more' if len(changed) > 2 else ''} resampled from the sizes of the weights "
+            f"({'x'.join(map(str, state[changed[0]].shape))}) to the study's ({'x'.join(map(str, own[changed[0]]))})"
+        )
+    return found
+
+
 def load_state(backbone: Backbone, state: Mapping[str, Tensor], where: str) -> None:
     """Load weights into a backbone. Further tensors, such as a classifier's, are ignored.
 
@@ -102,6 +130,7 @@ def load_state(backbone: Backbone, state: Mapping[str, Tensor], where: str) -> N
     """
     own = backbone.state_dict()
     prefix = next((p for p in ("body.", "body.model.") if any(f"{p}{k}" in own for k in state)), "")
+    state = _resampled(backbone, state, prefix)
     matching: dict[str, Tensor] = {}
     missing, other = [], []
     for name, tensor in own.items():
