@@ -1,45 +1,20 @@
-"""Backbones: timm models, or a plain stack of stride-2 convolutions, as sources of maps by level."""
+"""Backbones: models of timm, torchvision or the user, or a plain stack of convolutions, as sources of maps by level."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.errors import UserError, first_line
+from nas.models.bodies import PlainBody, body_of
 from nas.models.timm_models import build_timm, timm_model
 from nas.necks.architecture import BackboneSpec
 from nas.necks.scales import on_one_level
 from nas.necks.spec import NeckSpec
-from nas.plugins import Table
-
-Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
-
-
-class PlainBody(nn.Module):
-    """A 3x3 convolution with stride 2, BatchNorm and ReLU for each level, from level 1."""
-
-    def __init__(self, in_channels: int, widths: tuple[int, ...], levels: tuple[int, ...]) -> None:
-        super().__init__()
-        self.levels = levels
-        stages = []
-        for width in widths[: max(levels)]:
-            conv = nn.Conv2d(in_channels, width, 3, stride=2, padding=1, bias=False)
-            stages.append(nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(width), act=nn.ReLU())))
-            in_channels = width
-        self.stages = nn.ModuleList(stages)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        maps = []
-        for level, stage in enumerate(self.stages, start=1):
-            x = stage(x)
-            if level in self.levels:
-                maps.append(x)
-        return maps
 
 
 class Backbone(nn.Module):
@@ -62,10 +37,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.spec = spec
         self.channels = channels(spec)
-        if spec.name in BODIES:
-            self.body: nn.Module = BODIES[spec.name].build(spec)
-        else:
-            self.body = build_timm(spec)
+        body = body_of(spec.name)
+        self.body: nn.Module = build_timm(spec) if body is None else body.build(spec)
         shape = (1, spec.in_channels, 1, 1)
         mean, std = spec.mean or (0.0,) * spec.in_channels, spec.std or (1.0,) * spec.in_channels
         self.register_buffer("mean", torch.tensor(mean).view(shape), persistent=False)
@@ -81,7 +54,7 @@ class Backbone(nn.Module):
         return OrderedDict((source.name, m) for source, m in zip(self.spec.maps, maps, strict=True))
 
     def coarsest_stage(self) -> list[str]:
-        """Names of the parameters after the last map but one, or of a plain backbone's last block, for partial tuning."""
+        """Names of the parameters after the last map but one, or of a plain backbone's last block (`tune: partial`)."""
         names = [name for name, _ in self.named_parameters()]
         if isinstance(self.body, PlainBody):
             return [n for n in names if n.startswith(f"body.stages.{len(self.body.stages) - 1}.")]
@@ -89,7 +62,7 @@ class Backbone(nn.Module):
         if info is None:
             raise UserError(f"backbone {self.spec.name!r} does not list its stages (feature_info): tune full or frozen")
         modules = info.module_name()
-        if self.spec.name not in BODIES and timm_model(self.spec.name).blocks is not None:
+        if body_of(self.spec.name) is None and timm_model(self.spec.name).blocks is not None:
             modules = [stage["module"] for stage in info.info[: info.out_indices[-1] + 1]]
         if len(modules) == 1:
             return names
@@ -104,44 +77,13 @@ def channels(spec: BackboneSpec) -> dict[int, int]:
     Raises:
         UserError: no such backbone, or it has no such level.
     """
-    known = BODIES[spec.name].channels(spec) if spec.name in BODIES else _timm_channels(spec.name)
+    body = body_of(spec.name)
+    known = _timm_channels(spec.name) if body is None else body.channels(spec)
     missing = [x for x in spec.levels if x not in known]
     if missing:
         have = ", ".join(f"P{x}" for x in sorted(known))
         raise UserError(f"backbone {spec.name!r} has no level P{missing[0]}; it has {have}")
     return {level: known[level] for level in spec.levels}
-
-
-def plain_widths(spec: BackboneSpec) -> tuple[int, ...]:
-    """Channels of the plain backbone by stage. The default is 16, doubled at each level up to 256."""
-    widths = spec.widths or tuple(min(16 * 2**i, 256) for i in range(max(spec.levels)))
-    if len(widths) < max(spec.levels):
-        raise UserError(f"backbone.widths: level {max(spec.levels)} needs {max(spec.levels)} widths, not {len(widths)}")
-    return widths
-
-
-class Body(NamedTuple):
-    """A kind of backbone that is not timm's.
-
-    Attributes:
-        channels: of a spec, the channels by level of all levels it can give.
-        build: of a spec, a module from images (N, C, H, W) to a list of maps, one for each of `spec.levels`. A body
-            that can give a single level is a plain backbone: the neck makes the other levels of it.
-        normalisation: mean and standard deviation by channel; None: it takes images in [0, 1] as they are.
-    """
-
-    channels: Callable[[BackboneSpec], Mapping[int, int]]
-    build: Callable[[BackboneSpec], nn.Module]
-    normalisation: Normalisation | None = None
-
-
-BODIES = Table("backbones", Body) | {
-    "plain": Body(
-        lambda spec: dict(enumerate(plain_widths(spec), start=1)),
-        lambda spec: PlainBody(spec.in_channels, plain_widths(spec), spec.levels),
-    )
-}
-"""Backbone name -> body; every other name is timm's."""
 
 
 def channels_of(name: str) -> dict[int, int]:
@@ -150,9 +92,10 @@ def channels_of(name: str) -> dict[int, int]:
     Raises:
         UserError: the backbone is unknown, or its strides are no pyramid.
     """
-    if name in BODIES:
-        return dict(BODIES[name].channels(BackboneSpec(name=name, levels=(1, 2, 3, 4, 5))))
-    return _timm_channels(name)
+    body = body_of(name)
+    return (
+        _timm_channels(name) if body is None else dict(body.channels(BackboneSpec(name=name, levels=(1, 2, 3, 4, 5))))
+    )
 
 
 def _timm_channels(name: str) -> dict[int, int]:
@@ -171,7 +114,7 @@ def plain_level(name: str) -> int | None:
 
 def plain_blocks(name: str) -> int:
     """Number of blocks of a plain backbone that a map can be taken from."""
-    return 1 if name in BODIES else timm_model(name).blocks or 1
+    return (timm_model(name).blocks or 1) if body_of(name) is None else 1
 
 
 def on_backbone(neck: NeckSpec, name: str) -> NeckSpec:
@@ -192,7 +135,7 @@ def fitted(spec: BackboneSpec, size: int) -> BackboneSpec:
 
     Patches of a size that gives no stride of 2, 4, 8, ... are set to the next one that does.
     """
-    if spec.name in BODIES:
+    if body_of(spec.name) is not None:
         return spec
     spec = spec.model_copy(update={"patch_size": timm_model(spec.name).patch_size})
     made = spec.model_copy(update={"image_size": size})

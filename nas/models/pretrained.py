@@ -10,30 +10,32 @@ import torch
 from torch import Tensor
 
 from nas.errors import UserError, first_line
-from nas.models.backbone import BODIES, Backbone, Normalisation
+from nas.models.backbone import Backbone
+from nas.models.bodies import IMAGENET, TORCHVISION, Normalisation, body_of
 from nas.plugins import Table
 from nas.text import listener
 
 
 def has_pretrained(name: str) -> bool:
     """Whether a backbone has published weights: it is timm's, or an installed package has them."""
-    return name not in BODIES or name in INSTALLED
+    return body_of(name) is None or name.startswith(TORCHVISION) or name in INSTALLED
 
 
 def normalisation(name: str) -> Normalisation | None:
     """Mean and standard deviation by which a backbone's images are normalised; None: they are not."""
-    if name in BODIES:
-        return BODIES[name].normalisation
+    body = body_of(name)
+    if body is not None:
+        return body.normalisation
     from timm.models import get_pretrained_cfg
 
     config = get_pretrained_cfg(name)
     if config is None:
-        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        return IMAGENET
     return tuple(config.mean), tuple(config.std)
 
 
 def pretrained_state(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of a timm model under timm's names, from an installed package or else from timm's hub.
+    """ImageNet weights of a model under its own names, from an installed package or else from timm's or torchvision's hub.
 
     Raises:
         UserError: the weights cannot be downloaded.
@@ -43,7 +45,12 @@ def pretrained_state(name: str) -> dict[str, Tensor]:
     import timm
 
     try:
-        state = timm.create_model(name, pretrained=True).state_dict()
+        if name.startswith(TORCHVISION):
+            import torchvision
+
+            state = torchvision.models.get_model(name.removeprefix(TORCHVISION), weights="DEFAULT").state_dict()
+        else:
+            state = timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:
         # The hub's clients raise many kinds of errors.
         raise UserError(
@@ -98,7 +105,7 @@ def _resampled(backbone: Backbone, state: Mapping[str, Tensor], prefix: str) -> 
     if all(state[k].shape == shape for k, shape in own.items() if k in state):
         return state
     model = getattr(backbone.body, "model", None)
-    convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    convert = getattr(sys.modules.get(type(model).__module__), "checkpoint_filter_fn", None)
     if convert is None:
         return state
     plain = {k.removeprefix(inner): x for k, x in state.items()}

@@ -1,8 +1,8 @@
 """Scales: the levels of a pyramid, made by nodes from the one level of a plain backbone such as a ViT.
 
 A plain backbone keeps one resolution from its first block to its last. ViTDet's simple feature pyramid makes the other
-levels of its last map: transposed convolutions to the finer ones, each step with half the channels, and max pooling to the
-coarser ones. Here these are nodes like all others, so that any neck can stand on them.
+levels of its last map: transposed convolutions to the finer ones, each step with half the channels, and max pooling to
+the coarser ones. Here these are nodes like all others, so that any neck can stand on them.
 Source: Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection" (2022), section 3, and its public
 implementation in detectron2.
 """

@@ -25,8 +25,8 @@ SCALING: Mapping[str, Sequence[Choice]] = {
 """Parameter -> all values it can have."""
 
 ABOUT = {
-    "block": "block of a plain backbone (a ViT) behind which the map is taken: from the end, with -1 as the last; `all`, "
-    "the sum of the task's blocks; or `each`, fine levels from early blocks. Without it: any of the task's blocks",
+    "block": "block of a plain backbone (a ViT) behind which the map is taken, from the end with -1 as the last; `all` "
+    "is the sum of the task's blocks, `each` fine levels from early blocks. Without it: any of the task's blocks",
     "scale_up": "how finer levels are made of a plain backbone's map (ViTDet: deconv)",
     "scale_down": "how coarser levels are made of a plain backbone's map (ViTDet: max_pool_2x2)",
 }

@@ -83,12 +83,8 @@ def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 def empty_maps(frame: Frame, images: int) -> Features:
     """Arrays for the maps of `images` images, for `extract` to fill."""
-    return {
-        m.name: np.empty(
-            (images, frame.map_size(m.level), frame.map_size(m.level), frame.channels[m.level]), np.float16
-        )
-        for m in frame.maps
-    }
+    shapes = {level: (images, frame.map_size(level), frame.map_size(level), c) for level, c in frame.channels.items()}
+    return {source.name: np.empty(shapes[source.level], np.float16) for source in frame.maps}
 
 
 def extract(
