@@ -155,7 +155,7 @@ _SIDE = 256
 
 @cache
 def _torchvision(name: str) -> Body:
-    """A torchvision model that is cut behind the last map of each stride."""
+    """A torchvision model that is cut behind the last stage of each stride."""
     import torchvision
     from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -167,34 +167,62 @@ def _torchvision(name: str) -> Body:
         if spec.in_channels != 3:
             raise UserError(f"backbone {spec.name!r} takes images of 3 channels, not {spec.in_channels}")
         taken = {nodes[level][0]: f"p{level}" for level in spec.levels}
-        model = create_feature_extractor(torchvision.models.get_model(name, weights=None), taken)
+        model = create_feature_extractor(_torchvision_model(name), taken)
         return ModuleBody(model, len(taken), tuple(range(len(taken))))
 
     return Body(lambda spec: {level: width for level, (_, width) in nodes.items()}, build, IMAGENET)
 
 
 def _last_maps(name: str) -> dict[int, tuple[str, int]]:
-    """Of each level the last node of a torchvision model's graph, with its channels."""
-    import torchvision
-    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+    """Of each level the last node of a torchvision model's graph, with its channels.
 
+    Nodes of a block that ends at a coarser level do not count: they are the insides of its downsampling.
+    """
     place = f"backbone {TORCHVISION + name!r}"
     try:
-        with torch.device("meta"), torch.no_grad():
-            model = torchvision.models.get_model(name, weights=None)
-            train, evaluated = get_graph_node_names(model)
-            nodes = [node for node in evaluated[1:] if node in train]
-            found = create_feature_extractor(model.eval(), nodes)(torch.empty(1, 3, _SIDE, _SIDE))
+        shapes = _shapes(name)
     except Exception as error:  # what tracing and the model raise
         raise UserError(f"{place} cannot be cut into stages ({first_line(error)})") from None
-    last: dict[int, tuple[str, int]] = {}
-    for level in range(1, 6):
-        side = _SIDE >> level
-        maps = [node for node in nodes if isinstance(x := found[node], Tensor) and x.shape[2:] == (side, side)]
-        if maps:
-            last[level] = (maps[-1], int(found[maps[-1]].shape[1]))
+    level_of = {_SIDE >> level: level for level in range(1, 6)}
+    found = [
+        (node, level_of[shape[2]], shape[1])
+        for node, shape in shapes.items()
+        if len(shape) == 4 and shape[2] == shape[3] and shape[2] in level_of
+    ]
+    ends: dict[str, int] = {}
+    for node, level, _ in found:
+        ends[_block(node)] = max(level, ends.get(_block(node), 0))
+    last = {level: (node, width) for node, level, width in found if level == ends[_block(node)]}
     levels = sorted(last)
     if len(levels) < 2 or levels != list(range(levels[0], levels[-1] + 1)):
         have = ", ".join(f"P{x}" for x in levels) or "no maps"
         raise UserError(f"{place} gives {have} in (N, C, H, W), and no pyramid: take a model of timm")
-    return last
+    return dict(sorted(last.items()))
+
+
+def _block(node: str) -> str:
+    """The block of a node, such as `layer2.0` of `layer2.0.conv1`."""
+    return ".".join(node.split(".")[:2])
+
+
+def _shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the nodes of a torchvision model's graph that it has in training too."""
+    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+    with torch.device("meta"), torch.no_grad():
+        model = _torchvision_model(name)
+        train, evaluated = get_graph_node_names(model)
+        nodes = [node for node in evaluated[1:] if node in train]
+        found = create_feature_extractor(model.eval(), nodes)(torch.zeros(1, 3, _SIDE, _SIDE))
+    return {node: tuple(x.shape) for node, x in found.items() if isinstance(x, Tensor)}
+
+
+def _torchvision_model(name: str) -> nn.Module:
+    import torchvision
+
+    try:
+        return torchvision.models.get_model(name, weights=None)
+    except NotImplementedError:  # some compute with their weights while they are made, which meta tensors cannot
+        device = torch.get_default_device()
+        with torch.device("cpu"), torch.random.fork_rng():
+            return torchvision.models.get_model(name, weights=None).to(device)

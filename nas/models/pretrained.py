@@ -35,7 +35,7 @@ def normalisation(name: str) -> Normalisation | None:
 
 
 def pretrained_state(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of a model under its own names, from an installed package or else from timm's or torchvision's hub.
+    """ImageNet weights of a model under its own names, from an installed package or else from its library's hub.
 
     Raises:
         UserError: the weights cannot be downloaded.
