@@ -5,7 +5,7 @@ They are asked for only where the task's backbone has one level. The template's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from nas.errors import Fault
@@ -51,13 +51,14 @@ class ScaledProposal:
         return self.on_levels.encodings(parameters)
 
 
-def scaled(on_levels: Proposal, choose: Chooser, frame: Frame) -> ScaledProposal:
-    """Ask how the levels of a proposal are made."""
+def scaled(on_levels: Proposal, choose: Chooser, frame: Frame, own: Collection[str]) -> ScaledProposal:
+    """Ask how the levels of a proposal are made. Parameters in `own` are the template's, which mean something else."""
     (level,) = frame.levels
     blocks = frame.blocks or (LAST,)
     inputs = on_levels.neck().inputs
     defaults: dict[str, Choices] = {"block": blocks, "scale_up": (SCALE_UP,), "scale_down": (SCALE_DOWN,)}
-    chooser = Chooser(defaults | {**choose.parameters}, choose.trial, choose.chosen)
+    given = {name: values for name, values in choose.parameters.items() if name not in own}
+    chooser = Chooser(defaults | given, choose.trial, choose.chosen)
     return ScaledProposal(
         on_levels,
         frame,

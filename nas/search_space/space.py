@@ -179,7 +179,7 @@ class SearchSpace(Value):
 
 def _faults(template: Template, parameters: Mapping[str, Choices]) -> list[Fault]:
     """Unknown and missing parameters, unknown choices, and choices that do not go together."""
-    domains = {**SCALING, **template.domains}
+    domains = {**template.domains, **SCALING, **template.domains}
     known = ", ".join(domains)
     faults = [Fault(name, f"unknown parameter; one of {known}") for name in parameters if name not in domains]
     faults += [Fault(name, "is missing") for name in template.domains if name not in {*parameters, *template.defaults}]

@@ -64,7 +64,7 @@ class Template:
     def proposal(self, choose: Chooser, frame: Frame) -> Proposal:
         """A proposal for the frame. Of a plain backbone's map, the levels are made first."""
         on_levels = self.propose(choose, frame.scaled())
-        return on_levels if frame.scales is None else scaled(on_levels, choose, frame)
+        return on_levels if frame.scales is None else scaled(on_levels, choose, frame, self.domains)
 
     def proposals(
         self, parameters: Mapping[str, Choices], frame: Frame

@@ -107,12 +107,10 @@ def _plain_faults(backbone: BackboneTask, level: int) -> list[Fault]:
     count = plain_blocks(backbone.name)
     missing = [block for block in backbone.blocks or () if not -count <= block < count]
     if missing:
-        message = (
-            f"{backbone.name} has {count} blocks: 0 to {count - 1}, or -{count} to -1 from the end, not {missing[0]}"
-        )
-        faults.append(Fault("task.backbone.blocks", message))
-    elif len(_from_end(backbone) or ()) < len(backbone.blocks or ()):
-        faults.append(Fault("task.backbone.blocks", f"{list(backbone.blocks or ())} names a block twice"))
+        have = f"the blocks 0 to {count - 1}, or -{count} to -1 from the end"
+        faults.append(Fault("task.backbone.blocks", f"{backbone.name} has {have}, and no block {missing[0]}"))
+    elif backbone.blocks is not None and len({block % count for block in backbone.blocks}) < len(backbone.blocks):
+        faults.append(Fault("task.backbone.blocks", f"{list(backbone.blocks)} names a block twice"))
     return faults
 
 
