@@ -114,9 +114,8 @@ def numbers(spec: BackboneSpec) -> tuple[int, ...]:
     if model.blocks is None and spec.blocks is not None:
         raise UserError(f"backbone {spec.name!r} gives a pyramid of maps, one a level: leave out blocks")
     if model.blocks is not None and spec.blocks is not None and -spec.blocks[0] > model.blocks:
-        raise UserError(
-            f"backbone {spec.name!r} has {model.blocks} blocks: -{model.blocks} to -1, not {spec.blocks[0]}"
-        )
+        have = f"the blocks -{model.blocks} to -1 from the end"
+        raise UserError(f"backbone {spec.name!r} has {have}, and no block {spec.blocks[0]}")
     return tuple(model.stages[level].number + block - LAST for level, block in spec.maps)
 
 

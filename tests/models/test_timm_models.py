@@ -77,7 +77,10 @@ def test_embeddings_of_other_sizes_are_resampled_and_it_is_said() -> None:
     with heard_by(said.append):
         load_state(ours, theirs.state_dict(), "the file")
     (line,) = said
-    assert "pos_embed and 1 more resampled from the sizes of the weights (1x257x192) to the study's (1x37x192)" in line
+    assert line == (
+        "backbone: pos_embed, patch_embed.proj.weight resampled from the sizes of the weights (1x257x192) "
+        "to the study's (1x37x192)"
+    )
     body = ours.state_dict()
     torch.testing.assert_close(body["body.model.blocks.0.mlp.fc1_g.weight"], theirs.blocks[0].mlp.fc1_g.weight)
     kernel = torch.nn.functional.interpolate(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nas.models import Neck
 from nas.necks.scales import on_one_level
 from nas.necks.topologies import simple_fpn
-from tests.parity.weights import assert_same, by_name, copy, count, maps, scrambled
+from tests.parity.weights import assert_same, copy, count, maps, scrambled
 
 DIM, WIDTH = 24, 16
 
@@ -28,16 +28,12 @@ class ChannelNorm(nn.Module):
         return normed * self.weight[:, None, None] + self.bias[:, None, None]
 
 
-class Ends(nn.Sequential):
+def ends(width: int) -> nn.Sequential:
     """A 1x1 and a 3x3 convolution without bias, each with its norm."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(
-            nn.Conv2d(width, WIDTH, 1, bias=False),
-            ChannelNorm(WIDTH),
-            nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False),
-            ChannelNorm(WIDTH),
-        )
+    return nn.Sequential(
+        nn.Sequential(nn.Conv2d(width, WIDTH, 1, bias=False), ChannelNorm(WIDTH)),
+        nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False), ChannelNorm(WIDTH)),
+    )
 
 
 class SimpleFeaturePyramid(nn.Module):
@@ -53,7 +49,7 @@ class SimpleFeaturePyramid(nn.Module):
             nn.ConvTranspose2d(half, quarter, 2, stride=2),
         )
         self.two = nn.ConvTranspose2d(DIM, half, 2, stride=2)
-        self.ends = nn.ModuleList([Ends(quarter), Ends(half), Ends(DIM), Ends(DIM)])
+        self.ends = nn.ModuleList([ends(quarter), ends(half), ends(DIM), ends(DIM)])
 
     def forward(self, x: Tensor) -> list[Tensor]:
         scaled = [self.four(x), self.two(x), x, F.max_pool2d(x, 2, 2)]
@@ -66,16 +62,20 @@ def test_simple_feature_pyramid() -> None:
     assert isinstance(theirs, SimpleFeaturePyramid)
     neck = on_one_level(simple_fpn((2, 3, 4, 5), WIDTH, extra=1), 4, DIM)
     ours = Neck(neck, {4: DIM}).eval()
-    nodes = by_name(ours)
-    first, last = theirs.four[:2], theirs.four[3]
-    copy(nodes["M3.1"], first)
-    copy(nodes["M2.1"], last)
-    copy(nodes["M3.2"], theirs.two)
-    inner = {2: "M2.2", 3: "M3.3", 4: "M4", 5: "M5.2"}
-    for level, end in zip(inner, theirs.ends, strict=True):
-        assert isinstance(end, Ends)
-        copy(nodes[inner[level]], end[:2])
-        copy(nodes[f"P{level}"], end[2:])
+    made = list(zip(ours.spec.nodes, ours.nodes, strict=True))
+
+    def node(level: int, kernel: int = 0, act: str = "") -> nn.Module:
+        """The node of a level by its block's kernel or activation; without both, the one without a block."""
+        wanted = {(None if n.block is None else (n.block.kernel, n.block.act)): m for n, m in made if n.level == level}
+        return wanted[(3, act) if act else (kernel, "none") if kernel else None]
+
+    copy(node(3, act="gelu"), nn.Sequential(theirs.four[0], theirs.four[1]))
+    copy(node(2), theirs.four[3])
+    copy(node(3), theirs.two)
+    for level, end in zip((2, 3, 4, 5), theirs.ends, strict=True):
+        assert isinstance(end, nn.Sequential)
+        copy(node(level, kernel=1), end[0])
+        copy(node(level, kernel=3), end[1])
     x = maps({4: DIM})["p4"]
     mine = ours({"p4": x})
     assert isinstance(mine, dict)

@@ -60,7 +60,8 @@ def test_what_does_not_matter_to_a_neck_is_not_asked() -> None:
 def test_every_proposal_is_another_neck() -> None:
     found = space(scale_up=["deconv", "bilinear"], scale_down=["max_pool_2x2", "conv"], block=[-4, -1, "all", "each"])
     size = count(found, BLOCKS)
-    assert size.exact and size.encodings == len(list(found.proposals(BLOCKS)))
+    assert size.exact
+    assert size.encodings == len(list(found.proposals(BLOCKS)))
     # One level has the topologies none and top_down alike, and that is the only repetition.
     single = [neck for _, neck in found.proposals(BLOCKS) if len(neck.outputs) == 1]
     assert size.encodings - size.necks == len(single) - len({digest(neck) for neck in single})

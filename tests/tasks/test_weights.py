@@ -141,12 +141,12 @@ def test_a_plain_backbone_has_blocks_and_makes_levels() -> None:
     def faults(**backbone: object) -> list[str]:
         return [str(fault) for fault in weights.check_backbone(spec(backbone={"levels": None} | backbone))]
 
-    assert faults(name=VIT) == faults(name=VIT, blocks=[1, -1], levels=[3, 4]) == []
+    assert faults(name=VIT) == faults(name=VIT, blocks=[-1]) == faults(name=VIT, blocks=[1, -1], levels=[3, 4]) == []
     assert faults(name=TINY, blocks=[-1]) == [
         f"task.backbone.blocks: {TINY} gives a pyramid of maps, one a level: leave the key out"
     ]
     assert faults(name=VIT, blocks=[-7, 2]) == [
-        "task.backbone.blocks: test_vit has 6 blocks: 0 to 5, or -6 to -1 from the end, and no block -7"
+        "task.backbone.blocks: test_vit has the blocks 0 to 5, or -6 to -1 from the end, and no block -7"
     ]
     assert faults(name=VIT, blocks=[5, -1]) == ["task.backbone.blocks: [5, -1] names a block twice"]
     assert faults(name=VIT, levels=[0, 1, 2]) == [
@@ -167,12 +167,10 @@ def test_the_frame_of_a_plain_backbone_says_what_can_be_made_of_it() -> None:
 
 
 def test_a_model_of_a_fixed_image_size_is_made_for_the_tasks() -> None:
-    swin = weights.backbone_spec(
-        spec(image_size=160, backbone={"name": "swin_tiny_patch4_window7_224", "levels": None})
-    )
-    assert (swin.image_size, swin.levels) == (160, (2, 3, 4, 5))
-    own = weights.backbone_spec(spec(image_size=224, backbone={"name": "swin_tiny_patch4_window7_224", "levels": None}))
-    assert own.image_size is None
+    swin = {"name": "swin_tiny_patch4_window7_224", "levels": None}
+    made = weights.backbone_spec(spec(image_size=160, backbone=swin))
+    assert (made.image_size, made.levels) == (160, (2, 3, 4, 5))
+    assert weights.backbone_spec(spec(image_size=224, backbone=swin)).image_size is None
     assert weights.backbone_spec(spec(backbone={"name": TINY})).image_size is None
 
 
