@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nas.exports.train import train
     from nas.exports.writer import export
     from nas.models import build, build_neck
+    from nas.models.bodies import backbone
     from nas.necks.presets import preset
     from nas.plugins import register
     from nas.search import FinishedTrial, confirm, launch
@@ -35,6 +36,7 @@ _HOMES = {
         "nas.client": ("Client",),
         "nas.exports": ("evaluate", "export", "load", "predict", "train"),
         "nas.models": ("build", "build_neck"),
+        "nas.models.bodies": ("backbone",),
         "nas.necks.presets": ("preset",),
         "nas.plugins": ("register",),
         "nas.search": ("FinishedTrial", "confirm", "launch"),
@@ -64,6 +66,7 @@ __all__ = [
     "TaskSpec",
     "Workers",
     "__version__",
+    "backbone",
     "build",
     "build_neck",
     "confirm",

@@ -87,14 +87,23 @@ def build_model(config: Config, args: argparse.Namespace, other: Config | None =
             raise UserError(f"--backbone is for presets and necks, and {config.label} has its own backbone")
         model = own
     elif args.backbone is not None:
-        model = Architecture(backbone=BackboneSpec(name=args.backbone, levels=neck.inputs), neck=neck)
+        model = _on_backbone(neck, args.backbone, args.image_size or IMAGE_SIZE)
     elif frame is not None:
-        backbone = frame.backbone.model_copy(update={"levels": neck.inputs})
+        backbone = frame.backbone.taken_by(neck)
         model = frame.model_copy(update={"backbone": backbone, "neck": neck})
     else:
         model = own or Architecture(backbone=BackboneSpec(name="plain", levels=neck.inputs), neck=neck)
     size = args.image_size or model.image_size or (frame.image_size if frame is not None else None) or IMAGE_SIZE
     return model.model_copy(update={"image_size": size})
+
+
+def _on_backbone(neck: NeckSpec, name: str, size: int) -> Architecture:
+    """A neck on a backbone. Of a plain backbone such as a ViT, the neck's levels are made of its one map."""
+    # Imported only now: other configs need no torch.
+    from nas.models.backbone import fitted, on_backbone
+
+    neck = on_backbone(neck, name)
+    return Architecture(backbone=fitted(BackboneSpec(name=name).taken_by(neck), size), neck=neck)
 
 
 def _preset(name: str, sets: Sequence[str]) -> Architecture:

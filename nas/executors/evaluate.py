@@ -18,7 +18,7 @@ from nas.models.cost import LEAST, latency, static_costs
 from nas.models.measurement_lock import MeasurementLock
 from nas.models.pyramid import HeadedModel, Pyramid
 from nas.necks.architecture import Architecture
-from nas.necks.topologies import fpn
+from nas.necks.presets import reference_fpn
 from nas.studies.metrics import Metrics, finite, measure_model
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
@@ -84,7 +84,7 @@ def measure_costs(
     costs = dict(known) if "params" in known else static_costs(architecture) | known
     details = task.details() | machine(task.device)
     if "latency_ms" not in costs:
-        reference = task.build(task.architecture(fpn(task.frame.levels, REFERENCE_WIDTH)))
+        reference = task.build(task.architecture(reference_fpn(task.frame, REFERENCE_WIDTH)))
         assert isinstance(model, HeadedModel | Pyramid)
         assert isinstance(reference, HeadedModel | Pyramid)
         target = task.spec.latency_target

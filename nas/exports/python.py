@@ -9,7 +9,9 @@ from timm.models._features import FeatureGetterNet
 
 from nas.exports.code import source
 from nas.exports.code.layout import call, laid_out
-from nas.models.backbone import BODIES, Backbone, channels
+from nas.models.backbone import Backbone, channels
+from nas.models.bodies import body_of
+from nas.models.timm_models import options as timm_options
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import digest
 
@@ -27,7 +29,7 @@ def python(architecture: Architecture) -> bytes:
 def _backbone_usage(architecture: Architecture) -> str:
     """Lines of the docstring that run a backbone of timm; none for other backbones."""
     spec = architecture.backbone
-    if spec.name in BODIES:
+    if body_of(spec.name) is not None:
         return ""
     with torch.device("meta"):
         body: Any = Backbone(spec).body
@@ -35,6 +37,7 @@ def _backbone_usage(architecture: Architecture) -> str:
     if isinstance(body, FeatureGetterNet):
         options["feature_cls"] = '"getter"'
     options["out_indices"] = repr(tuple(body.feature_info.out_indices))
+    options |= {name: str(size) for name, size in timm_options(spec).items()}
     if spec.in_channels != 3:
         options["in_chans"] = str(spec.in_channels)
     lines = [

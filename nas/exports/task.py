@@ -9,6 +9,7 @@ from pathlib import Path
 from nas import tasks
 from nas.errors import Fault, SpecError, UserError
 from nas.exports.config import ExportConfig, Init
+from nas.models.backbone import plain_level
 from nas.models.cost import target_fault
 from nas.studies.catalog import change_study
 from nas.studies.spec import DataSpec, StudySpec, TaskSpec
@@ -63,9 +64,13 @@ def takes_backbone(config: ExportConfig, task: TaskSpec, init: Init) -> bool:
 
 
 def without_unused_levels(task: TaskSpec, config: ExportConfig) -> TaskSpec:
-    """The task with only the levels of the backbone that the neck uses: the export lacks the weights of the others."""
-    levels = config.architecture.backbone.levels
-    backbone = task.backbone.model_copy(update={"levels": tuple(range(min(levels), max(levels) + 1))})
+    """The task with only the maps of the backbone that the neck uses: the export lacks the weights of the others."""
+    taken = config.architecture.backbone
+    if plain_level(taken.name) is not None:
+        update: dict[str, object] = {"blocks": taken.blocks}
+    else:
+        update = {"levels": tuple(range(min(taken.levels), max(taken.levels) + 1))}
+    backbone = task.backbone.model_copy(update=update)
     return task.model_copy(update={"backbone": backbone})
 
 

@@ -98,7 +98,10 @@ def build_neck(neck: NeckSpec | Architecture | Mapping[str, Any] | str | Path, i
     if len(in_channels) != len(spec.inputs):
         levels = ", ".join(f"P{x}" for x in spec.inputs)
         raise SpecError("in_channels", [Fault("", f"the neck takes {levels}, not {len(in_channels)} maps")])
-    return Neck(spec, dict(zip(spec.inputs, in_channels, strict=True)))
+    channels = dict(zip(spec.inputs, in_channels, strict=True))
+    if [channels[level] for level in spec.inputs] != list(in_channels):
+        raise SpecError("in_channels", [Fault("", "maps of one level must have equal channels")])
+    return Neck(spec, channels)
 
 
 def parse_neck(source: NeckSpec | Architecture | Mapping[str, Any] | str | Path) -> NeckSpec:

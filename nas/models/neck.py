@@ -13,7 +13,7 @@ from nas.models.fuse import FUSIONS
 from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, Size, crop_or_resize
 from nas.necks import operators
 from nas.necks.canonical import canonical
-from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
+from nas.necks.spec import LAST, ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
 
 class Neck(nn.Module):
@@ -24,7 +24,7 @@ class Neck(nn.Module):
         channels: the backbone's channels by level.
 
     Attributes:
-        input_levels: levels of the maps it takes.
+        inputs: the maps it takes.
         out_channels: channels of the maps it returns.
 
     Raises:
@@ -34,7 +34,7 @@ class Neck(nn.Module):
     def __init__(self, spec: NeckSpec, channels: Mapping[int, int]) -> None:
         super().__init__()
         spec.check(channels)
-        self.input_levels = spec.inputs
+        self.inputs = spec.sources
         self.spec = spec = canonical(spec)
         self.shared = Projections()
         self.nodes = nn.ModuleList(_Node(spec, node, channels, self.shared) for node in spec.nodes)
@@ -58,18 +58,18 @@ class Neck(nn.Module):
         """Compute the pyramid.
 
         Args:
-            features: maps (N, C, H, W) of the input levels, fine to coarse, under any names.
+            features: maps (N, C, H, W) of the inputs, in their order, under any names.
             image: height and width of the images. Without it, maps finer than the backbone's have twice its size.
 
         Returns:
             The maps (N, width, H, W), which keep their names; extra levels are named p6, p7, ... With a merge, one
             Tensor.
         """
-        given = dict(zip(self.input_levels, features.items(), strict=True))
-        sizes = Sizes({level: (x.shape[-2], x.shape[-1]) for level, (_, x) in given.items()})
+        given = dict(zip(self.inputs, features.items(), strict=True))
+        sizes = Sizes({source.level: (x.shape[-2], x.shape[-1]) for source, (_, x) in given.items()})
         if image is not None:
             sizes[0] = image
-        maps = [given[level][1] for level in self.spec.inputs]
+        maps = [given[source][1] for source in self.spec.sources]
         projected: dict[str, Tensor] = {}
         for node in self.nodes:
             maps.append(node(maps, sizes, self.shared, projected))
@@ -77,7 +77,7 @@ class Neck(nn.Module):
         if self.merge is not None:
             merged: Tensor = self.merge(outputs, sizes)
             return merged
-        names = {level: name for level, (name, _) in given.items()}
+        names = {source.level: name for source, (name, _) in given.items() if source.block == LAST}
         levels = self.spec.output_levels
         return OrderedDict((names.get(level, f"p{level}"), x) for level, x in zip(levels, outputs, strict=True))
 

@@ -24,8 +24,23 @@ class GroupNorm(nn.GroupNorm):
         return y.to(x.dtype)
 
 
+class LayerNorm(nn.LayerNorm):
+    """LayerNorm over the channels of each pixel of (N, C, H, W); in float32, as `GroupNorm`.
+
+    Source: Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection" (2022), section 4.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = super().forward(x.permute(0, 2, 3, 1).float())
+        return y.permute(0, 3, 1, 2).to(x.dtype)
+
+
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     "group": GroupNorm,
+    "layer": LayerNorm,
 }
 """Name -> builder(width)."""

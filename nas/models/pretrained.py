@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,29 +10,32 @@ import torch
 from torch import Tensor
 
 from nas.errors import UserError, first_line
-from nas.models.backbone import BODIES, Backbone, Normalisation
+from nas.models.backbone import Backbone
+from nas.models.bodies import IMAGENET, TORCHVISION, Normalisation, body_of
 from nas.plugins import Table
+from nas.text import listener
 
 
 def has_pretrained(name: str) -> bool:
     """Whether a backbone has published weights: it is timm's, or an installed package has them."""
-    return name not in BODIES or name in INSTALLED
+    return body_of(name) is None or name.startswith(TORCHVISION) or name in INSTALLED
 
 
 def normalisation(name: str) -> Normalisation | None:
     """Mean and standard deviation by which a backbone's images are normalised; None: they are not."""
-    if name in BODIES:
-        return BODIES[name].normalisation
+    body = body_of(name)
+    if body is not None:
+        return body.normalisation
     from timm.models import get_pretrained_cfg
 
     config = get_pretrained_cfg(name)
     if config is None:
-        return (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        return IMAGENET
     return tuple(config.mean), tuple(config.std)
 
 
 def pretrained_state(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of a timm model under timm's names, from an installed package or else from timm's hub.
+    """ImageNet weights of a model under its own names, from an installed package or else from its library's hub.
 
     Raises:
         UserError: the weights cannot be downloaded.
@@ -41,7 +45,12 @@ def pretrained_state(name: str) -> dict[str, Tensor]:
     import timm
 
     try:
-        state = timm.create_model(name, pretrained=True).state_dict()
+        if name.startswith(TORCHVISION):
+            import torchvision
+
+            state = torchvision.models.get_model(name.removeprefix(TORCHVISION), weights="DEFAULT").state_dict()
+        else:
+            state = timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:
         # The hub's clients raise many kinds of errors.
         raise UserError(
@@ -96,6 +105,32 @@ def _takes_rgb(value: Tensor, own: Tensor) -> bool:
     return own.ndim == 4 and value.shape[0] == own.shape[0] and value.shape[2:] == own.shape[2:]
 
 
+def _resampled(backbone: Backbone, state: Mapping[str, Tensor], prefix: str) -> Mapping[str, Tensor]:
+    """The state with the position and patch embeddings that were made for another image size resampled by timm."""
+    inner = "body.model."
+    own = {k.removeprefix(prefix): x.shape for k, x in backbone.state_dict().items()}
+    if all(state[k].shape == shape for k, shape in own.items() if k in state):
+        return state
+    model = getattr(backbone.body, "model", None)
+    convert = getattr(sys.modules.get(type(model).__module__), "checkpoint_filter_fn", None)
+    if convert is None:
+        return state
+    plain = {k.removeprefix(inner): x for k, x in state.items()}
+    try:
+        converted = convert(plain, model)
+    except Exception:  # timm's filters raise many kinds; the difference is then reported by name
+        return state
+    found = {k if k in own else f"{inner}{k}": x for k, x in converted.items()}
+    changed = [k for k, shape in own.items() if k in state and k in found and state[k].shape != found[k].shape == shape]
+    if changed:
+        listener()(
+            f"backbone: {', '.join(k.removeprefix(inner) for k in changed[:2])}"
+            f"{f' and {len(changed) - 2} more' if len(changed) > 2 else ''} resampled from the sizes of the weights "
+            f"({'x'.join(map(str, state[changed[0]].shape))}) to the study's ({'x'.join(map(str, own[changed[0]]))})"
+        )
+    return found
+
+
 def load_state(backbone: Backbone, state: Mapping[str, Tensor], where: str) -> None:
     """Load weights into a backbone. Further tensors, such as a classifier's, are ignored.
 
@@ -111,6 +146,7 @@ def load_state(backbone: Backbone, state: Mapping[str, Tensor], where: str) -> N
     """
     own = backbone.state_dict()
     prefix = next((p for p in ("body.", "body.model.") if any(f"{p}{k}" in own for k in state)), "")
+    state = _resampled(backbone, state, prefix)
     matching: dict[str, Tensor] = {}
     missing, other = [], []
     for name, tensor in own.items():

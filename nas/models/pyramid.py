@@ -27,8 +27,8 @@ def required_backbone(architecture: Architecture) -> BackboneSpec:
         UserError: the backbone is unknown, or lacks a level.
     """
     neck, backbone = architecture.neck, architecture.backbone
-    neck.check(channels(backbone.model_copy(update={"levels": neck.inputs})))
-    return backbone.model_copy(update={"levels": canonical(neck).inputs})
+    neck.check(channels(backbone.taken_by(neck)))
+    return backbone.taken_by(canonical(neck))
 
 
 class Pyramid(nn.Module):

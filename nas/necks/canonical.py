@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from nas.necks import operators
-from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
+from nas.necks.spec import LAST, ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
 _UP = EdgeSpec.model_fields["up"].default
 _DOWN = EdgeSpec.model_fields["down"].default
@@ -210,19 +210,25 @@ def _remove_dead_nodes(neck: NeckSpec) -> NeckSpec:
             node = neck.node(index)
             pending += [e.source for e in node.inputs] if node is not None else []
     order = sorted(alive)
-    return _renumber(neck, [i for i in order if i >= n], tuple(neck.inputs[i] for i in order if i < n))
+    return _renumber(neck, [i for i in order if i >= n], [i for i in order if i < n])
 
 
-def _renumber(neck: NeckSpec, order: Sequence[int], inputs: tuple[int, ...]) -> NeckSpec:
-    """The neck with only the backbone levels `inputs` and the nodes of `order`, in this order."""
-    new = {neck.inputs.index(level): k for k, level in enumerate(inputs)}
-    new |= {old: len(inputs) + k for k, old in enumerate(order)}
+def _renumber(neck: NeckSpec, order: Sequence[int], inputs: Sequence[int]) -> NeckSpec:
+    """The neck with only the maps `inputs` of the backbone and the nodes of `order`, in this order."""
+    new = {old: k for k, old in enumerate([*inputs, *order])}
+    blocks = tuple(neck.blocks[i] for i in inputs) if neck.blocks is not None else None
     nodes = []
     for old in order:
         node = neck.nodes[old - len(neck.inputs)]
         edges = [e.model_copy(update={"source": new[e.source]}) for e in node.inputs]
         nodes.append(node.model_copy(update={"inputs": _sort_edges(edges, node.fuse)}))
-    return _replace_nodes(neck, nodes, inputs=inputs, outputs=tuple(new[i] for i in neck.outputs))
+    return _replace_nodes(
+        neck,
+        nodes,
+        inputs=tuple(neck.inputs[i] for i in inputs),
+        blocks=blocks if blocks is not None and set(blocks) != {LAST} else None,
+        outputs=tuple(new[i] for i in neck.outputs),
+    )
 
 
 def _sort_nodes(neck: NeckSpec) -> NeckSpec:
@@ -236,13 +242,13 @@ def _sort_nodes(neck: NeckSpec) -> NeckSpec:
     while tie := _first_tie(classes, len(neck.inputs)):
         splits = [[c + "!" if i == index else c for i, c in enumerate(classes)] for index in tie]
         classes = min((_refine_classes(neck, s) for s in splits), key=sorted)
-    ordered = _renumber(neck, _topological_order(neck, classes), neck.inputs)
+    ordered = _renumber(neck, _topological_order(neck, classes), range(len(neck.inputs)))
     return NeckSpec.model_validate(ordered.to_dict())
 
 
 def _initial_classes(neck: NeckSpec) -> list[str]:
     """A class for every map, from its own parameters and its place among the outputs."""
-    classes = [f"input {level}" for level in neck.inputs]
+    classes = [f"input {level}" + (f" {block}" if block != LAST else "") for level, block in neck.sources]
     classes += map(_node_parameters, neck.nodes)
     return [f"{c} out {neck.outputs.index(i)}" if i in neck.outputs else c for i, c in enumerate(classes)]
 

@@ -14,7 +14,7 @@ from nas.necks.architecture import Architecture, HeadSpec
 from nas.necks.canonical import canonical
 from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
 
-_NORMS = {"none": "", "batch": "BN", "group": "GN"}
+_NORMS = {"none": "", "batch": "BN", "group": "GN", "layer": "LN"}
 _ACTS = {"none": "", "relu": "ReLU", "silu": "SiLU", "gelu": "GELU"}
 _CONVS = {"plain": "conv", "separable": "sep conv", "ppm": "PPM", "bottleneck": "bottleneck", "csp": "CSP block"}
 
@@ -112,7 +112,7 @@ def node_table(neck: NeckSpec) -> str:
 
 def map_names(neck: NeckSpec) -> list[str]:
     """Names of all maps by their numbers, the backbone's first."""
-    names = [f"C{level}" for level in neck.inputs]
+    names = [source.name.replace("p", "C", 1).replace("_", ".") for source in neck.sources]
     between = [n.level for i, n in enumerate(neck.nodes, start=len(neck.inputs)) if i not in neck.outputs]
     total, seen = Counter(between), Counter[int]()
     for i, node in enumerate(neck.nodes, start=len(neck.inputs)):

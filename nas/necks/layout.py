@@ -61,7 +61,9 @@ def layout(neck: NeckSpec) -> Layout:
     merged = {neck.merge.level} if neck.merge is not None else set()
     levels = tuple(sorted({*neck.inputs, *(node.level for node in neck.nodes), *merged}, reverse=True))
     row_of = {level: row for row, level in enumerate(levels)}
-    cells = [(row_of[level], 0) for level in neck.inputs]
+    # Maps of several blocks stand side by side, the last one right before the nodes.
+    after = [neck.inputs[i + 1 :].count(level) for i, level in enumerate(neck.inputs)]
+    cells = [(row_of[level], max(after) - k) for level, k in zip(neck.inputs, after, strict=True)]
     edges: list[tuple[int, int, EdgeSpec]] = []
     for target, node in enumerate(neck.nodes, start=len(neck.inputs)):
         row = row_of[node.level]

@@ -111,6 +111,7 @@ NORMS: dict[str, str] = {
     "none": "no normalisation",
     "batch": "BatchNorm2d",
     "group": "GroupNorm in groups of 8 channels, in float32",
+    "layer": "LayerNorm over the channels of each pixel, in float32 (ViTDet)",
 }
 
 ACTIVATIONS: dict[str, str] = {

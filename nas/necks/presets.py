@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from nas.errors import UserError
-from nas.necks.architecture import Architecture, BackboneSpec
-from nas.necks.topologies import TOPOLOGIES, build_topology
+from nas.necks.architecture import Architecture, BackboneSpec, Frame
+from nas.necks.spec import NeckSpec
+from nas.necks.topologies import TOPOLOGIES, build_topology, fpn
+
+
+def reference_fpn(frame: Frame, width: int) -> NeckSpec:
+    """An FPN on all the levels of a frame."""
+    return frame.fit(fpn(frame.scaled().levels, width))
 
 
 def preset(

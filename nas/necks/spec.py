@@ -5,9 +5,9 @@ Maps are numbered: the inputs first, fine to coarse, then the nodes in their ord
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_serializer, model_validator
 
@@ -17,6 +17,8 @@ from nas.value import Value
 
 SCHEMA: Literal[1] = 1
 MAX_LEVEL = 7
+LAST = -1
+"""The last block of a backbone, counted as Python counts from the end."""
 
 
 class ConvSpec(Value):
@@ -122,11 +124,30 @@ class MergeSpec(Value):
     block: ConvSpec | None = None
 
 
+class Source(NamedTuple):
+    """A map of a backbone: its level, and the block behind which it is taken (see `NeckSpec.blocks`)."""
+
+    level: int
+    block: int = LAST
+
+    @property
+    def name(self) -> str:
+        """The map's name among a backbone's maps: `p4`, or `p4_back3` from 3 blocks before the last."""
+        return f"p{self.level}" if self.block == LAST else f"p{self.level}_back{LAST - self.block}"
+
+
+def sources(levels: Sequence[int], blocks: Sequence[int] | None) -> tuple[Source, ...]:
+    """The maps of `levels`, each taken behind its block; None: the last."""
+    return tuple(map(Source, levels, blocks or (LAST,) * len(levels)))
+
+
 class NeckSpec(Value):
     """A feature pyramid.
 
     Attributes:
         inputs: levels of the backbone's maps, fine to coarse.
+        blocks: for a backbone with several maps of one level, the block behind which each input is taken, early to late
+            and counted from the end: -1 is the last. None: the last for every input.
         nodes: the maps that the neck computes; each takes maps before it.
         outputs: numbers of the maps that are returned, one a level, fine to coarse.
         merge: how the outputs become one map; None: they stay a pyramid.
@@ -140,6 +161,7 @@ class NeckSpec(Value):
 
     schema_: Literal[1] = Field(SCHEMA, alias="schema")
     inputs: tuple[int, ...] = Field(min_length=1)
+    blocks: tuple[int, ...] | None = None
     nodes: tuple[NodeSpec, ...] = ()
     outputs: tuple[int, ...] = Field(min_length=1)
     merge: MergeSpec | None = None
@@ -156,6 +178,11 @@ class NeckSpec(Value):
     @model_serializer(mode="wrap")
     def _with_schema(self, handler: Any) -> Any:
         return {"schema": SCHEMA} | handler(self)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Level and block of each input."""
+        return sources(self.inputs, self.blocks)
 
     def level_of(self, index: int) -> int:
         """Level of map `index`."""
@@ -214,8 +241,12 @@ def _resampling_faults(path: str, spec: EdgeSpec | MergeSpec) -> list[Fault]:
 
 def _neck_faults(neck: NeckSpec) -> list[Fault]:
     faults: list[Fault] = []
-    if list(neck.inputs) != sorted(set(neck.inputs)):
-        faults.append(Fault("inputs", "levels must rise, each once"))
+    if neck.blocks is not None and len(neck.blocks) != len(neck.inputs):
+        faults.append(Fault("blocks", f"one for each input: {len(neck.inputs)}, not {len(neck.blocks)}"))
+    elif neck.blocks is not None and max(neck.blocks) > LAST:
+        faults.append(Fault("blocks", f"are counted from the end: -1 is the last, not {max(neck.blocks)}"))
+    elif list(neck.sources) != sorted(set(neck.sources)):
+        faults.append(Fault("inputs", f"levels must rise, each once{' for a block' if neck.blocks else ''}"))
     for level in neck.inputs:
         if not 0 <= level <= MAX_LEVEL:
             faults.append(Fault("inputs", f"level {level} is outside 0..{MAX_LEVEL}"))

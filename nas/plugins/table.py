@@ -24,7 +24,7 @@ TABLES: dict[str, str] = {
     "templates": "nas.search_space:TEMPLATES",
     "metrics": "nas.studies.metrics:METRICS",
     "heads": "nas.models.heads:HEADS",
-    "backbones": "nas.models.backbone:BODIES",
+    "backbones": "nas.models.bodies:BODIES",
     "pretrained": "nas.models.pretrained:INSTALLED",
     "data": "nas.tasks.data:DATA",
     "masks": "nas.tasks.data:MASKS",

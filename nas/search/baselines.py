@@ -33,18 +33,18 @@ def baseline_necks(baselines: tuple[Baseline, ...], frame: Frame, space: SearchS
     for i, baseline in enumerate(baselines):
         name, path = baseline.topology, f"baselines[{i}]"
         try:
-            neck = build_topology(name, frame.levels, widest | baseline.options)
+            neck = build_topology(name, frame.scaled().levels, widest | baseline.options)
         except SpecError as error:
             faults.append(Fault(path, str(error)))
             continue
         try:
-            neck.check(frame.channels)
+            neck.check(frame.scaled().channels)
         except SpecError as error:
             faults += [Fault(path, f"{name} does not fit the task: {fault}") for fault in error.faults]
             continue
         if neck.merge is not None:
             faults.append(Fault(path, f"{name} has one output map, and the task's head needs a pyramid"))
-        necks[baseline.name] = neck
+        necks[baseline.name] = frame.fit(neck)
     if faults:
         raise SpecError("", faults)
     return necks

@@ -14,8 +14,8 @@ from nas.executors.nodes import nodes_of
 from nas.executors.room import describe, room, with_gpus
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
+from nas.necks.presets import reference_fpn
 from nas.necks.spec import NeckSpec
-from nas.necks.topologies import fpn
 from nas.search.baselines import baseline_necks
 from nas.search.checks import check
 from nas.search.constraints import check_latency, check_reachable
@@ -122,7 +122,7 @@ class Setup:
     def with_pace(self, recorded: float | None) -> Setup:
         """The setup with the pace that was recorded, else tried out on this machine with the first baseline."""
         threads = max(1, int(self.spec.workers.cpus))
-        neck = next(iter(self.baselines.values()), None) or fpn(self.task.frame.levels)
+        neck = next(iter(self.baselines.values()), None) or reference_fpn(self.task.frame, 256)
         pace = recorded if recorded is not None else tasks.epoch_seconds(self.task, neck, threads)
         return replace(self, pace=pace)
 

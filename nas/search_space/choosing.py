@@ -42,15 +42,18 @@ class Chooser:
     Args:
         parameters: the choices of every parameter.
         trial: the trial that answers.
+        chosen: answers of the trial before, which the chooser adds to.
 
     Attributes:
         chosen: the answers so far, without what the names for Optuna add.
     """
 
-    def __init__(self, parameters: Mapping[str, Choices], trial: Trial) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Choices], trial: Trial, chosen: dict[str, Choice] | None = None
+    ) -> None:
         self.parameters = parameters
         self.trial = trial
-        self.chosen: dict[str, Choice] = {}
+        self.chosen = {} if chosen is None else chosen
 
     def __call__(self, name: str, allowed: Callable[[Any], bool] | None = None, alias: str | None = None) -> Any:
         """Ask for a parameter.

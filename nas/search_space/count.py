@@ -62,7 +62,7 @@ def count(
     encodings, necks = [], []
     for _ in range(samples):
         trial = RandomTrial(rng)
-        proposal = template.propose(Chooser(space.choices, trial), frame)
+        proposal = template.proposal(Chooser(space.choices, trial), frame)
         encodings.append(trial.inverse_probability)
         necks.append(trial.inverse_probability / proposal.encodings(space.choices))
     error = statistics.stdev(necks) / samples**0.5

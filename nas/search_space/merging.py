@@ -17,8 +17,9 @@ from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import MergingCell
 from nas.search_space.choosing import Choices, Chooser
+from nas.search_space.proposal import Names
 from nas.search_space.pyramid import CONV_KINDS, block_faults
-from nas.search_space.template import Names, Template, choose_levels
+from nas.search_space.template import Template, choose_levels
 
 
 @dataclass(frozen=True)

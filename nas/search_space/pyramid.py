@@ -10,7 +10,8 @@ from nas.necks import operators, topologies
 from nas.necks.architecture import Frame
 from nas.necks.spec import NeckSpec
 from nas.search_space.choosing import Choices, Chooser
-from nas.search_space.template import Names, Template, choose_levels
+from nas.search_space.proposal import Names
+from nas.search_space.template import Template, choose_levels
 
 
 def _blocks(context: bool) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from nas.plugins import Table
 from nas.search_space.choosing import Choices, Chooser, parse_choices
 from nas.search_space.merging import MERGING_CELLS
 from nas.search_space.pyramid import PYRAMID
+from nas.search_space.scaling import SCALING, scaling_faults
 from nas.search_space.template import MAX_COMPARED, SMALLEST_MAP, Template, fits
 from nas.search_space.trials import Choice, RandomTrial, Trial
 from nas.value import Faulty, Value
@@ -105,6 +106,8 @@ class SearchSpace(Value):
         """The coarsest backbone level that all necks of the space take."""
         if not self.choices.keys() >= _LEVELS:
             return min(max(neck.inputs) for _, neck in islice(self.proposals(frame), MAX_COMPARED))
+        if frame.scales is not None:
+            return frame.levels[-1]
         finest, counts = ([int(x) for x in self.choices[name]] for name in ("finest", "levels"))
         ranges = [range(f, f + n) for f in finest for n in counts if fits(frame, f, n)]
         return min(max(level for level in frame.levels if level in levels) for levels in ranges)
@@ -115,13 +118,16 @@ class SearchSpace(Value):
         Raises:
             SpecError: no neck fits.
         """
+        if faults := scaling_faults(self.parameters, frame):
+            raise SpecError("", faults)
         if not self.choices.keys() >= _LEVELS:
             self._check_first(frame)
-        elif not any(fits(frame, f, n) for f in self.parameters["finest"] for n in self.parameters["levels"]):
-            levels = ", ".join(f"P{x}" for x in frame.levels)
+        elif not any(fits(frame.scaled(), f, n) for f in self.parameters["finest"] for n in self.parameters["levels"]):
+            levels = ", ".join(f"P{x}" for x in frame.scaled().levels)
+            gives = "the backbone gives" if frame.scales is None else "of the backbone's map are made"
             message = (
                 f"no pyramid of finest {list(self.parameters['finest'])} and levels {list(self.parameters['levels'])} "
-                f"fits: the backbone gives {levels}, and the coarsest map of an image of {frame.image_size} pixels "
+                f"fits: {gives} {levels}, and the coarsest map of an image of {frame.image_size} pixels "
                 f"must have at least {SMALLEST_MAP} x {SMALLEST_MAP} pixels"
             )
             raise SpecError("", [Fault("space.levels", message)])
@@ -137,12 +143,12 @@ class SearchSpace(Value):
 
     def suggest(self, trial: Trial, frame: Frame) -> NeckSpec:
         """The neck that an Optuna trial proposes. The trial is asked only for parameters that matter."""
-        return TEMPLATES[self.template].propose(Chooser(self.choices, trial), frame).neck()
+        return TEMPLATES[self.template].proposal(Chooser(self.choices, trial), frame).neck()
 
     def ask(self, trial: Trial, frame: Frame) -> dict[str, Choice]:
         """All parameters of a trial's proposal, those with a single choice among them. Its neck is not made."""
         chooser = Chooser(self.choices, trial)
-        TEMPLATES[self.template].propose(chooser, frame)
+        TEMPLATES[self.template].proposal(chooser, frame)
         return chooser.chosen
 
     def proposals(self, frame: Frame) -> Iterator[tuple[dict[str, Choice], NeckSpec]]:
@@ -173,10 +179,10 @@ class SearchSpace(Value):
 
 def _faults(template: Template, parameters: Mapping[str, Choices]) -> list[Fault]:
     """Unknown and missing parameters, unknown choices, and choices that do not go together."""
-    domains = template.domains
+    domains = {**template.domains, **SCALING, **template.domains}
     known = ", ".join(domains)
     faults = [Fault(name, f"unknown parameter; one of {known}") for name in parameters if name not in domains]
-    faults += [Fault(name, "is missing") for name in domains if name not in {*parameters, *template.defaults}]
+    faults += [Fault(name, "is missing") for name in template.domains if name not in {*parameters, *template.defaults}]
     for name in [name for name in parameters if name in domains]:
         domain: Any = domains[name]
         values = f"{domain[0]} to {domain[-1]}" if isinstance(domain, range) else ", ".join(map(str, domain))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol, overload
+from typing import Any
 
 from nas.errors import Fault
 from nas.necks.architecture import Frame
 from nas.necks.canonical import digest
 from nas.necks.spec import MAX_LEVEL, NeckSpec
 from nas.search_space.choosing import Choices, Chooser
+from nas.search_space.proposal import Proposal
+from nas.search_space.scaling import scaled
 from nas.search_space.trials import Choice, GridTrial, ReplayTrial
 
 SMALLEST_MAP = 2
@@ -25,35 +27,6 @@ UNITS = {"width": "channels"}
 
 REQUIRED = ("finest", "levels", "topology", "width")
 """Parameters present in every neck."""
-
-
-class Proposal(Protocol):
-    """The values that were chosen for one neck."""
-
-    def neck(self) -> NeckSpec:
-        """The neck."""
-        ...
-
-    def encodings(self, parameters: Mapping[str, Choices]) -> int:
-        """Number of proposals of the space that make the same neck, this one included."""
-        ...
-
-
-class Names(Sequence[str]):
-    """The names of a table as it is now: others may add to it."""
-
-    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
-        self._names = names
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
-    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
-        return tuple(self._names())[index]
-
-    def __len__(self) -> int:
-        return len(tuple(self._names()))
 
 
 def _infer_nothing(neck: NeckSpec, parameters: Mapping[str, Choices]) -> dict[str, Choices] | None:
@@ -88,6 +61,11 @@ class Template:
     infer: Callable[[NeckSpec, Mapping[str, Choices]], Mapping[str, Choices] | None] = _infer_nothing
     cheapest: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def proposal(self, choose: Chooser, frame: Frame) -> Proposal:
+        """A proposal for the frame. Of a plain backbone's map, the levels are made first."""
+        on_levels = self.propose(choose, frame.scaled())
+        return on_levels if frame.scales is None else scaled(on_levels, choose, frame, self.domains)
+
     def proposals(
         self, parameters: Mapping[str, Choices], frame: Frame
     ) -> Iterator[tuple[GridTrial, Chooser, Proposal]]:
@@ -96,13 +74,13 @@ class Template:
         while indices is not None:
             trial = GridTrial(indices)
             chooser = Chooser(parameters, trial)
-            yield trial, chooser, self.propose(chooser, frame)
+            yield trial, chooser, self.proposal(chooser, frame)
             indices = trial.next_indices()
 
     def find(self, neck: NeckSpec, parameters: Mapping[str, Choices], frame: Frame) -> dict[str, Choice] | None:
         """The answers of a trial that make `neck`; None if no proposal does, or none of the first `MAX_COMPARED`."""
         inferred = self.infer(neck, parameters)
-        if inferred is None or not fits(frame, min(neck.output_levels), len(neck.outputs)):
+        if inferred is None or not fits(frame.scaled(), min(neck.output_levels), len(neck.outputs)):
             return None
         part = dict(parameters)
         for name, values in inferred.items():
@@ -115,7 +93,7 @@ class Template:
             if digest(proposal.neck()) == digest(neck):
                 # Asked again with all choices, because the names for Optuna depend on them.
                 replay = ReplayTrial(chooser.chosen)
-                self.propose(Chooser(parameters, replay), frame)
+                self.proposal(Chooser(parameters, replay), frame)
                 return replay.params
         return None
 

@@ -87,8 +87,8 @@ def _confined(study: StudySpec, settings: Settings) -> Iterator[Fault]:
             yield Fault(path, "is outside of the folders that this service may read; its operator adds them")
     if isinstance(study.search_space, str) and catalog.is_path(study.search_space):
         yield Fault("search_space", "may not be a file here: give a shipped name, or the space itself")
-    if any(mark in task.backbone.name for mark in ":/\\"):
-        yield Fault("task.backbone.name", "should be a plain name of a timm model")
+    if any(mark in task.backbone.name.removeprefix("torchvision/") for mark in ":/\\"):
+        yield Fault("task.backbone.name", "should be a plain name of a timm model, or torchvision/NAME")
     if study.address is not None and study.address != settings.address:
         yield Fault("address", "is the operator's to choose: leave it out")
     if study.notify is not None and not settings.may_notify(study.notify):

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from nas.necks.topologies import TOPOLOGIES, topology_options
 from nas.search_space import TEMPLATES, SearchSpace
 from nas.search_space.choosing import Range
+from nas.search_space.scaling import ABOUT, SCALING
 from nas.search_space.template import UNITS, Template
 from nas.search_space.trials import Choice
 from nas.studies.metrics import CONSTRAINED, METRICS, architecture_metrics
@@ -42,7 +43,7 @@ def study_schema() -> Schema:
     keys["constraints"] |= _only({name: _limit(name) for name in (*CONSTRAINED, *architecture_metrics(METRICS))})
     keys["keep"]["anyOf"].append({"type": "string", "pattern": "^best [0-9]+$"})
     known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.domains}
-    keys["space"] |= _only(known)
+    keys["space"] |= _only(_scaling() | known)
     for key in (*keys.values(), *task.values()):
         if "default" in key:
             key["default"] = _short(key["default"])
@@ -139,7 +140,12 @@ def _parameters(template: Template) -> Schema:
     }
     for name, value in template.defaults.items():
         keys[name]["default"] = value
-    return _only(keys) | {"required": [name for name in template.domains if name not in template.defaults]}
+    return _only(_scaling() | keys) | {"required": [name for name in template.domains if name not in template.defaults]}
+
+
+def _scaling() -> Schema:
+    """The parameters that all templates share."""
+    return {name: _parameter([known], ABOUT[name], None) for name, known in SCALING.items()}
 
 
 def _parameter(known: list[Sequence[Choice]], about: str, unit: str | None) -> Schema:

@@ -77,7 +77,11 @@ class BackboneTask(Value):
     """What is trained besides neck and head: nothing, the stage of the backbone's coarsest level, or all of it.
     Weights that come with the backbone are trained at a tenth of the learning rate."""
     levels: tuple[int, ...] | None = None
-    """Levels that a neck may take, consecutive, fine to coarse. Without the key: all from level 2."""
+    """Levels that a neck may take, consecutive, fine to coarse. Without the key: all from level 2. Of a plain backbone
+    such as a ViT: the levels that the neck makes of its one map; without the key, two finer ones and a coarser one."""
+    blocks: tuple[int, ...] | None = None
+    """Blocks of a plain backbone, such as a ViT, behind which a neck may take the map: numbers from 0, or from the end
+    with -1 as the last. Without the key: the last."""
     warmup: Epochs = Field(20, ge=1)
     """Length of the training that gives a frozen backbone its weights, once per study, where it has none."""
 
@@ -87,6 +91,13 @@ class BackboneTask(Value):
         if levels is not None and (not levels or levels != tuple(range(levels[0], levels[0] + len(levels)))):
             raise ValueError("list consecutive levels, fine to coarse, such as 3, 4, 5; or leave the key out for all")
         return levels
+
+    @field_validator("blocks")
+    @classmethod
+    def _some_blocks(cls, blocks: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if blocks is not None and not blocks:
+            raise ValueError("list blocks, such as -1, -4; or leave the key out for the last")
+        return blocks
 
 
 HEADS = {"detection": "fcos", "segmentation": "panoptic_fpn"}

@@ -63,7 +63,7 @@ def choose(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) 
 def measure(spec: TaskSpec, frame: Frame, train: int, val: int, target: int = 0) -> dict[Cache, int]:
     """Bytes that each cache takes; the arguments are those of `choose`."""
     pixels = (spec.data.channels or 3) * spec.image_size**2
-    maps = 2 * sum(c * frame.map_size(level) ** 2 for level, c in frame.channels.items())
+    maps = 2 * sum(frame.channels[level] * frame.map_size(level) ** 2 for level, _ in frame.maps)
     return {
         "features": (maps + target) * (train * spec.views + val),
         "images": (pixels + target) * (train + val),
@@ -83,10 +83,8 @@ def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 def empty_maps(frame: Frame, images: int) -> Features:
     """Arrays for the maps of `images` images, for `extract` to fill."""
-    return {
-        f"p{level}": np.empty((images, frame.map_size(level), frame.map_size(level), channels), np.float16)
-        for level, channels in frame.channels.items()
-    }
+    shapes = {level: (images, frame.map_size(level), frame.map_size(level), c) for level, c in frame.channels.items()}
+    return {source.name: np.empty(shapes[source.level], np.float16) for source in frame.maps}
 
 
 def extract(

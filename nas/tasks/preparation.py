@@ -14,8 +14,7 @@ import torch
 from nas.models.backbone import Backbone
 from nas.models.cost import intra_op_threads
 from nas.models.pretrained import load_state
-from nas.necks.architecture import Frame
-from nas.necks.topologies import fpn
+from nas.necks.presets import reference_fpn
 from nas.studies.records import EVALUATOR
 from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks import cache, data, weights
@@ -37,13 +36,13 @@ _LISTED = 12
 
 def load_task(kind: type[A], spec: TaskSpec, say: Say, shared: bytes | None, known_classes: Collection[str]) -> A:
     """See `nas.tasks.load`."""
-    backbone, has_weights = weights.load_backbone(spec, shared)
     with heard_by(say):
+        backbone, has_weights = weights.load_backbone(spec, shared)
         dataset = data.load(spec.data, spec.image_size, spec.cache_bytes, kind.kinds, known_classes)
     say(_describe(dataset, kind.describe_labels(dataset)))
     for line in (*dataset.faults.notes, *remarks(dataset), *dataset.faults.summary().splitlines()):
         say(f"data: {line}")
-    frame = Frame(channels=backbone.channels, image_size=spec.image_size)
+    frame = weights.frame(spec, backbone)
     device = resolve_device(spec.device)
     chosen, note = cache.choose(spec, frame, len(dataset.train), len(dataset.val), kind.target_bytes(spec))
     say(note)
@@ -140,7 +139,7 @@ def _warmed_up(task: SupervisedTask[Any], say: Say) -> Backbone:
     warm = replace(task, spec=tuned, cache=cached, tuned=_tuned(tuned, backbone), device=device)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = warm.build(warm.architecture(fpn(task.frame.levels, WARM_UP_WIDTH)))
+        model = warm.build(warm.architecture(reference_fpn(task.frame, WARM_UP_WIDTH)))
     with intra_op_threads(available_cpus()):
         *_, last = warm.train(model, 0, epochs)
     metric, name = task.quality

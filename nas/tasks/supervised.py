@@ -182,7 +182,7 @@ class SupervisedTask(Task, Generic[T]):
         return replace(self, dataset=dataset, targets=targets, train_maps=train_maps, val_maps=val_maps)
 
     def architecture(self, neck: NeckSpec) -> Architecture:
-        backbone = self.backbone.model_copy(update={"levels": neck.inputs})
+        backbone = self.backbone.taken_by(neck)
         return Architecture(backbone=backbone, neck=neck, head=self.head(), image_size=self.spec.image_size)
 
     def build(self, architecture: Architecture) -> HeadedModel:
@@ -241,7 +241,7 @@ class Session(ABC):
         self.model = model
         self.device = torch.device(task.device)
         self.generator = torch.Generator(self.device)
-        self.names = [f"p{level}" for level in model.neck.input_levels]
+        self.names = [source.name for source in model.neck.inputs]
         self.dtype = dtype(task.precision, max(model.neck.out_channels))
         for name, parameter in model.backbone.named_parameters():
             parameter.requires_grad_(name in task.tuned)

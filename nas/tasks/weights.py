@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.errors import Fault, SpecError, UserError
-from nas.models.backbone import Backbone, channels_of, check_maps
+from nas.models.backbone import Backbone, channels_of, check_maps, fitted, plain_blocks, plain_level
 from nas.models.pretrained import checkpoint_state, has_pretrained, load_state, normalisation, pretrained_state
-from nas.necks.architecture import BackboneSpec
-from nas.studies.spec import TaskSpec
+from nas.necks.architecture import BackboneSpec, Frame
+from nas.necks.scales import scales_fault, simple_levels
+from nas.necks.spec import LAST
+from nas.studies.spec import BackboneTask, TaskSpec
 from nas.tasks.data.bands import cycled
 
 FINEST = 2
@@ -71,10 +73,19 @@ def check_backbone(spec: TaskSpec, has_weights: bool = False) -> list[Fault]:
     if not has_weights and backbone.tune == "partial" and not _names_weights(spec):
         message = "a stage cannot be tuned on top of random ones: give task.backbone.checkpoint, or tune full or frozen"
         faults.append(Fault("task.backbone.tune", message))
+    before = len(faults)
     try:
         known = channels_of(backbone.name)
         missing = [level for level in backbone.levels or () if level not in known]
-        if missing:
+        level = plain_level(backbone.name)
+        if level is not None:
+            faults += _plain_faults(backbone, level)
+            if len(faults) > before:
+                return faults
+        elif backbone.blocks is not None:
+            message = f"{backbone.name} gives a pyramid of maps, one a level: leave the key out"
+            return [*faults, Fault("task.backbone.blocks", message)]
+        elif missing:
             have = ", ".join(map(str, sorted(known)))
             return [*faults, Fault("task.backbone.levels", f"{backbone.name} has no level {missing[0]}; it has {have}")]
         check_maps(backbone_spec(spec), spec.image_size)
@@ -88,15 +99,54 @@ def _names_weights(spec: TaskSpec) -> bool:
     return spec.backbone.checkpoint is not None or (spec.backbone.pretrained and has_pretrained(spec.backbone.name))
 
 
+def _plain_faults(backbone: BackboneTask, level: int) -> list[Fault]:
+    """What is wrong with the levels and blocks of a plain backbone."""
+    faults = []
+    wrong = scales_fault(level, backbone.levels or ())
+    if wrong is not None:
+        faults.append(Fault("task.backbone.levels", wrong))
+    count = plain_blocks(backbone.name)
+    missing = [block for block in backbone.blocks or () if not -count <= block < count]
+    if missing:
+        have = f"the blocks 0 to {count - 1}, or -{count} to -1 from the end"
+        faults.append(Fault("task.backbone.blocks", f"{backbone.name} has {have}, and no block {missing[0]}"))
+    elif backbone.blocks is not None and len({block % count for block in backbone.blocks}) < len(backbone.blocks):
+        faults.append(Fault("task.backbone.blocks", f"{list(backbone.blocks)} names a block twice"))
+    return faults
+
+
+def _from_end(backbone: BackboneTask) -> tuple[int, ...] | None:
+    """The task's blocks, early to late and counted from the end; None if that is the last alone."""
+    if backbone.blocks is None:
+        return None
+    count = plain_blocks(backbone.name)
+    blocks = tuple(sorted({block - count if block >= 0 else block for block in backbone.blocks}))
+    return blocks if blocks != (LAST,) else None
+
+
 def backbone_spec(spec: TaskSpec) -> BackboneSpec:
-    """The task's backbone with all the levels it offers."""
+    """The task's backbone with all the maps it offers, made for the task's images."""
     name = spec.backbone.name
-    levels = spec.backbone.levels or tuple(x for x in sorted(channels_of(name)) if x >= FINEST)
+    level = plain_level(name)
     mean, std = normalisation(name) or (None, None)
     channels = spec.data.channels or 3
     if channels != 3 and mean is not None and std is not None:
         mean, std = cycled(mean, channels), cycled(std, channels)
-    return BackboneSpec(name=name, levels=levels, in_channels=channels, mean=mean, std=std)
+    if level is not None:
+        levels: tuple[int, ...] = (level,)
+    else:
+        levels = spec.backbone.levels or tuple(x for x in sorted(channels_of(name)) if x >= FINEST)
+    own = BackboneSpec(
+        name=name, levels=levels, blocks=_from_end(spec.backbone), in_channels=channels, mean=mean, std=std
+    )
+    return fitted(own, spec.image_size)
+
+
+def frame(spec: TaskSpec, backbone: Backbone) -> Frame:
+    """What the task's backbone offers a search space."""
+    level = plain_level(spec.backbone.name)
+    scales = None if level is None else spec.backbone.levels or simple_levels(level)
+    return Frame(channels=backbone.channels, image_size=spec.image_size, blocks=backbone.spec.blocks, scales=scales)
 
 
 def load_backbone(spec: TaskSpec, shared: bytes | None) -> tuple[Backbone, bool]:

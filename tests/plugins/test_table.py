@@ -146,7 +146,7 @@ MODULES = """
 from collections import OrderedDict
 import torch
 from torch import nn
-from nas.models.backbone import Body
+from nas.models.bodies import Body
 from nas.tasks.data import Loader
 
 class Median(nn.Module):

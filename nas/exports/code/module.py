@@ -238,7 +238,7 @@ def _docstring(spec: NeckSpec, title: str, usage: str) -> str:
         "    from model import load",
         "",
         "    neck = load()",
-        f"    pyramid = neck([{', '.join(f'c{level}' for level in spec.inputs)}])",
+        f"    pyramid = neck([{', '.join(map_names(spec)[: len(spec.inputs)]).lower().replace('.', '_')}])",
         *(["", usage] if usage else []),
         '"""',
     ]

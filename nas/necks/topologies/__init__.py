@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from nas.errors import Fault, SpecError
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies.bifpn import bifpn, fully_connected, qufpn
-from nas.necks.topologies.fpn import fpn, lateral, semantic_fpn
+from nas.necks.topologies.fpn import fpn, lateral, semantic_fpn, simple_fpn
 from nas.necks.topologies.gfpn import gfpn
 from nas.necks.topologies.merging import MergingCell, merging_cells, nas_fpn
 from nas.necks.topologies.panet import panet
@@ -37,6 +37,7 @@ __all__ = [
     "qufpn",
     "seed_fpn",
     "semantic_fpn",
+    "simple_fpn",
     "topology_options",
     "unet",
     "upernet",
@@ -55,6 +56,7 @@ TOPOLOGIES = Table[Callable[..., NeckSpec]]("topologies") | {
     "unet": unet,
     "upernet": upernet,
     "semantic_fpn": semantic_fpn,
+    "simple_fpn": simple_fpn,
 }
 """Name -> function of the backbone's levels, fine to coarse, and of options with defaults, `width` among them."""
 

@@ -53,6 +53,27 @@ def lateral(inputs: Sequence[int], width: int = 256, extra: int = 0, extra_on: s
     return builder.neck(outs)
 
 
+def simple_fpn(inputs: Sequence[int], width: int = 256, extra: int = 0, norm: str = "layer") -> NeckSpec:
+    """The simple feature pyramid of ViTDet: a 1x1 and a 3x3 convolution for each level, and no fusion.
+
+    ViTDet makes the levels of the one map of a plain ViT, and so does `nas.necks.scales` before this neck. On a
+    backbone with a pyramid, this is `lateral` with norms.
+    Source: Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection" (2022), section 3, and its
+    public implementation in detectron2.
+
+    Args:
+        inputs: levels of the backbone's maps, fine to coarse.
+        width: channels of every map.
+        extra: number of extra coarse levels, of which each takes every second pixel of the level before.
+        norm: norm of both convolutions, a name of `nas.necks.operators.NORMS`.
+    """
+    builder = NeckBuilder(inputs)
+    inner = {x: builder.add(x, width, [i], block=ConvSpec(kernel=1, norm=norm)) for i, x in enumerate(inputs)}
+    outs = {level: builder.add(level, width, [inner[level]], block=ConvSpec(norm=norm)) for level in inputs}
+    builder.add_extra_levels(outs, width, extra, "pool", inner[inputs[-1]])
+    return builder.neck(outs)
+
+
 def semantic_fpn(inputs: Sequence[int], width: int = 256, upsample: str = "nearest") -> NeckSpec:
     """FPN with the semantic branch of Panoptic FPN: one map of `width` channels at the finest level.
 

@@ -178,6 +178,7 @@ GOLDEN = {
     "unet": "n1-cceccd04aded532c",
     "upernet": "n1-3a5d21d2cf9ef052",
     "semantic_fpn": "n1-43c712a5859407f5",
+    "simple_fpn": "n1-14d448fcdb7fc9e6",
 }
 
 

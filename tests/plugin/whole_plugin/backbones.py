@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nas.models.backbone import Body
+from nas.models.bodies import Body
 
 
 class Stairs(nn.Module):
