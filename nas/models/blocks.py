@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nas.models.aifi import EncoderLayer
+from nas.models.cross_stage import Cascade, RepCSP
 from nas.models.norms import NORMS
+from nas.models.repvgg import RepConv
+from nas.necks import operators
 from nas.necks.spec import ConvSpec
 from nas.plugins import Table
 
@@ -36,9 +41,10 @@ class ConvNormAct(nn.Sequential):
     def __init__(self, conv: ConvSpec, cin: int, cout: int) -> None:
         bias = conv.bias if conv.bias is not None else conv.norm == "none"
         layers = BLOCKS[conv.kind](conv, cin, cout, bias)
-        if conv.norm != "none":
+        complete = operators.BLOCKS[conv.kind].complete
+        if conv.norm != "none" and not complete:
             layers["norm"] = NORMS[conv.norm](cout)
-        if conv.act != "none":
+        if conv.act != "none" and not complete:
             layers["act"] = ACTIVATIONS[conv.act]()
             layers.move_to_end("act", last=conv.order == "post")
         super().__init__(layers)
@@ -114,8 +120,24 @@ class CrossStagePartial(nn.Module):
 
 def inner_conv(conv: ConvSpec) -> ConvSpec:
     """The convolutions inside a block: plain, with the block's norm, and an activation after it (default: ReLU)."""
-    act = "relu" if conv.act == "none" else conv.act
-    return conv.model_copy(update={"kind": "plain", "act": act, "order": "post", "bias": None})
+    return own_conv(conv.model_copy(update={"act": "relu" if conv.act == "none" else conv.act}))
+
+
+def own_conv(conv: ConvSpec, **changes: Any) -> ConvSpec:
+    """A plain convolution with the block's kernel, norm and activation, or with other ones."""
+    own = {"kind": "plain", "order": "post", "bias": None, "depth": None, "expand": None}
+    return conv.model_copy(update=own | changes)
+
+
+def _repeats(conv: ConvSpec) -> int:
+    """Number of inner blocks."""
+    return conv.depth or operators.BLOCKS[conv.kind].depth or 1
+
+
+def _hidden(conv: ConvSpec, width: int) -> int:
+    """The inner width of a block of `width` channels."""
+    ratio = conv.expand or operators.BLOCKS[conv.kind].expand or 1.0
+    return max(int(ratio * width), 1)
 
 
 def _plain(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
@@ -158,6 +180,46 @@ def _csp(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn
     return OrderedDict(body=body)
 
 
+def _aifi(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    enter = ConvNormAct(own_conv(conv, kernel=1, act="none"), cin, cout)
+    layers = [EncoderLayer(cout, _hidden(conv, cout)) for _ in range(_repeats(conv))]
+    return OrderedDict(enter=enter, layers=nn.Sequential(*layers))
+
+
+def _rep_csp(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(body=_rep_chain(own_conv(conv), cin, _hidden(conv, cout), cout, _repeats(conv)))
+
+
+def _rep_chain(conv: ConvSpec, cin: int, hidden: int, cout: int, depth: int) -> RepCSP:
+    """RepVGG blocks of `conv` in a row, with a 1x1 convolution past them."""
+    bare, first = own_conv(conv, act="none"), own_conv(conv, kernel=1)
+    act = [] if conv.act == "none" else [ACTIVATIONS[conv.act]]
+    units: list[nn.Module] = []
+    for _ in range(depth):
+        point = ConvNormAct(own_conv(bare, kernel=1), hidden, hidden)
+        units += [RepConv(ConvNormAct(bare, hidden, hidden), point), *(make() for make in act)]
+    return RepCSP(
+        through=ConvNormAct(first, cin, hidden),
+        past=ConvNormAct(first, cin, hidden),
+        units=nn.Sequential(*units),
+        join=None if hidden == cout else ConvNormAct(first, hidden, cout),
+    )
+
+
+def _rep_elan(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    inner = inner_conv(conv)
+    hidden = max(_hidden(conv, cout) // 2, 1)
+    stages: list[nn.Module] = [
+        nn.Sequential(
+            _rep_chain(inner, width, hidden, hidden, _repeats(conv)),
+            ConvNormAct(inner, hidden, hidden),
+        )
+        for width in (cout, hidden)
+    ]
+    body = Cascade(ConvNormAct(own_conv(inner, kernel=1), cin, 2 * cout), stages)
+    return OrderedDict(body=body, join=nn.Conv2d(2 * cout + 2 * hidden, cout, 1, bias=bias))
+
+
 def _identity(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict()
 
@@ -168,6 +230,9 @@ BLOCKS = Table[Callable[[ConvSpec, int, int, bool], OrderedDict[str, nn.Module]]
     "ppm": _ppm,
     "bottleneck": _bottleneck,
     "csp": _csp,
+    "aifi": _aifi,
+    "rep_csp": _rep_csp,
+    "rep_elan": _rep_elan,
     "identity": _identity,
 }
 """Kind -> builder(conv, channels in, channels out, bias) of the layers by name, before norm and activation."""

@@ -13,6 +13,7 @@ from nas.necks.spec import NeckSpec
 from nas.necks.topologies.bifpn import bifpn, fully_connected, qufpn
 from nas.necks.topologies.fpn import fpn, lateral, semantic_fpn
 from nas.necks.topologies.gfpn import gfpn
+from nas.necks.topologies.hybrid import dfine, rtdetr
 from nas.necks.topologies.merging import MergingCell, merging_cells, nas_fpn
 from nas.necks.topologies.panet import panet
 from nas.necks.topologies.pyramid import pyramid
@@ -26,6 +27,7 @@ __all__ = [
     "MergingCell",
     "bifpn",
     "build_topology",
+    "dfine",
     "fpn",
     "fully_connected",
     "gfpn",
@@ -35,6 +37,7 @@ __all__ = [
     "panet",
     "pyramid",
     "qufpn",
+    "rtdetr",
     "seed_fpn",
     "semantic_fpn",
     "topology_options",
@@ -55,6 +58,8 @@ TOPOLOGIES = Table[Callable[..., NeckSpec]]("topologies") | {
     "unet": unet,
     "upernet": upernet,
     "semantic_fpn": semantic_fpn,
+    "rtdetr": rtdetr,
+    "dfine": dfine,
 }
 """Name -> function of the backbone's levels, fine to coarse, and of options with defaults, `width` among them."""
 
