@@ -11,7 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.models.aifi import EncoderLayer
-from nas.models.cross_stage import Cascade, RepCSP
+from nas.models.cross_stage import (
+    Cascade,
+    HalfPast,
+    PoolingChain,
+    PositionSensitiveAttention,
+    RepCSP,
+    Residual,
+)
 from nas.models.norms import NORMS
 from nas.models.repvgg import RepConv
 from nas.necks import operators
@@ -220,6 +227,92 @@ def _rep_elan(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[st
     return OrderedDict(body=body, join=nn.Conv2d(2 * cout + 2 * hidden, cout, 1, bias=bias))
 
 
+def _c3k2(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    return _cascade(conv, cin, cout, bias, lambda inner, width: _residual(inner, width, max(width // 2, 1)))
+
+
+def _c3k2_csp(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    return _cascade(conv, cin, cout, bias, _c3k)
+
+
+def _cascade(
+    conv: ConvSpec, cin: int, cout: int, bias: bool, stage: Callable[[ConvSpec, int], nn.Module]
+) -> OrderedDict[str, nn.Module]:
+    """A `Cascade` of equal stages, joined by a 1x1 convolution."""
+    inner, hidden, depth = inner_conv(conv), _hidden(conv, cout), _repeats(conv)
+    enter = ConvNormAct(own_conv(inner, kernel=1), cin, 2 * hidden)
+    body = Cascade(enter, [stage(inner, hidden) for _ in range(depth)])
+    return OrderedDict(body=body, join=nn.Conv2d((2 + depth) * hidden, cout, 1, bias=bias))
+
+
+def _residual(inner: ConvSpec, width: int, hidden: int) -> nn.Module:
+    """Two convolutions and a shortcut."""
+    return Residual(nn.Sequential(ConvNormAct(inner, width, hidden), ConvNormAct(inner, hidden, width)))
+
+
+def _c3k(inner: ConvSpec, width: int) -> nn.Module:
+    """Half the channels through two residual blocks, half past them."""
+    point, hidden = own_conv(inner, kernel=1), max(width // 2, 1)
+    return CrossStagePartial(
+        through=ConvNormAct(point, width, hidden),
+        past=ConvNormAct(point, width, hidden),
+        bottleneck=nn.Sequential(*(_residual(inner, hidden, hidden) for _ in range(2))),
+        join=ConvNormAct(point, 2 * hidden, width),
+    )
+
+
+def _sppf(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    hidden = max(cin // 2, 1)
+    pool = PoolingChain(ConvNormAct(own_conv(inner_conv(conv), kernel=1), cin, hidden))
+    return OrderedDict(pool=pool, conv=nn.Conv2d(4 * hidden, cout, 1, bias=bias))
+
+
+def _c2psa(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    point, hidden = own_conv(inner_conv(conv), kernel=1), _hidden(conv, cout)
+    units = nn.Sequential(
+        *(
+            layer
+            for _ in range(_repeats(conv))
+            for layer in (_psa(conv, hidden), Residual(_mlp(point, hidden, 2 * hidden)))
+        )
+    )
+    body = HalfPast(ConvNormAct(point, cin, 2 * hidden), units)
+    return OrderedDict(body=body, join=nn.Conv2d(2 * hidden, cout, 1, bias=bias))
+
+
+def _psa(conv: ConvSpec, width: int) -> nn.Module:
+    """Attention with a shortcut: heads of about 64 channels, half as many for queries and keys."""
+    linear = own_conv(conv, kernel=1, act="none")
+    heads = max(n for n in range(1, max(width // 64, 1) + 1) if width % n == 0)
+    key = max(width // heads // 2, 1)
+    depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=conv.norm == "none")
+    position = [depthwise] if conv.norm == "none" else [depthwise, NORMS[conv.norm](width)]
+    return Residual(
+        PositionSensitiveAttention(
+            qkv=ConvNormAct(linear, width, width + 2 * heads * key),
+            position=nn.Sequential(*position),
+            project=ConvNormAct(linear, width, width),
+            heads=heads,
+            key=key,
+        )
+    )
+
+
+def _mlp(point: ConvSpec, width: int, hidden: int) -> nn.Module:
+    return nn.Sequential(
+        ConvNormAct(point, width, hidden), ConvNormAct(own_conv(point, act="none"), hidden, width)
+    )
+
+
+def _convnext(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
+    hidden = _hidden(conv, cout)
+    depthwise = nn.Conv2d(cin, cin, conv.kernel, padding=conv.kernel // 2, groups=cin, bias=conv.norm == "none")
+    norm = [] if conv.norm == "none" else [NORMS[conv.norm](cin)]
+    act = [] if conv.act == "none" else [ACTIVATIONS[conv.act]()]
+    body = nn.Sequential(depthwise, *norm, nn.Conv2d(cin, hidden, 1), *act, nn.Conv2d(hidden, cout, 1))
+    return OrderedDict(body=Residual(body) if cin == cout else body)
+
+
 def _identity(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:
     return OrderedDict()
 
@@ -233,6 +326,11 @@ BLOCKS = Table[Callable[[ConvSpec, int, int, bool], OrderedDict[str, nn.Module]]
     "aifi": _aifi,
     "rep_csp": _rep_csp,
     "rep_elan": _rep_elan,
+    "c3k2": _c3k2,
+    "c3k2_csp": _c3k2_csp,
+    "sppf": _sppf,
+    "c2psa": _c2psa,
+    "convnext": _convnext,
     "identity": _identity,
 }
 """Kind -> builder(conv, channels in, channels out, bias) of the layers by name, before norm and activation."""

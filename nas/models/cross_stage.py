@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -50,3 +51,78 @@ class Cascade(nn.Module):
         for stage in self.stages:
             parts.append(stage(parts[-1]))
         return torch.cat(parts, 1)
+
+
+class Residual(nn.Module):
+    """y = x + body(x)."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.body(x)
+        return y
+
+
+class HalfPast(nn.Module):
+    """y = concat(a, units(b)) with a, b the halves of enter(x)."""
+
+    def __init__(self, enter: nn.Module, units: nn.Module) -> None:
+        super().__init__()
+        self.enter = enter
+        self.units = units
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.enter(x).chunk(2, 1)
+        return torch.cat([a, self.units(b)], 1)
+
+
+class PoolingChain(nn.Module):
+    """y = concat(z, pool(z), pool(pool(z)), pool(pool(pool(z)))) with z = enter(x), pool the maximum of 5x5 pixels.
+
+    Source: He et al., "Spatial Pyramid Pooling" (2015), section 2.2, in the serial form of YOLO (SPPF).
+    """
+
+    SIDE = 5
+
+    def __init__(self, enter: nn.Module) -> None:
+        super().__init__()
+        self.enter = enter
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = [self.enter(x)]
+        for _ in range(3):
+            maps.append(F.max_pool2d(maps[-1], self.SIDE, stride=1, padding=self.SIDE // 2))
+        return torch.cat(maps, 1)
+
+
+class PositionSensitiveAttention(nn.Module):
+    """y = project(softmax(Q^T K / sqrt(d)) V + position(V)): Q, K with d channels a head, V with 2d, of one convolution.
+
+    Source: Wang et al., "YOLOv10" (2024), section 3.3 (PSA), as in the C2PSA of YOLO11.
+
+    Args:
+        qkv: 1x1 convolution to Q, K and V of each head in turn.
+        position: depthwise 3x3 convolution of V.
+        project: 1x1 convolution.
+        heads: number of heads.
+        key: channels of Q and of K, a head.
+    """
+
+    def __init__(self, qkv: nn.Module, position: nn.Module, project: nn.Module, heads: int, key: int) -> None:
+        super().__init__()
+        self.qkv = qkv
+        self.position = position
+        self.project = project
+        self.heads = heads
+        self.key = key
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.shape[-2:]
+        rows = self.qkv(x).flatten(2).unflatten(1, (self.heads, -1))  # (N, heads, 2 d + D, H W)
+        q, k, v = rows[:, :, : self.key], rows[:, :, self.key : 2 * self.key], rows[:, :, 2 * self.key :]
+        weights = torch.softmax(torch.matmul(q.transpose(-2, -1), k) * self.key**-0.5, dim=-1)
+        attended = torch.matmul(v, weights.transpose(-2, -1)).flatten(1, 2).unflatten(2, size)
+        y: Tensor = self.project(attended + self.position(v.flatten(1, 2).unflatten(2, size)))
+        return y

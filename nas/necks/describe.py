@@ -25,6 +25,11 @@ _CONVS = {
     "aifi": "AIFI",
     "rep_csp": "RepC3",
     "rep_elan": "RepNCSPELAN4",
+    "c3k2": "C3k2",
+    "c3k2_csp": "C3k2 of C3k",
+    "sppf": "SPPF",
+    "c2psa": "C2PSA",
+    "convnext": "ConvNeXt block",
 }
 
 

@@ -24,7 +24,7 @@ _COLOURS = {"same": "#4d5663", "up": "#c2410c", "down": "#1d4ed8"}
 DASHES = {
     "same": ("",),
     "up": ("8 4", "8 3 2 3", "14 4", "5 5", "12 3 2 3 2 3", "3 3", "1 3"),
-    "down": ("2 3", "2 2 6 2", "1 4", "4 2 1 2", "2 6", "6 2 6 6", "8 6"),
+    "down": ("2 3", "2 2 6 2", "1 4", "4 2 1 2", "2 6", "6 2 6 6", "8 6", "10 2", "1 2 1 5"),
 }
 _FILLS = {"backbone": "#e5e7eb", "between": "#ffffff", "output": "#dcfce7"}
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"

@@ -41,6 +41,11 @@ FUSIONS = Table("fusions", Fusion) | {
     "gau": Fusion("x_0 + conv3(x_1) sigmoid(conv1(global mean of x_0)), the coarser first (PAN)", False, max_inputs=2),
     "aff": Fusion("2 g x_0 + 2 (1 - g) x_1, g from local and global context (AFF)", False, max_inputs=2),
     "iaff": Fusion("AFF whose context is fused by AFF first (iAFF)", False, max_inputs=2),
+    "inject": Fusion(
+        "BN(conv1(x_1)) hardsigmoid(BN(conv1(x_0))) + BN(conv1(x_0)), the global map first (Gold-YOLO)",
+        False,
+        max_inputs=2,
+    ),
     "asff": Fusion("a softmax over the inputs at every pixel (ASFF)"),
 }
 
@@ -135,6 +140,33 @@ BLOCKS = Table("blocks", Block) | {
         "(D-FINE's RepNCSPELAN4)",
         depth=1,
         expand=1.0,
+    ),
+    "c3k2": Block(
+        "half the channels past, half through residual blocks, all their outputs joined by a 1x1 (YOLO11's C3k2)",
+        depth=1,
+        expand=0.5,
+    ),
+    "c3k2_csp": Block(
+        "c3k2 whose inner block is a CSP block of two residual blocks (YOLO11's C3k2 with C3k)", depth=1, expand=0.5
+    ),
+    "sppf": Block(
+        "1x1 to half the channels, 5x5 max pooling three times in a row, all four maps joined by a 1x1 (YOLO's SPPF)",
+        context=True,
+        ignores=("kernel",),
+    ),
+    "c2psa": Block(
+        "half the channels past, half through attention over all pixels, joined by a 1x1 (YOLO11's C2PSA)",
+        context=True,
+        ignores=("kernel",),
+        depth=1,
+        expand=0.5,
+    ),
+    "convnext": Block(
+        "a depthwise convolution with a large kernel, norm, 1x1 to four times the width, activation, 1x1 back, with a "
+        "shortcut (ConvNeXt's block with the given norm and without layer scale)",
+        complete=True,
+        ignores=("order", "bias"),
+        expand=4.0,
     ),
     "identity": Block("no convolution, norm and activation alone", convolves=False),
 }
