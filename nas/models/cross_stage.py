@@ -98,7 +98,7 @@ class PoolingChain(nn.Module):
 
 
 class PositionSensitiveAttention(nn.Module):
-    """y = project(softmax(Q^T K / sqrt(d)) V + position(V)): Q, K with d channels a head, V with 2d, of one convolution.
+    """y = project(softmax(Q^T K / sqrt(d)) V + position(V)), where Q and K have d channels a head and V the others.
 
     Source: Wang et al., "YOLOv10" (2024), section 3.3 (PSA), as in the C2PSA of YOLO11.
 
