@@ -299,9 +299,7 @@ def _psa(conv: ConvSpec, width: int) -> nn.Module:
 
 
 def _mlp(point: ConvSpec, width: int, hidden: int) -> nn.Module:
-    return nn.Sequential(
-        ConvNormAct(point, width, hidden), ConvNormAct(own_conv(point, act="none"), hidden, width)
-    )
+    return nn.Sequential(ConvNormAct(point, width, hidden), ConvNormAct(own_conv(point, act="none"), hidden, width))
 
 
 def _convnext(conv: ConvSpec, cin: int, cout: int, bias: bool) -> OrderedDict[str, nn.Module]:

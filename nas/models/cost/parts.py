@@ -17,8 +17,8 @@ from nas.models import build
 from nas.models.backbone import Backbone
 from nas.models.cost.memory import ActivationMemory
 from nas.models.neck import Neck
-from nas.models.repvgg import deployed
 from nas.models.pyramid import HeadedModel, Pyramid, required_backbone
+from nas.models.repvgg import deployed
 from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.describe import node_rows
 from nas.studies.metrics import Metrics

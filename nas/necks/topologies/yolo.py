@@ -44,9 +44,7 @@ def yolo11(
     deep = ConvSpec(kind="c3k2_csp", norm="batch", act="silu", depth=depth)
     block = deep if c3k == "all" else deep.model_copy(update={"kind": "c3k2"})
     coarsest = inputs[-1]
-    pooled = builder.add(
-        coarsest, width, [len(inputs) - 1], block=ConvSpec(kind="sppf", norm="batch", act="silu")
-    )
+    pooled = builder.add(coarsest, width, [len(inputs) - 1], block=ConvSpec(kind="sppf", norm="batch", act="silu"))
     attention = ConvSpec(kind="c2psa", norm="batch", act="silu", depth=depth)
     inner = {coarsest: builder.add(coarsest, width, [pooled], block=attention)}
     for i, level in reversed(list(enumerate(inputs))[:-1]):
