@@ -33,11 +33,10 @@ class EncoderLayer(nn.Module):
         self.last_norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        size = x.shape[-2:]
         rows = x.flatten(2).transpose(1, 2)  # (N, H W, C)
         z = self.norm(rows + self.attention(rows, positions(x)))
         y: Tensor = self.last_norm(z + self.reduce(F.gelu(self.expand(z))))
-        return y.transpose(1, 2).unflatten(2, size)
+        return y.transpose(1, 2).reshape(x.shape)
 
     def attention(self, x: Tensor, p: Tensor) -> Tensor:
         """softmax(Q K^T / sqrt(d)) V for each head, with d channels each."""

@@ -189,4 +189,5 @@ class Injection(nn.Module):
                 self.norms, (self.local, self.gate, self.embed), (x, context, context), strict=True
             )
         )
-        return local * F.hardsigmoid(gate) + embed
+        y: Tensor = local * F.hardsigmoid(gate) + embed
+        return y

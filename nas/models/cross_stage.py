@@ -119,10 +119,10 @@ class PositionSensitiveAttention(nn.Module):
         self.key = key
 
     def forward(self, x: Tensor) -> Tensor:
-        size = x.shape[-2:]
+        n, c, h, w = x.shape
         rows = self.qkv(x).flatten(2).unflatten(1, (self.heads, -1))  # (N, heads, 2 d + D, H W)
         q, k, v = rows[:, :, : self.key], rows[:, :, self.key : 2 * self.key], rows[:, :, 2 * self.key :]
         weights = torch.softmax(torch.matmul(q.transpose(-2, -1), k) * self.key**-0.5, dim=-1)
-        attended = torch.matmul(v, weights.transpose(-2, -1)).flatten(1, 2).unflatten(2, size)
-        y: Tensor = self.project(attended + self.position(v.flatten(1, 2).unflatten(2, size)))
+        attended = torch.matmul(v, weights.transpose(-2, -1)).reshape(n, c, h, w)
+        y: Tensor = self.project(attended + self.position(v.reshape(n, c, h, w)))
         return y
