@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from docs.tables import cell, table
 from nas.models import blocks, fuse, resample
+from nas.models.repvgg import deployed
 from nas.necks import operators
 from nas.necks.spec import ConvSpec
 
@@ -40,6 +41,7 @@ def page() -> str:
 
 The words that a neck is written in. Costs are counted on maps of {WIDTH} channels and {CELLS} x {CELLS} cells, for one
 step of two where a map is resampled: multiply-accumulates of convolutions and matrix products, as everywhere here.
+A RepVGG block counts in its deployed form, as one convolution.
 Packages can [add operators](../how-to/plugins.md).
 
 ## Fusions
@@ -91,7 +93,7 @@ def _formula(module: nn.Module) -> tuple[str, str]:
 def _cost(module: nn.Module, inputs: int, size: float) -> tuple[int, int]:
     maps = [torch.zeros(1, WIDTH, CELLS, CELLS) for _ in range(inputs)]
     side = int(CELLS * size)
-    module.eval()
+    module = deployed(module.eval())
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         if inputs > 1:
             module(maps)

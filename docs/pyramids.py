@@ -43,12 +43,13 @@ def main() -> None:
 Written by `python docs/pyramids.py` ({processor}, one thread, {date.today():%Y-%m-%d}).
 Each neck has {WIDTH} channels and takes P3 to P5 of {BACKBONE}, for images of {SIZE} x {SIZE} pixels
 and without a head. Necks for other levels take those, necks that are published with two further levels have them,
-and the seed has stride-2 convolutions of its own instead of the backbone. `params` and `macs` are the neck's own.
+and the seed has stride-2 convolutions of its own instead of the backbone. `params` and `macs` are the neck's own, in
+its deployed form; in training, RepVGG blocks have more parameters, `trained params`.
 `whole macs` and `latency` include the backbone. The latency is the median of 30 passes, in turn with those of an FPN
 of the same width, and `against fpn` is the ratio of the two.
 
-| neck | options | levels | params | macs | whole macs | latency | against fpn | source |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| neck | options | levels | params | trained params | macs | whole macs | latency | against fpn | source |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {chr(10).join(rows)}
 
 ## Drawings
@@ -74,7 +75,8 @@ def row(name: str) -> str:
     (IMAGES / f"{name}.svg").write_text(svg(neck))
     whole = on_seed(neck) if name == "seed_fpn" else on_backbone(neck)
     costs = static_costs(whole)
-    timed = latency(build(whole), build(on_backbone(fpn(LEVELS, WIDTH))))
+    model = build(whole)
+    timed = latency(model, build(on_backbone(fpn(LEVELS, WIDTH))))
     shown = ", ".join(f"{key} {value}" for key, value in options.items() if key != "width") or "-"
     outputs = " to ".join(f"P{level}" for level in sorted({neck.output_levels[0], neck.output_levels[-1]}))
     outputs = outputs if neck.merge is None else "one map"
@@ -82,7 +84,9 @@ def row(name: str) -> str:
         f"`{name}`",
         shown,
         outputs,
-        *(format_metric(metric, costs[metric]) for metric in ("neck_params", "neck_macs", "macs")),
+        format_metric("neck_params", costs["neck_params"]),
+        format_metric("neck_params", float(sum(p.numel() for p in model.neck.parameters()))),
+        *(format_metric(metric, costs[metric]) for metric in ("neck_macs", "macs")),
         f"{timed.model:.1f} ms",
         f"{timed.model / timed.reference:.2f}",
         source(TOPOLOGIES[name]),

@@ -27,6 +27,8 @@ def convs(kinds: tuple[str, ...]) -> st.SearchStrategy[ConvSpec]:
         act=st.sampled_from(list(ACTIVATIONS)),
         order=st.sampled_from(list(ORDERS)),
         bias=st.sampled_from([None, True, False]),
+        depth=st.sampled_from([None, 1, 2]),
+        expand=st.sampled_from([None, 0.5, 1.0]),
     )
 
 

@@ -18,6 +18,7 @@ from nas.errors import NASError, UserError
 from nas.exports.files import ONNX, ONNX_NMS, PT2
 from nas.models import Detector, HeadedModel
 from nas.models.dense import DenseHead
+from nas.models.repvgg import deployed
 
 INPUT = "images"
 TOLERANCE = 1e-4
@@ -38,7 +39,7 @@ class Deployed(nn.Module):
 
     def __init__(self, model: HeadedModel) -> None:
         super().__init__()
-        copied: Any = deepcopy(model)
+        copied: Any = deployed(deepcopy(model).eval())
         self.model = copied.to("cpu", memory_format=torch.contiguous_format)
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -163,4 +164,30 @@ class ASFF(nn.Module):
         y = xs[0] * w[:, :1]
         for i, x in enumerate(xs[1:], start=1):
             y = y + x * w[:, i : i + 1]
+        return y
+
+
+class Injection(nn.Module):
+    """y = BN(L x_1) hardsigmoid(BN(A x_0)) + BN(E x_0): the global map x_0 weights the local one and is added.
+
+    L, A and E are 1x1 convolutions.
+    Source: Wang et al., "Gold-YOLO" (2023), section 3.3.3 (information injection module).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(width, width, 1, bias=False)
+        self.gate = nn.Conv2d(width, width, 1, bias=False)
+        self.embed = nn.Conv2d(width, width, 1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(width) for _ in range(3)])
+
+    def forward(self, xs: Sequence[Tensor]) -> Tensor:
+        context, x = xs
+        local, gate, embed = (
+            norm(conv(z))
+            for norm, conv, z in zip(
+                self.norms, (self.local, self.gate, self.embed), (x, context, context), strict=True
+            )
+        )
+        y: Tensor = local * F.hardsigmoid(gate) + embed
         return y

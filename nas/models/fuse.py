@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.models.attention import AFF, ASFF, GAU, IAFF, ChannelAttention, GlobalGate, SqueezeExcite
+from nas.models.attention import AFF, ASFF, GAU, IAFF, ChannelAttention, GlobalGate, Injection, SqueezeExcite
 from nas.plugins import Table
 
 
@@ -87,6 +87,7 @@ FUSIONS = Table[Callable[[int, int], nn.Module]]("fusion_builders") | {
     "gau": lambda width, inputs: GAU(width),
     "aff": lambda width, inputs: AFF(width),
     "iaff": lambda width, inputs: IAFF(width),
+    "inject": lambda width, inputs: Injection(width),
     "asff": lambda width, inputs: ASFF(width, inputs),
 }
 """Name -> builder(width, inputs) of a module from a list of maps to one map.

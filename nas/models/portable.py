@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nas.errors import first_line
 from nas.models.neck import Neck
+from nas.models.repvgg import deployed
 from nas.necks.operators import FUSIONS
 from nas.necks.spec import ConvSpec, EdgeSpec, NeckSpec, NodeSpec
 
@@ -65,7 +66,7 @@ class _FromOneMap(nn.Module):
 
     def __init__(self, neck: NeckSpec) -> None:
         super().__init__()
-        self.neck = Neck(neck, dict.fromkeys(neck.inputs, _WIDTH))
+        self.neck = deployed(Neck(neck, dict.fromkeys(neck.inputs, _WIDTH)).eval())
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:

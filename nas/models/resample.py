@@ -141,17 +141,42 @@ class Strided(nn.Conv2d):
     weights is not finite there in bfloat16.
     """
 
-    def __init__(self, cin: int, cout: int) -> None:
-        super().__init__(cin, cout, 3, stride=2, padding=1)
+    def __init__(self, cin: int, cout: int, groups: int = 1, bias: bool = True) -> None:
+        super().__init__(cin, cout, 3, stride=2, padding=1, groups=groups, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-2:] == (1, 1):
-            return F.conv2d(x, self.weight[:, :, 1:2, 1:2], self.bias)
+            return F.conv2d(x, self.weight[:, :, 1:2, 1:2], self.bias, groups=self.groups)
         return super().forward(x)
+
+
+class SCDown(nn.Sequential):
+    """y = BN(depthwise(BN(conv1(x)))): the channels change first, then the size. The depthwise 3x3 has stride 2.
+
+    Source: Wang et al., "YOLOv10" (2024), section 3.2, as Peng et al., "D-FINE" (2024) use it: without activations.
+    """
+
+    def __init__(self, cin: int, cout: int) -> None:
+        point = nn.Conv2d(cin, cout, 1, bias=False)
+        depthwise = Strided(cout, cout, groups=cout, bias=False)
+        super().__init__(point, nn.BatchNorm2d(cout), depthwise, nn.BatchNorm2d(cout))
 
 
 def _strided(cin: int, cout: int, factor: int) -> nn.Module:
     return Steps([Strided(cout if i else cin, cout) for i in range(factor)])
+
+
+def _conv_bn_silu(cin: int, cout: int, factor: int) -> nn.Module:
+    return Steps(
+        [
+            nn.Sequential(Strided(cout if i else cin, cout, bias=False), nn.BatchNorm2d(cout), nn.SiLU())
+            for i in range(factor)
+        ]
+    )
+
+
+def _scdown(cin: int, cout: int, factor: int) -> nn.Module:
+    return Steps([SCDown(cout if i else cin, cout) for i in range(factor)])
 
 
 def _space_to_depth(cin: int, cout: int, factor: int) -> nn.Module:
@@ -191,4 +216,6 @@ DOWNSAMPLINGS = Table[Builder]("downsampling_builders") | {
     "avg_pool": lambda cin, cout, factor: AvgPool(factor),
     "blur_pool": lambda cin, cout, factor: BlurPool(cin, factor),
     "space_to_depth": _space_to_depth,
+    "conv_bn_silu": _conv_bn_silu,
+    "scdown": _scdown,
 }

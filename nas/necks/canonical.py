@@ -108,14 +108,17 @@ def _reset_conv(conv: ConvSpec | None) -> ConvSpec | None:
         return None
     order_matters = conv.act != "none" and (conv.convolves or conv.norm != "none")
     is_default_bias = conv.bias == (conv.norm == "none")
-    return ConvSpec(
-        kind=conv.kind,
-        kernel=conv.kernel if conv.convolves else _KERNEL,
-        norm=conv.norm,
-        act=conv.act,
-        order=conv.order if order_matters else _ORDER,
-        bias=conv.bias if conv.convolves and not is_default_bias else None,
-    )
+    block = operators.BLOCKS[conv.kind]
+    parameters = {
+        "kernel": conv.kernel if conv.convolves else _KERNEL,
+        "norm": conv.norm,
+        "act": conv.act,
+        "order": conv.order if order_matters else _ORDER,
+        "bias": conv.bias if conv.convolves and not is_default_bias else None,
+        "depth": conv.depth if block.depth not in (None, conv.depth) else None,
+        "expand": conv.expand if block.expand not in (None, conv.expand) else None,
+    }
+    return ConvSpec(kind=conv.kind, **{k: value for k, value in parameters.items() if k not in block.ignores})
 
 
 def _sort_edges(edges: Sequence[EdgeSpec], fuse: str) -> tuple[EdgeSpec, ...]:

@@ -10,13 +10,27 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from nas.necks import operators
 from nas.necks.architecture import Architecture, HeadSpec
 from nas.necks.canonical import canonical
 from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
 
 _NORMS = {"none": "", "batch": "BN", "group": "GN", "layer": "LN"}
 _ACTS = {"none": "", "relu": "ReLU", "silu": "SiLU", "gelu": "GELU"}
-_CONVS = {"plain": "conv", "separable": "sep conv", "ppm": "PPM", "bottleneck": "bottleneck", "csp": "CSP block"}
+_CONVS = {
+    "plain": "conv",
+    "separable": "sep conv",
+    "ppm": "PPM",
+    "csp": "CSP block",
+    "aifi": "AIFI",
+    "rep_csp": "RepC3",
+    "rep_elan": "RepNCSPELAN4",
+    "c3k2": "C3k2",
+    "c3k2_csp": "C3k2 of C3k",
+    "sppf": "SPPF",
+    "c2psa": "C2PSA",
+    "convnext": "ConvNeXt block",
+}
 
 
 def summary(neck: NeckSpec) -> str:
@@ -139,7 +153,11 @@ def describe_conv(conv: ConvSpec | None) -> str:
     parts = [_NORMS[conv.norm]]
     if conv.convolves:
         bias = {None: "", True: " with bias", False: " without bias"}[conv.bias]
-        parts.insert(0, f"{conv.kernel}x{conv.kernel} {_CONVS.get(conv.kind, conv.kind)}{bias}")
+        block = operators.BLOCKS.get(conv.kind)
+        kernel = "" if block is not None and "kernel" in block.ignores else f"{conv.kernel}x{conv.kernel} "
+        depth = "" if conv.depth is None else f" x{conv.depth}"
+        expand = "" if conv.expand is None else f" of {conv.expand:g} width"
+        parts.insert(0, f"{kernel}{_CONVS.get(conv.kind, conv.kind)}{depth}{expand}{bias}")
     parts.insert(0 if conv.order == "pre" else len(parts), _ACTS[conv.act])
     return ", ".join(part for part in parts if part)
 

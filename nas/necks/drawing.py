@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from nas.necks import operators
 from nas.necks.canonical import canonical
 from nas.necks.describe import map_names, node_table, summary
 from nas.necks.layout import Layout, Link, layout
@@ -23,7 +24,7 @@ _COLOURS = {"same": "#4d5663", "up": "#c2410c", "down": "#1d4ed8"}
 DASHES = {
     "same": ("",),
     "up": ("8 4", "8 3 2 3", "14 4", "5 5", "12 3 2 3 2 3", "3 3", "1 3"),
-    "down": ("2 3", "2 2 6 2", "1 4", "4 2 1 2", "2 6", "6 2 6 6", "8 6"),
+    "down": ("2 3", "2 2 6 2", "1 4", "4 2 1 2", "2 6", "6 2 6 6", "8 6", "10 2", "1 2 1 5"),
 }
 _FILLS = {"backbone": "#e5e7eb", "between": "#ffffff", "output": "#dcfce7"}
 _FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
@@ -126,8 +127,9 @@ def _glyph(fuse: str) -> str:
 def _conv(conv: ConvSpec | None) -> str:
     if conv is None or not conv.convolves:
         return ""
-    size = f"{conv.kernel}×{conv.kernel}"
-    return size if conv.kind == "plain" else f"{size} {conv.kind[:3] if conv.kind == 'separable' else conv.kind}"
+    kind = {"plain": "", "separable": "sep"}.get(conv.kind, conv.kind.replace("_", " "))
+    size = "" if "kernel" in operators.BLOCKS[conv.kind].ignores else f"{conv.kernel}×{conv.kernel}"
+    return " ".join(filter(None, (size, kind)))
 
 
 def _rows(grid: Layout) -> list[float]:

@@ -41,6 +41,11 @@ FUSIONS = Table("fusions", Fusion) | {
     "gau": Fusion("x_0 + conv3(x_1) sigmoid(conv1(global mean of x_0)), the coarser first (PAN)", False, max_inputs=2),
     "aff": Fusion("2 g x_0 + 2 (1 - g) x_1, g from local and global context (AFF)", False, max_inputs=2),
     "iaff": Fusion("AFF whose context is fused by AFF first (iAFF)", False, max_inputs=2),
+    "inject": Fusion(
+        "BN(conv1(x_1)) hardsigmoid(BN(conv1(x_0))) + BN(conv1(x_0)), the global map first (Gold-YOLO)",
+        False,
+        max_inputs=2,
+    ),
     "asff": Fusion("a softmax over the inputs at every pixel (ASFF)"),
 }
 
@@ -76,6 +81,8 @@ DOWNSAMPLINGS = Table("downsamplings", Resampling) | {
     "avg_pool": Resampling("2x2 average pooling with stride 2"),
     "blur_pool": Resampling("3x3 binomial blur with stride 2 (BlurPool)"),
     "space_to_depth": Resampling("2x2 cells as channels, then a 1x1 convolution", projects=True),
+    "conv_bn_silu": Resampling("3x3 convolution with stride 2, BatchNorm and SiLU (RT-DETR, YOLO)", projects=True),
+    "scdown": Resampling("1x1, then a depthwise 3x3 with stride 2, each with BatchNorm (D-FINE)", projects=True),
 }
 
 
@@ -88,11 +95,19 @@ class Block:
         convolves: whether it has a convolution. Without one, it cannot change the number of channels.
         context: whether it takes the whole map into account. Spaces use such blocks as the coarsest lateral
             (`context`), and the others as output convolutions (`conv`).
+        complete: whether the norm and the activation stand inside the block alone, so that none follow it.
+        ignores: the parameters of a ConvSpec that change nothing in it.
+        depth: default number of its inner blocks; None: it repeats nothing.
+        expand: default ratio of its inner width to its width; None: the ratio is fixed.
     """
 
     about: str
     convolves: bool = True
     context: bool = False
+    complete: bool = False
+    ignores: tuple[str, ...] = ()
+    depth: int | None = None
+    expand: float | None = None
 
 
 BLOCKS = Table("blocks", Block) | {
@@ -104,6 +119,55 @@ BLOCKS = Table("blocks", Block) | {
     ),
     "bottleneck": Block("1x1 to half the width, the convolution, 1x1 back, with a shortcut (ResNet)"),
     "csp": Block("half the width through a bottleneck, half past it, then a 1x1 (CSPNet)"),
+    "aifi": Block(
+        "1x1 convolution and norm, then encoder layers of self-attention over all pixels (RT-DETR)",
+        context=True,
+        complete=True,
+        ignores=("kernel", "act", "order", "bias"),
+        depth=1,
+        expand=4.0,
+    ),
+    "rep_csp": Block(
+        "a 1x1 through RepVGG blocks plus another past them (RT-DETR's RepC3); each RepVGG block is trained as a k x k "
+        "and a 1x1 convolution and deployed as one",
+        complete=True,
+        ignores=("order", "bias"),
+        depth=1,
+        expand=1.0,
+    ),
+    "rep_elan": Block(
+        "half the channels past, half through two chains of rep_csp and a convolution, all four joined by a 1x1 "
+        "(D-FINE's RepNCSPELAN4)",
+        depth=1,
+        expand=1.0,
+    ),
+    "c3k2": Block(
+        "half the channels past, half through residual blocks, all their outputs joined by a 1x1 (YOLO11's C3k2)",
+        depth=1,
+        expand=0.5,
+    ),
+    "c3k2_csp": Block(
+        "c3k2 whose inner block is a CSP block of two residual blocks (YOLO11's C3k2 with C3k)", depth=1, expand=0.5
+    ),
+    "sppf": Block(
+        "1x1 to half the channels, 5x5 max pooling three times in a row, all four maps joined by a 1x1 (YOLO's SPPF)",
+        context=True,
+        ignores=("kernel",),
+    ),
+    "c2psa": Block(
+        "half the channels past, half through attention over all pixels, joined by a 1x1 (YOLO11's C2PSA)",
+        context=True,
+        ignores=("kernel",),
+        depth=1,
+        expand=0.5,
+    ),
+    "convnext": Block(
+        "a depthwise convolution with a large kernel, norm, 1x1 to four times the width, activation, 1x1 back, with a "
+        "shortcut (ConvNeXt's block with the given norm and without layer scale)",
+        complete=True,
+        ignores=("order", "bias"),
+        expand=4.0,
+    ),
     "identity": Block("no convolution, norm and activation alone", convolves=False),
 }
 

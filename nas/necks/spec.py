@@ -31,14 +31,23 @@ class ConvSpec(Value):
         act: a name of `operators.ACTIVATIONS`.
         order: a name of `operators.ORDERS`.
         bias: whether the convolution has a bias; None: only if no norm follows.
+        depth: number of inner blocks, of a kind that repeats one; None: the kind's default.
+        expand: ratio of the inner width to the width, of a kind that has one; None: the kind's default.
     """
 
     kind: str = "plain"
-    kernel: int = Field(3, ge=1, le=7)
+    kernel: int = Field(3, ge=1, le=31)
     norm: str = "none"
     act: str = "none"
     order: str = "post"
     bias: bool | None = None
+    depth: int | None = Field(None, ge=1, le=8)
+    expand: float | None = Field(None, gt=0, le=8)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_of_later(self, handler: Any) -> Any:
+        # Digests of necks from before these fields depend on the text.
+        return {key: value for key, value in handler(self).items() if value is not None or key == "bias"}
 
     @property
     def convolves(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nas.errors import Fault
 from nas.necks import operators, topologies
 from nas.necks.architecture import Frame
-from nas.necks.spec import NeckSpec
+from nas.necks.spec import ConvSpec, NeckSpec
 from nas.search_space.choosing import Choices, Chooser
 from nas.search_space.proposal import Names
 from nas.search_space.template import Template, choose_levels
@@ -23,6 +23,8 @@ def _blocks(context: bool) -> tuple[str, ...]:
 CONV_KINDS, CONTEXTS = Names(lambda: _blocks(False)), Names(lambda: ("none", *_blocks(True)))
 
 PYRAMID_TOPOLOGIES = ("none", "top_down", "bidirectional", "bifpn", "fully_connected")
+
+KERNEL: int = ConvSpec.model_fields["kernel"].default
 
 _BOTTOM_UP = ("bidirectional", "bifpn", "fully_connected")
 """Topologies that downsample."""
@@ -47,6 +49,7 @@ class PyramidProposal:
     downsample: str
     context: str
     repeats: int
+    kernel: int
 
     def neck(self) -> NeckSpec:
         return topologies.pyramid(levels=tuple(self.widths), **vars(self))
@@ -89,6 +92,11 @@ def _can_use(topology: str | int, fusion: str) -> bool:
     return topology not in _MANY_INPUTS or operators.FUSIONS[fusion].max_inputs is None
 
 
+def _uses(conv: str, parameter: str) -> bool:
+    """Whether a parameter of convolutions matters in a block."""
+    return parameter not in operators.BLOCKS[conv].ignores
+
+
 def _propose(choose: Chooser, frame: Frame) -> PyramidProposal:
     levels = choose_levels(choose, frame)
     topology = choose("topology", lambda t: _can_have(t, len(levels)))
@@ -110,10 +118,11 @@ def _propose(choose: Chooser, frame: Frame) -> PyramidProposal:
         conv=conv,
         norm=norm,
         act=act,
-        order=choose("order") if act != "none" else "post",
+        order=choose("order") if act != "none" and _uses(conv, "order") else "post",
         downsample=choose("downsample") if topology in _BOTTOM_UP else "conv",
         context=choose("context"),
         repeats=choose("repeats") if fuses else 1,
+        kernel=choose("kernel") if _uses(conv, "kernel") else KERNEL,
     )
 
 
@@ -171,6 +180,7 @@ def _infer(neck: NeckSpec, parameters: Mapping[str, Choices]) -> dict[str, Choic
         "norm": tuple({conv.norm for conv in convs} | {"none"}),
         "act": tuple({conv.act for conv in convs} | {"none"}),
         "order": tuple({conv.order for conv in convs} | {"post"}),
+        "kernel": tuple({conv.kernel for conv in convs} | {KERNEL}),
         "context": tuple({conv.kind for conv in convs if operators.BLOCKS[conv.kind].context}) or ("none",),
     }
     return inferred | {f"width_p{level}": (width,) for level, width in zip(neck.output_levels, widths, strict=True)}
@@ -192,6 +202,7 @@ PYRAMID = Template(
         "downsample": Names(lambda: operators.DOWNSAMPLINGS),
         "context": CONTEXTS,
         "repeats": range(1, 9),
+        "kernel": range(1, 32, 2),
     },
     about={
         "finest": "finest level of the pyramid; level l has stride 2^l",
@@ -208,8 +219,17 @@ PYRAMID = Template(
         "downsample": "how a fine map is brought to a coarser level, where the topology does so",
         "context": "what the coarsest map passes through first: nothing, or pyramid pooling (`ppm`)",
         "repeats": "how often the levels are fused",
+        "kernel": "side of the kernels in each output convolution",
     },
-    defaults={"norm": "none", "act": "none", "order": "post", "downsample": "conv", "context": "none", "repeats": 1},
+    defaults={
+        "norm": "none",
+        "act": "none",
+        "order": "post",
+        "downsample": "conv",
+        "context": "none",
+        "repeats": 1,
+        "kernel": KERNEL,
+    },
     propose=_propose,
     faults=_faults,
     stored=("norm",),

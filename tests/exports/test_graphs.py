@@ -12,9 +12,10 @@ from torchvision.ops import nms
 from nas.errors import NASError, UserError
 from nas.exports.graphs import Deployed, onnx, onnx_nms, pt2
 from nas.models import build_with_head
+from nas.models.repvgg import RepConv
 from nas.necks.architecture import HeadSpec
 from nas.necks.spec import ConvSpec, NeckSpec
-from nas.necks.topologies import pyramid
+from nas.necks.topologies import TOPOLOGIES, pyramid
 from nas.studies.catalog import read_space
 from tests.exports.code.necks import TOGETHER, using
 from tests.exports.studies import CLASSES, SIZE, WINNER, around, measured
@@ -91,6 +92,13 @@ def test_all_that_the_space_deploy_allows(topology: str, turn: int) -> None:
 def test_every_word_of_the_vocabulary(words: dict[str, Any]) -> None:
     """So no study that asks for ONNX has to be refused; a word that cannot be exported would have to be."""
     exportable(using(**words, project=ConvSpec(kernel=1)))
+
+
+@pytest.mark.parametrize("name", ["rtdetr", "dfine", "yolo11", "gold"])
+def test_necks_with_self_attention_or_repvgg_blocks(name: str) -> None:
+    model = Deployed(measured(around(TOPOLOGIES[name]((3, 4), 16))))
+    assert not any(isinstance(module, RepConv) for module in model.modules())
+    assert onnx(model)
 
 
 def test_a_retinanet_is_deployed_alike(deployed: Deployed) -> None:

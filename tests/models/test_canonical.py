@@ -22,7 +22,7 @@ from tests.models.functions import Function, function
 from tests.neighbours import neighbours
 from tests.strategies import CHANNELS, necks
 
-SPACES = ("pyramid", "wide_pyramid", "merging_cells", "deploy", "seed")
+SPACES = ("pyramid", "wide_pyramid", "merging_cells", "deploy", "seed", "modern")
 FRAME = Frame(channels={2: 6, 3: 8, 4: 12, 5: 16}, image_size=128)
 
 

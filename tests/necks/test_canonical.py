@@ -191,10 +191,17 @@ def _function(name: object, x: float) -> float:
 def _dressed(conv: ConvSpec | None, x: float) -> float:
     if conv is None:
         return x
+    block = operators.BLOCKS[conv.kind]
+    kernel = 0 if "kernel" in block.ignores else conv.kernel
+    depth = block.depth and (conv.depth or block.depth)
+    expand = block.expand and (conv.expand or block.expand)
+    if block.complete:
+        act = "" if "act" in block.ignores else conv.act
+        return _function((conv.kind, kernel, depth, expand, conv.norm, act), x)
     steps = [("norm", conv.norm)] if conv.norm != "none" else []
     if conv.kind != "identity":
         biased = conv.norm == "none" if conv.bias is None else conv.bias
-        steps = [("conv", conv.kind, conv.kernel, biased), *steps]
+        steps = [("conv", conv.kind, kernel, biased, depth, expand), *steps]
     if conv.act != "none":
         steps = [*steps, ("act", conv.act)] if conv.order == "post" else [("act", conv.act), *steps]
     for step in steps:

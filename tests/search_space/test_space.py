@@ -228,7 +228,7 @@ def test_what_lies_outside_is_not_found(neck: NeckSpec) -> None:
     assert read_space("pyramid").find(neck, FRAME) is None
 
 
-@pytest.mark.parametrize("name", ["pyramid", "wide_pyramid"])
+@pytest.mark.parametrize("name", ["pyramid", "wide_pyramid", "modern"])
 @pytest.mark.parametrize("seed", range(25))
 def test_every_proposal_is_found_again(name: str, seed: int) -> None:
     """In the whole space or a part of it: by its own parameters, or by those of another proposal of the same neck."""

@@ -20,7 +20,7 @@ from nas.exports.code.definitions import Definitions
 from nas.exports.code.imports import sorted_imports
 from nas.exports.code.layout import WIDTH, Expression, call, flat, laid_out, listed
 from nas.exports.code.texts import BLOCK, IMPORTS, LOAD
-from nas.models import blocks
+from nas.models import blocks, repvgg
 from nas.models.neck import Neck
 from nas.necks.canonical import canonical
 from nas.necks.describe import map_names, node_table, summary
@@ -67,6 +67,9 @@ class _Writer:
         definitions = Definitions()
         for name, kind in sorted(self.constructors.operators.items()):
             definitions.require(name, sys.modules[kind.__module__])
+        if repvgg.RepConv.__name__ in self.constructors.operators:
+            definitions.require(repvgg.deployed.__name__, repvgg)
+            usage = "\n\n".join(filter(None, (_DEPLOYED, usage)))
         has_blocks = any("block(" in flat(layer) for layer in self.layers.values())
         if has_blocks:
             definitions.require("init_convolutions", blocks)
@@ -190,6 +193,11 @@ class _Writer:
         lines = ["NAMES = {", *items, "}"] if items else ["NAMES: dict[str, str] = {}"]
         return "\n".join([*lines, '"""Names of the layers among the exported weights, after `neck.`, and here."""'])
 
+
+_DEPLOYED = """\
+`load()` has the trained form, in which a RepConv is two convolutions. The same outputs in less time:
+
+    neck = deployed(load())"""
 
 _INLINE = ("add", "concat")
 """Fusions that are written as expressions."""

@@ -14,6 +14,7 @@ import torch
 
 from nas.models.cost import onnxruntime
 from nas.models.pyramid import HeadedModel, Pyramid
+from nas.models.repvgg import deployed
 
 RUNS = 30
 """Most timed passes, after the warm-up."""
@@ -55,7 +56,7 @@ def latency(
     target: str = "torch",
     quiet: AbstractContextManager[object] | None = None,
 ) -> Latency:
-    """Time a model without NMS: batch 1, one thread, fp32, at its image size.
+    """Time the deployed form of a model, without NMS: batch 1, one thread, fp32, at its image size.
 
     Passes of the reference stand among those of the model, so that a slow moment of the machine shows in both. It
     may end once the median is known well enough: other trainings of the machine wait for it.
@@ -75,7 +76,7 @@ def latency(
     modes = [m.training for m in models]
     for m in models:
         m.eval()
-    passes = [TARGETS[target](m) for m in models]
+    passes = [TARGETS[target](deployed(m)) for m in models]
     with quiet or nullcontext(), intra_op_threads(1), torch.inference_mode():
         own, beside = _timed(passes[0], passes[1:], runs, least)
     for m, mode in zip(models, modes, strict=True):

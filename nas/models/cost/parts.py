@@ -18,6 +18,7 @@ from nas.models.backbone import Backbone
 from nas.models.cost.memory import ActivationMemory
 from nas.models.neck import Neck
 from nas.models.pyramid import HeadedModel, Pyramid, required_backbone
+from nas.models.repvgg import deployed
 from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.describe import node_rows
 from nas.studies.metrics import Metrics
@@ -102,7 +103,7 @@ def total_parameters(architecture: Architecture) -> int:
     """`params` of `static_costs`, without a pass through the model."""
     backbone = backbone_cost(required_backbone(architecture), image_side(architecture))
     with torch.device("meta"):
-        return parameters(build(architecture, backbone.module))
+        return parameters(deployed(build(architecture, backbone.module).eval()))
 
 
 def cost(architecture: Architecture) -> Cost:
@@ -121,7 +122,7 @@ def cost(architecture: Architecture) -> Cost:
     size = image_side(architecture)
     backbone = backbone_cost(required_backbone(architecture), size)
     with torch.device("meta"):
-        model = build(architecture, backbone.module).eval()
+        model = deployed(build(architecture, backbone.module).eval())
         memory, counter = ActivationMemory(), FlopCounterMode(display=False)
         # The counter decomposes operations. As the outer mode, `memory` sees what they decompose into.
         with torch.no_grad(), memory, counter, _scopes(model, counter) as scopes:

@@ -23,6 +23,7 @@ from nas.models.cost.parts import backbone_cost, image_side, macs_of, parameters
 from nas.models.fuse import FUSIONS
 from nas.models.neck import Merge, Sizes
 from nas.models.pyramid import required_backbone
+from nas.models.repvgg import deployed
 from nas.models.resample import DOWNSAMPLINGS, UPSAMPLINGS, Size
 from nas.necks.architecture import Architecture, HeadSpec
 from nas.necks.spec import ConvSpec, NeckSpec, NodeSpec
@@ -275,7 +276,7 @@ def _trace(build: Callable[[], nn.Module], inputs: Sequence[_Layout], *args: Any
         listed: whether it takes its maps as a list.
     """
     with torch.device("meta"):
-        module = build().eval()
+        module = deployed(build().eval())
         memory, counter = ActivationMemory(), FlopCounterMode(display=False)
         with torch.no_grad(), memory, counter:
             xs = [torch.empty_strided(x.shape, x.stride) for x in inputs]

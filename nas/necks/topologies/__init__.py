@@ -13,11 +13,14 @@ from nas.necks.spec import NeckSpec
 from nas.necks.topologies.bifpn import bifpn, fully_connected, qufpn
 from nas.necks.topologies.fpn import fpn, lateral, semantic_fpn, simple_fpn
 from nas.necks.topologies.gfpn import gfpn
+from nas.necks.topologies.gold import gold
+from nas.necks.topologies.hybrid import dfine, rtdetr
 from nas.necks.topologies.merging import MergingCell, merging_cells, nas_fpn
 from nas.necks.topologies.panet import panet
 from nas.necks.topologies.pyramid import pyramid
 from nas.necks.topologies.seed import seed_fpn
 from nas.necks.topologies.segmentation import unet, upernet
+from nas.necks.topologies.yolo import yolo11
 from nas.plugins import Table
 from nas.value import validation_faults
 
@@ -26,21 +29,25 @@ __all__ = [
     "MergingCell",
     "bifpn",
     "build_topology",
+    "dfine",
     "fpn",
     "fully_connected",
     "gfpn",
+    "gold",
     "lateral",
     "merging_cells",
     "nas_fpn",
     "panet",
     "pyramid",
     "qufpn",
+    "rtdetr",
     "seed_fpn",
     "semantic_fpn",
     "simple_fpn",
     "topology_options",
     "unet",
     "upernet",
+    "yolo11",
 ]
 
 TOPOLOGIES = Table[Callable[..., NeckSpec]]("topologies") | {
@@ -57,6 +64,10 @@ TOPOLOGIES = Table[Callable[..., NeckSpec]]("topologies") | {
     "upernet": upernet,
     "semantic_fpn": semantic_fpn,
     "simple_fpn": simple_fpn,
+    "rtdetr": rtdetr,
+    "dfine": dfine,
+    "yolo11": yolo11,
+    "gold": gold,
 }
 """Name -> function of the backbone's levels, fine to coarse, and of options with defaults, `width` among them."""
 

@@ -24,6 +24,7 @@ def pyramid(
     downsample: str = "conv",
     context: str = "none",
     repeats: int = 1,
+    kernel: int = 3,
 ) -> NeckSpec:
     """The neck of the `pyramid` search space.
 
@@ -43,6 +44,7 @@ def pyramid(
         downsample: downsampling in bottom-up paths, a name of `nas.necks.operators.DOWNSAMPLINGS`.
         context: a block in place of the coarsest lateral, such as `ppm`; `none` for a lateral.
         repeats: number of times all levels are fused, each time from the pyramid before.
+        kernel: side of the kernels in the output convolutions.
     """
     builder = NeckBuilder(inputs)
     concatenates = FUSIONS[fusion].concatenates
@@ -50,7 +52,7 @@ def pyramid(
     reducing_norm = "batch" if concatenates and norm == "none" else norm
     reduction = ConvSpec(kernel=1, norm=reducing_norm) if concatenates else None
     lateral = ConvSpec(kernel=1, norm=norm)
-    output = ConvSpec(kind=conv, norm=norm, act=act, order=order)
+    output = ConvSpec(kind=conv, kernel=kernel, norm=norm, act=act, order=order)
     pooling = ConvSpec(kind=context, norm=norm, act=act) if context != "none" else None
     if topology == "bifpn":
         block = output.model_copy(update={"norm": reducing_norm})

@@ -42,7 +42,7 @@ def test_random_segmenters(neck: NeckSpec) -> None:
     compare(neck, SEMANTIC)
 
 
-@pytest.mark.parametrize("name", ["pyramid", "wide_pyramid", "merging_cells", "deploy", "seed"])
+@pytest.mark.parametrize("name", ["pyramid", "wide_pyramid", "merging_cells", "deploy", "seed", "modern"])
 def test_necks_of_the_shipped_spaces(name: str) -> None:
     frame, rng = Frame(channels={2: 24, 3: 40, 4: 112, 5: 320}, image_size=160), random.Random(0)
     body = BackboneSpec(name="tf_efficientnet_lite0")

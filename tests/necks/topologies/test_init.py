@@ -179,6 +179,10 @@ GOLDEN = {
     "upernet": "n1-3a5d21d2cf9ef052",
     "semantic_fpn": "n1-43c712a5859407f5",
     "simple_fpn": "n1-14d448fcdb7fc9e6",
+    "rtdetr": "n1-c0f5ce612f3241b4",
+    "dfine": "n1-681f9a327170b6c7",
+    "yolo11": "n1-af5726d4ec54b8b3",
+    "gold": "n1-85e5d28048f3c0dc",
 }
 
 
