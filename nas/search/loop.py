@@ -25,7 +25,7 @@ from nas.search.promotion import PromotedRun, Promotion
 from nas.search.reporter import OnProgress, Reporter, trial_name
 from nas.search.retention import Retention
 from nas.search.setup import Setup
-from nas.search.trial_run import TrialRun, find_recorded
+from nas.search.trial_run import TrialRun, find_recorded, lacks
 from nas.search.unseen import Unseen
 from nas.search.warm_start import enqueue_first
 from nas.storage import Lease, Store
@@ -76,7 +76,7 @@ class Loop:
             store,
             lambda: executor,
             machine=setup.machine,
-            target=self.spec.task.latency_target,
+            target=str(self.spec.task.latency_target),
             metrics=self.spec.metrics_needed,
             reject=self.ledger.why_unusable,
             on_retry=self.reporter.retried,
@@ -169,7 +169,8 @@ class Loop:
             evaluation = (
                 find_recorded(self.store, self.setup, record.key, record.baseline) if record is not None else None
             )
-            if evaluation is not None and evaluation.key.digest not in self.ledger.seen:
+            known = evaluation is not None and not lacks(evaluation, self.setup)
+            if known and evaluation is not None and evaluation.key.digest not in self.ledger.seen:
                 self.ledger.report(resume(self.study, frozen), evaluation, running=0)
             else:
                 requeue(self.study, frozen)
@@ -281,11 +282,12 @@ class Loop:
             drop_answer(self.store, self.name)
             self._answer_dropped = True
         evaluation = find_recorded(self.store, self.setup, run.key, attributes(run.trial).baseline)
-        if evaluation is not None:
+        if evaluation is not None and not lacks(evaluation, self.setup):
             self.ledger.report(run.trial, evaluation, len(self.dispatcher.running))
             self.retention.tidy()
             return
         # An earlier launch may have reported the start of its curve: the same values come again.
+        run.lacking = evaluation
         run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
         self._submit(run)
 

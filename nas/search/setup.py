@@ -24,7 +24,7 @@ from nas.search_space import Choice, SearchSpace
 from nas.studies import catalog
 from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
-from nas.studies.metrics import FORECASTS, Metrics, identities, measure_architecture, metric_of, model_metrics
+from nas.studies.metrics import FORECASTS, INT8, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
 from nas.studies.spec import StudySpec, Workers
 from nas.studies.verdict import proxy_facts, proxy_line
@@ -229,7 +229,7 @@ def _check_objectives(spec: StudySpec, task: Task) -> None:
     for i, objective in enumerate(spec.objectives):
         name, metric = objective.metric, metric_of(objective.metric)
         validated = metric.from_training and metric.of_model is None and name != "seconds"
-        if validated and FORECASTS.get(name, name) not in task.available:
+        if validated and INT8.get(name, FORECASTS.get(name, name)) not in task.available:
             faults.append(Fault(f"objectives[{i}].metric", f"the validation data cannot give {name}"))
     if faults:
         raise SpecError("", faults)
