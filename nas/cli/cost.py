@@ -44,8 +44,9 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
     neck = fpn(architecture.backbone.levels, REFERENCE_WIDTH)
     reference = architecture.model_copy(update={"neck": neck})
     model, beside = (build(each).to(device) for each in (architecture, reference))
+    runtime: Any = "torch" if target.startswith("torch") else target
     with closing(MeasurementLock()) as lock:
-        found = latency(model, beside, target=target.partition("-")[0], quiet=lock.exclusive())
+        found = latency(model, beside, target=runtime, quiet=lock.exclusive())
     return {
         "latency_ms": found.model,
         "reference_ms": found.reference,

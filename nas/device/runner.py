@@ -3,8 +3,8 @@
     NAS_DEVICE_TOKEN=... python runner.py --host 0.0.0.0 --port 8700
 
 It needs Python 3.9 or newer, numpy, and a runtime: onnxruntime, openvino, or ai-edge-litert. A client sends a reference
-(POST /references/RUNTIME), then models for milliseconds (POST /measure/RUNTIME) or outputs (POST /run/RUNTIME). Requests
-are answered one at a time, so that no two measurements overlap.
+(POST /references/RUNTIME), then models for milliseconds (POST /measure/RUNTIME) or outputs (POST /run/RUNTIME). It
+answers one request at a time, so that no two measurements overlap.
 """
 
 from __future__ import annotations

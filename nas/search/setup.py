@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from nas import tasks
+from nas.device.client import Client
 from nas.errors import Fault, SpecError
 from nas.executors.nodes import nodes_of
 from nas.executors.room import describe, room, with_gpus
@@ -27,6 +28,7 @@ from nas.studies.forecast import Forecast
 from nas.studies.metrics import FORECASTS, INT8, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
 from nas.studies.spec import StudySpec, Workers
+from nas.studies.task import RemoteTarget
 from nas.studies.verdict import proxy_facts, proxy_line
 from nas.tasks.base import Task
 from nas.text import Say, duration
@@ -197,6 +199,9 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Ob
     device = spec.task.device
     if device == "auto" and spec.executor != "local":  # the workers', who may have a GPU that this process lacks
         device = "cuda" if spec.workers.gpus else "cpu"
+    target = spec.task.latency_target
+    if isinstance(target, RemoteTarget):
+        say(f"latency: {Client(target.remote, target.runtime).facts()['processor']}, at {target.remote}")
     task = tasks.load(spec.task.model_copy(update={"device": device}), say, backbone, checked=True)
     space.check(task.frame)
     setup = Setup(spec, space, task, baseline_necks(spec.baselines, task.frame, space), objects=objects)
