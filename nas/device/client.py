@@ -50,14 +50,15 @@ class Client:
         return found
 
     def measure(
-        self, model: bytes, reference: bytes | None, shape: Sequence[int], runs: int, least: int
+        self, model: bytes, reference: bytes | None, shapes: Sequence[Sequence[int]], runs: int, least: int
     ) -> dict[str, Any]:
         """Milliseconds of a model (median, its interval) and of the reference, with the device's facts.
 
         Raises:
             UserError: it cannot be reached, the token is wrong, its runtime is missing, or it refused the model.
         """
-        asked = {"shape": ",".join(map(str, shape)), "runs": runs, "least": least}
+        shape = ";".join(",".join(map(str, shape)) for shape in shapes)
+        asked = {"shape": shape, "runs": runs, "least": least}
         if reference is not None:
             asked["reference"] = hashlib.sha256(reference).hexdigest()
         path = f"/measure/{self.runtime}?{urllib.parse.urlencode(asked)}"

@@ -2,8 +2,8 @@
 
     NAS_DEVICE_TOKEN=... python runner.py --host 0.0.0.0 --port 8700
 
-It needs Python 3.9 or newer, numpy, and a runtime: onnxruntime, openvino, or ai-edge-litert. A client sends a reference
-(POST /references/RUNTIME), then models for milliseconds (POST /measure/RUNTIME) or outputs (POST /run/RUNTIME). It
+It needs Python 3.10, numpy, and a runtime: onnxruntime, openvino or ai-edge-litert. A client sends a reference (POST
+/references/RUNTIME), then models for milliseconds (POST /measure/RUNTIME) or outputs (POST /run/RUNTIME). It
 answers one request at a time, so that no two measurements overlap.
 """
 
@@ -21,31 +21,23 @@ import statistics
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-PORT = 8700
-TOKEN = "NAS_DEVICE_TOKEN"
-"""Variable with the secret that every request must bring."""
+TOKEN, PORT = "NAS_DEVICE_TOKEN", 8700
+"""Variable with the secret that every request must bring, and where the runner listens."""
 
-RUNS = 30
-"""Most timed passes, after the warm-up."""
+RUNS, NARROW = 30, 0.03
+"""Most timed passes, and the width of the median's 95 % interval, as a share of it, that ends them earlier."""
 
-NARROW = 0.03
-"""Width of the median's 95 % interval, as a share of it, that ends a measurement."""
+WARM_UP, BESIDE = 3, 3
+"""Passes before the timed ones, and passes of the model to each of the reference."""
 
-WARM_UP = 3
-
-BESIDE = 3
-"""Passes of the model to each of the reference."""
-
-KEPT = 4
-"""References that are held at a time."""
-
-MOST_BYTES = 1 << 30
-"""Largest model that is taken."""
+KEPT, MOST_BYTES = 4, 1 << 30
+"""References that are held at a time, and the size of the largest model that is taken."""
 
 Pass = Callable[[], object]
 """Passes one image through a model, and returns when that is done."""
@@ -55,15 +47,8 @@ class Missing(Exception):
     """The package of a runtime is not installed."""
 
 
-class Timing(NamedTuple):
-    """Milliseconds of a model's passes, and of the reference's among them."""
-
-    own: list[float]
-    beside: list[float]
-
-
-def timed(model: Pass, others: Sequence[Pass], runs: int = RUNS, least: int = RUNS) -> Timing:
-    """Time a model, and others among its passes, after a warm-up.
+def timed(model: Pass, others: Sequence[Pass], runs: int = RUNS, least: int = RUNS) -> tuple[list[float], list[float]]:
+    """Milliseconds of a model's passes, and of others' among them, after a warm-up.
 
     Args:
         model: what is timed.
@@ -79,7 +64,7 @@ def timed(model: Pass, others: Sequence[Pass], runs: int = RUNS, least: int = RU
         for other in others if len(own) % BESIDE == 0 else []:
             beside.append(milliseconds(other))
         own.append(milliseconds(model))
-    return Timing(own, beside)
+    return own, beside
 
 
 def milliseconds(run_pass: Pass) -> float:
@@ -103,8 +88,8 @@ def median_interval(times: list[float]) -> tuple[float, float]:
 # Runtimes: the bytes of a model -> a function from an image (1, C, S, S) to the outputs, on one thread where it can
 
 
-Model = Callable[[Any], "list[Any]"]
-T = TypeVar("T")
+Model = Callable[..., "list[Any]"]
+"""From its inputs, of which a whole model has one, to its outputs."""
 
 
 def _onnxruntime(provider: str) -> Callable[[bytes], Model]:
@@ -120,8 +105,8 @@ def _onnxruntime(provider: str) -> Callable[[bytes], Model]:
         session = onnxruntime.InferenceSession(model, options, providers=providers)
         if session.get_providers()[0] != provider:
             raise Missing(f"onnxruntime could not start {provider}")
-        name = session.get_inputs()[0].name
-        return lambda image: list(session.run(None, {name: image}))
+        names = [given.name for given in session.get_inputs()]
+        return lambda *images: list(session.run(None, dict(zip(names, images, strict=True))))
 
     return build
 
@@ -138,7 +123,7 @@ def openvino_model(model: Any) -> Model:
 
     settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(model, "CPU", settings)
-    return lambda image: list(compiled(image).values())
+    return lambda *images: list(compiled(list(images)).values())
 
 
 def _litert(model: bytes) -> Model:
@@ -146,10 +131,11 @@ def _litert(model: bytes) -> Model:
 
     interpreter = Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
-    place, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
 
-    def run(image: Any) -> list[Any]:
-        interpreter.set_tensor(place, image)
+    def run(*images: Any) -> list[Any]:
+        for given, image in zip(inputs, images, strict=True):
+            interpreter.set_tensor(given["index"], image)
         interpreter.invoke()
         return [interpreter.get_tensor(output["index"]) for output in outputs]
 
@@ -170,8 +156,7 @@ def build(runtime: str, model: bytes) -> Model:
     """A model on a runtime.
 
     Raises:
-        Missing: the runtime is unknown, or not installed.
-        Exception: whatever the runtime says of a model that it cannot take.
+        Missing: the runtime is unknown, or not installed. Of a model that it cannot take, it raises what it likes.
     """
     if runtime not in RUNTIMES:
         raise Missing(f"unknown runtime {runtime!r}; one of {', '.join(RUNTIMES)}")
@@ -220,29 +205,29 @@ class Runner(HTTPServer):
 
     def measure(self, runtime: str, asked: dict[str, str], body: bytes) -> dict[str, Any]:
         """Time a model beside a reference, both on the same noise."""
-        image = _noise([int(n) for n in asked["shape"].split(",")])
+        images = [_noise([int(n) for n in shape.split(",")]) for shape in asked["shape"].split(";")]
         model, others = _built(runtime, body), []
         if "reference" in asked:
             key = runtime, asked["reference"]
             if key not in self.references:
                 raise Refused(404, "the reference is not here any more: send it first")
             self.references.move_to_end(key)
-            others = [_pass(self.references[key], image)]
+            others = [_pass(self.references[key], images)]
         runs, least = int(asked.get("runs", RUNS)), int(asked.get("least", RUNS))
-        own, beside = _tried(runtime, lambda: timed(_pass(model, image), others, max(1, runs), least))
+        with _refusing(f"{runtime} could not run"):
+            own, beside = timed(_pass(model, images), others, max(1, runs), least)
         low, high = median_interval(own)
-        median = statistics.median(own)
-        found = {"milliseconds": median, "low": low, "high": high, "runs": len(own)}
-        return found | {"reference": statistics.median(beside) if beside else median} | self.facts()
+        found = {"milliseconds": statistics.median(own), "low": low, "high": high, "runs": len(own)}
+        return found | {"reference": statistics.median(beside or own)} | self.facts()
 
     def run(self, runtime: str, body: bytes) -> bytes:
         """The outputs of a model, as an .npz file. The body is the image, an .npy file, then the model."""
         import numpy as np
 
         parts, file = io.BytesIO(body), io.BytesIO()
-        image = np.load(parts, allow_pickle=False)
-        model = _built(runtime, parts.read())
-        np.savez(file, *_tried(runtime, lambda: model(image)))
+        image, model = np.load(parts, allow_pickle=False), _built(runtime, parts.read())
+        with _refusing(f"{runtime} could not run"):
+            np.savez(file, *model(image))
         return file.getvalue()
 
 
@@ -295,24 +280,24 @@ class Handler(BaseHTTPRequestHandler):
         print(f"{self.command} {urlsplit(self.path).path}: {args[1] if len(args) > 1 else '-'}", file=sys.stderr)
 
 
-def _built(runtime: str, model: bytes) -> Model:
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Answer whatever a runtime raises in one sentence."""
     try:
-        return build(runtime, model)
+        yield
     except Missing as error:
         raise Refused(501, str(error)) from error
-    except Exception as error:  # whatever the runtime raises
-        raise Refused(422, f"{runtime} refused the model: {_line(error)}") from error
+    except Exception as error:
+        raise Refused(422, f"{what} the model: {_line(error)}") from error
 
 
-def _tried(runtime: str, run: Callable[[], T]) -> T:
-    try:
-        return run()
-    except Exception as error:  # whatever the runtime raises
-        raise Refused(422, f"{runtime} could not run the model: {_line(error)}") from error
+def _built(runtime: str, model: bytes) -> Model:
+    with _refusing(f"{runtime} refused"):
+        return build(runtime, model)
 
 
-def _pass(model: Model, image: Any) -> Pass:
-    return lambda: model(image)
+def _pass(model: Model, images: Sequence[Any]) -> Pass:
+    return lambda: model(*images)
 
 
 def _noise(shape: Sequence[int]) -> Any:
@@ -337,7 +322,7 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def serve(host: str, port: int, say: Callable[[str], None] = print) -> int:
+def serve(host: str, port: int) -> int:
     """Answer until it is interrupted; returns an exit status."""
     token = os.environ.get(TOKEN, "")
     if len(token) < 16:
@@ -349,7 +334,7 @@ def serve(host: str, port: int, say: Callable[[str], None] = print) -> int:
         print(f"cannot listen on {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
     with runner:
-        say(f"timing models at http://{host}:{runner.server_port} on {processor()}; Ctrl-C ends it")
+        print(f"timing models at http://{host}:{runner.server_port} on {processor()}; Ctrl-C ends it", flush=True)
         try:
             runner.serve_forever()
         except KeyboardInterrupt:
@@ -357,13 +342,9 @@ def serve(host: str, port: int, say: Callable[[str], None] = print) -> int:
     return 0
 
 
-def main() -> int:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Times models on this device for `nas launch`.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=PORT)
     args = parser.parse_args()
-    return serve(args.host, args.port)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(args.host, args.port))

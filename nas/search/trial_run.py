@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import optuna
 
+from nas.necks.architecture import Architecture
 from nas.search.dispatcher import Run
 from nas.search.setup import Setup
 from nas.storage import Store
@@ -32,6 +33,16 @@ class TrialRun(Run):
     def serves_baseline(self) -> bool:
         """Whether a baseline needs the result: then it is neither pruned nor stopped by a constraint."""
         return any(attributes(trial).baseline is not None for trial in (self.trial, *self.followers))
+
+
+def propose(setup: Setup, trial: optuna.Trial) -> tuple[str | None, Architecture]:
+    """The trial's baseline, if it has one, and its architecture."""
+    marks, task = attributes(trial), setup.task
+    if marks.baseline is None:
+        return None, task.architecture(setup.space.suggest(trial, task.frame))
+    if marks.in_space:
+        setup.space.suggest(trial, task.frame)  # so that Optuna has its parameters
+    return marks.baseline, task.architecture(setup.baselines[marks.baseline])
 
 
 def lacks(evaluation: Evaluation, setup: Setup) -> bool:

@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +28,9 @@ INPUT = "image"
 
 Images = NDArray[np.uint8]
 """Images (N, S, S, C) for calibration."""
+
+Feed = dict[str, NDArray[np.float32]]
+"""The inputs of a graph, by name."""
 
 PACKAGES = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
@@ -58,12 +61,16 @@ def onnx_graph(model: HeadedModel | Pyramid, image: Tensor) -> bytes:
     return data
 
 
-def operator_graph(module: nn.Module, inputs: tuple[Any, ...]) -> bytes:
-    """The ONNX graph of one operator, by the older exporter, which takes a tenth of a second instead of several."""
+def operator_graph(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
+    """The ONNX graph of one operator, by the older exporter, which takes a tenth of a second instead of several.
+
+    Its inputs are called `x0`, `x1` and so on.
+    """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder, "operator.onnx")
-        torch.onnx.export(module, inputs, path, dynamo=False)
+        names = [f"x{k}" for k in range(len(inputs))]
+        torch.onnx.export(module, inputs, path, dynamo=False, input_names=names)
         return path.read_bytes()
 
 
@@ -89,18 +96,17 @@ def raw(model: HeadedModel | Pyramid) -> nn.Module:
     return _Raw(copy.deepcopy(model).to("cpu", memory_format=torch.contiguous_format)).eval()  # type: ignore[call-overload]
 
 
-def onnx_int8(graph: bytes, images: Images) -> bytes:
-    """The graph in INT8 by onnxruntime's static quantization: QDQ pairs, weights by channel."""
+def onnx_int8(graph: bytes, feeds: Sequence[Feed]) -> bytes:
+    """The graph in INT8 by onnxruntime's static quantization: QDQ pairs, weights by channel; calibrated on `feeds`."""
     from onnx import load_from_string
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.left = _batches(images)
+            self.left = iter(feeds)
 
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            image = next(self.left, None)
-            return None if image is None else {INPUT: image}
+        def get_next(self) -> Feed | None:
+            return next(self.left, None)
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder, "int8.onnx")
@@ -116,15 +122,15 @@ def onnx_int8(graph: bytes, images: Images) -> bytes:
         return path.read_bytes()
 
 
-def openvino_int8(graph: bytes, images: Images) -> Any:
-    """The graph as a model of openvino in INT8, by NNCF's post-training quantization."""
+def openvino_int8(graph: bytes, feeds: Sequence[Feed]) -> Any:
+    """The graph as a model of openvino in INT8, by NNCF's post-training quantization; calibrated on `feeds`."""
     import openvino
 
     model = openvino.Core().read_model(graph)
     with _quiet():
         import nncf
 
-        return nncf.quantize(model, nncf.Dataset(list(_batches(images))), subset_size=len(images))
+        return nncf.quantize(model, nncf.Dataset(list(feeds)), subset_size=len(feeds))
 
 
 @contextmanager
@@ -141,9 +147,11 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _batches(images: Images) -> Iterator[NDArray[np.float32]]:
-    for image in images:
-        yield np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+def feeds(images: Images) -> list[Feed]:
+    """Images as inputs of a graph, one at a time."""
+    return [
+        {INPUT: np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)} for image in images
+    ]
 
 
 class _Raw(nn.Module):

@@ -84,7 +84,7 @@ def _remote(target: RemoteTarget, ready: list[Prepared], runs: int, least: int) 
     reference = ready[1].graph if len(ready) > 1 else None
     assert ready[0].graph is not None
     client = Client(target.remote, target.runtime)
-    found = client.measure(ready[0].graph, reference, ready[0].shape, runs, least)
+    found = client.measure(ready[0].graph, reference, [ready[0].shape], runs, least)
     return Latency(found["milliseconds"], found["low"], found["high"], found["runs"], found["reference"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,17 @@ import torch
 
 from nas.device.runner import RUNTIMES, Model, Pass, openvino_model
 from nas.errors import UserError
-from nas.models.cost.graph import Images, fault, litert_graph, onnx_graph, onnx_int8, openvino_int8, restored
+from nas.models.cost.graph import (
+    Feed,
+    Images,
+    fault,
+    feeds,
+    litert_graph,
+    onnx_graph,
+    onnx_int8,
+    openvino_int8,
+    restored,
+)
 from nas.models.pyramid import HeadedModel, Pyramid
 from nas.studies.task import RemoteTarget, Target
 
@@ -69,7 +79,7 @@ def session(model: HeadedModel | Pyramid, target: str, images: Images | None = N
         UserError: the model cannot be exported as a graph.
     """
     image = _image(model)
-    return GRAPHS[target](onnx_graph(model, image), _noise(image) if images is None else images)
+    return GRAPHS[target](onnx_graph(model, image), feeds(_noise(image) if images is None else images))
 
 
 def quantized(model: HeadedModel, images: Images | None) -> Callable[[torch.Tensor], Any]:
@@ -96,16 +106,16 @@ def remote_graph(model: HeadedModel | Pyramid, target: RemoteTarget, image: torc
     if target.runtime == "litert":
         return litert_graph(model, image)
     graph = onnx_graph(model, image)
-    return onnx_int8(graph, images) if target.precision == "int8" else graph
+    return onnx_int8(graph, feeds(images)) if target.precision == "int8" else graph
 
 
-GRAPHS: dict[str, Callable[[bytes, Images], Model]] = {
-    "onnxruntime": lambda graph, images: RUNTIMES["onnxruntime"](graph),
-    "onnxruntime-int8": lambda graph, images: RUNTIMES["onnxruntime"](onnx_int8(graph, images)),
-    "openvino": lambda graph, images: RUNTIMES["openvino"](graph),
-    "openvino-int8": lambda graph, images: openvino_model(openvino_int8(graph, images)),
+GRAPHS: dict[str, Callable[[bytes, Sequence[Feed]], Model]] = {
+    "onnxruntime": lambda graph, given: RUNTIMES["onnxruntime"](graph),
+    "onnxruntime-int8": lambda graph, given: RUNTIMES["onnxruntime"](onnx_int8(graph, given)),
+    "openvino": lambda graph, given: RUNTIMES["openvino"](graph),
+    "openvino-int8": lambda graph, given: openvino_model(openvino_int8(graph, given)),
 }
-"""Target -> function that builds the model of an ONNX graph, calibrated on images where it is in INT8."""
+"""Target -> function that builds the model of an ONNX graph, calibrated on given inputs where it is in INT8."""
 
 TARGETS = ("torch", *GRAPHS)
 """The targets of this machine."""
