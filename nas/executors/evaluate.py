@@ -44,6 +44,8 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
         costs, details = measure_costs(task, job.architecture, model, job.known, timed=job.timed)
+        timing = details.get("latency", {}).get("seconds", 0.0)
+        details["lost"] = {"timing": timing, "waiting": 0.0}
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         if job.weights is not None:
             model.load_state_dict(unpacked(job.weights), strict=False)
@@ -66,8 +68,7 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         raise TrialFailed(f"no {missing[0]} was measured")
     if job.judge:
         files |= {f"outcomes-{split}": outcomes.packed() for split, outcomes in task.outcomes(model).items()}
-    timing = details.get("latency", {}).get("seconds", 0.0)
-    details["lost"] = {"timing": timing, "waiting": round(waited_seconds() - waited, 3)}
+    details["lost"]["waiting"] = round(waited_seconds() - waited, 3)
     weights = task.weights(model)
     yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=weights, files=files)
 

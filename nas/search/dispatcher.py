@@ -64,7 +64,9 @@ class Run:
             return measurement
         before = self.lacking.measurement
         new = {name: value for name, value in measurement.metrics.items() if name != "seconds"}
-        details = measurement.details if "latency" in measurement.details else {}
+        details = dict(measurement.details) if "latency" in measurement.details else {}
+        lost = [m.details.get("lost", {}) for m in (before, measurement)]
+        details["lost"] = {name: sum(part.get(name, 0.0) for part in lost) for name in ("timing", "waiting")}
         return before.model_copy(update={"metrics": before.metrics | new, "details": before.details | details})
 
     def evaluation(self, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:

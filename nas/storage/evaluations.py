@@ -62,7 +62,7 @@ def _add_metrics(connection: Connection, evaluation: Evaluation) -> None:
     row = connection.execute(select(EVALUATION.c.metrics, EVALUATION.c.details).where(here)).one()
     added = {name: value for name, value in measurement.metrics.items() if row.metrics.get(name) is None}
     if evaluation.state == "complete" and any(value is not None for value in added.values()):
-        details = measurement.details | row.details
+        details = row.details | measurement.details
         connection.execute(EVALUATION.update().where(here).values(metrics=row.metrics | added, details=details))
 
 
