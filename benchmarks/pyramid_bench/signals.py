@@ -77,7 +77,7 @@ def _synflow(model: Detector, weights: list[nn.Parameter]) -> float:
         for w in weights:
             w.abs_()
     model.double().eval()
-    levels = model.neck.input_levels
+    levels = [source.level for source in model.neck.inputs]
     ones: OrderedDict[str, Tensor] = OrderedDict(
         (f"p{level}", torch.ones(1, model.backbone.channels[level], *(-(-model.image_size // 2**level),) * 2).double())
         for level in levels

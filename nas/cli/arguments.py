@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 DEFAULT_STORAGE = "sqlite:///nas.db"
-TARGETS = ("torch-cpu", "torch-cuda", "onnxruntime")
+TARGETS = ("torch-cpu", "torch-cuda", "onnxruntime", "onnxruntime-int8", "openvino", "openvino-int8")
 
 IMAGE_SIZE = 640
 """Default of `nas cost` and `nas diff` in pixels: the usual size of COCO's detectors."""

@@ -11,16 +11,13 @@ import torch
 from nas.cli.configs import build_model, find_config
 from nas.cli.output import show
 from nas.errors import UserError
-from nas.executors.evaluate import REFERENCE_WIDTH, machine
+from nas.executors.evaluate import REFERENCE_WIDTH, machine, reference
 from nas.models import build
-from nas.models.backbone import on_backbone, plain_level
 from nas.models.cost import Cost, cost, latency
 from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Architecture
 from nas.necks.canonical import digest
 from nas.necks.describe import summary
-from nas.necks.scales import simple_levels
-from nas.necks.topologies import fpn
 from nas.studies.metrics import format_metric
 from nas.text import table
 
@@ -43,14 +40,10 @@ def _latency(architecture: Architecture, target: str) -> dict[str, Any]:
     device = "cuda" if target == "torch-cuda" else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("this machine has no GPU that torch can use: take --latency torch-cpu")
-    spec = architecture.backbone
-    level = plain_level(spec.name)
-    levels = spec.levels if level is None else simple_levels(level)
-    neck = on_backbone(fpn(levels, REFERENCE_WIDTH), spec.name)
-    reference = architecture.model_copy(update={"neck": neck, "backbone": spec.taken_by(neck)})
-    model, beside = (build(each).to(device) for each in (architecture, reference))
+    model, beside = (build(each).to(device) for each in (architecture, reference(architecture)))
+    runtime: Any = "torch" if target.startswith("torch") else target
     with closing(MeasurementLock()) as lock:
-        found = latency(model, beside, target=target.partition("-")[0], quiet=lock.exclusive())
+        found = latency(model, beside, target=runtime, quiet=lock.exclusive())
     return {
         "latency_ms": found.model,
         "reference_ms": found.reference,

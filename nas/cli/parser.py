@@ -214,6 +214,17 @@ def _serve(parser: ArgumentParser) -> None:
     parser.add_argument("--optuna-writes", action="store_true", help=about)
 
 
+@verb(
+    "time models on this device for studies elsewhere, or write the one file that does", "nas device serve --port 8700"
+)
+def _device(parser: ArgumentParser) -> None:
+    about = "serve: answer here, with the token NAS_DEVICE_TOKEN; file: write the runner, to be copied to a device"
+    parser.add_argument("action", metavar="serve|file", choices=["serve", "file"], help=about)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", metavar="N", type=int, default=8700, help="default: %(default)s")
+    parser.add_argument("-o", "--output", metavar="FILE.py", type=Path, help="where file writes (default: runner.py)")
+
+
 @verb("make, list or revoke tokens of the service", "nas token create --scope write")
 def _token(parser: ArgumentParser) -> None:
     parser.add_argument("action", metavar="create|ls|revoke", choices=["create", "ls", "revoke"])

@@ -8,21 +8,26 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import version
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
 from nas import __version__, plugins
 from nas.errors import TrialFailed, UserError
-from nas.models.cost import LEAST, latency, static_costs
-from nas.models.measurement_lock import MeasurementLock
+from nas.models.backbone import on_backbone, plain_level
+from nas.models.cost import LEAST, Prepared, latency, prepare, static_costs
+from nas.models.measurement_lock import MeasurementLock, waited_seconds
 from nas.models.pyramid import HeadedModel, Pyramid
 from nas.necks.architecture import Architecture
 from nas.necks.presets import reference_fpn
-from nas.studies.metrics import Metrics, finite, measure_model
+from nas.necks.scales import simple_levels
+from nas.necks.topologies import fpn
+from nas.studies.metrics import INT8, Metrics, finite, measure_model
 from nas.studies.records import Job, Measurement, Progress
 from nas.tasks.base import Task
 from nas.tasks.device import Device, local_device
+from nas.tasks.weights import unpacked
 
 REFERENCE_WIDTH = 64
 """Width of the reference FPN whose latency is measured beside every other."""
@@ -36,13 +41,21 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     Raises:
         TrialFailed: the loss is not finite, or a metric is missing at the end.
     """
-    started = time.monotonic() - job.seconds
+    started, waited = time.monotonic() - job.seconds, waited_seconds()
     files: dict[str, bytes] = {}
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
-        costs, details = measure_costs(task, job.architecture, model, job.known)
+        costs, details = measure_costs(task, job.architecture, model, job.known, timed=job.timed)
+        timing = details.get("latency", {}).get("seconds", 0.0)
+        details["lost"] = {"timing": timing, "waiting": 0.0}
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
+        if job.weights is not None:
+            model.load_state_dict(unpacked(job.weights), strict=False)
+            metrics = costs | _end_metrics(task, model, job)
+            seconds = time.monotonic() - started
+            yield Measurement(metrics=finite(metrics), seconds=seconds, details=details)
+            return
         last: Metrics = {}
         going = task.continuation(model, job.seed, job.epochs, job.state) if job.state or job.keep_state else None
         for progress in going.run() if going is not None else task.train(model, job.seed, job.epochs):
@@ -52,51 +65,76 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
             files["state"] = going.state()
     seconds = time.monotonic() - started
     metrics = costs | {k: v for k, v in last.items() if k != "loss"} | {"seconds": seconds}
-    metrics |= _user_metrics(task, model, job)
+    metrics |= _end_metrics(task, model, job, metrics)
     missing = [name for name in task.available if metrics.get(name) is None]
     if missing:
         raise TrialFailed(f"no {missing[0]} was measured")
     if job.judge:
         files |= {f"outcomes-{split}": outcomes.packed() for split, outcomes in task.outcomes(model).items()}
+    details["lost"]["waiting"] = round(waited_seconds() - waited, 3)
     weights = task.weights(model)
     yield Measurement(metrics=finite(metrics), seconds=seconds, details=details, weights=weights, files=files)
 
 
-def _user_metrics(task: Task, model: nn.Module, job: Job) -> Metrics:
-    """The user's metrics of the trained model that the job asks for."""
-    if not job.metrics:
-        return {}
+def _end_metrics(task: Task, model: nn.Module, job: Job, measured: Metrics | None = None) -> Metrics:
+    """What the job asks for of the trained model: the user's metrics, and those of INT8 beside what was `measured`."""
+    own, int8 = [name for name in job.metrics if name not in INT8], [name for name in job.metrics if name in INT8]
     model.eval()
     try:
         with torch.inference_mode():
-            return measure_model(job.metrics, model, task.validation, local_device(task.device))
+            found = measure_model(own, model, task.validation, local_device(task.device)) if own else {}
+        values = task.int8_metrics(model, measured if measured is not None else job.known) if int8 else {}
     except UserError as error:
         raise TrialFailed(str(error)) from error
+    return found | {name: values.get(name) for name in int8}
+
+
+_references: WeakKeyDictionary[Task, Prepared] = WeakKeyDictionary()
+
+
+def reference(architecture: Architecture) -> Architecture:
+    """What an architecture's latency is measured beside: the same with an FPN on all levels that it takes."""
+    spec = architecture.backbone
+    level = plain_level(spec.name)
+    neck = on_backbone(fpn(spec.levels if level is None else simple_levels(level), REFERENCE_WIDTH), spec.name)
+    return architecture.model_copy(update={"neck": neck, "backbone": spec.taken_by(neck)})
+
+
+def _reference(task: Task) -> Prepared:
+    """The reference FPN on the task's backbone, made ready once a process. Its weights are those of every process."""
+    if task not in _references:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = task.build(task.architecture(reference_fpn(task.frame, REFERENCE_WIDTH)))
+        assert isinstance(model, HeadedModel | Pyramid)
+        _references[task] = prepare(model.eval(), task.spec.latency_target, task.calibration)
+    return _references[task]
 
 
 def measure_costs(
-    task: Task, architecture: Architecture, model: nn.Module, known: Metrics
+    task: Task, architecture: Architecture, model: nn.Module, known: Metrics, timed: bool = True
 ) -> tuple[Metrics, dict[str, Any]]:
     """Costs of a model, and the details of its measurement. Costs in `known` are not measured again.
 
-    The latency is measured in turn with that of the reference FPN on the same backbone, alone on the machine.
+    The latency, if it is asked for, is measured in turn with that of the reference FPN on the same backbone, alone on
+    the machine.
     """
     costs = dict(known) if "params" in known else static_costs(architecture) | known
     details = task.details() | machine(task.device)
-    if "latency_ms" not in costs:
-        reference = task.build(task.architecture(reference_fpn(task.frame, REFERENCE_WIDTH)))
+    if timed and costs.get("latency_ms") is None:
         assert isinstance(model, HeadedModel | Pyramid)
-        assert isinstance(reference, HeadedModel | Pyramid)
-        target = task.spec.latency_target
+        target, began = task.spec.latency_target, time.monotonic()
+        beside, images = _reference(task), task.calibration
         with closing(MeasurementLock()) as lock:
-            measured = latency(model, reference, least=LEAST, target=target, quiet=lock.exclusive())
+            measured = latency(model, beside, least=LEAST, target=target, quiet=lock.exclusive(), images=images)
         costs["latency_ms"] = measured.model
         details["latency"] = {
-            "target": target,
+            "target": str(target),
             "runs": measured.runs,
             "interval_ms": [round(measured.low, 3), round(measured.high, 3)],
             "reference": "fpn",
             "reference_ms": round(measured.reference, 3),
+            "seconds": round(time.monotonic() - began, 3),
         }
     return costs, details
 

@@ -168,7 +168,7 @@ def _train(
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model_files(architecture, packed(build_with_head(architecture).state_dict()), formats)
-    task = task.filled(say)
+    task = (task.calibrated() if "int8" in str(task.spec.latency_target) else task).filled(say)
     with torch.random.fork_rng():
         torch.manual_seed(request.record.seed)
         model = task.build(architecture)

@@ -14,6 +14,7 @@ from nas.exports.files import CARD, CONFIG, DEFAULT_FORMATS, DRAWING, FORMATS, P
 from nas.exports.folder import check_folder, summary, write_folder
 from nas.exports.graphs import WRITERS, Deployed
 from nas.exports.python import python
+from nas.exports.timing import timed
 from nas.exports.trained import exported_trial, trained_key, trial_weights
 from nas.models import build_with_head, graph_fault
 from nas.models.cost import target_fault
@@ -83,6 +84,9 @@ def export_study(
     if full is not None and evaluation is not None:
         metrics = metrics | evaluation.measurement.metrics
         details = details | {"training": {"seed": key.seed, "epochs": key.epochs, "of_seeds": list(full.seeds)}}
+    if metrics.get("latency_ms") is None:
+        added, how = timed(architecture, spec.task, str(details.get("device", "cpu")))
+        metrics, details = metrics | added, details | how
     config = ExportConfig.create(
         architecture,
         study=name,

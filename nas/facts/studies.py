@@ -6,6 +6,7 @@ from nas.facts.facts import Facts
 from nas.facts.tables import result_lines
 from nas.storage import Store
 from nas.storage.jobs import Job, Jobs
+from nas.storage.measuring import measuring
 from nas.storage.results import Overview, overview, overviews, study_record
 from nas.studies.metrics import format_metric
 from nas.studies.verdict import proxy_facts, proxy_line
@@ -46,7 +47,10 @@ def shown(store: Store, name: str) -> Facts:
     proxy = proxy_facts(found.proxy, record.spec.model_copy(update={"objectives": objectives}))
     data = found.to_json() | record.model_dump(mode="json", include={"created", "provenance"})
     data |= {"spec": record.spec.to_dict(), "proxy": proxy}
-    lines = [*result_lines(found), "", proxy_line(found.proxy, record.proxy)]
+    lost = measuring(store.database, name)
+    data |= {"measuring": lost.to_json() if lost is not None else None}
+    lines = [*result_lines(found), "", *([lost.line] if lost is not None else [])]
+    lines.append(proxy_line(found.proxy, record.proxy))
     return Facts(data, [*lines, *([proxy["verdict"]] if proxy is not None else [])])
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("ap", "miou", "params", "latency_ms", "seconds")
 """Metrics that are shown beside the objectives."""
 
+NOT_TIMED = "Latency: not timed, as no objective, constraint or key `measure` asks for it; exports are timed."
+
 _NOISE = "Each was trained once: a difference may be the noise of the seed."
 
 
@@ -46,7 +48,8 @@ def result_lines(result: Overview) -> list[str]:
     ]
     if result.answer is not None:
         return [*lines, "", *forecasts, *_answer_lines(result.answer)]
-    remarks = [*_gains(result), *forecasts]
+    untimed = all(found.values.get("latency_ms") is None for _, found in rows)
+    remarks = [*_gains(result), *forecasts, *([NOT_TIMED] if untimed else [])]
     return [*lines, "", *remarks] if remarks else lines
 
 

@@ -79,6 +79,8 @@ def _lines(facts: TrialFacts) -> list[str]:
     if facts.feasible is False:
         lines.append("breaks a constraint")
     cells = [[name, format_metric(name, value)] for name, value in facts.values.items()]
+    if facts.state == "complete" and "latency_ms" not in facts.values:
+        cells.append(["latency_ms", format_metric("latency_ms", None)])
     cells += [[name, str(value)] for name, value in facts.params.items()]
     if cells:
         lines += ["", table(cells)]

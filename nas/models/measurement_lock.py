@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,14 @@ try:
 except ImportError:
     # Without flock, measurements and trainings run at the same time.
     fcntl = None  # type: ignore[assignment]
+
+
+_waited = 0.0
+
+
+def waited_seconds() -> float:
+    """Seconds that training steps of this process have waited for measurements so far."""
+    return _waited
 
 
 class MeasurementLock:
@@ -36,9 +45,12 @@ class MeasurementLock:
     @contextmanager
     def shared(self) -> Iterator[None]:
         """Hold the lock for a training step. Waits until no measurement runs or waits."""
+        global _waited
+        began = time.perf_counter()
         with _locked(self._gate, shared=True):
             pass
         with _locked(self._room, shared=True):
+            _waited += time.perf_counter() - began
             yield
 
     @contextmanager

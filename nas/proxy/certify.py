@@ -16,6 +16,7 @@ from nas.search.summary import keep_certificate
 from nas.search.workers import workers
 from nas.storage import check_writable, known_study, open_store
 from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate
+from nas.studies.metrics import INT8
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec
 from nas.tasks.base import Say, Task
@@ -78,5 +79,5 @@ def open_runs(plan: Plan, task: Task, storage: str, artifacts: str | Path | None
         for kind, data in task.shared().items():
             store.put_artifact(f"task/{task.fingerprint}", kind, data)
         constant = any(half.spec.schedule == "constant" for half in (plan.proxy, plan.full) if half.task is task)
-        target = spec.task.latency_target
-        yield Runs(store, start, plan.setup.machine, say, target=target, prefixes=constant)
+        target, metrics = str(spec.task.latency_target), {"latency_ms", *INT8} & spec.metrics_needed
+        yield Runs(store, start, plan.setup.machine, say, target=target, metrics=metrics, prefixes=constant)

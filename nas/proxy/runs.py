@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from nas.errors import NASError
 from nas.executors import Executor, Failure
@@ -24,6 +24,7 @@ class Runs:
         store, start, machine, target: as in `Dispatcher`.
         say: called with the progress, a line at a time.
         on_record: called after every recorded run.
+        metrics: as in `Dispatcher`.
         prefixes: whether a short run is the start of a longer one, so that the longer one has its result.
 
     Attributes:
@@ -39,6 +40,7 @@ class Runs:
         say: Say,
         on_record: Callable[[], None] = lambda: None,
         target: str = "torch",
+        metrics: Iterable[str] = (),
         prefixes: bool = False,
     ) -> None:
         self.store = store
@@ -47,7 +49,7 @@ class Runs:
         self.on_record = on_record
         self.found: dict[Key, Evaluation] = {}
         self.failed: dict[str, str] = {}
-        self._dispatcher: Dispatcher[Run] = Dispatcher(store, start, machine=machine, target=target)
+        self._dispatcher: Dispatcher[Run] = Dispatcher(store, start, machine=machine, target=target, metrics=metrics)
 
     def complete(self, runs: Sequence[Run], what: str) -> None:
         """Evaluate the runs in their order, on all workers at a time.

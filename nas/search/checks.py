@@ -17,7 +17,7 @@ from nas.search import pruners, samplers
 from nas.search.objects import NO_OBJECTS, Objects
 from nas.studies import catalog
 from nas.studies.certificate import trained_objective
-from nas.studies.metrics import CONSTRAINED, FORECASTS, METRICS, architecture_metrics
+from nas.studies.metrics import CONSTRAINED, DROPS, FORECASTS, INT8, METRICS, QUALITY, architecture_metrics
 from nas.studies.spec import GRAPHS, StudySpec
 from nas.tasks.device import device_fault
 from nas.tasks.training import FIRST_MEASURED, milestones
@@ -85,7 +85,7 @@ def _notify(spec: StudySpec) -> list[Fault]:
 def _metrics(spec: StudySpec) -> list[Fault]:
     """Objectives that nothing can measure, and constraints on metrics that are unknown before the training."""
     known = [name for name in METRICS if not name.endswith("_sd")]
-    bounded = [*CONSTRAINED, *architecture_metrics(known)]
+    bounded = [*CONSTRAINED, *DROPS, *architecture_metrics(known)]
     faults = [
         Fault(f"objectives[{i}].metric", f"unknown metric {o.metric!r}; one of {', '.join(known)}")
         for i, o in enumerate(spec.objectives)
@@ -94,7 +94,19 @@ def _metrics(spec: StudySpec) -> list[Fault]:
     wrong = [name for name in spec.constraints if name not in bounded]
     if wrong:
         faults.append(Fault("constraints", f"{', '.join(wrong)} cannot be bounded; one of {', '.join(bounded)}"))
-    return faults
+    faults += [fault for i, name in enumerate(spec.measure) for fault in unknown(f"measure[{i}]", name, METRICS)]
+    return [*faults, *_int8(spec)]
+
+
+def _int8(spec: StudySpec) -> list[Fault]:
+    """Metrics of a quantized model that this task or this machine cannot give."""
+    asked = sorted(spec.metrics_needed & INT8.keys())
+    quality = QUALITY.get(spec.task.kind)
+    faults = [
+        Fault("task.kind", f"{spec.task.kind} has no {name}: leave it out") for name in asked if INT8[name] != quality
+    ]
+    reason = (graph_fault(spec.task.head_kind) or target_fault("onnxruntime-int8")) if asked else None
+    return faults or ([Fault("task", f"{', '.join(asked)}: {reason}")] if reason is not None else [])
 
 
 def _space(spec: StudySpec) -> list[Fault]:
@@ -135,7 +147,7 @@ def _machine(spec: StudySpec) -> list[Fault]:
         device = device_fault("cuda") if here else device
     if spec.address is None:
         latency = target_fault(target)
-    if target == "onnxruntime":
+    if target != "torch":
         latency = graph_fault(task.head_kind) or latency
     found = {"task.device": device, "task.latency_target": latency}
     return [Fault(path, message) for path, message in found.items() if message is not None]

@@ -16,7 +16,7 @@ from nas.executors import ATTEMPTS, Executor, Failure
 from nas.models.cost import static_costs
 from nas.necks.architecture import Architecture
 from nas.storage import Store
-from nas.studies.metrics import Metrics, measure_architecture, model_metrics
+from nas.studies.metrics import Metrics, measure_architecture, trained_metrics
 from nas.studies.records import Evaluation, Job, Key, Measurement, Progress
 
 FAILURES = 5
@@ -32,7 +32,9 @@ class Run:
         keep_weights: whether its trained weights are recorded.
         keep_state: whether the state of its training is recorded, so that it may go on.
         judge: whether its outcomes by image are recorded.
+        timed: whether its latency is measured where the caller's metrics do not ask for it.
         start: a shorter evaluation of the same training, to go on from; used while its state is recorded.
+        lacking: its recorded evaluation, which lacks something that needs no training: only that is measured.
         costs: metrics that need not be measured again.
         attempt: the number of the current attempt, from 1.
         curve: Progress of the current attempt, an item an epoch.
@@ -44,7 +46,9 @@ class Run:
     keep_weights: bool = False
     keep_state: bool = False
     judge: bool = False
+    timed: bool = False
     start: Evaluation | None = None
+    lacking: Evaluation | None = None
     costs: Metrics = field(default_factory=dict)
     attempt: int = 1
     curve: list[Progress] = field(default_factory=list)
@@ -53,6 +57,17 @@ class Run:
     def job(self) -> str:
         """Id of its job."""
         return str(self.key)
+
+    def measured(self, measurement: Measurement) -> Measurement:
+        """What a worker measured, with what was recorded of the run before."""
+        if self.lacking is None:
+            return measurement
+        before = self.lacking.measurement
+        new = {name: value for name, value in measurement.metrics.items() if name != "seconds"}
+        details = dict(measurement.details) if "latency" in measurement.details else {}
+        lost = [m.details.get("lost", {}) for m in (before, measurement)]
+        details["lost"] = {name: sum(part.get(name, 0.0) for part in lost) for name in ("timing", "waiting")}
+        return before.model_copy(update={"metrics": before.metrics | new, "details": before.details | details})
 
     def evaluation(self, state: Literal["complete", "pruned"], measurement: Measurement) -> Evaluation:
         """What is recorded when the run ends."""
@@ -141,7 +156,8 @@ class Dispatcher(Generic[R]):
         self.running[run.job] = run
         start = run.start
         state = self._state(start) if start is not None else None
-        run.curve[:] = start.curve if start is not None and state is not None else ()
+        known = run.lacking or (start if state is not None else None)
+        run.curve[:] = known.curve if known is not None else ()
         self.store.attempt(run.key, run.attempt, None)
         job = Job(
             id=run.job,
@@ -149,12 +165,14 @@ class Dispatcher(Generic[R]):
             seed=run.key.seed,
             epochs=run.key.epochs,
             attempt=run.attempt,
-            known=run.costs,
-            metrics=model_metrics(self._metrics),
+            known=run.costs if run.lacking is None else run.lacking.measurement.metrics | run.costs,
+            metrics=trained_metrics(self._metrics),
             state=state,
             seconds=start.measurement.seconds if start is not None and state is not None else 0,
             keep_state=run.keep_state,
             judge=run.judge,
+            timed=run.timed or "latency_ms" in self._metrics,
+            weights=self.store.get_artifact(str(run.key), "weights") if run.lacking is not None else None,
         )
         self.executor.submit(job)
 
@@ -185,7 +203,8 @@ class Dispatcher(Generic[R]):
                     else:
                         run.costs = progress.metrics
                     yield run, progress
-                case Measurement() as measurement:
+                case Measurement() as found:
+                    measurement = run.measured(found)
                     reason = self._reject(run.evaluation("complete", measurement))
                     if reason is None:
                         yield run, self.record(run, "complete", measurement)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -129,6 +129,7 @@ def _runs(finalists: Sequence[Candidate], setup: Setup, seeds: int) -> list[Fina
             c.architecture,
             keep_weights=k == 0,
             judge=True,
+            timed=k == 0,
             costs=c.costs,
         )
         for k in range(seeds)
@@ -216,7 +217,7 @@ class _Evidence:
             if value is not None:
                 keys.setdefault(run.key.digest, []).append(run.key)
                 recorded[run.key] = value
-        necks = [c for c in finalists if c.digest in keys]
+        necks = [_timed(store, c, keys[c.digest]) for c in finalists if c.digest in keys]
         val = {key: _outcomes(store, key, "val") for key in recorded}
         if not val or not all(o is not None and metric in o.metrics for o in val.values()):
             scores = {digest: np.array([recorded[key] for key in own]) for digest, own in keys.items()}
@@ -228,6 +229,15 @@ class _Evidence:
         if tested:
             judging = _scores(keys, test, metric)
         return cls(necks, keys, choosing, judging, "test" if tested else "val", by_image=True)
+
+
+def _timed(store: Store, candidate: Candidate, keys: Sequence[Key]) -> Candidate:
+    """The candidate with the latency of its full trainings, where its trial was not timed."""
+    found = [e.measurement.metrics.get("latency_ms") for key in keys if (e := store.evaluation(key)) is not None]
+    latency = next((ms for ms in found if ms is not None), None)
+    if candidate.values.get("latency_ms") is not None or latency is None:
+        return candidate
+    return replace(candidate, values=candidate.values | {"latency_ms": latency})
 
 
 def _comparable(outcomes: Iterable[Outcomes | None], metric: str) -> bool:

@@ -14,18 +14,18 @@ from optuna.trial import TrialState
 
 from nas.errors import StopAsked
 from nas.executors import Executor, Failure
-from nas.necks.architecture import Architecture
 from nas.search.constraints import broken
 from nas.search.dispatcher import Dispatcher, Run
 from nas.search.finalists import Final, FinalistRun
 from nas.search.ledger import Ledger
 from nas.search.objects import finished_trial
 from nas.search.optuna_adapter import refresh, requeue, resume
+from nas.search.predicting import Predicting
 from nas.search.promotion import PromotedRun, Promotion
 from nas.search.reporter import OnProgress, Reporter, trial_name
 from nas.search.retention import Retention
 from nas.search.setup import Setup
-from nas.search.trial_run import TrialRun, find_recorded
+from nas.search.trial_run import TrialRun, find_recorded, lacks, propose
 from nas.search.unseen import Unseen
 from nas.search.warm_start import enqueue_first
 from nas.storage import Lease, Store
@@ -76,11 +76,12 @@ class Loop:
             store,
             lambda: executor,
             machine=setup.machine,
-            target=self.spec.task.latency_target,
+            target=str(self.spec.task.latency_target),
             metrics=self.spec.metrics_needed,
             reject=self.ledger.why_unusable,
             on_retry=self.reporter.retried,
         )
+        self.predicting = Predicting(setup, store, self.reporter.say)
         self.unseen = Unseen(setup, len(self.architectures))
         self.duplicates = 0
         self._beaten = 0.0
@@ -96,6 +97,7 @@ class Loop:
         """
         try:
             self._recover()
+            self.predicting.recall(self.architectures.values(), self.store, self.setup)
             enqueue_first(self.study, self.setup)
             state = self._search()
         except (KeyboardInterrupt, StopAsked) as error:
@@ -106,6 +108,7 @@ class Loop:
         if state in ("done", "exhausted") and self.final is not None:
             answer = self.final.answer(self.promotion.epochs)
             self.reporter.say(answer.sentence if answer is not None else "no answer: no trial was trained in full")
+        self.predicting.end()
         self.reporter.ended(state, self.ledger.trained, self.name)
         return state
 
@@ -169,7 +172,8 @@ class Loop:
             evaluation = (
                 find_recorded(self.store, self.setup, record.key, record.baseline) if record is not None else None
             )
-            if evaluation is not None and evaluation.key.digest not in self.ledger.seen:
+            known = evaluation is not None and not lacks(evaluation, self.setup)
+            if known and evaluation is not None and evaluation.key.digest not in self.ledger.seen:
                 self.ledger.report(resume(self.study, frozen), evaluation, running=0)
             else:
                 requeue(self.study, frozen)
@@ -241,7 +245,7 @@ class Loop:
     def _ask(self) -> None:
         """Take one proposal. Report it at once if it needs no training, else submit it."""
         trial = self.study.ask()
-        baseline, architecture = self._propose(trial)
+        baseline, architecture = propose(self.setup, trial)
         key = self.setup.key(architecture)
         if trial.number not in self.architectures:
             self.store.bind(self.name, trial.number, key, architecture, baseline)
@@ -250,6 +254,7 @@ class Loop:
         same = self.dispatcher.running.get(str(key))
         assert same is None or isinstance(same, TrialRun)
         costs = self.dispatcher.known_costs(architecture, static=bool(self.spec.constraints))
+        costs |= self.predicting.refuted(architecture, costs) if baseline is None and same is None else {}
         if same is not None:
             same.followers.append(trial)
         elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs):
@@ -260,15 +265,6 @@ class Loop:
             self._evaluate(run)
             return
         self.duplicates += 1
-
-    def _propose(self, trial: optuna.Trial) -> tuple[str | None, Architecture]:
-        """The trial's baseline, if it has one, and its architecture."""
-        marks, task = attributes(trial), self.setup.task
-        if marks.baseline is None:
-            return None, task.architecture(self.setup.space.suggest(trial, task.frame))
-        if marks.in_space:
-            self.setup.space.suggest(trial, task.frame)  # so that Optuna has its parameters
-        return marks.baseline, task.architecture(self.setup.baselines[marks.baseline])
 
     def is_known(self, digest: str) -> bool:
         """Whether the model with this digest was trained, refused or is under way."""
@@ -281,11 +277,12 @@ class Loop:
             drop_answer(self.store, self.name)
             self._answer_dropped = True
         evaluation = find_recorded(self.store, self.setup, run.key, attributes(run.trial).baseline)
-        if evaluation is not None:
+        if evaluation is not None and not lacks(evaluation, self.setup):
             self.ledger.report(run.trial, evaluation, len(self.dispatcher.running))
             self.retention.tidy()
             return
         # An earlier launch may have reported the start of its curve: the same values come again.
+        run.lacking = evaluation
         run.reported |= self.study.get_trials(deepcopy=False)[run.trial.number].intermediate_values.keys()
         self._submit(run)
 
@@ -297,6 +294,7 @@ class Loop:
                 self.reporter.progressed(run, progress)
             return
         if progress.epoch == 0:
+            self.predicting.learn(run.architecture, progress.metrics)
             if not run.serves_baseline and broken(progress.metrics, self.spec.constraints):
                 self.dispatcher.stop(run, "infeasible")
                 for trial in (run.trial, *run.followers):

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from nas import tasks
+from nas.device.client import Client
 from nas.errors import Fault, SpecError
 from nas.executors.nodes import nodes_of
 from nas.executors.room import describe, room, with_gpus
@@ -24,9 +25,10 @@ from nas.search_space import Choice, SearchSpace
 from nas.studies import catalog
 from nas.studies.certificate import Certificate, Proxy
 from nas.studies.forecast import Forecast
-from nas.studies.metrics import FORECASTS, Metrics, identities, measure_architecture, metric_of, model_metrics
+from nas.studies.metrics import FORECASTS, INT8, Metrics, identities, measure_architecture, metric_of, model_metrics
 from nas.studies.records import Key
 from nas.studies.spec import StudySpec, Workers
+from nas.studies.task import RemoteTarget
 from nas.studies.verdict import proxy_facts, proxy_line
 from nas.tasks.base import Task
 from nas.text import Say, duration
@@ -197,6 +199,9 @@ def set_up(spec: StudySpec, say: Say, backbone: bytes | None = None, objects: Ob
     device = spec.task.device
     if device == "auto" and spec.executor != "local":  # the workers', who may have a GPU that this process lacks
         device = "cuda" if spec.workers.gpus else "cpu"
+    target = spec.task.latency_target
+    if isinstance(target, RemoteTarget):
+        say(f"latency: {Client(target.remote, target.runtime).facts()['processor']}, at {target.remote}")
     task = tasks.load(spec.task.model_copy(update={"device": device}), say, backbone, checked=True)
     space.check(task.frame)
     setup = Setup(spec, space, task, baseline_necks(spec.baselines, task.frame, space), objects=objects)
@@ -229,7 +234,7 @@ def _check_objectives(spec: StudySpec, task: Task) -> None:
     for i, objective in enumerate(spec.objectives):
         name, metric = objective.metric, metric_of(objective.metric)
         validated = metric.from_training and metric.of_model is None and name != "seconds"
-        if validated and FORECASTS.get(name, name) not in task.available:
+        if validated and INT8.get(name, FORECASTS.get(name, name)) not in task.available:
             faults.append(Fault(f"objectives[{i}].metric", f"the validation data cannot give {name}"))
     if faults:
         raise SpecError("", faults)

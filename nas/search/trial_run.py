@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import optuna
 
+from nas.necks.architecture import Architecture
 from nas.search.dispatcher import Run
 from nas.search.setup import Setup
 from nas.storage import Store
 from nas.storage.attributes import attributes
-from nas.studies.metrics import measure_architecture
+from nas.studies.metrics import INT8, measure_architecture
 from nas.studies.records import Evaluation, Key
 
 
@@ -34,6 +35,23 @@ class TrialRun(Run):
         return any(attributes(trial).baseline is not None for trial in (self.trial, *self.followers))
 
 
+def propose(setup: Setup, trial: optuna.Trial) -> tuple[str | None, Architecture]:
+    """The trial's baseline, if it has one, and its architecture."""
+    marks, task = attributes(trial), setup.task
+    if marks.baseline is None:
+        return None, task.architecture(setup.space.suggest(trial, task.frame))
+    if marks.in_space:
+        setup.space.suggest(trial, task.frame)  # so that Optuna has its parameters
+    return marks.baseline, task.architecture(setup.baselines[marks.baseline])
+
+
+def lacks(evaluation: Evaluation, setup: Setup) -> bool:
+    """Whether a complete evaluation lacks a metric that the study needs and that a worker measures without training."""
+    needed = {"latency_ms", *INT8} & setup.spec.metrics_needed
+    metrics = evaluation.measurement.metrics
+    return evaluation.state == "complete" and any(metrics.get(name) is None for name in needed)
+
+
 def find_recorded(store: Store, setup: Setup, key: Key, baseline: str | None) -> Evaluation | None:
     """A recorded evaluation of a trial that needs no further training.
 
@@ -48,6 +66,9 @@ def find_recorded(store: Store, setup: Setup, key: Key, baseline: str | None) ->
     if not (store.has_sound_artifact(str(key), "weights") if evaluation.state == "complete" else ours):
         return None
     metrics, needed = measurement.metrics, setup.spec.metrics_needed
+    if metrics.get("latency_ms") is None and "latency_ms" in needed and setup.machine is not None:
+        target = str(setup.spec.task.latency_target)
+        metrics = metrics | {"latency_ms": store.latency(key.digest, setup.machine, target)}
     if not needed <= metrics.keys():
         # Recorded before there was such a cost, which needs no training.
         metrics = setup.costs(evaluation.architecture) | metrics

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from nas.executors import EXECUTORS, Executor
+from nas.studies.metrics import INT8
 from nas.studies.spec import StudySpec
 from nas.tasks.base import Task
 from nas.text import Say
@@ -22,7 +23,10 @@ def workers(spec: StudySpec, task: Task, say: Say, validates: bool = False) -> I
     """
     from nas.executors.evaluate import evaluate
 
-    context = task.filled(say, validates=validates)
+    asked = INT8.keys() & spec.metrics_needed
+    if asked or "int8" in str(spec.task.latency_target):
+        task = task.calibrated()
+    context = task.filled(say, validates=validates or bool(asked))
     # Ray handles SIGTERM itself: the executor goes first.
     with EXECUTORS[spec.executor](evaluate, context, spec.workers, spec.address) as executor, _sigterm_interrupts():
         yield executor

@@ -23,7 +23,8 @@ WEIGHTS = "weights"
 def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> None:
     """Keep an evaluation and its weights in one transaction.
 
-    It replaces one that was pruned. One that is complete stays, and gets the weights if it has lost its own.
+    It replaces one that was pruned. One that is complete stays; it gets the weights if it has lost its own, and metrics
+    that it lacks.
     """
     key, measurement = evaluation.key.model_dump(), evaluation.measurement
     facts = {
@@ -39,7 +40,9 @@ def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> 
         new = insert(connection, EVALUATION).values(**key, **facts)
         new = new.on_conflict_do_update(index_elements=list(key), set_=facts, where=EVALUATION.c.state == "pruned")
         number = connection.scalar(new.returning(EVALUATION.c.id))
-        if number is not None:
+        if number is None:
+            _add_metrics(connection, evaluation)
+        else:
             connection.execute(delete(CURVE).where(CURVE.c.evaluation == number))
         if number is not None and evaluation.curve:
             points = [point.model_dump(include={"epoch", "seconds", "metrics"}) for point in evaluation.curve]
@@ -51,6 +54,16 @@ def record(database: Database, artifacts: Artifacts, evaluation: Evaluation) -> 
             artifacts.put_within(connection, owner, kind, files[kind])
 
     database.transaction(write)
+
+
+def _add_metrics(connection: Connection, evaluation: Evaluation) -> None:
+    """Add metrics to a complete evaluation that lacks them, with the details of their measurement."""
+    here, measurement = is_key(EVALUATION, evaluation.key), evaluation.measurement
+    row = connection.execute(select(EVALUATION.c.metrics, EVALUATION.c.details).where(here)).one()
+    added = {name: value for name, value in measurement.metrics.items() if row.metrics.get(name) is None}
+    if evaluation.state == "complete" and any(value is not None for value in added.values()):
+        details = row.details | measurement.details
+        connection.execute(EVALUATION.update().where(here).values(metrics=row.metrics | added, details=details))
 
 
 def find(database: Database, condition: ColumnElement[bool]) -> list[Evaluation]:

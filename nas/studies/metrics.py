@@ -69,12 +69,18 @@ METRICS = Table("metrics", Metric) | {
     "ap_full_sd": Metric("standard error of ap_full", "minimize"),
     "miou_full": Metric("forecast of miou after the full training, by the certificate of the study's proxy"),
     "miou_full_sd": Metric("standard error of miou_full", "minimize"),
+    "ap_int8": Metric("ap of the model in INT8 on onnxruntime, calibrated on training images"),
+    "ap_int8_drop": Metric("ap that INT8 costs: ap less ap_int8", "minimize"),
+    "miou_int8": Metric("miou of the model in INT8 on onnxruntime, calibrated on training images"),
+    "miou_int8_drop": Metric("miou that INT8 costs: miou less miou_int8", "minimize"),
     "params": Metric("parameters of the deployed model", "minimize", False, "parameters"),
     "macs": Metric("multiply-accumulates of the deployed model for one image", "minimize", False, _MACS),
     "neck_params": Metric("parameters of the neck", "minimize", False, "parameters"),
     "neck_macs": Metric("multiply-accumulates of the neck for one image", "minimize", False, _MACS),
     "activation_bytes": Metric("peak of image and maps in a pass of one image, fp32", "minimize", False, "bytes"),
-    "latency_ms": Metric("time of one image: batch 1, one thread, fp32, median", "minimize", False, "milliseconds"),
+    "latency_ms": Metric(
+        "time of one image on task.latency_target: batch 1, one thread, median", "minimize", False, "milliseconds"
+    ),
     "seconds": Metric("time that the evaluation took", "minimize", unit="seconds"),
 }
 
@@ -83,6 +89,12 @@ QUALITY = {"detection": "ap", "segmentation": "miou"}
 
 FORECASTS = {"ap_full": "ap", "miou_full": "miou"}
 """Forecast -> the measured metric that it is of."""
+
+INT8 = {"ap_int8": "ap", "ap_int8_drop": "ap", "miou_int8": "miou", "miou_int8_drop": "miou"}
+"""Metric of a quantized model -> the metric of the model that it stands beside."""
+
+DROPS = tuple(name for name in INT8 if name.endswith("_drop"))
+"""Metrics of a trained model that a study can constrain: above the limit a trial is infeasible, and was trained."""
 
 CONSTRAINED = ("params", "macs", "neck_params", "neck_macs", "activation_bytes", "latency_ms")
 """Our own metrics that a study can constrain, beside those with `of_architecture`."""
@@ -110,6 +122,11 @@ def metric_of(name: str) -> Metric:
 def model_metrics(names: Iterable[str]) -> tuple[str, ...]:
     """Those metrics that are functions of the trained model, sorted."""
     return tuple(sorted(name for name in set(names) if metric_of(name).of_model is not None))
+
+
+def trained_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Those metrics that a worker measures at the end only if asked: the user's of the model, and those of INT8."""
+    return tuple(sorted({*model_metrics(names), *(name for name in names if name in INT8)}))
 
 
 def architecture_metrics(names: Iterable[str]) -> tuple[str, ...]:
@@ -153,14 +170,14 @@ def _call(name: str, function: Callable[..., Any] | None, *args: Any) -> float:
 
 
 def format_metric(name: str, value: float | None) -> str:
-    """A metric's value as text, rounded to the digits that matter; `-` for None.
+    """A metric's value as text, rounded to the digits that matter; for None `-`, or of a latency `not timed`.
 
     Example:
         >>> format_metric("ap", 0.41234), format_metric("params", 5.1234e6), format_metric("latency_ms", 12.345)
         ('0.412', '5.12 M', '12.35')
     """
     if value is None:
-        return "-"
+        return "not timed" if name == "latency_ms" else "-"
     if name not in CONSTRAINED or name == "latency_ms":
         return f"{value:.{ {'seconds': 1, 'latency_ms': 2}.get(name, 3) }f}"
     unit = "B" if name == "activation_bytes" else ""

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nas.errors import Fault
+from nas.errors import Fault, SpecError
 from nas.studies.metrics import FORECASTS, Direction, metric_of
 from nas.value import Faulty, Unit, Value
+
+
+def parse_as(cls: type[Value], *words: str) -> Callable[[Any], Any]:
+    """A validator for one of `words` or a `cls`, whose faults are not those of every branch of the union."""
+
+    def parse(value: Any) -> Any:
+        if isinstance(value, cls) or (isinstance(value, str) and value in words):
+            return value
+        if not isinstance(value, dict):
+            raise ValueError(f"should be {', '.join(words)} or a mapping, not {value!r}")
+        try:
+            return cls.parse(value)
+        except SpecError as error:
+            raise Faulty(error.faults) from None
+
+    return parse
 
 
 class Objective(Value):

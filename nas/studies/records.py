@@ -92,6 +92,8 @@ class Job(Value):
         state: that of a shorter training to go on from.
         seconds: what that training took.
         keep_state: whether the state at the end is wanted.
+        timed: whether a latency that is not known is measured.
+        weights: trained tensors; nothing is trained then, and only what is asked for is measured.
         judge: whether the outcomes by image are wanted.
     """
 
@@ -106,3 +108,5 @@ class Job(Value):
     seconds: float = Field(0, ge=0)
     keep_state: bool = False
     judge: bool = False
+    timed: bool = True
+    weights: bytes | None = Field(None, repr=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -13,27 +13,11 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from nas.errors import Fault, SpecError
 from nas.studies.answer import Finalists, Outlay, Promotion, milestones
 from nas.studies.metrics import QUALITY, metric_of
-from nas.studies.parts import Baseline, Budget, Named, Objective, Workers
+from nas.studies.parts import Baseline, Budget, Named, Objective, Workers, parse_as
 from nas.studies.task import BackboneTask, DataSpec, TaskSpec
 from nas.value import Faulty, Value
 
 __all__ = ["BackboneTask", "Baseline", "Budget", "DataSpec", "Named", "Objective", "StudySpec", "TaskSpec", "Workers"]
-
-
-def _parse_as(cls: type[Value], *words: str) -> Callable[[Any], Any]:
-    """A validator for one of `words` or a `cls`, whose faults are not those of every branch of the union."""
-
-    def parse(value: Any) -> Any:
-        if isinstance(value, cls) or (isinstance(value, str) and value in words):
-            return value
-        if not isinstance(value, dict):
-            raise ValueError(f"should be {', '.join(words)} or a mapping, not {value!r}")
-        try:
-            return cls.parse(value)
-        except SpecError as error:
-            raise Faulty(error.faults) from None
-
-    return parse
 
 
 def _parse_keep(value: Any) -> Any:
@@ -75,6 +59,9 @@ class StudySpec(Value):
     segmentation `miou`."""
     constraints: dict[str, Annotated[float, Field(gt=0)]] = {}
     """Upper limits of metrics, in their units. Proposals above a limit are not trained."""
+    measure: tuple[str, ...] = Field((), examples=[["latency_ms"], ["ap_int8"]])
+    """Further metrics to measure of every trial, such as `latency_ms` or `ap_int8`. Objectives and constraints are
+    measured without being listed; finalists and exports are timed in any case."""
     baselines: tuple[Baseline, ...] = tuple(Baseline(name=x, topology=x) for x in ("fpn", "panet", "bifpn"))
     """Published necks that are trained first, at the same budget as every proposal."""
     sampler: Named = Field(Named(kind="gp"), examples=["gp", "tpe", "random"])
@@ -95,12 +82,12 @@ class StudySpec(Value):
     """Address of a running Ray cluster to join, `auto` or host:port. Without the key: this machine."""
     export: tuple[Format, ...] = ()
     """Formats that the winner must be exportable to, beside config and weights. Checked before the search."""
-    promotion: Annotated[Literal["none", "auto"] | Promotion, BeforeValidator(_parse_as(Promotion, "none", "auto"))] = (
+    promotion: Annotated[Literal["none", "auto"] | Promotion, BeforeValidator(parse_as(Promotion, "none", "auto"))] = (
         "none"
     )
     """Train the better trials on, in steps, to the full training. Needs a full training that differs from the task in
     its epochs alone."""
-    finalists: Annotated[Literal["none"] | Finalists, BeforeValidator(_parse_as(Finalists, "none"))] = "none"
+    finalists: Annotated[Literal["none"] | Finalists, BeforeValidator(parse_as(Finalists, "none"))] = "none"
     """Train the best trials and baselines in full with several seeds at the end, and compare them."""
     keep: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_parse_keep)] = 5
     """How many trials keep their weights: a number of the best, such as 5 or `best 5`, or `all`. Baselines and the
@@ -207,8 +194,8 @@ class StudySpec(Value):
 
     @property
     def metrics_needed(self) -> set[str]:
-        """Metrics of the objectives and constraints."""
-        return {o.metric for o in self.objectives} | set(self.constraints)
+        """Metrics of the objectives and constraints, and those of `measure`."""
+        return {o.metric for o in self.objectives} | set(self.constraints) | set(self.measure)
 
     @property
     def space_name(self) -> str:

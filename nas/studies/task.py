@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from nas.errors import Fault
+from nas.studies.parts import parse_as
 from nas.value import Faulty, Unit, Value
 
 Pixels = Annotated[int, Unit("pixels")]
@@ -104,6 +107,44 @@ HEADS = {"detection": "fcos", "segmentation": "panoptic_fpn"}
 """Task kind -> the head that the default, `head: fcos`, stands for."""
 
 
+class RemoteTarget(Value):
+    """A device elsewhere that times models: one on which `nas device serve` runs."""
+
+    remote: str = Field(examples=["http://raspberrypi.local:8700"])
+    """URL at which it listens. Its token is read from `NAS_DEVICE_TOKEN`, and stands in no file."""
+    runtime: Literal["onnxruntime", "openvino", "tensorrt", "coreml", "litert"] = "onnxruntime"
+    """What the device runs models on. Its package is to be installed there."""
+    precision: Literal["fp32", "int8"] = "fp32"
+    """Number format of the model. `int8`: quantized here, and calibrated on training images."""
+
+    @field_validator("remote")
+    @classmethod
+    def _without_secrets(cls, remote: str) -> str:
+        parts = urlsplit(remote)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("should be the URL of a device, such as http://raspberrypi.local:8700")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("holds a secret, which files would show: leave it out, and set NAS_DEVICE_TOKEN")
+        return remote.rstrip("/")
+
+    @model_validator(mode="after")
+    def _check_precision(self) -> Self:
+        if self.runtime == "litert" and self.precision == "int8":
+            raise Faulty([Fault("precision", "litert takes fp32 only here: leave it out, or take another runtime")])
+        return self
+
+    def __str__(self) -> str:
+        """The target in at most 64 letters, by which measurements are found again."""
+        text = f"{self.runtime}{'-int8' if self.precision == 'int8' else ''} at {self.remote}"
+        return text if len(text) <= 64 else f"{text[:43]} {hashlib.sha256(text.encode()).hexdigest()[:20]}"
+
+
+LOCAL_TARGETS = ("torch", "onnxruntime", "onnxruntime-int8", "openvino", "openvino-int8")
+
+Target = Literal["torch", "onnxruntime", "onnxruntime-int8", "openvino", "openvino-int8"] | RemoteTarget
+"""What times a model: a runtime of this machine, or a device elsewhere."""
+
+
 class TaskSpec(Value):
     """The proxy task: data, backbone, and the short training of every neck."""
 
@@ -143,8 +184,9 @@ class TaskSpec(Value):
     """Upper limit of the cache's memory."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of the training. `auto`: bfloat16 where the hardware is faster with it."""
-    latency_target: Literal["torch", "onnxruntime"] = "torch"
-    """What `latency_ms` times: PyTorch on the task's device, or ONNX Runtime on the CPU."""
+    latency_target: Annotated[Target, BeforeValidator(parse_as(RemoteTarget, *LOCAL_TARGETS))] = "torch"
+    """What `latency_ms` times: PyTorch on the task's device, ONNX Runtime or OpenVINO on the CPU, in fp32 or in INT8
+    calibrated on training images, or a device elsewhere: `{remote: URL}`."""
     head: str = Field("fcos", examples=["fcos", "retinanet", "faster_rcnn", "panoptic_fpn"])
     """Head of a detector: `fcos`, `retinanet` or `faster_rcnn`. A segmenter has `panoptic_fpn`, also without the key.
     Packages can add heads."""

@@ -8,10 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from nas.necks.architecture import Architecture, Frame
 from nas.necks.spec import NeckSpec
+from nas.studies.metrics import Metrics
 from nas.studies.records import EVALUATOR, Progress
 from nas.studies.spec import DataSpec, TaskSpec
 from nas.tasks.continuation import Continuation
@@ -52,6 +55,11 @@ class Task(ABC):
     def validation(self) -> Any:
         return None
 
+    @property
+    def calibration(self) -> NDArray[np.uint8] | None:
+        """Training images (N, S, S, C) that INT8 is calibrated on; None where the task has none."""
+        return None
+
     def filled(self, say: Say, *, validates: bool = False) -> Self:
         """The task with its cache filled, for workers: the slow part of the preparation, once per driver.
 
@@ -61,6 +69,10 @@ class Task(ABC):
             say: called with what is done, a line at a time.
             validates: whether workers need `validation`.
         """
+        return self
+
+    def calibrated(self) -> Self:
+        """The task with its images for calibration, for a study that asks for INT8; before `filled`."""
         return self
 
     def with_test(self, say: Say) -> Self:
@@ -110,6 +122,14 @@ class Task(ABC):
 
     def outcomes(self, model: nn.Module) -> dict[str, Outcomes]:
         """What a trained model did on each image of `val`, and of `test` where there is one."""
+        return {}
+
+    def int8_metrics(self, model: nn.Module, metrics: Metrics) -> Metrics:
+        """The metrics of INT8 of a trained model whose `metrics` are known; none where the task has none.
+
+        Raises:
+            UserError: the model cannot be quantized.
+        """
         return {}
 
     def weights(self, model: nn.Module) -> bytes:

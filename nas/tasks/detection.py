@@ -20,7 +20,8 @@ from nas.tasks import coco_metrics
 from nas.tasks.data import DATA, Dataset, Split
 from nas.tasks.merging import Judged, whole_images
 from nas.tasks.outcomes import DetectionOutcomes, detection_outcomes
-from nas.tasks.supervised import BATCH, Index, Session, SupervisedTask
+from nas.tasks.session import BATCH, Index, Session
+from nas.tasks.supervised import SupervisedTask
 from nas.tasks.views import Boxes, Rows, Tile, view_boxes
 
 _ASSIGNMENTS = 2**28

@@ -108,7 +108,7 @@ def fingerprint(
     if spec.backbone.tune != "frozen" and device == "cpu" and precision != "fp32":
         content["depthwise"] = "fp32"  # earlier versions had it in bf16
     if spec.latency_target != "torch":
-        content["latency_target"] = spec.latency_target
+        content["latency_target"] = str(spec.latency_target)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

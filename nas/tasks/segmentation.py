@@ -18,7 +18,8 @@ from nas.tasks.data import MASKS, Dataset, Split
 from nas.tasks.merging import whole_counts
 from nas.tasks.outcomes import SegmentationOutcomes, segmentation_outcomes
 from nas.tasks.segmentation_metrics import Counts
-from nas.tasks.supervised import Index, Session, SupervisedTask
+from nas.tasks.session import Index, Session
+from nas.tasks.supervised import SupervisedTask
 from nas.tasks.views import Mask, Tile, view_mask
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from nas.models import HeadedModel, build_with_head
 from nas.models.backbone import Backbone
-from nas.models.cost import intra_op_threads
-from nas.models.depthwise import keep_depthwise_float32
+from nas.models.cost import CALIBRATION, intra_op_threads, quantized
 from nas.models.measurement_lock import MeasurementLock
 from nas.models.pretrained import load_state
 from nas.necks.architecture import Architecture, BackboneSpec, Frame, HeadSpec
@@ -27,13 +24,13 @@ from nas.studies.metrics import Metrics
 from nas.studies.records import Progress
 from nas.studies.spec import TaskSpec, available_cpus
 from nas.tasks.base import Say, Task
-from nas.tasks.cache import Cache, Features, empty_maps, extract, measure, megabytes, take, to_tensor
+from nas.tasks.cache import Cache, Features, empty_maps, extract, measure, megabytes
 from nas.tasks.coco_metrics import area_ranges
 from nas.tasks.continuation import Continuation
 from nas.tasks.data import Dataset, Faults, Loader, Split
-from nas.tasks.device import Device, Precision, dtype, local_device
+from nas.tasks.device import Device, Precision, local_device
 from nas.tasks.outcomes import Outcomes
-from nas.tasks.training import Group, Training
+from nas.tasks.session import Session, chunks
 from nas.tasks.views import Pixels, Tile, tiles, view_pixels
 from nas.tasks.weights import packed, tensors
 from nas.text import Countdown
@@ -44,11 +41,7 @@ PRETRAINED_RATE = 0.1
 _CHUNK = 128
 """Images that are decoded at a time for the cache."""
 
-BATCH = 32
-"""Images a batch where nothing is trained."""
-
 T = TypeVar("T")
-Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +61,7 @@ class SupervisedTask(Task, Generic[T]):
         precision: of training.
         targets: with cached features, those of view v of training image i at row v * images + i.
         train_maps, val_maps: cached features, likewise. If features are cached, `filled` sets these and `targets`.
+        calibration_images: set by `calibrated`, where INT8 is asked for.
     """
 
     kinds: ClassVar[Mapping[str, Loader]]
@@ -92,6 +86,7 @@ class SupervisedTask(Task, Generic[T]):
     elsewhere: frozenset[str]
     frame: Frame
     available: frozenset[str]
+    calibration_images: NDArray[np.uint8] | None = None
 
     @staticmethod
     @abstractmethod
@@ -134,6 +129,15 @@ class SupervisedTask(Task, Generic[T]):
     def validation(self) -> Split:
         return self.dataset.val
 
+    @property
+    def calibration(self) -> NDArray[np.uint8] | None:
+        return self.calibration_images
+
+    def calibrated(self) -> Self:
+        train = self.dataset.train
+        index = np.linspace(0, len(train) - 1, min(CALIBRATION, len(train))).astype(np.int64)
+        return replace(self, calibration_images=train.batch(index))
+
     def with_test(self, say: Say) -> Self:
         train, val, faults = self.dataset.train, self.dataset.val, Faults()
         # They get the room that the cache leaves, and do not decide which it is (see decisions: images-for-tests).
@@ -165,14 +169,14 @@ class SupervisedTask(Task, Generic[T]):
         countdown = Countdown(say, "cache: images through the backbone", views * len(train) + len(val))
         with intra_op_threads(available_cpus()):
             for v in range(views):
-                for index in _chunks(len(train), _CHUNK):
+                for index in chunks(len(train), _CHUNK):
                     pixels = train.batch(index)
                     seen = [self.view(int(i), pixels[k], v) for k, i in enumerate(index)]
                     first = v * len(train) + int(index[0])
                     extract(backbone, np.stack([p for p, _ in seen]), device, train_maps, first)
                     labels += [own for _, own in seen]
                     countdown.done(len(labels))
-            for index in _chunks(len(val), _CHUNK):
+            for index in chunks(len(val), _CHUNK):
                 extract(backbone, val.batch(index), device, val_maps, int(index[0]))
         size = sum(x.nbytes for part in (train_maps, val_maps) for x in part.values())
         say(f"cache: {views} views of the training images passed through the backbone, {size / 1e6:,.0f} MB")
@@ -208,6 +212,16 @@ class SupervisedTask(Task, Generic[T]):
             found["test"] = other.session(model).outcomes()
         return found
 
+    def int8_metrics(self, model: nn.Module, metrics: Metrics) -> Metrics:
+        session = replace(self, cache="none", targets=None, val_maps=None).session(model)
+        run = quantized(session.model, self.calibration_images)
+        session.outputs = run
+        with closing(MeasurementLock()) as lock:
+            value = session.measure(lock)[self.quality[0]]
+        name, plain = self.quality[0], metrics.get(self.quality[0])
+        drop = plain - value if plain is not None and value is not None else None
+        return {f"{name}_int8": value, f"{name}_int8_drop": drop}
+
     def weights(self, model: nn.Module) -> bytes:
         state = model.state_dict()
         if self.spec.backbone.tune == "frozen":
@@ -220,115 +234,3 @@ class SupervisedTask(Task, Generic[T]):
     def continuation(self, model: nn.Module, seed: int, epochs: int, state: bytes | None = None) -> Continuation:
         training = self.session(model).training(seed, epochs)
         return Continuation(model, training, frozen=self.spec.backbone.tune == "frozen", state=state)
-
-
-def _chunks(count: int, size: int) -> Iterator[Index]:
-    for start in range(0, count, size):
-        yield np.arange(start, min(start + size, count), dtype=np.int64)
-
-
-class Session(ABC):
-    """One model in training: its batches, its loss, its metrics.
-
-    Raises:
-        ValueError: the task's cache is not filled.
-    """
-
-    def __init__(self, task: SupervisedTask[Any], model: HeadedModel) -> None:
-        if task.cache == "features" and task.train_maps is None:
-            raise ValueError("features are to be cached, and are not: take task.filled()")
-        self.task = task
-        self.model = model
-        self.device = torch.device(task.device)
-        self.generator = torch.Generator(self.device)
-        self.names = [source.name for source in model.neck.inputs]
-        self.dtype = dtype(task.precision, max(model.neck.out_channels))
-        for name, parameter in model.backbone.named_parameters():
-            parameter.requires_grad_(name in task.tuned)
-        if task.tuned and self.device.type == "cpu":
-            keep_depthwise_float32(model.backbone)
-        self._train_mode()
-
-    @abstractmethod
-    def loss(self, index: Index) -> Tensor:
-        """Loss of the views `index`: number v * images + i is view v of training image i."""
-
-    @abstractmethod
-    def found(self, index: Index) -> list[Any]:
-        """What the model finds in the validation images `index`, as `score` takes it."""
-
-    @abstractmethod
-    def score(self, found: list[Any]) -> Metrics:
-        """The task's metrics, from what was found in all validation images."""
-
-    @abstractmethod
-    def judged(self, found: list[Any]) -> Outcomes:
-        """The outcomes by image, from what was found in all validation images."""
-
-    def training(self, seed: int, epochs: int) -> Training:
-        """The model's training, at its start."""
-        task, model = self.task, self.model
-        groups: list[Group] = [
-            (task.backbone_rate, [p for p in model.backbone.parameters() if p.requires_grad]),
-            (1.0, list(chain(model.neck.parameters(), model.adapt.parameters(), model.head.parameters()))),
-        ]
-        buffers = [x for part in model.modules() if part.training for x in part.buffers(recurse=False)]
-        images = len(task.dataset.train)
-        return Training(task.spec, groups, buffers, images, self.loss, self.measure, seed, epochs, self.generator)
-
-    def measure(self, lock: MeasurementLock) -> Metrics:
-        """The task's metrics on the validation images."""
-        found = self._find(lock.shared)
-        with lock.shared():
-            return self.score(found)
-
-    def outcomes(self) -> Outcomes:
-        """What the model does on each validation image."""
-        return self.judged(self._find(nullcontext))
-
-    def _find(self, guard: Callable[[], AbstractContextManager[Any]]) -> list[Any]:
-        """What the model finds in all validation images; each batch under its own guard."""
-        self.model.eval()
-        found: list[Any] = []
-        for index in _chunks(len(self.task.dataset.val), BATCH):
-            with guard():
-                found += self.found(index)
-        self._train_mode()
-        return found
-
-    def autocast(self) -> torch.autocast:
-        """A context with the precision of training."""
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
-
-    def cached(self, index: Index) -> OrderedDict[str, Tensor]:
-        """Cached maps of the views `index`."""
-        assert self.task.train_maps is not None
-        return take(self.task.train_maps, self.names, index, self.device, self.dtype)
-
-    def fresh(self, index: Index) -> tuple[OrderedDict[str, Tensor], Any]:
-        """Maps and targets of the views `index`, of images decoded or taken from memory."""
-        task = self.task
-        views, images = np.divmod(index, len(task.dataset.train))
-        pixels = task.dataset.train.batch(images)
-        parts = [task.view(i, own, v) for i, own, v in zip(images.tolist(), pixels, views.tolist(), strict=True)]
-        seen = to_tensor(np.stack([p for p, _ in parts]), self.device)
-        grad = torch.is_grad_enabled() and bool(task.tuned)
-        with torch.set_grad_enabled(grad), self.autocast():
-            features: OrderedDict[str, Tensor] = self.model.backbone(seen)
-        return features, task.collate([labels for _, labels in parts])
-
-    def validated(self, index: Index) -> Any:
-        """The head's outputs for the validation images `index`, in float32."""
-        with torch.inference_mode():
-            if self.task.val_maps is not None:
-                features = take(self.task.val_maps, self.names, index, self.device)
-            else:
-                features = self.model.backbone(to_tensor(self.task.dataset.val.batch(index), self.device))
-            return self.model.head(self.model.pyramid(features))
-
-    def _train_mode(self) -> None:
-        self.model.train()
-        for module in self.model.backbone.modules():
-            own = list(module.parameters())
-            if own and not any(p.requires_grad for p in own):
-                module.eval()  # what is not tuned keeps the statistics of its BatchNorms too

@@ -52,7 +52,7 @@ def test_code_that_loads_what_lies_beside_it(nas: Nas, pets: str) -> None:
 def test_onnx_without_its_packages_is_refused_with_the_command(
     refused: Callable[..., str], pets: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: None)
+    monkeypatch.setattr("nas.models.cost.graph.find_spec", lambda name: None)
     message = refused("export", "pets", "-o", "out", "--storage", pets, "--format", "onnx")
     assert "pip install 'pyramid-nas[onnx]'" in message
     assert not Path("out").exists()

@@ -30,7 +30,7 @@ def test_json_adds_where_the_study_comes_from(nas: Nas, storage: str) -> None:
     shown = nas("show", "cells", "--storage", storage, "--json").json
     assert set(shown) == {
         *("study", "state", "seconds", "trials", "best", "baselines", "answer"),
-        *("created", "provenance", "spec", "proxy"),
+        *("created", "provenance", "spec", "proxy", "measuring"),
     }
     assert shown["spec"]["task"]["data"] == {"kind": "digits"}
 

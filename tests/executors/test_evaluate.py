@@ -61,14 +61,15 @@ def test_costs_come_first_then_the_epochs_then_the_measurement(task: DetectionTa
 def test_the_latency_is_of_the_tasks_target(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def spy(model: object, reference: object, *, least: int, target: str, quiet: object) -> Latency:
+    def spy(model: object, reference: object, *, least: int, target: str, quiet: object, images: object) -> Latency:
         asked.append(target)
         return Latency(1.5, 1.4, 1.6, 10, 2.5)
 
     monkeypatch.setattr("nas.executors.evaluate.latency", spy)
+    monkeypatch.setattr("nas.executors.evaluate.prepare", lambda model, target, images: asked.append(target))
     other = replace(task, spec=task.spec.model_copy(update={"latency_target": "onnxruntime"}))
     _, measurement = run(other, job(other))
-    assert asked == ["onnxruntime"]
+    assert asked == ["onnxruntime"] * 2  # the reference and the model
     assert measurement.metrics["latency_ms"] == 1.5
     assert measurement.details["latency"]["target"] == "onnxruntime"
 
@@ -188,6 +189,50 @@ def test_the_reference_is_an_fpn_on_the_same_backbone(task: DetectionTask, monke
     built: list[Architecture] = []
     build = task.build
     monkeypatch.setattr(DetectionTask, "build", lambda _, asked: built.append(asked) or build(asked))
-    next(evaluate(task, job(task, known={"params": 1.0})))
+    fresh = replace(task)
+    for _ in range(2):
+        next(evaluate(fresh, job(task, known={"params": 1.0})))
     assert built[1].neck == fpn(task.frame.levels, 64)
     assert built[1].backbone == task.architecture(fpn(task.frame.levels, 8)).backbone
+    assert len(built) == 3  # the reference is made ready once a process
+
+
+def test_a_job_that_does_not_ask_for_the_latency_is_not_timed(
+    task: DetectionTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.executors.evaluate.latency", lambda *_, **__: pytest.fail("it was timed"))
+    progress, measurement = run(task, job(task, timed=False))
+    assert "latency_ms" not in progress[0].metrics
+    assert "latency_ms" not in measurement.metrics
+    assert measurement.details["lost"]["timing"] == 0
+
+
+def test_the_worker_time_that_timing_took_is_recorded(task: DetectionTask) -> None:
+    _, measurement = run(task, job(task))
+    lost = measurement.details["lost"]
+    assert 0 < lost["timing"] == measurement.details["latency"]["seconds"] < measurement.seconds
+    assert lost["waiting"] >= 0
+
+
+def test_a_job_with_weights_trains_nothing_and_measures_what_is_asked(task: DetectionTask) -> None:
+    _, trained = run(task, job(task, timed=False))
+    known = dict(trained.metrics)
+    progress, measurement = run(task, job(task, known=known, weights=trained.weights))
+    assert [p.epoch for p in progress] == [0]
+    assert measurement.metrics["latency_ms"] > 0
+    assert measurement.metrics["ap"] == trained.metrics["ap"]
+    assert measurement.weights is None
+
+
+@pytest.mark.slow
+def test_int8_is_measured_on_the_validation_images_beside_fp32(task: DetectionTask) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    quantizable = prepared(cache="images").calibrated()
+    asked = {"timed": False, "metrics": ("ap_int8", "ap_int8_drop")}
+    _, measurement = run(quantizable, job(quantizable, **asked))
+    found = measurement.metrics
+    assert 0 <= found["ap_int8"] <= 1
+    assert found["ap_int8_drop"] == found["ap"] - found["ap_int8"]
+    alone = {name: value for name, value in found.items() if not name.startswith("ap_int8")}
+    _, again = run(quantizable, job(quantizable, known=alone, weights=measurement.weights, **asked))
+    assert again.metrics["ap_int8"] == found["ap_int8"]

@@ -42,7 +42,7 @@ def test_each_floor_names_the_place(change: dict[str, Any], path: str) -> None:
 
 def test_a_target_of_latencies_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     study = SOUND | {"task": SOUND["task"] | {"latency_target": "onnxruntime"}}
-    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: None)
+    monkeypatch.setattr("nas.models.cost.graph.find_spec", lambda name: None)
     (fault,) = check(StudySpec.parse(study))
     assert fault.path == "task.latency_target"
     assert fault.message.endswith("pip install 'pyramid-nas[onnx]'")
@@ -51,9 +51,9 @@ def test_a_target_of_latencies_that_is_not_installed(monkeypatch: pytest.MonkeyP
 
 def test_what_an_export_needs_is_checked_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     study = StudySpec.parse(SOUND | {"export": ["onnx"]})
-    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())
+    monkeypatch.setattr("nas.models.cost.graph.find_spec", lambda name: object())
     assert check(study) == []
-    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: None)
+    monkeypatch.setattr("nas.models.cost.graph.find_spec", lambda name: None)
     [fault] = check(study)
     assert fault.path == "export"
     assert "pip install 'pyramid-nas[onnx]'" in fault.message
@@ -89,7 +89,7 @@ def test_cuda_is_for_workers_with_gpus() -> None:
 def test_an_operator_of_another_package_must_show_that_it_can_be_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     package = {"attention": "median-fusion 1.5"}
     monkeypatch.setattr("nas.plugins.table.Table.source_of", lambda table, name: package.get(name))
-    monkeypatch.setattr("nas.models.cost.onnxruntime.find_spec", lambda name: object())
+    monkeypatch.setattr("nas.models.cost.graph.find_spec", lambda name: object())
     tried: list[tuple[str, str]] = []
 
     def export_fault(neck: NeckSpec, form: str) -> str | None:

@@ -1,34 +1,23 @@
-"""Latency: wall-clock time of a pass on torch or onnxruntime, beside that of a reference."""
+"""Latency: wall-clock time of a pass on a target, beside that of a reference."""
 
 from __future__ import annotations
 
-import math
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from typing import NamedTuple
 
 import torch
 
-from nas.models.cost import onnxruntime
+from nas.device.client import Client
+from nas.device.runner import RUNS, median_interval, timed
+from nas.models.cost.graph import Images
+from nas.models.cost.targets import Prepared, prepare
 from nas.models.pyramid import HeadedModel, Pyramid
-from nas.models.repvgg import deployed
+from nas.studies.task import RemoteTarget, Target
 
-RUNS = 30
-"""Most timed passes, after the warm-up."""
-
-LEAST, NARROW = 10, 0.03
-"""Fewest timed passes of a trial, and the width of the median's 95 % interval, as a share of it, that ends them."""
-
-_WARM_UP = 3
-
-_BESIDE = 3
-"""Passes of the model to each of the reference."""
-
-Pass = Callable[[], object]
-"""Passes one image through a model, and returns when that is done."""
+LEAST = 10
+"""Fewest timed passes of a trial."""
 
 
 class Latency(NamedTuple):
@@ -50,111 +39,53 @@ class Latency(NamedTuple):
 
 def latency(
     model: HeadedModel | Pyramid,
-    reference: HeadedModel | Pyramid | None = None,
+    reference: HeadedModel | Pyramid | Prepared | None = None,
     runs: int = RUNS,
     least: int = RUNS,
-    target: str = "torch",
+    target: Target = "torch",
     quiet: AbstractContextManager[object] | None = None,
+    images: Images | None = None,
 ) -> Latency:
-    """Time the deployed form of a model, without NMS: batch 1, one thread, fp32, at its image size.
+    """Time the deployed form of a model, without NMS: batch 1, one thread, at its image size.
 
     Passes of the reference stand among those of the model, so that a slow moment of the machine shows in both. It
     may end once the median is known well enough: other trainings of the machine wait for it.
 
     Args:
         model: the model; its training mode stays as it is.
-        reference: the model that is timed with it.
+        reference: the model that is timed with it, or one that `prepare` made ready for this target.
         runs: most timed passes.
         least: fewest; from then on it ends once the interval of the median is no wider than NARROW of it.
-        target: a name of `TARGETS`. `torch` uses the device of the model, `onnxruntime` the CPU.
-        quiet: entered for the timed passes, such as `MeasurementLock.exclusive()`.
+        target: what times it. `torch` uses the device of the model, the others the CPU, or a device elsewhere.
+        quiet: entered for the timed passes here, such as `MeasurementLock.exclusive()`.
+        images: those that INT8 is calibrated on; None: noise, which takes the same time.
 
     Raises:
-        UserError: the packages of the target are not installed.
+        UserError: the packages of the target are not installed, or the device elsewhere cannot time the model.
     """
-    models = [model] if reference is None else [model, reference]
+    models = [m for m in (model, reference) if m is not None and not isinstance(m, Prepared)]
     modes = [m.training for m in models]
     for m in models:
         m.eval()
-    passes = [TARGETS[target](deployed(m)) for m in models]
-    with quiet or nullcontext(), intra_op_threads(1), torch.inference_mode():
-        own, beside = _timed(passes[0], passes[1:], runs, least)
+    ready = [m if isinstance(m, Prepared) else prepare(m, target, images) for m in (model, reference) if m is not None]
+    if isinstance(target, RemoteTarget):
+        found = _remote(target, ready, runs, least)
+    else:
+        with quiet or nullcontext(), intra_op_threads(1), torch.inference_mode():
+            own, beside = timed(ready[0].run, [other.run for other in ready[1:]], runs, least)
+        median = statistics.median(own)
+        found = Latency(median, *median_interval(own), len(own), statistics.median(beside) if beside else median)
     for m, mode in zip(models, modes, strict=True):
         m.train(mode)
-    median = statistics.median(own)
-    return Latency(median, *median_interval(own), len(own), statistics.median(beside) if beside else median)
+    return found
 
 
-def _timed(model: Pass, others: list[Pass], runs: int, least: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of the model's passes, and of the reference's among them."""
-    for run_pass in (model, *others) * _WARM_UP:
-        run_pass()
-    own: list[float] = []
-    beside: list[float] = []
-    while len(own) < runs and not (len(own) >= least and _is_narrow(own)):
-        for other in others if len(own) % _BESIDE == 0 else []:
-            beside.append(_milliseconds(other))
-        own.append(_milliseconds(model))
-    return own, beside
-
-
-def _milliseconds(run_pass: Pass) -> float:
-    start = time.perf_counter()
-    run_pass()
-    return 1e3 * (time.perf_counter() - start)
-
-
-def _is_narrow(times: list[float]) -> bool:
-    low, high = median_interval(times)
-    return high - low <= NARROW * statistics.median(times)
-
-
-def median_interval(times: list[float]) -> tuple[float, float]:
-    """The 95 % interval of a median, whatever the distribution: the binomial one, between two of the values."""
-    rank = max(0, math.floor((len(times) - 1.96 * math.sqrt(len(times))) / 2))
-    ordered = sorted(times)
-    return ordered[rank], ordered[-1 - rank]
-
-
-def _torch_pass(model: HeadedModel | Pyramid) -> Pass:
-    device = next(model.buffers()).device
-    image = _image(model).to(device).contiguous(memory_format=torch.channels_last)
-
-    def run() -> None:
-        synchronise(device)
-        model.raw(image)
-        synchronise(device)
-
-    return run
-
-
-def _onnxruntime_pass(model: HeadedModel | Pyramid) -> Pass:
-    image = _image(model)
-    return partial(onnxruntime.session(model, image).run, None, {onnxruntime.INPUT: image.numpy()})
-
-
-def _image(model: HeadedModel | Pyramid) -> torch.Tensor:
-    size = model.image_size
-    assert size is not None
-    return torch.rand(1, model.backbone.spec.in_channels, size, size)
-
-
-TARGETS: dict[str, Callable[[HeadedModel | Pyramid], Pass]] = {
-    "torch": _torch_pass,
-    "onnxruntime": _onnxruntime_pass,
-}
-"""Target -> builder of a pass."""
-
-
-def target_fault(target: str) -> str | None:
-    """Why this process cannot time on a target, and the command that helps; None if it can."""
-    return onnxruntime.fault() if target == "onnxruntime" else None
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until a GPU has done its work. On a CPU there is nothing to wait for."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def _remote(target: RemoteTarget, ready: list[Prepared], runs: int, least: int) -> Latency:
+    reference = ready[1].graph if len(ready) > 1 else None
+    assert ready[0].graph is not None
+    client = Client(target.remote, target.runtime)
+    found = client.measure(ready[0].graph, reference, [ready[0].shape], runs, least)
+    return Latency(found["milliseconds"], found["low"], found["high"], found["runs"], found["reference"])
 
 
 @contextmanager

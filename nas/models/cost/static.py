@@ -36,7 +36,7 @@ FLOAT = 4
 """Bytes of a float32."""
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """Shape and strides of a map. A map that was cropped has strides of the larger one, which some operations copy."""
 
     shape: tuple[int, ...]
@@ -47,8 +47,26 @@ class _Layout(NamedTuple):
         return self.shape[1]
 
     @classmethod
-    def of(cls, x: Tensor) -> _Layout:
+    def of(cls, x: Tensor) -> Layout:
         return cls(tuple(x.shape), x.stride())
+
+
+class Operation(NamedTuple):
+    """An operation of a model, which can be built and run by itself.
+
+    Attributes:
+        name: what it is, with everything that its cost depends on.
+        build: makes the module.
+        inputs: layouts of its maps.
+        args: further arguments of the pass.
+        listed: whether it takes its maps as a list.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    inputs: tuple[Layout, ...]
+    args: tuple[Any, ...]
+    listed: bool
 
 
 class _Traced(NamedTuple):
@@ -61,20 +79,22 @@ class _Traced(NamedTuple):
         out: layout of its output.
         bytes: of the output's storage.
         alias: number of the input whose storage the output shares.
+        operation: the operation itself.
     """
 
     params: int
     flops: int
     peak: int
-    out: _Layout
+    out: Layout
     bytes: int
     alias: int | None
+    operation: Operation
 
 
 class _Map(NamedTuple):
     """A map of the model: its layout and its storage."""
 
-    layout: _Layout
+    layout: Layout
     storage: int
 
 
@@ -93,12 +113,26 @@ def static_costs(architecture: Architecture) -> Metrics:
     return dict(_static_costs(architecture.canonical()))
 
 
-@lru_cache(maxsize=4096)
+def operations(architecture: Architecture) -> list[Operation]:
+    """The operations between backbone and output, those of the head as one, in order.
+
+    Raises:
+        SpecError, UserError: as `static_costs`.
+    """
+    required_backbone(architecture)
+    return list(_costs_and_operations(architecture.canonical())[1])
+
+
 def _static_costs(architecture: Architecture) -> Metrics:
+    return _costs_and_operations(architecture)[0]
+
+
+@lru_cache(maxsize=4096)
+def _costs_and_operations(architecture: Architecture) -> tuple[Metrics, tuple[Operation, ...]]:
     size, neck, head = image_side(architecture), architecture.neck, architecture.head
     backbone = backbone_cost(architecture.backbone, size)
     model = _Model(FLOAT * backbone.module.spec.in_channels * size**2)
-    given = [model.hold(_contiguous(tuple(shape))) for shape in backbone.shapes.values()]
+    given = [model.hold(contiguous(tuple(shape))) for shape in backbone.shapes.values()]
     kind = model_class(head) if head is not None else None
     if kind is not None and head is not None:
         kind.check(head, neck)
@@ -117,13 +151,15 @@ def _static_costs(architecture: Architecture) -> Metrics:
         traced = _head(head, widths, levels, size, tuple(x.layout for x in maps))
         model.peak = max(model.peak, model.alive + traced.peak)
         head_params, head_macs = traced.params, macs_of(traced.flops)
-    return {
+        model.operations.append(traced.operation)
+    costs: Metrics = {
         "params": float(backbone.part.params + model.params + head_params),
         "macs": float(backbone.part.macs + model.macs + head_macs),
         "neck_params": float(model.params),
         "neck_macs": float(model.macs),
         "activation_bytes": float(max(backbone.peak_bytes, model.peak)),
     }
+    return costs, tuple(model.operations)
 
 
 class _Model:
@@ -134,6 +170,7 @@ class _Model:
         macs: multiply-accumulates so far.
         alive: bytes that are held now.
         peak: the most bytes that were held at a time.
+        operations: those that ran.
     """
 
     def __init__(self, image_bytes: int) -> None:
@@ -143,8 +180,9 @@ class _Model:
         self._flops = 0
         self._storages: dict[int, int] = {}
         self._count = 0
+        self.operations: list[Operation] = []
 
-    def hold(self, layout: _Layout, size: int | None = None) -> _Map:
+    def hold(self, layout: Layout, size: int | None = None) -> _Map:
         """A new map, in a storage of its own."""
         self._count += 1
         self._storages[self._count] = FLOAT * _numel(layout) if size is None else size
@@ -157,6 +195,7 @@ class _Model:
         self.peak = max(self.peak, self.alive + traced.peak)
         self.params += traced.params
         self._flops += traced.flops
+        self.operations.append(traced.operation)
         if traced.alias is not None:
             return _Map(traced.out, inputs[traced.alias].storage)
         return self.hold(traced.out, traced.bytes)
@@ -226,26 +265,28 @@ def _node(
 
 
 @lru_cache(REMEMBERED)
-def _conv(conv: ConvSpec, x: _Layout, width: int) -> _Traced:
-    return _trace(lambda: ConvNormAct(conv, x.channels, width), [x])
+def _conv(conv: ConvSpec, x: Layout, width: int) -> _Traced:
+    return _trace(f"conv {conv} {x} {width}", lambda: ConvNormAct(conv, x.channels, width), [x])
 
 
 @lru_cache(REMEMBERED)
-def _resample(kind: str, x: _Layout, width: int, steps: int, size: Size) -> _Traced:
+def _resample(kind: str, x: Layout, width: int, steps: int, size: Size) -> _Traced:
     builders = UPSAMPLINGS if steps > 0 else DOWNSAMPLINGS
-    return _trace(lambda: builders[kind](x.channels, width, abs(steps)), [x], size)
+    name = f"resample {kind} {x} {width} {steps} {size}"
+    return _trace(name, lambda: builders[kind](x.channels, width, abs(steps)), [x], size)
 
 
 @lru_cache(REMEMBERED)
-def _fuse(kind: str, xs: tuple[_Layout, ...]) -> _Traced:
-    return _trace(lambda: FUSIONS[kind](xs[0].channels, len(xs)), xs, listed=True)
+def _fuse(kind: str, xs: tuple[Layout, ...]) -> _Traced:
+    return _trace(f"fuse {kind} {xs}", lambda: FUSIONS[kind](xs[0].channels, len(xs)), xs, listed=True)
 
 
 @lru_cache(REMEMBERED)
-def _merge(spec: NeckSpec, xs: tuple[_Layout, ...], size: Size) -> _Traced:
+def _merge(spec: NeckSpec, xs: tuple[Layout, ...], size: Size) -> _Traced:
     assert spec.merge is not None
     sizes = Sizes({spec.merge.level: size})
-    return _trace(lambda: Merge(spec, [x.channels for x in xs]), xs, sizes, listed=True)
+    name = f"merge {spec.merge} {spec.output_levels} {xs} {size}"
+    return _trace(name, lambda: Merge(spec, [x.channels for x in xs]), xs, sizes, listed=True)
 
 
 def _adapt(model: _Model, x: _Map, width: int) -> _Map:
@@ -255,26 +296,23 @@ def _adapt(model: _Model, x: _Map, width: int) -> _Map:
 
 
 @lru_cache(REMEMBERED)
-def _adaptor(x: _Layout, width: int) -> _Traced:
-    return _trace(lambda: nn.Conv2d(x.channels, width, 1), [x])
+def _adaptor(x: Layout, width: int) -> _Traced:
+    return _trace(f"adaptor {x} {width}", lambda: nn.Conv2d(x.channels, width, 1), [x])
 
 
 @lru_cache(REMEMBERED)
 def _head(
-    spec: HeadSpec, widths: tuple[int, ...], levels: tuple[int, ...], size: int, maps: tuple[_Layout, ...]
+    spec: HeadSpec, widths: tuple[int, ...], levels: tuple[int, ...], size: int, maps: tuple[Layout, ...]
 ) -> _Traced:
-    return _trace(lambda: model_class(spec).build_head(spec, widths, levels, size), maps, listed=True)
+    name = f"head {spec} {widths} {levels} {size} {maps}"
+    return _trace(name, lambda: model_class(spec).build_head(spec, widths, levels, size), maps, listed=True)
 
 
-def _trace(build: Callable[[], nn.Module], inputs: Sequence[_Layout], *args: Any, listed: bool = False) -> _Traced:
-    """Build an operation on the meta device and count a pass through it.
-
-    Args:
-        build: makes the module.
-        inputs: layouts of its maps.
-        args: further arguments of the pass.
-        listed: whether it takes its maps as a list.
-    """
+def _trace(
+    name: str, build: Callable[[], nn.Module], inputs: Sequence[Layout], *args: Any, listed: bool = False
+) -> _Traced:
+    """Build an operation on the meta device and count a pass through it; the arguments are those of `Operation`."""
+    operation = Operation(name, build, tuple(inputs), args, listed)
     with torch.device("meta"):
         module = deployed(build().eval())
         memory, counter = ActivationMemory(), FlopCounterMode(display=False)
@@ -284,17 +322,18 @@ def _trace(build: Callable[[], nn.Module], inputs: Sequence[_Layout], *args: Any
             out = module(xs, *args) if listed else module(*xs, *args)
             peak, flops = memory.peak - before, counter.get_total_flops()
     if not isinstance(out, Tensor):  # a head's
-        return _Traced(parameters(module), flops, peak, _Layout((), ()), 0, None)
+        return _Traced(parameters(module), flops, peak, Layout((), ()), 0, None, operation)
     storage = out.untyped_storage()
     alias = next((k for k, x in enumerate(xs) if x.untyped_storage()._cdata == storage._cdata), None)
-    return _Traced(parameters(module), flops, peak, _Layout.of(out), storage.nbytes(), alias)
+    return _Traced(parameters(module), flops, peak, Layout.of(out), storage.nbytes(), alias, operation)
 
 
-def _contiguous(shape: tuple[int, ...]) -> _Layout:
+def contiguous(shape: tuple[int, ...]) -> Layout:
+    """The layout of a contiguous map (N, C, H, W)."""
     n, c, h, w = shape
-    return _Layout((n, c, h, w), (c * h * w, h * w, w, 1))
+    return Layout((n, c, h, w), (c * h * w, h * w, w, 1))
 
 
-def _numel(layout: _Layout) -> int:
+def _numel(layout: Layout) -> int:
     n, c, h, w = layout.shape
     return n * c * h * w

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from nas.device import runner
+from nas.device.runner import median_interval
 from nas.errors import UserError
-from nas.models.cost import TARGETS, intra_op_threads, latency, onnxruntime, target_fault
-from nas.models.cost.latency import median_interval
+from nas.models.cost import TARGETS, graph, intra_op_threads, latency, quantized, session, target_fault
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
@@ -69,7 +69,7 @@ def test_one_thread_inside_and_as_before_after() -> None:
 
 def test_what_is_not_installed_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert target_fault("torch") is None
-    monkeypatch.setattr(onnxruntime, "find_spec", lambda name: None if name == "onnxscript" else object())
+    monkeypatch.setattr(graph, "find_spec", lambda name: None if name == "onnxscript" else object())
     said = "onnxruntime needs onnxscript: pip install 'pyramid-nas[onnx]'"
     assert target_fault("onnxruntime") == said
     with pytest.raises(UserError) as caught:
@@ -87,19 +87,50 @@ def test_a_model_that_is_no_graph_is_no_session() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("neck", [bifpn((3, 4), 8, repeats=1), seed_fpn((3, 4), 8)], ids=["a pyramid", "one map"])
-def test_the_session_computes_what_the_model_does(neck: NeckSpec) -> None:
+def test_the_session_computes_what_the_model_does(neck: NeckSpec, target: str) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    pytest.importorskip(target)
     body = BODY.model_copy(update={"widths": (4, 6, 8, 8)})
     model = Pyramid(Architecture(backbone=body, neck=neck, image_size=SIZE)).eval()
     image = torch.rand(1, 3, SIZE, SIZE)
-    found = onnxruntime.session(model, image).run(None, {onnxruntime.INPUT: image.numpy()})
+    found = session(model, target)(image.numpy())
     with torch.inference_mode():
         outputs = model(image)
     maps = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs.values())
     assert len(found) == len(maps)
     for a, b in zip(found, maps, strict=True):
         torch.testing.assert_close(torch.from_numpy(a), b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnxruntime-int8", "openvino-int8"])
+def test_int8_computes_nearly_what_the_model_does_and_holds_int8(target: str) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    pytest.importorskip(target.partition("-")[0])
+    pytest.importorskip("nncf" if target.startswith("openvino") else "onnx")
+    model = Pyramid(Architecture(backbone=BODY, neck=fpn((3, 4), 8), image_size=SIZE)).eval()
+    images = np.random.default_rng(1).integers(0, 256, (8, SIZE, SIZE, 3), np.uint8)
+    image = torch.from_numpy(images[:1].transpose(0, 3, 1, 2).copy()).float() / 255
+    with torch.inference_mode():
+        expected = list(model(image).values())
+    for found, true in zip(session(model, target, images)(image.numpy()), expected, strict=True):
+        error = float((torch.from_numpy(found) - true).abs().max() / true.abs().max())
+        assert 0 < error < 0.2  # 0 would be fp32
+
+
+@pytest.mark.slow
+def test_a_quantized_detector_has_the_form_of_its_outputs() -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    model = detector(8).eval()
+    batch = torch.rand(3, 3, SIZE, SIZE)
+    with torch.inference_mode():
+        expected = model.raw(batch)
+    found = quantized(model, None)(batch)
+    assert type(found) is type(expected)
+    assert [x.shape for x in found] == [x.shape for x in expected]
+    assert len(model.detect(found)) == 3
 
 
 @pytest.mark.slow
@@ -113,15 +144,14 @@ def test_a_detector_is_timed_on_onnxruntime_and_left_as_it_was() -> None:
 
 
 def test_a_steady_model_is_timed_in_few_passes_and_an_unsteady_one_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    timing = sys.modules[latency.__module__]  # the package has a function of the module's name
     times = iter([2.0] * 54)
-    monkeypatch.setattr(timing, "_milliseconds", lambda run_pass: next(times))
+    monkeypatch.setattr(runner, "milliseconds", lambda run_pass: next(times))
     model, beside = detector(8), detector(8)
     assert latency(model, beside, least=10) == (2.0, 2.0, 2.0, 10, 2.0)
     assert latency(model, beside).runs == 30
     assert list(times) == []  # 10 and 4 of the reference, 30 and 10
     unsteady = itertools.cycle([2.0, 2.5, 3.0, 3.5])
-    monkeypatch.setattr(timing, "_milliseconds", lambda run_pass: next(unsteady))
+    monkeypatch.setattr(runner, "milliseconds", lambda run_pass: next(unsteady))
     assert latency(model, least=10).runs == 30
 
 

@@ -1,0 +1,46 @@
+"""timing: the latency of an export whose trial was not timed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import torch
+
+from nas.errors import UserError
+from nas.executors.evaluate import machine, reference
+from nas.models import build_with_head
+from nas.models.cost import LEAST, latency
+from nas.models.measurement_lock import MeasurementLock
+from nas.necks.architecture import Architecture
+from nas.studies.metrics import Metrics
+from nas.studies.task import TaskSpec
+from nas.tasks.device import Device
+
+
+def timed(architecture: Architecture, task: TaskSpec, device: str) -> tuple[Metrics, dict[str, Any]]:
+    """The latency on this machine, beside an FPN on the same backbone, and the details of its measurement.
+
+    Weights do not change it, so that random ones are timed. Where it cannot be timed, as where the device of the study
+    is away, there is no latency, and the details say why.
+    """
+    target, where = task.latency_target, "cuda" if device == "cuda" and torch.cuda.is_available() else "cpu"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, beside = (build_with_head(each).to(where) for each in (architecture, reference(architecture)))
+    try:
+        with closing(MeasurementLock()) as lock:
+            found = latency(model, beside, least=LEAST, target=target, quiet=lock.exclusive())
+    except UserError as error:
+        return {}, {"latency": {"target": str(target), "fault": str(error)}}
+    here: Device = "cuda" if where == "cuda" else "cpu"
+    facts = {
+        "target": str(target),
+        "runs": found.runs,
+        "interval_ms": [round(found.low, 3), round(found.high, 3)],
+        "reference": "fpn",
+        "reference_ms": round(found.reference, 3),
+        "timed_by": "export",
+        "processor": machine(here)["processor"],
+    }
+    return {"latency_ms": found.model}, {"latency": facts}
