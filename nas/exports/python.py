@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
 from timm.models._features import FeatureGetterNet
 
 from nas.exports.code import source
-from nas.exports.code.layout import call, laid_out
+from nas.exports.code.constructors import Constructors
+from nas.exports.code.layout import Expression, call, laid_out
 from nas.models.backbone import BODIES, Backbone, channels
-from nas.necks.architecture import Architecture
+from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.canonical import digest
 
 
@@ -24,11 +28,16 @@ def python(architecture: Architecture) -> bytes:
     return source(neck, channels(architecture.backbone), f"Neck {digest(neck)}", _backbone_usage(architecture)).encode()
 
 
-def _backbone_usage(architecture: Architecture) -> str:
-    """Lines of the docstring that run a backbone of timm; none for other backbones."""
-    spec = architecture.backbone
+def body_call(spec: BackboneSpec) -> tuple[Expression, Sequence[tuple[str, ModuleType]]]:
+    """The call that constructs a backbone's body with new weights, and the classes behind it with their modules.
+
+    Raises:
+        NASError: it cannot be written as code.
+    """
     if spec.name in BODIES:
-        return ""
+        constructors = Constructors(lambda: BODIES[spec.name].build(spec))
+        expression = constructors.expression(constructors.model)
+        return expression, [(name, sys.modules[kind.__module__]) for name, kind in constructors.operators.items()]
     with torch.device("meta"):
         body: Any = Backbone(spec).body
     options = {"features_only": "True"}
@@ -37,10 +46,18 @@ def _backbone_usage(architecture: Architecture) -> str:
     options["out_indices"] = repr(tuple(body.feature_info.out_indices))
     if spec.in_channels != 3:
         options["in_chans"] = str(spec.in_channels)
+    return call("timm.create_model", f'"{spec.name}"', **options), []
+
+
+def _backbone_usage(architecture: Architecture) -> str:
+    """Lines of the docstring that run a backbone of timm; none for other backbones."""
+    spec = architecture.backbone
+    if spec.name in BODIES:
+        return ""
     lines = [
         "It was trained with a backbone of timm:",
         "",
-        *laid_out("body = ", call("timm.create_model", f'"{spec.name}"', **options), 4),
+        *laid_out("body = ", body_call(spec)[0], 4),
         '    body.load_state_dict(part(read("weights.safetensors"), "backbone.body."))',
     ]
     if spec.mean is not None and spec.std is not None:

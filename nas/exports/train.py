@@ -96,7 +96,7 @@ def train(
         if isinstance(begun, ExportConfig):
             say(f"{output} is already trained")
             result, state = begun, read_weights(output, begun)
-            existing = [name for name, file in FORMATS.items() if (output / file).is_file()]
+            existing = [name for name, files in FORMATS.items() if (output / files[0]).is_file()]
             missing = [name for name in formats if name not in existing]
             if missing:
                 _write(output, result, state, _read_if_exists(output / STUDY_CARD), (*existing, *missing))
