@@ -15,7 +15,7 @@ from nas.exports.folder import check_folder, summary, write_folder
 from nas.exports.graphs import WRITERS, Deployed
 from nas.exports.python import python
 from nas.exports.trained import exported_trial, trained_key, trial_weights
-from nas.exports.trainers import TRAINERS, check_trainers
+from nas.exports.trainers import TRAINERS, card_start, check_trainers
 from nas.models import build_with_head, graph_fault
 from nas.models.cost import target_fault
 from nas.models.pyramid import head_and_size
@@ -98,7 +98,7 @@ def export_study(
     )
     files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
     files |= model_files(architecture, state, formats)
-    files[CARD] = study_card(config, record, found, list(files)).encode()
+    files[CARD] = (card_start(config, formats) + study_card(config, record, found, list(files))).encode()
     write_folder(directory, files)
     return summary(directory, config)
 

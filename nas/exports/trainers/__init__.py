@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nas.errors import UserError
-from nas.exports.trainers.hub import hub
+from nas.exports.config import ExportConfig
+from nas.exports.trainers.hub import front_matter, hub
 from nas.exports.trainers.timm_file import timm_files
 from nas.exports.trainers.torchvision_file import DETECTORS, torchvision_files
 from nas.exports.trainers.ultralytics_file import ultralytics_files
@@ -28,6 +29,11 @@ TRAINERS: dict[str, Callable[[Architecture, bytes | None], Files]] = {
 DETECTORS_ONLY = ("torchvision", "hf")
 
 
+def card_start(config: ExportConfig, formats: Sequence[str]) -> str:
+    """What an export's README.md begins with, for those who read it by machine."""
+    return front_matter(config) if "hf" in formats else ""
+
+
 def check_trainers(kind: str, formats: Sequence[str]) -> None:
     """Check that a model with a head of this kind can be written in these formats.
 
@@ -44,4 +50,4 @@ def check_trainers(kind: str, formats: Sequence[str]) -> None:
         raise UserError("hf holds the weights: export it with `--format config,weights,hf`")
 
 
-__all__ = ["TRAINERS", "check_trainers"]
+__all__ = ["TRAINERS", "card_start", "check_trainers"]

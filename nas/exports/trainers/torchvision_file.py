@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from nas.exports.code import More, layer_names
-from nas.exports.code.layout import laid_out, listed
+from nas.exports.code.layout import call, laid_out, listed
 from nas.exports.files import TORCHVISION
 from nas.exports.trainers.parts import torchvision_parts
 from nas.exports.trainers.pyramid import Pyramid
@@ -108,10 +108,11 @@ def _features(pyramid: Pyramid) -> str:
 
 def _detector(pyramid: Pyramid) -> str:
     kind, classes = pyramid.head.kind, len(pyramid.classes)
-    return f'''\
-def detector(
-    kind: str = "{kind}", classes: int = {classes}, features: Features | None = None
-) -> FCOS | RetinaNet | FasterRCNN:
+    arguments = (f'kind: str = "{kind}"', f"classes: int = {classes}", "features: Features | None = None")
+    signature = laid_out("def ", call("detector", *arguments), 0, " -> FCOS | RetinaNet | FasterRCNN:")
+    return (
+        "\n".join(signature)
+        + f'''
     """A detector with new weights, but those of `features`.
 
     Args:
@@ -129,3 +130,4 @@ def load_detector(path: str | Path = WEIGHTS) -> FCOS | RetinaNet | FasterRCNN:
     model = detector()
     model.load_state_dict(renamed(read(path), PLACES))
     return model.eval()'''
+    )

@@ -69,7 +69,7 @@ class Letterbox(nn.Module):
 
     def postprocess(self, results: list[dict[str, Tensor]], _: Any, sizes: Sequence[Sequence[int]]) -> Any:
         """The results in pixels of the images as they were given."""
-        for result, (h, w) in zip(results, sizes, strict=True):
+        for result, (h, w) in zip(results, sizes, strict=False):  # in training there are no results
             limit = torch.tensor([w, h, w, h], device=result["boxes"].device)
             result["boxes"] = torch.minimum(result["boxes"] / self._scale((h, w)), limit)
         return results
