@@ -19,6 +19,7 @@ from nas.cli.arguments import (
     add_launched,
     add_log,
     add_set,
+    add_sink,
     add_storage,
     add_study,
     verb,
@@ -72,6 +73,7 @@ def _launch(parser: ArgumentParser) -> None:
     add_launched(parser)
     parser.add_argument("--trials", metavar="N", help="number of trials, with those of earlier launches")
     add_log(parser)
+    add_sink(parser)
 
 
 @verb(
@@ -83,6 +85,7 @@ def _confirm(parser: ArgumentParser) -> None:
     parser.add_argument("--top", metavar="K", type=int, default=3, help="how many of the best trials (default: 3)")
     parser.add_argument("--seeds", metavar="S", type=int, default=3, help="trainings of each (default: 3)")
     add_log(parser)
+    add_sink(parser)
 
 
 @verb("list the studies of a database", "nas ls --storage sqlite:///nas.db")
