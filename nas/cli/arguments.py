@@ -76,6 +76,11 @@ def add_log(parser: ArgumentParser) -> None:
     parser.add_argument("--log", choices=["auto", "lines", "json"], default="auto", help=about)
 
 
+def add_sink(parser: ArgumentParser) -> None:
+    about = "a tracker that gets the trainings as they run: tensorboard:FOLDER or mlflow:URI; may be repeated"
+    parser.add_argument("--sink", dest="sinks", metavar="NAME:PLACE", action="append", default=[], help=about)
+
+
 def add_export(parser: ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", type=Path, help="folder that `nas export` or `nas train` wrote")
 

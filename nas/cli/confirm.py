@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
         planned = plan(file, args.storage, say)
         show(args, planned.to_dict(), planned.lines())
         return 0
-    where = {"storage": args.storage, "artifacts": args.artifacts}
+    where = {"storage": args.storage, "artifacts": args.artifacts, "sinks": args.sinks}
     with second_interrupt_stops(), shown(launched_name(file, args), args.log) as (tell, watch):
         result = confirm(file, top=args.top, seeds=args.seeds, say=tell, on_progress=watch, **where)
     show(args, *ended(result))

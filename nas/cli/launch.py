@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
         show(args, planned.to_dict(), planned.lines())
         return 0
     with second_interrupt_stops(), shown(launched_name(file, args), args.log) as (tell, watch):
-        result = launch(file, storage=args.storage, artifacts=args.artifacts, say=tell, on_progress=watch)
+        where = {"storage": args.storage, "artifacts": args.artifacts, "sinks": args.sinks}
+        result = launch(file, say=tell, on_progress=watch, **where)
     show(args, *ended(result))
     return STATUS[result.state]

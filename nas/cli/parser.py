@@ -19,6 +19,7 @@ from nas.cli.arguments import (
     add_launched,
     add_log,
     add_set,
+    add_sink,
     add_storage,
     add_study,
     verb,
@@ -26,6 +27,7 @@ from nas.cli.arguments import (
 )
 from nas.errors import UserError
 
+_FORMATS = "python, onnx, onnx-nms, pt2, torchvision, timm, hf, ultralytics"
 _CONFIG = "an export, a file of an architecture or neck, a preset, or a trial as STUDY:NUMBER"
 
 
@@ -71,6 +73,7 @@ def _launch(parser: ArgumentParser) -> None:
     add_launched(parser)
     parser.add_argument("--trials", metavar="N", help="number of trials, with those of earlier launches")
     add_log(parser)
+    add_sink(parser)
 
 
 @verb(
@@ -82,6 +85,7 @@ def _confirm(parser: ArgumentParser) -> None:
     parser.add_argument("--top", metavar="K", type=int, default=3, help="how many of the best trials (default: 3)")
     parser.add_argument("--seeds", metavar="S", type=int, default=3, help="trainings of each (default: 3)")
     add_log(parser)
+    add_sink(parser)
 
 
 @verb("list the studies of a database", "nas ls --storage sqlite:///nas.db")
@@ -242,7 +246,7 @@ def _export(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder to write")
     about = "number of the trial (default: the winner of the finalists, else the best)"
     parser.add_argument("--trial", metavar="N", type=int, help=about)
-    about = "what to write: config, weights, python, onnx, onnx-nms, pt2 (default: config, weights, and the study's)"
+    about = f"what to write: config, weights, {_FORMATS} (default: config, weights, and the study's)"
     parser.add_argument("--format", metavar="A,B", help=about)
 
 
@@ -286,7 +290,7 @@ def _train(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", type=seed, default=0, help="seed of the random start (default: 0)")
     about = "device to train on (default: the study's)"
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help=about)
-    about = "what to write beside config and weights: python, onnx, onnx-nms, pt2"
+    about = f"what to write beside config and weights: {_FORMATS}"
     parser.add_argument("--format", metavar="A,B", help=about)
     add_set(parser, "a value of the task", "task.KEY=VALUE")
     add_json(parser)

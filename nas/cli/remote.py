@@ -19,7 +19,7 @@ LIVE = ("queued", "running")
 
 STOP_SECONDS = 120.0
 
-_LOCAL_ONLY: dict[str, Any] = {"--artifacts": None, "--address": None, "--dry-run": False, "--plugin": []}
+_LOCAL_ONLY: dict[str, Any] = {"--artifacts": None, "--address": None, "--dry-run": False, "--plugin": [], "--sink": []}
 """Options that a service has no use for, and their defaults."""
 
 _STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": INTERRUPTED}
@@ -28,7 +28,7 @@ _STATUS = {"done": 0, "exhausted": 0, "failed": 1, "interrupted": INTERRUPTED}
 def run(args: argparse.Namespace, server: str) -> int:
     """Run a verb on a service."""
     for option, default in _LOCAL_ONLY.items():
-        name = "plugins" if option == "--plugin" else option.removeprefix("--").replace("-", "_")
+        name = {"--plugin": "plugins", "--sink": "sinks"}.get(option, option.removeprefix("--").replace("-", "_"))
         if getattr(args, name, default) != default:
             raise UserError(f"{option} is the service's to choose: leave it out")
     with Client(server) as client:

@@ -15,6 +15,8 @@ CONFIG = "config.yaml"
 
 FILES = (
     *(CONFIG, "weights.safetensors", "model.py", "model.onnx", "model-nms.onnx", "model.pt2"),
+    *("torchvision_model.py", "timm_model.py", "hf_model.py", "config.json", "model.safetensors"),
+    *("ultralytics_model.py", "ultralytics_model.yaml"),
     *("README.md", "drawing.svg", "curve.csv", "study.md", "checkpoint.pt", ".checkpoint.pt", ".curve.csv"),
 )
 """The files of an export, as `nas.exports.files` has them: that room needs torch."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
 from timm.models._features import FeatureGetterNet
 
 from nas.exports.code import source
-from nas.exports.code.layout import call, laid_out
+from nas.exports.code.constructors import Constructors
+from nas.exports.code.layout import Expression, call, laid_out
 from nas.models.backbone import Backbone, channels
 from nas.models.bodies import body_of
 from nas.models.timm_models import options as timm_options
-from nas.necks.architecture import Architecture
+from nas.necks.architecture import Architecture, BackboneSpec
 from nas.necks.canonical import digest
 
 
@@ -26,11 +30,17 @@ def python(architecture: Architecture) -> bytes:
     return source(neck, channels(architecture.backbone), f"Neck {digest(neck)}", _backbone_usage(architecture)).encode()
 
 
-def _backbone_usage(architecture: Architecture) -> str:
-    """Lines of the docstring that run a backbone of timm; none for other backbones."""
-    spec = architecture.backbone
-    if body_of(spec.name) is not None:
-        return ""
+def body_call(spec: BackboneSpec) -> tuple[Expression, Sequence[tuple[str, ModuleType]]]:
+    """The call that constructs a backbone's body with new weights, and the classes behind it with their modules.
+
+    Raises:
+        NASError: it cannot be written as code.
+    """
+    own = body_of(spec.name)
+    if own is not None:
+        constructors = Constructors(lambda: own.build(spec))
+        expression = constructors.expression(constructors.model)
+        return expression, [(name, sys.modules[kind.__module__]) for name, kind in constructors.operators.items()]
     with torch.device("meta"):
         body: Any = Backbone(spec).body
     options = {"features_only": "True"}
@@ -40,10 +50,18 @@ def _backbone_usage(architecture: Architecture) -> str:
     options |= {name: str(size) for name, size in timm_options(spec).items()}
     if spec.in_channels != 3:
         options["in_chans"] = str(spec.in_channels)
+    return call("timm.create_model", f'"{spec.name}"', **options), []
+
+
+def _backbone_usage(architecture: Architecture) -> str:
+    """Lines of the docstring that run a backbone of timm; none for other backbones."""
+    spec = architecture.backbone
+    if body_of(spec.name) is not None:
+        return ""
     lines = [
         "It was trained with a backbone of timm:",
         "",
-        *laid_out("body = ", call("timm.create_model", f'"{spec.name}"', **options), 4),
+        *laid_out("body = ", body_call(spec)[0], 4),
         '    body.load_state_dict(part(read("weights.safetensors"), "backbone.body."))',
     ]
     if spec.mean is not None and spec.std is not None:

@@ -32,6 +32,7 @@ from nas.exports.graphs import WRITERS
 from nas.exports.loader import read_weights
 from nas.exports.loop import train_to_end
 from nas.exports.task import changed_task, takes_backbone, without_unused_levels
+from nas.exports.trainers import TRAINERS, card_start
 from nas.exports.writer import check_formats, check_head, model_files
 from nas.models import HeadedModel, build_with_head
 from nas.models.cost import static_costs
@@ -69,7 +70,7 @@ def train(
         sets: changes of the task, `task.key=value` with values in YAML.
         init: `backbone` starts with a random neck and head, like a trial; `weights` with all weights of the export.
         seed: of the random start and of the order of the images.
-        formats: formats to write beside config and weights: python, onnx, onnx-nms, pt2.
+        formats: formats to write beside config and weights, of `nas.exports.FORMATS`.
         say: called with each line of progress.
 
     Returns:
@@ -96,7 +97,7 @@ def train(
         if isinstance(begun, ExportConfig):
             say(f"{output} is already trained")
             result, state = begun, read_weights(output, begun)
-            existing = [name for name, file in FORMATS.items() if (output / file).is_file()]
+            existing = [name for name, files in FORMATS.items() if (output / files[0]).is_file()]
             missing = [name for name in formats if name not in existing]
             if missing:
                 _write(output, result, state, _read_if_exists(output / STUDY_CARD), (*existing, *missing))
@@ -163,7 +164,7 @@ def _train(
             "them, or give another folder"
         )
     architecture = task.architecture(source.architecture.neck)
-    if any(f in WRITERS for f in formats):
+    if any(f in WRITERS or f in TRAINERS for f in formats):
         # Write the formats once before the training, so that a failure is not found after it.
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -238,7 +239,7 @@ def _write(output: Path, config: ExportConfig, state: bytes, study: bytes | None
     files = {CONFIG: config.to_yaml().encode(), WEIGHTS: state} | model_files(config.architecture, state, formats)
     kept = {CURVE: _read_if_exists(output / CURVE), STUDY_CARD: study}
     files |= {name: content for name, content in kept.items() if content is not None}
-    files[CARD] = training_card(config, list(files)).encode()
+    files[CARD] = (card_start(config, formats) + training_card(config, list(files))).encode()
     write_folder(output, files)
 
 

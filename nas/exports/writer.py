@@ -16,6 +16,7 @@ from nas.exports.graphs import WRITERS, Deployed
 from nas.exports.python import python
 from nas.exports.timing import timed
 from nas.exports.trained import exported_trial, trained_key, trial_weights
+from nas.exports.trainers import TRAINERS, card_start, check_trainers
 from nas.models import build_with_head, graph_fault
 from nas.models.cost import target_fault
 from nas.models.pyramid import head_and_size
@@ -40,7 +41,7 @@ def export(
         study: name of the study, or the result of `nas.launch`.
         directory: a new or empty folder, or an earlier export, which is replaced.
         trial: number of the trial; None: the best feasible one by the first objective, baselines included.
-        formats: any of config, weights, python, onnx, onnx-nms, pt2; None: config, weights, and the study's `export`.
+        formats: any of `nas.exports.FORMATS`; None: config, weights, and the study's `export`.
         storage: URL of the study database.
 
     Returns:
@@ -101,7 +102,7 @@ def export_study(
     )
     files = {CONFIG: config.to_yaml().encode()} | ({WEIGHTS: weights} if weights is not None else {})
     files |= model_files(architecture, state, formats)
-    files[CARD] = study_card(config, record, found, list(files)).encode()
+    files[CARD] = (card_start(config, formats) + study_card(config, record, found, list(files))).encode()
     write_folder(directory, files)
     return summary(directory, config)
 
@@ -111,12 +112,15 @@ def model_files(architecture: Architecture, state: bytes | None, formats: Sequen
     files = {DRAWING: svg(architecture.neck).encode()}
     if "python" in formats:
         files[PYTHON] = python(architecture)
+    for f in TRAINERS:
+        if f in formats:
+            files |= TRAINERS[f](architecture, state if "weights" in formats else None)
     graphs = [f for f in WRITERS if f in formats]
     if state is not None and graphs:
         model = build_with_head(architecture)
         model.load_state_dict(unpacked(state))
         deployed = Deployed(model)
-        files |= {FORMATS[f]: WRITERS[f](deployed) for f in graphs}
+        files |= {FORMATS[f][0]: WRITERS[f](deployed) for f in graphs}
     return files
 
 
@@ -132,6 +136,7 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def check_head(kind: str, formats: Sequence[str]) -> None:
     """Raise UserError if models with a head of this kind cannot be written in one of `formats`."""
+    check_trainers(kind, formats)
     graphs = [f for f in WRITERS if f in formats]
     fault = graph_fault(kind) if graphs else None
     if fault is not None:

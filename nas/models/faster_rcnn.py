@@ -48,7 +48,8 @@ POOLED = 7
 SAMPLES = 2
 """Each pixel of a crop is the mean of SAMPLES x SAMPLES samples."""
 
-CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
+CANONICAL_LEVEL = 4
+CANONICAL_SIDE = 224
 """Side in pixels from which, at a scale of 1, a proposal is cropped from this level rather than the next finer one."""
 
 REPRESENTATION = 256
@@ -95,7 +96,7 @@ class FasterRCNN(BoxHead):
             nms_thresh=0.7,
         )
         self.roi = RoIHeads(
-            _pool(self.levels, scale),
+            roi_pool(self.levels, scale),
             TwoMLPHead(width * POOLED**2, REPRESENTATION),
             FastRCNNPredictor(REPRESENTATION, 1 + classes),
             fg_iou_thresh=0.5,
@@ -236,7 +237,7 @@ class _Mapper(LevelMapper):  # type: ignore[misc]
         return torch.tensor(self.index, device=steps.device)[steps]
 
 
-def _pool(levels: Sequence[int], scale: float) -> MultiScaleRoIAlign:
+def roi_pool(levels: Sequence[int], scale: float) -> MultiScaleRoIAlign:
     """torchvision's RoIAlign with given scales. It would infer them from map sizes, which are rounded."""
     pool = MultiScaleRoIAlign([f"p{level}" for level in levels], POOLED, sampling_ratio=SAMPLES)
     pool.scales, pool.map_levels = [2.0**-level for level in levels], _Mapper(levels, scale)

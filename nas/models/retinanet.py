@@ -55,8 +55,8 @@ class RetinaNet(DenseHead):
     ) -> None:
         super().__init__(width, classes, levels, convs, image_size, scale)
         self.towers = RetinaNetHead(width, ANCHORS, classes, norm_layer=GroupNorm)
-        self.towers.classification_head.conv = _tower(width, convs)
-        self.towers.regression_head.conv = _tower(width, convs)
+        self.towers.classification_head.conv = group_norm_tower(width, convs)
+        self.towers.regression_head.conv = group_norm_tower(width, convs)
         self._coder = BoxCoder(weights=(1.0, 1.0, 1.0, 1.0))
         self._matcher = Matcher(0.5, 0.4, allow_low_quality_matches=True)
 
@@ -91,7 +91,7 @@ class RetinaNet(DenseHead):
         return boxes.view_as(offsets).clamp(0, self.image_size), outputs.logits.sigmoid()
 
 
-def _tower(width: int, convs: int) -> nn.Sequential:
+def group_norm_tower(width: int, convs: int) -> nn.Sequential:
     """3x3 convolutions with GroupNorm and ReLU, initialised as in torchvision."""
     tower = nn.Sequential(*(Conv2dNormActivation(width, width, norm_layer=GroupNorm) for _ in range(convs)))
     for layer in tower.modules():

@@ -10,7 +10,9 @@ from nas.plugins.files import PluginFile, execute, loaded
 from nas.plugins.register import register
 from nas.plugins.table import ADDED, TABLES
 
-WORKERS = frozenset(TABLES) - {"data", "masks", "tasks", "templates", "topologies", "samplers", "pruners", "executors"}
+WORKERS = frozenset(TABLES) - {
+    *("data", "masks", "tasks", "templates", "topologies", "samplers", "pruners", "executors", "sinks")
+}
 """Tables that workers use. The others are for the launching process alone, and their entries need not be picklable."""
 
 

@@ -32,6 +32,7 @@ TABLES: dict[str, str] = {
     "executors": "nas.executors:EXECUTORS",
     "samplers": "nas.search.samplers:SAMPLERS",
     "pruners": "nas.search.pruners:PRUNERS",
+    "sinks": "nas.search.sinks:SINKS",
 }
 """Table -> its place in this package."""
 

@@ -21,9 +21,10 @@ from nas.search.loop import Loop
 from nas.search.objects import Callback, Objects
 from nas.search.optuna_adapter import quiet
 from nas.search.provenance import check_setup, check_spec, provenance, with_first_device
-from nas.search.reporter import OnProgress
+from nas.search.reporter import OnProgress, Reporter
 from nas.search.request import Asked, OwnSpace, Request, Study, requested
 from nas.search.setup import Setup, set_up
+from nas.search.sinks import Sinks, opened
 from nas.search.summary import summarize
 from nas.search.warm_start import earlier_necks
 from nas.search.workers import workers
@@ -53,6 +54,7 @@ def launch(
     plugins: Iterable[str | Path] = (),
     storage: str = STORAGE,
     artifacts: str | Path | None = None,
+    sinks: Iterable[str] = (),
     say: Say = _to_stderr,
     on_progress: OnProgress | None = None,
 ) -> Result:
@@ -69,6 +71,8 @@ def launch(
         plugins: plugin files, loaded first. Their text is kept with the study and sent to the workers.
         storage: URL of the study database.
         artifacts: folder or URL for weights; by default a folder beside a SQLite file.
+        sinks: trackers that get the trainings as they run: `tensorboard:FOLDER`, `mlflow:URI`, or another name of the
+            table `sinks`. One that fails is dropped with a line.
         say: called with each line of progress.
         on_progress: called with what the workers do, every few seconds.
 
@@ -88,7 +92,7 @@ def launch(
     objects = Objects(sampler, pruner, tuple(callbacks))
     request = requested(study, space=space, objective=objective, objects=objects, files=plugins)
     with request.file.locating():
-        return _launched(request, storage, artifacts, say, on_progress)
+        return _launched(request, storage, artifacts, tuple(sinks), say, on_progress)
 
 
 def confirm(
@@ -98,6 +102,7 @@ def confirm(
     seeds: int = 3,
     storage: str = STORAGE,
     artifacts: str | Path | None = None,
+    sinks: Iterable[str] = (),
     say: Say = _to_stderr,
     on_progress: OnProgress | None = None,
 ) -> Result:
@@ -109,6 +114,7 @@ def confirm(
         seeds: trainings of each.
         storage: URL of the study database.
         artifacts: folder or URL for weights; by default a folder beside a SQLite file.
+        sinks: as for `launch`.
         say: called with each line of progress.
         on_progress: called with what the workers do, every few seconds.
 
@@ -130,9 +136,8 @@ def confirm(
         raise UserError(f"study {known.name!r} is {known.state}: launch it to its end first, then confirm it")
     settings = {"finalists": {"top": top, "seeds": seeds}, "budget": known.spec.budget}
     spec = StudySpec.parse(request.spec.model_dump() | settings, request.file.where)
-    return launch(
-        replace(request.file, study=spec), storage=storage, artifacts=artifacts, say=say, on_progress=on_progress
-    )
+    where = {"storage": storage, "artifacts": artifacts, "sinks": sinks}
+    return launch(replace(request.file, study=spec), say=say, on_progress=on_progress, **where)
 
 
 def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
@@ -149,13 +154,19 @@ def _recorded_pace(setup: Setup, storage: str) -> float | None:
 
 
 def _launched(
-    request: Request, storage: str, artifacts: str | Path | None, say: Say, on_progress: OnProgress | None
+    request: Request,
+    storage: str,
+    artifacts: str | Path | None,
+    asked: Sequence[str],
+    say: Say,
+    on_progress: OnProgress | None,
 ) -> Result:
     name = str(request.spec.name)
     check_writable(storage, artifacts)
     known, setup = _checked(request, storage, say)
     validates = bool(model_metrics(setup.spec.metrics_needed))
     with (
+        opened(asked, name, say) as sinks,
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         workers(setup.spec, setup.task, say, validates) as executor,
         open_store(storage, create=True, artifacts=artifacts, say=say) as store,
@@ -176,7 +187,7 @@ def _launched(
         setup = setup.with_pace(store.epoch_seconds(setup.fingerprint))
         for line in setup.outlay_lines():
             say(line)
-        return _drive(store, name, setup, executor, lease, say, on_progress)
+        return _drive(store, name, setup, executor, lease, say, on_progress, sinks)
 
 
 def _checked(request: Request, storage: str, say: Say) -> tuple[StudyRecord | None, Setup]:
@@ -229,6 +240,7 @@ def _drive(
     lease: Lease,
     say: Say,
     on_progress: OnProgress | None,
+    sinks: Sinks,
 ) -> Result:
     """Run the loop for a study in the database."""
     spec, objects = setup.spec, setup.objects
@@ -249,7 +261,8 @@ def _drive(
         trials = study.get_trials(deepcopy=False)
         facts = spec, len(trials), _baselines(setup, trials), lambda trial: setup.space.ask(trial, setup.task.frame)
         study.sampler = objects.sampler or samplers.build(*facts)
-        loop = Loop(setup, store, study, executor, lease, say, on_progress)
+        reporter = Reporter(spec, executor, say, sinks, watched=on_progress is not None)
+        loop = Loop(setup, store, study, executor, lease, reporter, on_progress)
         if objects.sampler is None:
             known = KnownNecks(setup, loop.is_known)
             study.sampler = FreshSampler(study.sampler, samplers.looser(*facts), known, spec.seed + len(trials))

@@ -33,7 +33,6 @@ from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import drop_answer, longer_trainings
 from nas.studies.answer import Finalists
 from nas.studies.records import Evaluation, Measurement, Progress
-from nas.text import Say
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
 
@@ -53,7 +52,7 @@ class Loop:
         study: optuna.Study,
         executor: Executor,
         lease: Lease,
-        say: Say,
+        reporter: Reporter,
         on_progress: OnProgress | None = None,
     ) -> None:
         self.spec = setup.spec
@@ -62,7 +61,7 @@ class Loop:
         self.study = study
         self.lease = lease
         self.name = study.study_name
-        self.reporter = Reporter(self.spec, executor, say, watched=on_progress is not None)
+        self.reporter = reporter
         self.on_progress = on_progress or (lambda progress: None)
         self.retention = Retention(store, self.spec, self.name)
         self.architectures = {record.number: record.architecture for record in store.trials(self.name)}

@@ -9,6 +9,7 @@ from nas.executors import Executor
 from nas.necks.describe import summary
 from nas.search.dispatcher import Run
 from nas.search.finalists import Candidate
+from nas.search.sinks import Sinks
 from nas.studies.metrics import FORECASTS, Metrics, format_metric
 from nas.studies.progress import LaunchProgress, Leader, RunProgress, Stage
 from nas.studies.records import Progress
@@ -32,10 +33,14 @@ def trial_name(number: int, baseline: str | None) -> str:
 
 
 class Reporter:
-    """Prints trials running and done, the best so far against the best baseline, and the time left."""
+    """Prints trials running and done, the best so far against the best baseline, and the time left.
 
-    def __init__(self, spec: StudySpec, executor: Executor, say: Say, watched: bool = False) -> None:
+    What concerns single trainings goes to the sinks, too.
+    """
+
+    def __init__(self, spec: StudySpec, executor: Executor, say: Say, sinks: Sinks, watched: bool = False) -> None:
         self.watched = watched  # then what runs is shown elsewhere
+        self.sinks = sinks
         self.spec = spec
         self.executor = executor
         self.say = say
@@ -49,9 +54,13 @@ class Reporter:
 
     def started(self, run: Run) -> None:
         self.busy = None
-        self.say(f"{run.name} starts: {summary(run.architecture.neck)}")
+        neck = summary(run.architecture.neck)
+        self.say(f"{run.name} starts: {neck}")
+        about = {"neck": neck, "digest": run.key.digest, "epochs": str(run.key.epochs), "seed": str(run.key.seed)}
+        self.sinks.begun(run.name, about)
 
     def progressed(self, run: Run, progress: Progress) -> None:
+        self.sinks.progressed(run.name, progress.epoch, progress.metrics)
         if not self.watched and time.monotonic() - self.last_line >= EVERY_SECONDS:
             self._say(f"{run.name}: epoch {progress.epoch} of {progress.epochs}, {self._metrics(progress.metrics)}")
 
@@ -60,10 +69,12 @@ class Reporter:
 
     def failed(self, run: Run, reason: str) -> None:
         self.failures += 1
+        self.sinks.ended(run.name, "failed", {})
         self._say(f"{run.name} failed: {reason}")
 
     def recorded(self, run: Run, metrics: Metrics) -> None:
         """Print the end of a training that is not a trial's."""
+        self.sinks.ended(run.name, "complete", metrics)
         self._say(f"{run.name} complete: {self._metrics(metrics)}")
 
     def finalists(self, chosen: Sequence[Candidate], seeds: int) -> None:
@@ -86,6 +97,7 @@ class Reporter:
         """Print a trial that ended, and how far the search is."""
         self.rank(number, baseline, metrics, feasible and state == "complete")
         self.finished += 1
+        self.sinks.ended(trial_name(number, baseline), state, metrics)
         parts = [f"{trial_name(number, baseline)} {state}: {self._metrics(metrics)}"]
         parts[0] += "" if feasible else ", breaks a constraint"
         total = f" of {self.spec.budget.trials}" if self.spec.budget.trials else ""

@@ -30,7 +30,7 @@ NO_CODE = "a study cannot name code: launch it with --plugin FILE.py, or install
 FULL = 10
 """Default epochs of the full training, as a multiple of the proxy's."""
 
-Format = Literal["config", "weights", "python", "onnx", "onnx-nms", "pt2"]
+Format = Literal["config", "weights", "python", "onnx", "onnx-nms", "pt2", "torchvision", "timm", "hf", "ultralytics"]
 """Formats of an export."""
 
 GRAPHS: tuple[Format, ...] = ("onnx", "onnx-nms", "pt2")

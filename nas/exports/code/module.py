@@ -11,7 +11,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -20,6 +21,7 @@ from nas.exports.code.definitions import Definitions
 from nas.exports.code.imports import sorted_imports
 from nas.exports.code.layout import WIDTH, Expression, call, flat, laid_out, listed
 from nas.exports.code.texts import BLOCK, IMPORTS, LOAD
+from nas.exports.files import PYTHON
 from nas.models import blocks, repvgg
 from nas.models.neck import Neck
 from nas.necks.canonical import canonical
@@ -27,20 +29,53 @@ from nas.necks.describe import map_names, node_table, summary
 from nas.necks.spec import EdgeSpec, MergeSpec, NeckSpec, NodeSpec
 
 
-def source(neck: NeckSpec, channels: Mapping[int, int], title: str = "A neck", usage: str = "") -> str:
-    """The text of `model.py`.
+class More(NamedTuple):
+    """What a module has beside the neck.
+
+    Attributes:
+        needs: the packages that it needs, for people.
+        definitions: names that are copied, each with the module that defines it.
+        imports: lines that its texts need.
+        texts: its last parts, after the neck.
+    """
+
+    needs: str = "torch"
+    definitions: Sequence[tuple[str, ModuleType]] = ()
+    imports: Sequence[str] = ()
+    texts: Sequence[str] = ()
+
+
+NOTHING_MORE = More()
+
+
+def source(
+    neck: NeckSpec,
+    channels: Mapping[int, int],
+    title: str = "A neck",
+    usage: str = "",
+    file: str = PYTHON,
+    more: More = NOTHING_MORE,
+) -> str:
+    """The text of `model.py`, or of another module with the neck.
 
     Args:
         neck: the neck.
         channels: the backbone's channels by level.
         title: start of the docstring.
         usage: end of the docstring.
+        file: its name.
+        more: what it has beside the neck.
 
     Raises:
         SpecError: the neck does not fit the channels.
         NASError: an operator cannot be written as code.
     """
-    return _Writer(canonical(neck), channels).text(title, usage)
+    return _Writer(canonical(neck), channels).text(title, usage, file.removesuffix(".py"), more)
+
+
+def layer_names(neck: NeckSpec, channels: Mapping[int, int]) -> dict[str, str]:
+    """Names of the layers with weights in the built neck -> in the written one."""
+    return _Writer(canonical(neck), channels).names
 
 
 class _Writer:
@@ -63,18 +98,21 @@ class _Writer:
         if spec.merge is not None:
             self._merge(spec.merge)
 
-    def text(self, title: str, usage: str) -> str:
+    def text(self, title: str, usage: str, stem: str, more: More) -> str:
         definitions = Definitions()
         for name, kind in sorted(self.constructors.operators.items()):
             definitions.require(name, sys.modules[kind.__module__])
         if repvgg.RepConv.__name__ in self.constructors.operators:
             definitions.require(repvgg.deployed.__name__, repvgg)
             usage = "\n\n".join(filter(None, (_DEPLOYED, usage)))
+        for name, module in more.definitions:
+            definitions.require(name, module)
         has_blocks = any("block(" in flat(layer) for layer in self.layers.values())
         if has_blocks:
             definitions.require("init_convolutions", blocks)
-        parts = [*definitions.texts, *([BLOCK] if has_blocks else []), self._class(), self._names(), LOAD]
-        head = f"{_docstring(self.spec, title, usage)}\n\n{sorted_imports({*IMPORTS, *definitions.imports})}"
+        parts = [*definitions.texts, *([BLOCK] if has_blocks else []), self._class(), self._names(), LOAD, *more.texts]
+        imports = sorted_imports({*IMPORTS, *definitions.imports, *more.imports})
+        head = f"{_docstring(self.spec, title, usage, stem, more.needs)}\n\n{imports}"
         gap = "\n\n\n" if parts[0].startswith(("class ", "def ", "@")) else "\n\n"  # as isort has it
         return head + gap + "\n\n\n".join(parts) + "\n"
 
@@ -229,21 +267,21 @@ def _shape(width: int, level: int) -> str:
     return f"(N, {width}, H/{2**level}, W/{2**level})" if level else f"(N, {width}, H, W)"
 
 
-def _docstring(spec: NeckSpec, title: str, usage: str) -> str:
+def _docstring(spec: NeckSpec, title: str, usage: str, stem: str, needs: str) -> str:
     table = [
         f"    {part}"
         for line in node_table(spec).splitlines()
         for part in wrap(line, WIDTH - 4, subsequent_indent=" " * 8)
     ]
     lines = [
-        f'"""{title}: a feature pyramid that needs only torch.',
+        f'"""{title}: a feature pyramid that needs only {needs}.',
         "",
         *wrap(summary(spec), WIDTH),
         "",
         *([*table, ""] if table else []),
         "`Neck()` has new weights, `load()` reads those of `weights.safetensors` beside this file:",
         "",
-        "    from model import load",
+        f"    from {stem} import load",
         "",
         "    neck = load()",
         f"    pyramid = neck([{', '.join(map_names(spec)[: len(spec.inputs)]).lower().replace('.', '_')}])",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 PLOTS = ("front", "best", "curves", "effects", "importances", "sizes")
 """Figures of the page, in their order."""
 
-FORMATS: tuple[Format, ...] = ("config", "weights", "python", "onnx", "onnx-nms", "pt2")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @router.get("/studies/{name}")

@@ -14,7 +14,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Query
 from starlette.background import BackgroundTask
@@ -33,6 +33,8 @@ AT_A_TIME = 2
 
 TIMEOUT_SECONDS = 600
 
+_DEFAULT = "Default: config, weights, and the study's"
+
 _room = threading.BoundedSemaphore(AT_A_TIME)
 
 
@@ -42,7 +44,8 @@ def export_study(
     store: Lent,
     settings: Chosen,
     formats: Annotated[
-        list[Format], Query(alias="format", max_length=6, description="Default: config, weights, and the study's")
+        list[Format],
+        Query(alias="format", max_length=len(get_args(Format)), description=_DEFAULT),
     ] = [],  # noqa: B006
     trial: Annotated[int | None, Query(ge=0, lt=2**31, description="Default: the winner, else the best")] = None,
 ) -> Response:
