@@ -18,6 +18,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
 
+ROOT = Path(__file__).parents[1]
+
 PRELOADED = ["nas.cli", "nas.exports", "nas.search.checks", "nas.search.driver", "timm"]
 
 
@@ -33,7 +35,9 @@ def run(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> 
     with TemporaryDirectory() as folder:
         out, err = (Path(folder, name) for name in ("out", "err"))
         given = [str(word) for word in words]
-        process = context().Process(target=_main, args=(given, cwd, dict(env or os.environ), out, err))
+        process = context().Process(
+            target=_main, args=(given, cwd, dict(env or os.environ | {"PYTHONPATH": str(ROOT)}), out, err)
+        )
         process.start()
         process.join()
         assert process.exitcode is not None
