@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from nas.studies.spec import available_cpus
-from tests.postgres import _template, postgres, postgres_url  # noqa: F401  (fixtures of all tests)
+from tests.browser import browser  # noqa: F401  (fixtures of all tests)
+from tests.postgres import _template, postgres, postgres_url  # noqa: F401
 from tests.s3 import s3, s3_server  # noqa: F401
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
