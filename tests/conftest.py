@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 # Before torch is imported, here or in a process that a test starts: numbers repeat, and tests do not fight for cores.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+from alembic.util import pyfiles
 from hypothesis import HealthCheck, settings
 
 from nas.studies.spec import available_cpus
@@ -26,6 +28,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # No deadlines: a busy machine is no failure.
 settings.register_profile("nas", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nas")
+
+
+_read, _migration = pyfiles.load_module_py, cache(pyfiles.load_module_py)
+# Alembic reads all migrations, Optuna's and ours, anew for each database that is opened: half of what that takes.
+pyfiles.load_module_py = lambda name, path: (_migration if "versions" in Path(path).parts else _read)(name, str(path))
 
 
 def pytest_xdist_auto_num_workers() -> int:
