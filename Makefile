@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint docs bench browser postgres
+.PHONY: help quickstart test tests lint docs bench browser postgres
 
 help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -13,8 +13,11 @@ quickstart: .venv/.ready ## search on embedded data, an answer, the winner expor
 	$(BIN)/nas show quickstart --storage sqlite:///quickstart.db
 	$(BIN)/nas export quickstart --storage sqlite:///quickstart.db -o exports/quickstart
 
-test: lint docs browser postgres ## lint, docs, then all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+test: browser postgres ## lint, docs and all tests, beside each other
+	@$(MAKE) --no-print-directory -j lint docs tests
+
+tests: .venv/.ready-test # the longest first; byte code is kept, for many of them start processes
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/.ready-test ## ruff, mypy --strict and the floors
 	$(BIN)/ruff check .

@@ -53,7 +53,9 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=30, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="of the kinds and instants")
     parser.add_argument("--kinds", help="only these, with commas between")
-    parser.add_argument("--pause", type=float, default=20.0, help="most seconds that the database is away")
+    parser.add_argument(
+        "--pause", type=float, default=20.0, help="most seconds that the database is away; between faults at most 4"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the folders of studies with violations")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, all else on stderr")
     args = parser.parse_args()
@@ -102,7 +104,7 @@ def drill(
                 driver = started(world)
             due = due or random.sample(names, len(names))  # each kind once before any comes twice
             kind = due.pop()
-            time.sleep(random.uniform(0, 4))
+            time.sleep(random.uniform(0, min(4.0, args.pause)))
             say(f"{number + 1} of {count} on {'PostgreSQL' if server else 'SQLite'}: {kind}")
             counts[kind] += 1
             known = len(world.violations)

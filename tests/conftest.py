@@ -6,15 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 # Before torch is imported, here or in a process that a test starts: numbers repeat, and tests do not fight for cores.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+from alembic.util import pyfiles
 from hypothesis import HealthCheck, settings
 
-from tests.postgres import _template, postgres, postgres_url  # noqa: F401  (fixtures of all tests)
+from nas.studies.spec import available_cpus
+from tests.browser import browser  # noqa: F401  (fixtures of all tests)
+from tests.postgres import _template, postgres, postgres_url  # noqa: F401
 from tests.s3 import s3, s3_server  # noqa: F401
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
@@ -25,13 +30,38 @@ settings.register_profile("nas", max_examples=50, deadline=None, suppress_health
 settings.load_profile("nas")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs where, on several cores (`-n`): a file's tests together, for they share fixtures; Ray's all together,
-    for a joined cluster is found through the machine; PostgreSQL's all together, for they share a server.
+_read, _migration = pyfiles.load_module_py, cache(pyfiles.load_module_py)
+# Alembic reads all migrations, Optuna's and ours, anew for each database that is opened: half of what that takes.
+pyfiles.load_module_py = lambda name, path: (_migration if "versions" in Path(path).parts else _read)(name, str(path))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores (`-n auto`): tests wait for clusters, services and browsers."""
+    return available_cpus() + 1
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What runs where and when, on several cores (`-n`): a file's tests together, for they share fixtures; Ray's all
+    together, for a joined cluster is found through the machine; PostgreSQL's all together, for they share a server.
+    The longest come first, so that no core waits for them at the end; pytest needs `--no-loadscope-reorder` for it.
     """
-    for item in items:
-        group = next((name for name in ("ray", "postgres") if item.get_closest_marker(name)), str(item.path))
+    groups = [next((name for name in ("ray", "postgres") if i.get_closest_marker(name)), str(i.path)) for i in items]
+    for item, group in zip(items, groups, strict=True):
         item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        seconds: Counter[str] = Counter()
+        for item, group in zip(items, groups, strict=True):
+            seconds[group] += _seconds(item)
+        ordered = sorted(zip(items, groups, strict=True), key=lambda pair: -seconds[pair[1]])
+        items[:] = [item for item, _ in ordered]
+
+
+def _seconds(item: pytest.Item) -> float:
+    """What a test may take, guessed from its marks: one with much patience of its own needs it."""
+    patience = item.get_closest_marker("timeout")
+    if patience is not None:
+        return float(patience.args[0]) / 10
+    return 5.0 if item.get_closest_marker("slow") or item.get_closest_marker("ray") else 0.1
 
 
 TEST_DATA = Path(os.environ.get("NAS_TEST_DATA", Path(__file__).parents[2] / "shared"))

@@ -16,6 +16,7 @@ import pytest
 
 import nas
 from nas.plugins import TABLES
+from tests import forked
 
 SOURCE = Path(__file__).with_name("plugin")
 GROUPS = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["entry-points"]
@@ -88,8 +89,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join([str(folder / "site"), str(Path(nas.__file__).parents[1])])
-    env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True)
+    return forked.run(*words, cwd=folder, env=os.environ | {"PYTHONPATH": paths})
 
 
 def told(folder: Path, *words: str) -> Any:

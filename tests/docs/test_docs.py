@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from jsonschema import Draft202012Validator
 from nas import cli
 from nas.studies.schema import space_schema, study_schema
 from nas.yaml12 import dump_yaml, load_yaml
+from tests import forked
 from tests.docs.blocks import PAGES, REPOSITORY, Block, blocks, of_language
 
 CHECKED = {"python", "yaml", "console"}
@@ -69,8 +67,7 @@ def test_python_runs_a_page_as_one_script(page: Path, working: Path) -> None:
     (working / "page.py").write_text(
         "\n\n".join(b.text for b in blocks(page) if b.language == "python" and not b.reason)
     )
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "page.py"], cwd=working, env=environment, capture_output=True, text=True)
+    done = forked.run("page.py", cwd=working)
     assert done.returncode == 0, done.stderr
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,11 @@ def shared_backbone() -> Backbone:
 
 def measured(architecture: Architecture, seed: int = 0) -> Detector:
     """A detector as it is after training: on the frozen backbone, with weights that find something."""
+    return deepcopy(_measured(architecture, seed))
+
+
+@cache
+def _measured(architecture: Architecture, seed: int) -> Detector:
     torch.manual_seed(seed)
     model = Detector(architecture)
     for parameter in model.head.parameters():
@@ -55,6 +62,11 @@ def measured(architecture: Architecture, seed: int = 0) -> Detector:
     return model.to(memory_format=torch.channels_last).eval()
 
 
+@cache
+def _packed_backbone() -> bytes:
+    return packed({f"backbone.{name}": tensor for name, tensor in shared_backbone().state_dict().items()})
+
+
 class StoredStudy:
     """A store with study `pets`, or of another `name`; `add` adds trials."""
 
@@ -66,9 +78,7 @@ class StoredStudy:
         self.store.begin(self.name, self.spec, "task: ...\n", TASK, {}).close("done")
         directions = [objective.direction for objective in self.spec.objectives]
         self.study = optuna.create_study(study_name=self.name, storage=self.store.optuna, directions=directions)
-        self.store.put_artifact(
-            f"task/{TASK}", "backbone", packed({f"backbone.{k}": v for k, v in shared_backbone().state_dict().items()})
-        )
+        self.store.put_artifact(f"task/{TASK}", "backbone", _packed_backbone())
 
     def add(
         self,

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from nas.errors import UserError
 from nas.exports.config import HEADER, is_export
 from nas.exports.folder import check_folder, write_folder
+from tests import forked
 
 OLD = {"config.yaml": f"{HEADER}old".encode(), "weights.safetensors": b"old"}
 NEW = {"weights.safetensors": b"new", "config.yaml": f"{HEADER}new".encode()}
@@ -34,7 +33,7 @@ def test_the_working_folder_can_be_filled(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_a_killed_export_left_beside_the_folder_is_deleted(tmp_path: Path) -> None:
     kill = "os.rename = os.replace = lambda *_: os.kill(os.getpid(), 9)"
     code = f"import os, sys; from nas.exports.folder import *; {kill}; write_folder(Path(sys.argv[1]), {{'a': b'x'}})"
-    killed = subprocess.run([sys.executable, "-c", code, tmp_path / "out"], capture_output=True, check=False)
+    killed = forked.run("-c", code, tmp_path / "out", cwd=tmp_path)
     assert killed.returncode == -9, killed.stderr
     (left,) = tmp_path.iterdir()
     assert content(left) == {"a": b"x"}

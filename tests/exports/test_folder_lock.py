@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import subprocess
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from nas.errors import UserError
 from nas.exports.folder_lock import lock_folder
+from tests import forked
 
-HOLD = "import sys; from pathlib import Path; from nas.exports.folder_lock import lock_folder\n"
-HOLD += "with lock_folder(Path(sys.argv[1]), print): print('held', flush=True); sys.stdin.read()"
+
+def hold(folder: Path, pipe: Connection) -> None:
+    """What another process does: it holds the folder until it is killed."""
+    with lock_folder(folder, silent):
+        pipe.send("held")
+        pipe.recv()
 
 
 def silent(line: str) -> None:
@@ -22,19 +26,18 @@ def silent(line: str) -> None:
 
 def test_a_locked_folder_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    other = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with (
-            pytest.raises(UserError, match=r"^another training is writing to .*out: wait for it"),
-            lock_folder(folder, silent),
-        ):
-            pass
-        assert folder.is_dir()
-        other.kill()
+    ours, theirs = forked.context().Pipe()
+    other = forked.context().Process(target=hold, args=(folder, theirs))
+    other.start()
+    assert ours.recv() == "held"
+    with (
+        pytest.raises(UserError, match=r"^another training is writing to .*out: wait for it"),
+        lock_folder(folder, silent),
+    ):
+        pass
+    assert folder.is_dir()
+    other.kill()
+    other.join()
     with lock_folder(folder, silent):
         pass
 

@@ -72,18 +72,19 @@ def test_boxes_are_needed_to_suppress_some() -> None:
 
 
 def exportable(neck: NeckSpec) -> None:
-    """`onnx` compares with torch by itself."""
-    assert onnx(Deployed(measured(around(neck))))
+    """`onnx` compares with torch by itself. The head is as small as can be: others test it."""
+    given = around(neck)
+    head = given.head.model_copy(update={"convs": 0, "classes": ("cat",)})
+    assert onnx(Deployed(measured(given.model_copy(update={"head": head}))))
 
 
 SPACE = read_space("deploy").parameters
 
 
-@pytest.mark.parametrize("topology", SPACE["topology"])
-@pytest.mark.parametrize("turn", range(2))
-def test_all_that_the_space_deploy_allows(topology: str, turn: int) -> None:
-    """Each topology with each fusion, resampling and convolution; the other parameters are sizes."""
-    words = {name: SPACE[name][turn] for name in ("fusion", "upsample", "downsample", "conv")}
+@pytest.mark.parametrize(("turn", "topology"), enumerate(SPACE["topology"]))
+def test_all_that_the_space_deploy_allows(turn: int, topology: str) -> None:
+    """Each topology, and in turn each fusion, resampling and convolution; the other parameters are sizes."""
+    words = {name: SPACE[name][turn % 2] for name in ("fusion", "upsample", "downsample", "conv")}
     assert [name for name in words if len(SPACE[name]) > 2] == []
     exportable(pyramid((2, 3), (2, 3, 4), dict.fromkeys(range(2, 5), 16), topology, norm="batch", act="relu", **words))
 

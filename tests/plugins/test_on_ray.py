@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import forked
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -76,11 +74,7 @@ if __name__ == "__main__":
 def test_a_study_of_a_script_and_a_plugin_file_on_ray(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(PLUGIN)
     (tmp_path / "script.py").write_text(SCRIPT)
-    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
-
+    run = partial(forked.run, cwd=tmp_path)
     done = run("script.py")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)

@@ -16,6 +16,7 @@ from nas.errors import UserError
 from nas.necks.operators import Fusion
 from nas.plugins import Table, UnknownName, packages
 from nas.plugins.table import _entry_points
+from tests import forked
 
 Install = Callable[..., None]
 
@@ -229,11 +230,12 @@ parameters: {finest: 3, levels: 3, topology: [top_down, bidirectional], fusion: 
 """
 
 
+def environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(Path(nas.__file__).parents[1])])}
+
+
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join([str(folder), str(Path(nas.__file__).parents[1])])
-    return subprocess.run(
-        [sys.executable, *words], cwd=folder, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True
-    )
+    return forked.run(*words, cwd=folder, env=environment(folder))
 
 
 def test_a_plugin_in_a_search_space_and_nas_validate(install: Install, tmp_path: Path) -> None:
@@ -261,7 +263,8 @@ def test_two_plugins_of_one_name_end_in_a_sentence(install: Install, tmp_path: P
 @pytest.mark.slow
 def test_operators_and_a_backbone_of_another_package_are_built(install: Install, tmp_path: Path) -> None:
     install("median-fusion", POINTS, median_words=FACTS, median_modules=MODULES)
-    ended = run(tmp_path, "-c", USE)
+    command = [sys.executable, "-c", USE]  # it looks at what it imported
+    ended = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("fusion_builders: nothing is called 'homeless'; known are add, concat,")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser, needs_chromium]
 
 @pytest.mark.parametrize("name", ["cells", "front", "failed"])
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (400, False), (400, True)])
-def test_it_is_legible(kinds: Store, tmp_path: Path, name: str, width: int, dark: bool) -> None:
+def test_it_is_legible(browser: Any, kinds: Store, tmp_path: Path, name: str, width: int, dark: bool) -> None:
     file = tmp_path / "report.html"
     file.write_text(report_html(StudyFacts(kinds, name), Samples(reason="the data are not here")))
-    with browsing(width, dark) as page:
+    with browsing(browser, width, dark) as page:
         page.goto(file.as_uri())
         if name != "failed":
             page.locator(".plot .main-svg").first.wait_for()
@@ -28,10 +29,10 @@ def test_it_is_legible(kinds: Store, tmp_path: Path, name: str, width: int, dark
         assert barriers(page) == []
 
 
-def test_it_prints(kinds: Store, tmp_path: Path) -> None:
+def test_it_prints(browser: Any, kinds: Store, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(report_html(StudyFacts(kinds, "cells"), Samples(reason="the data are not here")))
-    with browsing(dark=True) as page:
+    with browsing(browser, dark=True) as page:
         page.goto(file.as_uri())
         page.locator(".plot .main-svg").first.wait_for()
         page.evaluate("dispatchEvent(new Event('beforeprint'))")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,11 +48,11 @@ def locked(tmp_path: Path) -> Iterator[tuple[Served, str]]:
 
 
 @pytest.mark.timeout(420)
-def test_from_the_login_to_the_export(locked: tuple[Served, str], tmp_path: Path) -> None:
+def test_from_the_login_to_the_export(browser: Any, locked: tuple[Served, str], tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
     served, token = locked
-    with browsing(expected=["401"]) as page:
+    with browsing(browser, expected=["401"]) as page:
         page.set_default_timeout(PATIENCE)
         page.goto(f"{served.address}studies")
         page.get_by_label("Token").fill("nas_no")
@@ -96,12 +97,12 @@ def test_from_the_login_to_the_export(locked: tuple[Served, str], tmp_path: Path
 
 
 @pytest.mark.timeout(240)
-def test_a_study_that_runs_is_watched_and_cancelled(locked: tuple[Served, str]) -> None:
+def test_a_study_that_runs_is_watched_and_cancelled(browser: Any, locked: tuple[Served, str]) -> None:
     from playwright.sync_api import expect
 
     served, token = locked
     served.post(quick_study("slow", trials=12, pause=15.0))
-    with browsing(expected=["401"]) as page:
+    with browsing(browser, expected=["401"]) as page:
         page.set_default_timeout(PATIENCE)
         page.goto(f"{served.address}studies/slow")
         page.get_by_label("Token").fill(token)
@@ -131,10 +132,10 @@ PATHS = ["studies", "launch", "compare?a=cells:12&b=front:1", "studies/cells", "
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, False), (1280, True)])
-def test_every_page_can_be_read_by_everybody(open_service: Served, width: int, dark: bool) -> None:
+def test_every_page_can_be_read_by_everybody(browser: Any, open_service: Served, width: int, dark: bool) -> None:
     from playwright.sync_api import expect
 
-    with browsing(width, dark) as page:
+    with browsing(browser, width, dark) as page:
         for path in [*PATHS, "studies/empty", "studies/cells/trials/12", "login"]:
             page.goto(f"{open_service.address}{path}")
             expect(page.locator(".loading")).to_have_count(0, timeout=PATIENCE)
@@ -143,10 +144,10 @@ def test_every_page_can_be_read_by_everybody(open_service: Served, width: int, d
 
 
 @pytest.mark.timeout(120)
-def test_a_click_on_a_point_shows_its_neck_and_keys_reach_everything(open_service: Served) -> None:
+def test_a_click_on_a_point_shows_its_neck_and_keys_reach_everything(browser: Any, open_service: Served) -> None:
     from playwright.sync_api import expect
 
-    with browsing() as page:
+    with browsing(browser) as page:
         page.goto(f"{open_service.address}studies/cells")
         expect(page.locator("#picked")).to_contain_text("Trial 12", timeout=PATIENCE)
         page.locator("#part-front .scatterlayer .point").last.wait_for()
