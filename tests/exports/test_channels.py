@@ -1,4 +1,4 @@
-"""Images of five channels from the folder to the export: trained on, previewed, predicted, evaluated; as a graph too."""
+"""Images of five channels from the folder to the export: trained on, previewed, predicted and evaluated."""
 
 from __future__ import annotations
 
