@@ -24,7 +24,7 @@ from nas.tasks.data.letterbox import cut, decode, threads, unletterbox
 from nas.tasks.data.picture import opened
 from nas.tasks.data.tiling import Area, Window
 from nas.tasks.merging import merged
-from nas.tasks.supervised import BATCH
+from nas.tasks.session import BATCH
 
 
 def predict(

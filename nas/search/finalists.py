@@ -14,6 +14,7 @@ from nas.search.dispatcher import Run
 from nas.search.gains import Scores
 from nas.search.setup import Setup
 from nas.storage import Store
+from nas.storage.latencies import reference
 from nas.storage.results import keep_answer
 from nas.studies.answer import FINAL_SEED, Answer, Epochs, Finalist, Finalists, Gain, Split, conclude
 from nas.studies.certificate import measured_objective
@@ -217,7 +218,7 @@ class _Evidence:
             if value is not None:
                 keys.setdefault(run.key.digest, []).append(run.key)
                 recorded[run.key] = value
-        necks = [_timed(store, c, keys[c.digest]) for c in finalists if c.digest in keys]
+        necks = _at_one_speed(store, [_timed(store, c, keys[c.digest]) for c in finalists if c.digest in keys])
         val = {key: _outcomes(store, key, "val") for key in recorded}
         if not val or not all(o is not None and metric in o.metrics for o in val.values()):
             scores = {digest: np.array([recorded[key] for key in own]) for digest, own in keys.items()}
@@ -238,6 +239,23 @@ def _timed(store: Store, candidate: Candidate, keys: Sequence[Key]) -> Candidate
     if candidate.values.get("latency_ms") is not None or latency is None:
         return candidate
     return replace(candidate, values=candidate.values | {"latency_ms": latency})
+
+
+def _at_one_speed(store: Store, necks: Sequence[Candidate]) -> list[Candidate]:
+    """The necks with the latencies that they would have had in the quietest of the moments when they were timed.
+
+    How busy the machine was shows in the reference that was timed beside each.
+    """
+    latency = {c.digest: ms for c in necks if (ms := c.values.get("latency_ms")) is not None}
+    beside = {digest: reference(store.database, digest, ms) for digest, ms in latency.items()}
+    quietest = min((ms for ms in beside.values() if ms is not None), default=None)
+    if quietest is None or None in beside.values():  # measured by an earlier version, or of another study's
+        return list(necks)
+    scale = {digest: quietest / ms for digest, ms in beside.items() if ms is not None}
+    return [
+        replace(c, values=c.values | {"latency_ms": latency[c.digest] * scale[c.digest]}) if c.digest in scale else c
+        for c in necks
+    ]
 
 
 def _comparable(outcomes: Iterable[Outcomes | None], metric: str) -> bool:

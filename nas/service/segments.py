@@ -29,7 +29,7 @@ class Segments:
         if scope["type"] == "http" and _STUDIES.match(raw):
             parts = re.split("%2[Ff]", raw.decode("latin-1"))
             if len(parts) > 1:
-                scope = scope | {"path": STAND_IN.join(map(unquote, parts))}
+                scope = {**scope, "path": STAND_IN.join(map(unquote, parts))}
         await self.app(scope, receive, send)
 
 

@@ -8,7 +8,7 @@ from typing import cast
 from sqlalchemy import Connection, and_, select
 
 from nas.storage.database import Database, insert
-from nas.storage.tables import LATENCY
+from nas.storage.tables import EVALUATION, LATENCY
 
 
 def find(database: Database, digest: str, machine: str, target: str) -> float | None:
@@ -16,6 +16,13 @@ def find(database: Database, digest: str, machine: str, target: str) -> float | 
     where = and_(LATENCY.c.digest == digest, LATENCY.c.machine == machine, LATENCY.c.target == target)
     rows = database.read(select(LATENCY.c.milliseconds).where(where))
     return cast(float, rows[0].milliseconds) if rows else None
+
+
+def reference(database: Database, digest: str, milliseconds: float) -> float | None:
+    """Milliseconds of the reference FPN beside which a latency of the architecture was measured, if they are known."""
+    rows = database.read(select(EVALUATION.c.metrics, EVALUATION.c.details).where(EVALUATION.c.digest == digest))
+    found = [row.details.get("latency") for row in rows if row.metrics.get("latency_ms") == milliseconds]
+    return next((timed["reference_ms"] for timed in found if timed and timed.get("reference_ms")), None)
 
 
 def keep(database: Database, digest: str, machine: str, target: str, milliseconds: float) -> None:

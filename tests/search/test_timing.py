@@ -130,6 +130,34 @@ def test_the_first_seed_of_a_finalist_is_timed_though_no_trial_was(tmp_path: Pat
     assert " ms" in result.answer.sentence
 
 
+def test_latencies_of_finalists_are_told_for_one_speed_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each neck is timed at another moment; the machine is the busier, the later it is."""
+    busy = iter(range(1, 1000))
+
+    def timed(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        factor = next(busy)
+        for step in honest(task, job):
+            if isinstance(step, Measurement) and job.timed:
+                latency = {"target": "torch", "reference_ms": 10.0 * factor}
+                step = step.model_copy(
+                    update={
+                        "metrics": step.metrics | {"latency_ms": 30.0 * factor},
+                        "details": step.details | {"latency": latency},
+                    }
+                )
+            yield step
+
+    searches.install(monkeypatch, timed)
+    result = run(tmp_path, spec(budget={"trials": 3}, finalists={"top": 2, "seeds": 2}))
+    assert result.answer is not None
+    found = {finalist.values["latency_ms"] for finalist in result.answer.finalists}
+    (one,) = found
+    assert one is not None
+    assert one % 30 == 0
+
+
 def test_the_worker_time_that_measuring_took_is_added_up(tmp_path: Path, jobs: list[Job]) -> None:
     run(tmp_path, spec(budget={"trials": 3}))
     with open_store(searches.url(tmp_path), create=False) as store:
