@@ -11,7 +11,7 @@ from nas.cli.studies import launched_name, study_to_train
 
 
 def run(args: argparse.Namespace) -> int:
-    file = study_to_train(args, f"finalists={{top: {args.top}, seeds: {args.seeds}}}")
+    file = study_to_train(args, f"finalists={{top: {args.top}, seeds: {args.seeds}}}", stored_first=True)
     # Imported only now, so that a wrong name is reported at once.
     from nas.cli.live import shown
     from nas.facts.studies import ended

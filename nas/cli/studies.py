@@ -6,13 +6,18 @@ import argparse
 import json
 
 from nas.errors import MissingDatabase, SpecError, UserError
-from nas.storage import Store, open_store
+from nas.storage import Store, StudyRecord, open_store
 from nas.storage.results import study_record
 from nas.studies.catalog import StudyFile, change_study, find, is_path, open_study
 
 
-def study_to_train(args: argparse.Namespace, *more: str) -> StudyFile:
+def study_to_train(args: argparse.Namespace, *more: str, stored_first: bool = False) -> StudyFile:
     """The study that is to be trained, with its options and the settings `more`.
+
+    Args:
+        args: the words; of a name that a shipped file and a study in the database have, the file is meant.
+        more: further changes.
+        stored_first: then it is the study in the database.
 
     Raises:
         UserError: STUDY is neither.
@@ -26,18 +31,27 @@ def study_to_train(args: argparse.Namespace, *more: str) -> StudyFile:
         *(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in texts.items() if value is not None),
     ]
     word = str(args.study)
+    if stored_first and (record := _stored(args.storage, word)) is not None:
+        return change_study(record.spec, record.text, sets)
     try:
         find("studies", word)
     except UserError as no_file:
-        try:
-            with open_store(args.storage, create=False) as store:
-                record = store.study(word)
-        except MissingDatabase:
-            raise no_file from None
+        record = _stored(args.storage, word, no_file)
         if record is None:
             raise UserError(f"{no_file}; nor is there one of that name in {args.storage}") from None
         return change_study(record.spec, record.text, sets)
     return open_study(word, sets)
+
+
+def _stored(storage: str, name: str, missing: UserError | None = None) -> StudyRecord | None:
+    """The study of that name in the database; None, or the error `missing`, where there is no database."""
+    try:
+        with open_store(storage, create=False) as store:
+            return store.study(name)
+    except MissingDatabase:
+        if missing is not None:
+            raise missing from None
+        return None
 
 
 def launched_name(file: StudyFile, args: argparse.Namespace) -> str:
