@@ -17,10 +17,14 @@ Images = Annotated[int, Unit("images")]
 Epochs = Annotated[int, Unit("epochs")]
 
 
+_KINDS = ("digits", "voc", "coco", "yolo", "masks")
+_TOOLS = ("cvat", "labelstudio", "labelme", "supervisely", "darwin", "fiftyone", "csv", "createml")
+
+
 class DataSpec(Value):
     """Images with their annotations. Invalid annotations are reported and left out."""
 
-    kind: str = Field(examples=["digits", "voc", "coco", "yolo", "masks", "cvat", "labelstudio", "labelme"])
+    kind: str = Field(examples=[*_KINDS, *_TOOLS])
     """Format of the data: `digits` (embedded), `voc`, `coco`, `yolo`, `masks`, or the label files of a tool: `cvat`,
     `labelstudio`, `labelme`, `supervisely`, `darwin`, `fiftyone`, `createml` or `csv`."""
     root: str | None = None

@@ -35,7 +35,7 @@ def merged(
         own = np.minimum(np.asarray(boxes, np.float64).reshape(-1, 4) / scale, limits) + np.array(area[:2] * 2)
         parts.append((own, scores, labels, is_cut(own, area, (width, height), _SLACK / scale)))
     boxes, scores, labels, cut = (np.concatenate(x) for x in zip(*parts, strict=True))
-    kept = merge_boxes(boxes, scores, labels, cut, iou)
+    kept = merge_boxes(boxes.astype(np.float64), scores.astype(np.float64), labels.astype(np.int64), cut, iou)
     return boxes[kept], scores[kept], labels[kept]
 
 
@@ -47,10 +47,15 @@ def whole_images(split: Split, found: Sequence[Detections], iou: float) -> Judge
     results: list[Detections] = []
     for k, (height, width) in enumerate(scenes.whole.sizes.tolist()):
         rows = np.flatnonzero(scenes.index == k).tolist()
-        own = [((*map(int, scenes.areas[i]),), found[i]) for i in rows]
+        own = [(_area(scenes.areas[i].tolist()), found[i]) for i in rows]
         boxes, scores, labels = merged(own, width, height, split.image_size, iou)
         results.append((boxes * scenes.scale, scores, labels))
     return Judged(scenes.whole, results, MAX_DETECTIONS * int(np.bincount(scenes.index).max()))
+
+
+def _area(sides: list[int]) -> Area:
+    x0, y0, x1, y1 = sides
+    return x0, y0, x1, y1
 
 
 def whole_counts(split: Split, found: Sequence[Counts]) -> list[Counts]:

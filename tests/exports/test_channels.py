@@ -1,4 +1,4 @@
-"""Images of five channels from the folder to the export: trained on, previewed, predicted and evaluated."""
+"""Images of five channels from the folder to the export: trained on, predicted, evaluated; as a graph too."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnx import load_from_string
 from PIL import Image
 from timm.models import adapt_input_conv
 
 from nas.errors import UserError
 from nas.exports import evaluate, predict
 from nas.exports.config import read_config
+from nas.exports.graphs import Deployed, onnx
 from nas.exports.loader import load_model
 from nas.models.backbone import Backbone
 from nas.models.pretrained import load_state
@@ -60,7 +62,9 @@ def test_the_whole_way(five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         predict(export, [tmp_path / "rgb.png"])
     assert config.task is not None
     assert truth_picture(validation_images(config.task), 0, ("cell",)).mode == "RGB"
-    assert load_model(export, config).raw(torch.rand(1, 5, 64, 64))
+    graph = load_from_string(onnx(Deployed(load_model(export, config))))  # compared with the model there
+    (images,) = graph.graph.input
+    assert [side.dim_value for side in images.type.tensor_type.shape.dim][1:] == [5, 64, 64]
 
 
 @pytest.mark.parametrize("cache", ["features", "images", "none"])

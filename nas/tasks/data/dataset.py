@@ -213,8 +213,8 @@ def content_digest(splits: Sequence[Split], classes: Sequence[str], contents: Se
             if masks is not None:
                 total.update(masks.tobytes())
         if split.scenes is not None:
-            for array in (split.scenes.areas, split.scenes.whole.boxes):
-                total.update(np.ascontiguousarray(array).tobytes())
+            total.update(np.ascontiguousarray(split.scenes.areas).tobytes())
+            total.update(np.ascontiguousarray(split.scenes.whole.boxes).tobytes())
     return total.hexdigest()[:16]
 
 

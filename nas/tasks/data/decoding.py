@@ -217,10 +217,12 @@ def _read_part(
     labels, hashes = [entry.labels for entry in entries], [entry.content for entry in entries]
     if tiling is None:
         return ReadPart(split, kept, labels, hashes)
+    windows = [entry.window for entry in entries if entry.window is not None]
     parents = Scenes(
-        _unlabelled([(str(x.path), x.path.name, (own.height, own.width)) for x, own, _ in scenes], size, None),
-        np.array(owners, np.int64),
-        *(np.array([getattr(e.window, k) for e in entries], np.int32).reshape(-1, 4) for k in ("area", "core")),
+        whole=_unlabelled([(str(x.path), x.path.name, (own.height, own.width)) for x, own, _ in scenes], size, None),
+        index=np.array(owners, np.int64),
+        areas=np.array([window.area for window in windows], np.int32).reshape(-1, 4),
+        cores=np.array([window.core for window in windows], np.int32).reshape(-1, 4),
         scale=size / tiling.size,
     )
     return ReadPart(replace(split, scenes=parents), kept, labels, hashes, [labels for _, _, labels in scenes])

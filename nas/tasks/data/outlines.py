@@ -96,7 +96,8 @@ def _bits_of_image(data: bytes) -> Bits:
             values = np.asarray(image.getchannel("A") if "A" in image.getbands() else image)
     except Exception as error:  # broken bytes make Pillow fail in many ways
         raise ValueError(f"not a PNG ({error})") from error
-    return values != 0 if values.ndim == 2 else values.any(2)
+    bits: Bits = values != 0 if values.ndim == 2 else (values != 0).any(2)
+    return bits
 
 
 def bits_of_runs(counts: Sequence[int], width: int, height: int) -> Bits:

@@ -80,7 +80,8 @@ class Figures(Value):
 
     def propose_study(self, task: str, space: dict[str, Any], **keys: Any) -> dict[str, Any]:
         """A study on the data, with a kind of task, a space, and further keys of the task."""
-        data = {"kind": self.kind, "root": self.root} | ({"classes": list(self.listed)} if self.listed else {})
+        data: dict[str, Any] = {"kind": self.kind, "root": self.root}
+        data |= {"classes": list(self.listed)} if self.listed else {}
         data |= self.cut
         return {"space": space, "task": {"kind": task, "data": data, "image_size": self.image_size} | keys}
 

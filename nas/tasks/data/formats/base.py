@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,9 @@ UNREADABLE = (AttributeError, KeyError, IndexError, OSError, OverflowError, Recu
 
 _PARTS = {name: part for part, names in (("train", TRAIN), ("val", VAL), ("test", TEST)) for name in names}
 _HEAD = 65536
+
+OF_ONE_IMAGE = 2**26
+"""Bytes that a label file of one image does not reach. A larger JSON file holds a whole data set, and takes seconds."""
 
 
 class Found(NamedTuple):
@@ -134,9 +138,11 @@ def read_json(file: Path) -> Any:
     return json.loads(file.read_bytes())
 
 
-def has_keys(file: Path, *keys: str) -> bool:
-    """Whether a JSON file holds a mapping with these keys."""
+def has_keys(file: Path, *keys: str, limit: float = math.inf) -> bool:
+    """Whether a JSON file of at most `limit` bytes holds a mapping with these keys."""
     try:
+        if file.stat().st_size > limit:
+            return False
         content = read_json(file)
     except UNREADABLE:
         return False

@@ -89,7 +89,8 @@ def _polygon(item: Element) -> Found:
 
 
 def _ellipse(item: Element) -> Found:
-    return Found("", *ellipse(*_numbers(item, "cx", "cy", "rx", "ry"), number(item.get("rotation", 0))))
+    x, y, rx, ry = _numbers(item, "cx", "cy", "rx", "ry")
+    return Found("", *ellipse(x, y, rx, ry, number(item.get("rotation", 0))))
 
 
 def _mask(item: Element) -> Found:

@@ -13,7 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from nas.tasks.data.formats.base import Format, Found, NoBox, Record, below, folder_part, has_keys, read_json
+from nas.tasks.data.formats.base import (
+    OF_ONE_IMAGE,
+    Format,
+    Found,
+    NoBox,
+    Record,
+    below,
+    folder_part,
+    has_keys,
+    read_json,
+)
 from nas.tasks.data.formats.shapes import around, ellipse, number, points, polygon, ring
 from nas.tasks.data.outlines import Bitmap, Bits, Corners, EvenOdd, box_of_bits
 
@@ -35,7 +45,7 @@ class Darwin(Format):
 
     def files(self, root: Path) -> list[Path]:
         files = list(below(root, ".json"))
-        return files if any(has_keys(path, "item", "annotations") for path in files[:3]) else []
+        return files if any(has_keys(path, "item", "annotations", limit=OF_ONE_IMAGE) for path in files[:3]) else []
 
     def images(self, file: Path) -> Iterator[tuple[str, Any]]:
         yield "", read_json(file)

@@ -13,7 +13,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.tasks.data.formats.base import Format, Found, NoBox, Record, below, folder_part, has_keys, read_json
+from nas.tasks.data.formats.base import (
+    OF_ONE_IMAGE,
+    Format,
+    Found,
+    NoBox,
+    Record,
+    below,
+    folder_part,
+    has_keys,
+    read_json,
+)
 from nas.tasks.data.formats.shapes import Point, around, ellipse, points, polygon
 from nas.tasks.data.outlines import Bitmap, bits_of_png
 
@@ -31,7 +41,7 @@ class LabelMe(Format):
     def files(self, root: Path) -> list[Path]:
         files = list(below(root, ".json"))
         # Others may lie among them: the first few show whose folder it is.
-        return files if any(has_keys(path, "shapes", "imagePath") for path in files[:3]) else []
+        return files if any(has_keys(path, "shapes", "imagePath", limit=OF_ONE_IMAGE) for path in files[:3]) else []
 
     def images(self, file: Path) -> Iterator[tuple[str, Any]]:
         yield "", read_json(file)

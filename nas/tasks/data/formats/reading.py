@@ -54,8 +54,8 @@ def read(form: Format, spec: DataSpec, faults: Faults) -> tuple[Parts, tuple[str
     parts = reader.parts
     pooled = not (parts["train"] and parts["val"])
     used = ("train", "val", "") if pooled else ("train", "val")
-    for part in used:
-        faults.join(reader.faults[part])
+    for own in (reader.unread, *(reader.faults[part] for part in used)):
+        faults.join(own)
     if pooled:
         train, val, how = seeded([item for part in ("", "train", "val") for item in parts[part]], spec)
     else:
@@ -82,11 +82,13 @@ class _Reader:
     Attributes:
         parts: the images, by train, val, test, and "" for those of no part.
         faults: of the images, likewise.
+        unread: files and images that cannot be read, so that nobody knows their part.
     """
 
     def __init__(self, form: Format, root: Path) -> None:
         self.parts: defaultdict[str, list[Annotated]] = defaultdict(list)
         self.faults: defaultdict[str, Faults] = defaultdict(Faults)
+        self.unread = Faults()
         self._form = form
         self._files = NamedFiles(root)
         self._names: dict[tuple[Path, ...], ImageNames] = {}
@@ -100,7 +102,7 @@ class _Reader:
             for name, image in self._form.images(file):
                 self._image(image, file, f"{place}, {name}" if name else place)
         except UNREADABLE as error:
-            self.faults[""].add(_UNREADABLE_FILE, f"{place}: {_short(error)}")
+            self.unread.add(_UNREADABLE_FILE, f"{place}: {_short(error)}")
 
     def conclude(self, faults: Faults) -> None:
         """Leave out what is ambiguous, and note what was read as something else."""
@@ -116,7 +118,7 @@ class _Reader:
         try:
             record = self._form.record(image, file, self._files.root)
         except UNREADABLE as error:
-            self.faults[""].add("unreadable annotation", f"{place}: {_short(error)}")
+            self.unread.add("unreadable annotation", f"{place}: {_short(error)}")
             return
         if record is None:
             self._bare += 1

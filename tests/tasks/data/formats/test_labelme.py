@@ -86,6 +86,17 @@ def test_folders_are_parts_and_images_may_be_beside(tmp_path: Path) -> None:
     assert any("test: 1 test image" in note for note in data.faults.notes)
 
 
+def test_a_broken_file_among_parts_is_reported(tmp_path: Path) -> None:
+    shape = {"label": "cat", "shape_type": "rectangle", "points": [[1, 1], [30, 40]], "group_id": None}
+    for part, name in (("train", "a"), ("val", "b")):
+        labelme_file(tmp_path / part / f"{name}.json", [shape])
+        images(tmp_path / part, [name])
+    (tmp_path / "val/c.json").write_text("{")
+    faults = load(DataSpec(kind="labelme", root=str(tmp_path)), 64).faults
+    assert faults.counts == {"unreadable label file": 1}
+    assert faults.examples["unreadable label file"][0].startswith("val/c.json: ")
+
+
 def test_a_folder_above_the_root_is_no_part(tmp_path: Path) -> None:
     root = tmp_path / "train"
     labelme(root)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from nas.errors import SpecError, UserError
 from nas.studies.spec import DataSpec
-from nas.tasks.data import DATA, Dataset, check, load
+from nas.tasks.data import DATA, Dataset, boxes_of, check, load, masks_of
 from nas.tasks.data.formats import FORMATS
+from nas.tasks.data.formats.base import Format, Found, Record
 from nas.tasks.data.summary import matching_kinds
-from tests.tasks.data.builders import EXPECTED, read
+from tests.tasks.data.builders import EXPECTED, images, read
+from tests.tasks.data.builders import write as write_text
 from tests.tasks.data.formats.writers import FOUR, SIZED, WRITERS, Writer, fiftyone_labels
 
 EVERY = pytest.mark.parametrize(("kind", "write"), WRITERS.items(), ids=list(WRITERS))
@@ -125,3 +129,35 @@ def test_broken_files_are_faults(tmp_path: Path, kind: str, write: Writer) -> No
             data = None
         # A row of CSV that is cut off may still be one.
         assert data is None or data.faults.total or kind == "csv" or read(data) == EXPECTED
+
+
+class Lines(Format):
+    """A package's own format: a line an object."""
+
+    title = "lines"
+    wanted = "lines.txt"
+
+    def files(self, root: Path) -> list[Path]:
+        return [path for path in [root / "lines.txt"] if path.is_file()]
+
+    def images(self, file: Path) -> Iterator[tuple[str, Any]]:
+        for line in file.read_text().splitlines():
+            yield line.split()[0], line.split()
+
+    def record(self, image: Any, file: Path, root: Path) -> Record:
+        return Record(image[0], (root,), [image[1:]])
+
+    def shape(self, item: Any, record: Record) -> Found:
+        x0, y0, x1, y1 = map(float, item[1:])
+        return Found(item[0], (x0, y0, x1, y1), [[x0, y0, x1, y0, x1, y1, x0, y1]])
+
+
+def test_a_package_adds_a_format_by_a_reader(tmp_path: Path) -> None:
+    images(tmp_path)
+    lines = [f"{name}.png {label} {' '.join(map(str, box))}" for name, ((label, box),) in FOUR.items()]
+    write_text(tmp_path / "lines.txt", "\n".join(lines))
+    boxes = load(spec(tmp_path, "lines"), 64, kinds={"lines": boxes_of(Lines())})
+    assert read(boxes) == EXPECTED
+    masks = load(spec(tmp_path, "lines"), 64, kinds={"lines": masks_of(Lines())}).train.masks
+    assert masks is not None
+    assert set(masks[0].ravel().tolist()) == {0, 1, 255}
