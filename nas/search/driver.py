@@ -136,8 +136,14 @@ def confirm(
         raise UserError(f"study {known.name!r} is {known.state}: launch it to its end first, then confirm it")
     settings = {"finalists": {"top": top, "seeds": seeds}, "budget": known.spec.budget}
     spec = StudySpec.parse(request.spec.model_dump() | settings, request.file.where)
-    where = {"storage": storage, "artifacts": artifacts, "sinks": sinks}
-    return launch(replace(request.file, study=spec), say=say, on_progress=on_progress, **where)
+    return launch(
+        replace(request.file, study=spec),
+        storage=storage,
+        artifacts=artifacts,
+        sinks=sinks,
+        say=say,
+        on_progress=on_progress,
+    )
 
 
 def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
