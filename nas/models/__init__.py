@@ -11,7 +11,7 @@ from nas.errors import Fault, SpecError, UserError
 from nas.models.backbone import Backbone
 from nas.models.boxes import BoxHead
 from nas.models.detector import Detector
-from nas.models.heads import HEADS, graph_fault
+from nas.models.heads import HEADS, graph_fault, torchvision_fault
 from nas.models.neck import Neck
 from nas.models.pyramid import HeadedModel, Pyramid, head_and_size
 from nas.models.segmenter import Segmenter
@@ -30,6 +30,7 @@ __all__ = [
     "graph_fault",
     "model_class",
     "parse_neck",
+    "torchvision_fault",
 ]
 
 

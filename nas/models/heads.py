@@ -36,3 +36,17 @@ def graph_fault(kind: str) -> str | None:
     base = BoxHead if issubclass(HEADS[kind], BoxHead) else PixelHead
     others = " or ".join(name for name, head in HEADS.own.items() if head.exportable and issubclass(head, base))
     return f"{kind} computes shapes from the image, so it cannot be exported as a graph: take the head {others}"
+
+
+TORCHVISION = ("fcos", "retinanet", "faster_rcnn")
+"""Heads that torchvision's own detectors have, too."""
+
+
+def torchvision_fault(kind: str) -> str | None:
+    """Why models with this head cannot be written as a detector of torchvision; None if they can."""
+    if kind in TORCHVISION:
+        return None
+    return (
+        f"torchvision's detectors have the heads {', '.join(TORCHVISION)}, and this model has {kind}: take timm or "
+        "python, which have its pyramid"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from nas import executors, tasks
 from nas.errors import Fault, SpecError, UserError, unknown
-from nas.models import graph_fault, portable
+from nas.models import graph_fault, portable, torchvision_fault
 from nas.models.cost import target_fault
 from nas.necks import operators
 from nas.necks.topologies import TOPOLOGIES, topology_options
@@ -18,7 +18,7 @@ from nas.search.objects import NO_OBJECTS, Objects
 from nas.studies import catalog
 from nas.studies.certificate import trained_objective
 from nas.studies.metrics import CONSTRAINED, DROPS, FORECASTS, INT8, METRICS, QUALITY, architecture_metrics
-from nas.studies.spec import GRAPHS, StudySpec
+from nas.studies.spec import DETECTORS, GRAPHS, StudySpec
 from nas.tasks.device import device_fault
 from nas.tasks.training import FIRST_MEASURED, milestones
 
@@ -160,6 +160,10 @@ def _export(spec: StudySpec) -> list[Fault]:
     fault = graph_fault(spec.task.head_kind) if graphs else None
     if fault is not None:
         return [Fault("export", f"{', '.join(graphs)}: {fault}, or leave them out")]
+    detectors = [name for name in spec.export if name in DETECTORS]
+    fault = torchvision_fault(spec.task.head_kind) if detectors else None
+    if fault is not None:
+        return [Fault("export", f"{', '.join(detectors)}: {fault}")]
     fault = target_fault("onnxruntime") if "onnx" in forms else None
     if fault is not None:
         return [Fault("export", fault)]

@@ -296,6 +296,7 @@ class Loop:
             self.predicting.learn(run.architecture, progress.metrics)
             if not run.serves_baseline and broken(progress.metrics, self.spec.constraints):
                 self.dispatcher.stop(run, "infeasible")
+                self.reporter.sinks.ended(run.name, "infeasible", progress.metrics)
                 for trial in (run.trial, *run.followers):
                     self.ledger.report_infeasible(trial, run.key.digest, progress.metrics)
             return

@@ -36,6 +36,9 @@ Format = Literal["config", "weights", "python", "onnx", "onnx-nms", "pt2", "torc
 GRAPHS: tuple[Format, ...] = ("onnx", "onnx-nms", "pt2")
 """Formats that hold the whole model as a graph."""
 
+DETECTORS: tuple[Format, ...] = ("torchvision", "hf")
+"""Formats that hold the model as a detector of torchvision."""
+
 SAME_IN_FULL = ("kind", "data", "backbone", "device")
 """Keys of the task that `full` cannot change."""
 

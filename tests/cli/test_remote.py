@@ -66,7 +66,13 @@ def test_a_service_is_named_by_a_variable(nas: Nas, server: str, monkeypatch: py
 def test_other_verbs_and_options_are_refused(refused: Callable[..., str]) -> None:
     server = "http://127.0.0.1:9"
     assert "a service can be asked for launch, ls, show" in refused("--server", server, "effects", "cells")
-    for words in (["--artifacts", "x"], ["--address", "auto"], ["--dry-run"], ["--plugin", "x.py"]):
+    for words in (
+        ["--artifacts", "x"],
+        ["--address", "auto"],
+        ["--dry-run"],
+        ["--plugin", "x.py"],
+        ["--sink", "tensorboard:x"],
+    ):
         assert f"{words[0]}" in refused("--server", server, "launch", "quickstart", *words)
     assert "give the address of a service" in refused("--server", "localhost", "ls")
 

@@ -76,6 +76,14 @@ def test_a_head_that_is_no_graph_is_refused_before_the_search(change: dict[str, 
     assert ("onnx-nms, pt2: " in fault.message) == (path == "export")
 
 
+def test_a_segmenter_is_no_detector_of_torchvision() -> None:
+    segmenter = {"task": {"kind": "segmentation", "data": {"kind": "digits"}}, "objectives": ["miou"]}
+    [fault] = check(StudySpec.parse(SOUND | segmenter | {"export": ["torchvision", "timm", "hf"]}))
+    assert fault.path == "export"
+    assert fault.message.startswith("torchvision, hf: torchvision's detectors have the heads fcos, ")
+    assert check(StudySpec.parse(SOUND | segmenter | {"export": ["timm", "ultralytics"]})) == []
+
+
 def test_what_needs_no_graph_is_allowed_with_any_head() -> None:
     task = SOUND["task"] | {"head": "faster_rcnn"}
     assert check(StudySpec.parse({"task": task, "export": ["config", "weights", "python"]})) == []

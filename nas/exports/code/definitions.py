@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import resolve_name
 from types import ModuleType
 
 from nas.errors import NASError
+
+_FOR_MYPY = re.compile(r"  # type: ignore\[[\w, -]+\]")
 
 Statement = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 
@@ -54,7 +57,7 @@ class Definitions:
             decorators = statement.decorator_list if isinstance(statement, ast.ClassDef | ast.FunctionDef) else []
             first = min([statement.lineno, *(d.lineno for d in decorators)])
             lines = inspect.getsource(module).splitlines()[first - 1 : statement.end_lineno]
-            self._copied[name] = module.__name__, "\n".join(lines)
+            self._copied[name] = module.__name__, _FOR_MYPY.sub("", "\n".join(lines))
 
 
 @cache

@@ -12,9 +12,11 @@ from nas.errors import UserError
 from nas.exports.config import ExportConfig
 from nas.exports.trainers.hub import front_matter, hub
 from nas.exports.trainers.timm_file import timm_files
-from nas.exports.trainers.torchvision_file import DETECTORS, torchvision_files
+from nas.exports.trainers.torchvision_file import torchvision_files
 from nas.exports.trainers.ultralytics_file import ultralytics_files
+from nas.models import torchvision_fault
 from nas.necks.architecture import Architecture
+from nas.studies.spec import DETECTORS
 
 Files = dict[str, bytes]
 
@@ -25,8 +27,6 @@ TRAINERS: dict[str, Callable[[Architecture, bytes | None], Files]] = {
     "ultralytics": ultralytics_files,
 }
 """Format -> function of an architecture and its weights, if they are exported, that returns its files by name."""
-
-DETECTORS_ONLY = ("torchvision", "hf")
 
 
 def card_start(config: ExportConfig, formats: Sequence[str]) -> str:
@@ -40,12 +40,10 @@ def check_trainers(kind: str, formats: Sequence[str]) -> None:
     Raises:
         UserError: it cannot.
     """
-    refused = [f for f in DETECTORS_ONLY if f in formats]
-    if refused and kind not in DETECTORS:
-        raise UserError(
-            f"{', '.join(refused)}: torchvision's detectors have the heads {', '.join(DETECTORS)}, and this model has "
-            f"{kind}: take timm or python, which have its pyramid"
-        )
+    refused = [f for f in DETECTORS if f in formats]
+    fault = torchvision_fault(kind) if refused else None
+    if fault is not None:
+        raise UserError(f"{', '.join(refused)}: {fault}")
     if "hf" in formats and "weights" not in formats:
         raise UserError("hf holds the weights: export it with `--format config,weights,hf`")
 

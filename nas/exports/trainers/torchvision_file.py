@@ -10,10 +10,8 @@ from nas.exports.files import TORCHVISION
 from nas.exports.trainers.parts import torchvision_parts
 from nas.exports.trainers.pyramid import Pyramid
 from nas.models import faster_rcnn, retinanet
+from nas.models.heads import TORCHVISION as HEADS
 from nas.necks.architecture import Architecture
-
-DETECTORS = ("fcos", "retinanet", "faster_rcnn")
-"""Heads that torchvision has too."""
 
 _PLACES = {
     "fcos": {"head.classification.": "head.classification_head.", "head.regression.": "head.regression_head."},
@@ -40,9 +38,9 @@ def torchvision_files(architecture: Architecture, state: bytes | None) -> dict[s
 
 def detector_text(pyramid: Pyramid, file: str, more: More, usage: str = "") -> bytes:
     """The text of a file with torchvision's detectors; `more` comes last."""
-    other = next(kind for kind in DETECTORS if kind != pyramid.head.kind)
+    other = next(kind for kind in HEADS if kind != pyramid.head.kind)
     own = _USAGE.format(stem=file.removesuffix(".py"), other=other)
-    names = ("Features", "Letterbox", *DETECTORS, "renamed")
+    names = ("Features", "Letterbox", *HEADS, "renamed")
     more = More(
         needs="torch, torchvision and timm" if pyramid.imports else "torch and torchvision",
         definitions=[(name, torchvision_parts) for name in names],

@@ -35,7 +35,10 @@ class Sink:
         """An epoch ended. After a lost worker, epochs come again."""
 
     def ended(self, run: str, state: str, metrics: Metrics) -> None:
-        """A training ended as `complete`, `pruned` or `failed`; one whose result was known has not begun before."""
+        """A training ended: complete, pruned, infeasible or failed.
+
+        One whose result was known has not begun before.
+        """
 
     def close(self) -> None:
         """The launch ends. Trainings that have not ended go on with the next launch."""

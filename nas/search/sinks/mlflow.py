@@ -12,7 +12,7 @@ from typing import Any
 from nas.search.sinks.contract import Sink, need
 from nas.studies.metrics import Metrics
 
-_ENDS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+_ENDS = {"complete": "FINISHED", "pruned": "KILLED", "infeasible": "KILLED", "failed": "FAILED"}
 
 
 class MLflow(Sink):

@@ -45,5 +45,5 @@ class TensorBoard(Sink):
 
         if run not in self._writers:
             folder = Path(self.place) / stem_of(self.study) / stem_of(run)
-            self._writers[run] = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+            self._writers[run] = SummaryWriter(str(folder))
         return self._writers[run]

@@ -15,10 +15,9 @@ from nas.models.neck import Neck
 from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
 from nas.necks.topologies import TOPOLOGIES, build_topology, fpn
 from tests.exports.code.necks import WORDS, using
-from tests.exports.code.written import assert_same, imported, written
+from tests.exports.code.written import assert_passes_ruff, assert_same, imported, written
 from tests.strategies import CHANNELS, necks
 
-ROOT = Path(__file__).parents[3]
 INPUTS = {"seed_fpn": (1, 2, 3), "nas_fpn": (3, 4, 5, 6, 7)}
 
 
@@ -62,24 +61,6 @@ def test_what_is_written_passes_ruff(name: str, tmp_path: Path) -> None:
 def test_random_necks_pass_ruff(neck: NeckSpec) -> None:
     with TemporaryDirectory() as folder:
         assert_passes_ruff(source(neck, CHANNELS), Path(folder))
-
-
-def assert_passes_ruff(text: str, folder: Path) -> None:
-    file = folder / "model.py"
-    file.write_text(text)
-    for words in (["check"], ["format", "--diff"]):
-        command = [
-            sys.executable,
-            "-m",
-            "ruff",
-            *words,
-            "--no-cache",
-            "--config",
-            str(ROOT / "pyproject.toml"),
-            str(file),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_it_needs_torch_alone(tmp_path: Path) -> None:

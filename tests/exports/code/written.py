@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +18,8 @@ from nas.necks.canonical import canonical
 from nas.necks.spec import NeckSpec
 from nas.tasks.weights import packed
 from tests.models.maps import features, randomised
+
+ROOT = Path(__file__).parents[3]
 
 
 def imported(path: Path) -> ModuleType:
@@ -51,3 +55,22 @@ def assert_same(neck: NeckSpec, channels: Mapping[int, int], folder: Path, side:
     expected, found = outputs(built, own, side), outputs(loaded, own, side)
     assert found.keys() == expected.keys()
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+
+
+def assert_passes_ruff(text: str, folder: Path) -> None:
+    """A written file has no lint, and is laid out as `ruff format` does it."""
+    file = folder / "model.py"
+    file.write_text(text)
+    for words in (["check"], ["format", "--diff"]):
+        command = [
+            sys.executable,
+            "-m",
+            "ruff",
+            *words,
+            "--no-cache",
+            "--config",
+            str(ROOT / "pyproject.toml"),
+            str(file),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -78,6 +78,14 @@ def test_a_sink_gets_every_training(launch: Launch) -> None:
     assert result.trials.complete == 3
 
 
+def test_every_training_that_begins_ends_also_one_that_is_stopped(launch: Launch) -> None:
+    launch("recording:x", trials=5, constraints={"latency_ms": 250.0})
+    (sink,) = Recording.made
+    ends = {call[1]: call[2] for call in sink.calls if call[0] == "ended"}
+    assert ends.keys() == {call[1] for call in sink.calls if call[0] == "begun"}
+    assert set(ends.values()) == {"complete", "infeasible"}
+
+
 def test_a_sink_that_fails_is_dropped_with_a_line_and_the_search_goes_on(launch: Launch) -> None:
     lines: list[str] = []
     result = launch("broken:secret", "recording:x", lines=lines)

@@ -62,10 +62,11 @@ class Letterbox(nn.Module):
     ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
         batch = torch.stack([self._boxed(image) for image in images])
         sizes = [(self.size, self.size)] * len(images)
+        scaled = None
         if targets is not None:
             pairs = zip(images, targets, strict=True)
-            targets = [{**own, "boxes": own["boxes"] * self._scale(x.shape[-2:])} for x, own in pairs]
-        return ImageList((batch - self.mean) / self.std, sizes), targets
+            scaled = [{**own, "boxes": own["boxes"] * self._scale(x.shape[-2:])} for x, own in pairs]
+        return ImageList((batch - self.mean) / self.std, sizes), scaled
 
     def postprocess(self, results: list[dict[str, Tensor]], _: Any, sizes: Sequence[Sequence[int]]) -> Any:
         """The results in pixels of the images as they were given."""
@@ -86,7 +87,7 @@ class Letterbox(nn.Module):
         return F.pad(x, (0, self.size - across, 0, self.size - down), value=PAD / 255)
 
 
-class PyramidAnchors(AnchorGenerator):
+class PyramidAnchors(AnchorGenerator):  # type: ignore[misc]
     """Anchors in the middle of every position, with sides in strides of exactly 2^level pixels."""
 
     def __init__(self, levels: Sequence[int], sides: Sequence[float], ratios: Sequence[float]) -> None:
@@ -95,7 +96,8 @@ class PyramidAnchors(AnchorGenerator):
 
     def forward(self, images: ImageList, maps: list[Tensor]) -> list[Tensor]:
         sides = torch.tensor(self.sizes[0], device=maps[0].device)
-        anchors = make_anchors(self.levels, [x.shape[-2:] for x in maps], sides, self.aspect_ratios[0])
+        sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
+        anchors = make_anchors(self.levels, sizes, sides, self.aspect_ratios[0])
         return [anchors.boxes] * len(images.image_sizes)
 
 
