@@ -95,8 +95,9 @@ Optuna's dashboard is at `/dashboard` with a token of any scope.
 
 def metrics() -> str:
     """Every metric."""
+    bounded = (*CONSTRAINED, *DROPS)
     rows = [
-        f"| `{name}` | {cell(m.about)} | {m.unit or '0 to 1'} | {m.direction} | {_yes(name in (*CONSTRAINED, *DROPS))} |"
+        f"| `{name}` | {cell(m.about)} | {m.unit or '0 to 1'} | {m.direction} | {_yes(name in bounded)} |"
         for name, m in METRICS.items()
     ]
     return f"""# Metrics
