@@ -16,7 +16,7 @@ from nas.necks.topologies import TOPOLOGIES, topology_options
 from nas.search_space import TEMPLATES
 from nas.service.app import described
 from nas.service.openapi import route_lines
-from nas.studies.metrics import CONSTRAINED, METRICS
+from nas.studies.metrics import CONSTRAINED, DROPS, METRICS
 from nas.studies.schema import SCHEMAS
 
 
@@ -95,8 +95,9 @@ Optuna's dashboard is at `/dashboard` with a token of any scope.
 
 def metrics() -> str:
     """Every metric."""
+    bounded = (*CONSTRAINED, *DROPS)
     rows = [
-        f"| `{name}` | {cell(m.about)} | {m.unit or '0 to 1'} | {m.direction} | {_yes(name in CONSTRAINED)} |"
+        f"| `{name}` | {cell(m.about)} | {m.unit or '0 to 1'} | {m.direction} | {_yes(name in bounded)} |"
         for name, m in METRICS.items()
     ]
     return f"""# Metrics

@@ -7,8 +7,8 @@ import os
 
 from nas.errors import UserError
 
-SECRETS = ("NAS_NOTIFY_KEY", "NAS_STORAGE", "NAS_TOKEN")
-"""Variables with secrets. The service has read them."""
+SECRETS = ("NAS_DEVICE_TOKEN", "NAS_NOTIFY_KEY", "NAS_STORAGE", "NAS_TOKEN")
+"""Variables with secrets. The service has read them; a posted study could send the token of a device anywhere."""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nas import __version__
 from nas.exports.card import backbone_source, data_source
+from nas.facts.tables import NOT_TIMED
 from nas.files import stem_of
 from nas.necks.architecture import Architecture
 from nas.necks.describe import describe
@@ -145,7 +146,8 @@ def _comparison(facts: StudyFacts) -> dict[str, Any]:
         f"the noise of the seed. `nas confirm {facts.name}` trains the best in full, with several seeds."
     )
     if found.answer is None:
-        return {"compared": compared_table(found), "compared_notes": [once]}
+        untimed = all(f.values.get("latency_ms") is None for f in (*found.best, *found.baselines))
+        return {"compared": compared_table(found), "compared_notes": [once, *([NOT_TIMED] if untimed else [])]}
     where = "images that the search never saw" if found.answer.split == "test" else "the validation images"
     note = (
         f"Full trainings of {found.answer.winner.epochs} epochs, {len(found.answer.winner.scores)} seeds each, judged "

@@ -174,7 +174,8 @@ class Store:
     def record(self, evaluation: Evaluation) -> None:
         """Keep an evaluation, its curve, its weights as an artifact, and its latency if it was measured.
 
-        A complete evaluation is never replaced, except for weights that were dropped; a pruned one is.
+        A complete evaluation is never replaced: it gets weights that were dropped, and metrics that it lacks. A pruned
+        one is.
         """
         measurement = evaluation.measurement
         latency = measurement.metrics.get("latency_ms")

@@ -17,7 +17,7 @@ from nas.search_space.choosing import Range
 from nas.search_space.scaling import ABOUT, SCALING
 from nas.search_space.template import UNITS, Template
 from nas.search_space.trials import Choice
-from nas.studies.metrics import CONSTRAINED, METRICS, architecture_metrics
+from nas.studies.metrics import CONSTRAINED, DROPS, METRICS, architecture_metrics
 from nas.studies.spec import SAME_IN_FULL, StudySpec
 from nas.value import Value
 
@@ -40,7 +40,8 @@ def study_schema() -> Schema:
     parts["Budget"]["minProperties"] = 1
     task = parts["TaskSpec"]["properties"]
     keys["full"] |= _only({name: task[name] for name in task if name not in SAME_IN_FULL})
-    keys["constraints"] |= _only({name: _limit(name) for name in (*CONSTRAINED, *architecture_metrics(METRICS))})
+    bounded = (*CONSTRAINED, *DROPS, *architecture_metrics(METRICS))
+    keys["constraints"] |= _only({name: _limit(name) for name in bounded})
     keys["keep"]["anyOf"].append({"type": "string", "pattern": "^best [0-9]+$"})
     known = {name: _parameter(*_merged(name)) for template in TEMPLATES.values() for name in template.domains}
     keys["space"] |= _only(_scaling() | known)

@@ -61,7 +61,8 @@ class StudySpec(Value):
     """What to optimize. The first objective decides which trial is exported. Without the key: `ap`, or for
     segmentation `miou`."""
     constraints: dict[str, Annotated[float, Field(gt=0)]] = {}
-    """Upper limits of metrics, in their units. Proposals above a limit are not trained."""
+    """Upper limits of metrics, in their units. Proposals above a limit are not trained; what INT8 costs in quality is
+    known after the training alone."""
     measure: tuple[str, ...] = Field((), examples=[["latency_ms"], ["ap_int8"]])
     """Further metrics to measure of every trial, such as `latency_ms` or `ap_int8`. Objectives and constraints are
     measured without being listed; finalists and exports are timed in any case."""

@@ -152,6 +152,18 @@ class StoreContract:
         assert store.get_artifact(str(given.key), "weights") == b"tensors"
         assert store.evaluations("t1-abc") == [samples.without_weights(given)]
 
+    def test_metrics_that_a_complete_evaluation_lacks_are_added_and_none_is_changed(self, store: Store) -> None:
+        given = samples.evaluation(weights=b"tensors")
+        store.record(given)
+        metrics = dict.fromkeys(given.measurement.metrics, 9.0) | {"ap_int8": 0.25}
+        more = given.measurement.model_copy(update={"metrics": metrics, "details": {"lost": {"timing": 1.0}}})
+        store.record(given.model_copy(update={"measurement": more}))
+        [found] = store.evaluations("t1-abc")
+        kept = {name: value for name, value in given.measurement.metrics.items() if value is not None}
+        assert found.measurement.metrics.items() >= (kept | {"ap_int8": 0.25}).items()
+        assert found.measurement.details == given.measurement.details | {"lost": {"timing": 1.0}}
+        assert found.curve == given.curve
+
     def test_evaluations_differ_by_any_part_of_the_key(self, store: Store) -> None:
         given = [samples.evaluation(), samples.evaluation(seed=1), samples.evaluation(width=16)]
         for evaluation in (*given, samples.evaluation(task="t1-other")):

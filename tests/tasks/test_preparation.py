@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nas.errors import SpecError
+from nas.studies.task import RemoteTarget
 from nas.tasks import check, prepare
 from nas.tasks.detection import DetectionTask
 from nas.tasks.preparation import fingerprint
@@ -171,6 +172,15 @@ def test_what_changes_no_metric_is_no_part_of_the_fingerprint(changes: dict[str,
     assert told(**changes) == told()
 
 
+def test_a_device_elsewhere_is_part_of_the_fingerprint() -> None:
+    remote = [RemoteTarget(remote=f"http://board:{port}") for port in (1, 2)]
+    found = [
+        fingerprint(spec().model_copy(update={"latency_target": t}), "data", "weights", "features", "cpu", "fp32")
+        for t in remote
+    ]
+    assert len({told(), *found}) == 3
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -189,6 +199,7 @@ def test_what_changes_no_metric_is_no_part_of_the_fingerprint(changes: dict[str,
         {"head_convs": 2},
         {"head_scale": 0.5},
         {"latency_target": "onnxruntime"},
+        {"latency_target": "onnxruntime-int8"},
         {"image_size": 96},
         {"backbone": {"tune": "partial"}},
         {"backbone": {"name": "test_resnet"}},

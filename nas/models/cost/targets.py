@@ -95,7 +95,7 @@ def quantized(model: HeadedModel, images: Images | None) -> Callable[[torch.Tens
     model.train(mode)
 
     def outputs(batch: torch.Tensor) -> Any:
-        found = [run(image.numpy()) for image in batch.contiguous().split(1)]
+        found = [run(image[None].numpy()) for image in batch.contiguous()]
         return restored(
             [torch.from_numpy(np.concatenate(parts)).to(device) for parts in zip(*found, strict=True)], like
         )
