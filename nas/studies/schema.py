@@ -145,9 +145,10 @@ def _parameters(template: Template) -> Schema:
 
 def _scaling() -> Schema:
     """The parameters that all templates share."""
+    known: dict[str, list[Sequence[Choice]]] = {name: [values] for name, values in SCALING.items()}
     blocks = [choice for choice in SCALING["block"] if isinstance(choice, int)]
-    block = [range(min(blocks), max(blocks) + 1), [choice for choice in SCALING["block"] if isinstance(choice, str)]]
-    known = {name: [values] for name, values in SCALING.items()} | {"block": block}
+    names = [choice for choice in SCALING["block"] if isinstance(choice, str)]
+    known["block"] = [range(min(blocks), max(blocks) + 1), names]
     return {name: _parameter(values, ABOUT[name], None) for name, values in known.items()}
 
 
