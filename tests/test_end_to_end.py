@@ -88,6 +88,48 @@ def test_blood_cells_from_the_shipped_study(
 
 
 @pytest.mark.slow
+def test_a_vit_searched_exported_trained_on_and_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tiny ViT with random weights, warmed up, frozen and cached: three blocks offered, the levels made by nodes."""
+    storage = ("--storage", f"sqlite:///{tmp_path / 'nas.db'}")
+    study = tmp_path / "vit.yaml"
+    study.write_text("""
+task:
+  kind: detection
+  data: {kind: digits, train: 16, val: 8, test: 8}
+  backbone: {name: test_vit, pretrained: false, tune: frozen, warmup: 1, blocks: [1, 3, -1]}
+  image_size: 64
+  epochs: 1
+  views: 1
+space: {finest: 3, levels: 2, width: 8, repeats: 1, scale_up: [deconv, bilinear], scale_down: [max_pool_2x2, conv]}
+baselines: [simple_fpn]
+budget: {trials: 3}
+executor: local
+""")
+    assert "a valid study" in run(capsys, "validate", str(study))
+    launched = json.loads(run(capsys, "launch", str(study), "--json", *storage))
+    assert launched["trials"]["complete"] == 3
+    assert {"block", "scale_up"} & set(json.loads(run(capsys, "show", "vit", "1", "--json", *storage))["params"])
+
+    export, trained = tmp_path / "export", tmp_path / "trained"
+    formats = ("--trial", "1", "--format", "config,weights,python,pt2")
+    run(capsys, "export", "vit", "-o", str(export), *formats, *storage)
+    model = nas.load(export)
+    assert isinstance(model, Detector)
+    assert model.architecture.backbone.levels == (4,)
+    with torch.no_grad():
+        features = model.backbone(torch.rand(1, 3, 64, 64))
+        written = imported(export / "model.py").load()(list(features.values()))
+        for ours, theirs in zip(written.values(), model.neck(features).values(), strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+    run(capsys, "train", str(export), "-o", str(trained), "--set", "task.epochs=1")
+    picture = tmp_path / "scene.png"
+    Image.new("RGB", (80, 60), (200, 30, 30)).save(picture)
+    told = json.loads(run(capsys, "predict", str(trained), str(picture)))
+    assert told["images"][0]["width"] == 80
+
+
+@pytest.mark.slow
 def test_class_maps_from_launch_to_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     storage = ("--storage", f"sqlite:///{tmp_path / 'nas.db'}")
     words = ["--set", "task.kind=segmentation", "--set", "objectives=[miou]", "--set", "task.data.classes=['0', '1']"]

@@ -77,10 +77,9 @@ def _synflow(model: Detector, weights: list[nn.Parameter]) -> float:
         for w in weights:
             w.abs_()
     model.double().eval()
-    levels = [source.level for source in model.neck.inputs]
     ones: OrderedDict[str, Tensor] = OrderedDict(
-        (f"p{level}", torch.ones(1, model.backbone.channels[level], *(-(-model.image_size // 2**level),) * 2).double())
-        for level in levels
+        (x.name, torch.ones(1, model.backbone.channels[x.level], *(-(-model.image_size // 2**x.level),) * 2).double())
+        for x in model.neck.inputs
     )
     outputs = model.head(model.pyramid(ones))
     own = [p for part in (model.neck, model.adapt, model.head) for p in part.parameters()]

@@ -221,8 +221,9 @@ def _torchvision_model(name: str) -> nn.Module:
     import torchvision
 
     try:
-        return torchvision.models.get_model(name, weights=None)
+        model: nn.Module = torchvision.models.get_model(name, weights=None)
     except NotImplementedError:  # some compute with their weights while they are made, which meta tensors cannot
         device = torch.get_default_device()
         with torch.device("cpu"), torch.random.fork_rng():
-            return torchvision.models.get_model(name, weights=None).to(device)
+            model = torchvision.models.get_model(name, weights=None).to(device)
+    return model

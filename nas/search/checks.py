@@ -35,6 +35,8 @@ OPERATORS: dict[str, tuple[str, Table[Any]]] = {
     "downsample": ("downsampling", operators.DOWNSAMPLINGS),
     "conv": ("block", operators.BLOCKS),
     "context": ("block", operators.BLOCKS),
+    "scale_up": ("upsampling", operators.UPSAMPLINGS),
+    "scale_down": ("downsampling", operators.DOWNSAMPLINGS),
 }
 """Parameter of a space, or option of a baseline -> the kind of operator it takes, and their table."""
 

@@ -30,7 +30,7 @@ def provenance(setup: Setup) -> dict[str, Any]:
         "machine": platform.node(),
         "platform": platform.platform(),
         "space": setup.space.to_dict(),
-        "frame": setup.task.frame.model_dump(mode="json"),
+        "frame": setup.task.frame.to_dict(),
     } | {key: value for key, value in optional.items() if value}
 
 

@@ -170,7 +170,7 @@ class Setup:
         return {
             "study": self.spec.name,
             "task": self.task.fingerprint,
-            "frame": self.task.frame.model_dump(mode="json"),
+            "frame": self.task.frame.to_dict(),
             "space": self.space.to_dict(),
             "baselines": {name: self.neck_costs(neck) for name, neck in self.baselines.items()},
             "proxy": proxy_facts(self.certificate, self.spec),

@@ -146,7 +146,11 @@ def _parameters(template: Template) -> Schema:
 
 def _scaling() -> Schema:
     """The parameters that all templates share."""
-    return {name: _parameter([known], ABOUT[name], None) for name, known in SCALING.items()}
+    known: dict[str, list[Sequence[Choice]]] = {name: [values] for name, values in SCALING.items()}
+    blocks = [choice for choice in SCALING["block"] if isinstance(choice, int)]
+    names = [choice for choice in SCALING["block"] if isinstance(choice, str)]
+    known["block"] = [range(min(blocks), max(blocks) + 1), names]
+    return {name: _parameter(values, ABOUT[name], None) for name, values in known.items()}
 
 
 def _parameter(known: list[Sequence[Choice]], about: str, unit: str | None) -> Schema:
@@ -156,6 +160,8 @@ def _parameter(known: list[Sequence[Choice]], about: str, unit: str | None) -> S
     if numbers:
         low, high = min(values[0] for values in numbers), max(values[-1] for values in numbers)
         value = {"type": "integer", "minimum": low, "maximum": high}
+        texts = [choice for values in known for choice in values if isinstance(choice, str)]
+        value = {"anyOf": [{"enum": texts}, value]} if texts else value
     forms = [value, {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}]
     forms += [Range.model_json_schema(schema_generator=_Plain)] if numbers else []
     return {"description": _sentence(about), "anyOf": forms} | ({"unit": unit} if unit else {})

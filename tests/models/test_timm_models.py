@@ -82,7 +82,7 @@ def test_embeddings_of_other_sizes_are_resampled_and_it_is_said() -> None:
         "to the study's (1x37x192)"
     )
     body = ours.state_dict()
-    torch.testing.assert_close(body["body.model.blocks.0.mlp.fc1_g.weight"], theirs.blocks[0].mlp.fc1_g.weight)
+    torch.testing.assert_close(body["body.model.blocks.0.mlp.fc2.weight"], theirs.blocks[0].mlp.fc2.weight)
     kernel = torch.nn.functional.interpolate(
         theirs.patch_embed.proj.weight, size=(16, 16), mode="bicubic", antialias=True, align_corners=False
     )
