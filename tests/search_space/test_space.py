@@ -237,6 +237,8 @@ def test_every_proposal_is_found_again(name: str, seed: int) -> None:
     parts: dict[str, Any] = {
         k: rng.sample(v, rng.randint(1, len(v))) for k, v in own.parameters.items() if k[:5] != "width"
     }
+    if name == "modern":
+        del parts["fusion"]  # inject alone goes with no bifpn
     own = own.narrowed(parts | {"finest": [2, 3, 4]}) if seed else own
     _, neck = own.sample(FRAME, rng)
     found = own.find(neck, FRAME)

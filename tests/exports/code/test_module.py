@@ -101,6 +101,19 @@ def test_a_list_of_maps_is_taken_too(tmp_path: Path) -> None:
     assert list(module.load()(maps)) == ["p3", "p4", "p5"]
 
 
+def test_a_repvgg_neck_has_both_forms(tmp_path: Path) -> None:
+    neck, channels = topology("rtdetr")
+    built, module = written(neck, channels, tmp_path)
+    trained = module.load()
+    fused = module.deployed(trained)
+    assert "    neck = deployed(load())" in (module.__doc__ or "").splitlines()
+    maps = [torch.randn(1, channels[level], 64 // 2**level, 64 // 2**level) for level in neck.inputs]
+    with torch.no_grad():
+        for found, expected in zip(fused(maps).values(), trained(maps).values(), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert sum(p.numel() for p in fused.parameters()) < sum(p.numel() for p in built.parameters())
+
+
 def test_fresh_weights_are_of_the_built_necks_kind(tmp_path: Path) -> None:
     """Not only the state: zeros where an attention starts at zero, He-uniform convolutions."""
     neck = using(fuse="attention")
