@@ -174,7 +174,7 @@ def _until(condition) -> bool:
     while not condition():
         if time.monotonic() > limit:
             return False
-        time.sleep(0.3)
+        time.sleep(0.5)
     return True
 
 

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from nas.studies.spec import available_cpus
 from tests.browser import browser  # noqa: F401  (fixtures of all tests)
+from tests.forked import forked_exports  # noqa: F401
 from tests.postgres import _template, postgres, postgres_url  # noqa: F401
 from tests.s3 import s3, s3_server  # noqa: F401
 

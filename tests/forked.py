@@ -15,8 +15,12 @@ from collections.abc import Mapping
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, TimeoutExpired
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,6 +46,17 @@ def run(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> 
         process.join()
         assert process.exitcode is not None
         return CompletedProcess(given, process.exitcode, out.read_text(), err.read_text())
+
+
+@pytest.fixture
+def forked_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a service in this process fork the processes that it exports in."""
+
+    def stand_in(command: list[str], env: Mapping[str, str], **_: Any) -> CompletedProcess[str]:
+        return run(*command[1:], cwd=Path.cwd(), env=env)
+
+    found = SimpleNamespace(run=stand_in, TimeoutExpired=TimeoutExpired)
+    monkeypatch.setattr("nas.service.routes.exports.subprocess", found)
 
 
 def _main(words: list[str], cwd: Path, env: dict[str, str], out: Path, err: Path) -> None:

@@ -36,6 +36,7 @@ def test_it_prints_the_same(nas: Nas, storage: str, server: str, words: list[str
     assert (there.status, there.out) == (here.status, here.out)
 
 
+@pytest.mark.usefixtures("forked_exports")
 def test_what_is_wrong_is_wrong_there_too(nas: Nas, storage: str, server: str, tmp_path: Path) -> None:
     for words in (
         ["show", "none"],

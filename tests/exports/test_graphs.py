@@ -81,7 +81,7 @@ def exportable(neck: NeckSpec) -> None:
 SPACE = read_space("deploy").parameters
 
 
-@pytest.mark.parametrize(("turn", "topology"), enumerate(SPACE["topology"]))
+@pytest.mark.parametrize(("turn", "topology"), list(enumerate(SPACE["topology"])))
 def test_all_that_the_space_deploy_allows(turn: int, topology: str) -> None:
     """Each topology, and in turn each fusion, resampling and convolution; the other parameters are sizes."""
     words = {name: SPACE[name][turn % 2] for name in ("fusion", "upsample", "downsample", "conv")}

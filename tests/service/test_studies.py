@@ -279,6 +279,7 @@ def test_the_docs_load_nothing_from_elsewhere(client: TestClient) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_exports")
 def test_an_export_is_a_zip(client: TestClient, tmp_path: Path) -> None:
     pets = StoredStudy(tmp_path)
     pets.add(measured(WINNER), {"ap": 0.4})
@@ -295,6 +296,7 @@ def test_an_export_is_a_zip(client: TestClient, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_exports")
 def test_a_report_is_one_file(client: TestClient, tmp_path: Path) -> None:
     answer = client.get("/v1/studies/cells/report")
     assert answer.status_code == 200, answer.text

@@ -51,11 +51,11 @@ def test_intervals_cover_the_true_effects(count: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("together", [0.0, 0.7])
 def test_intervals_cover_the_effects_of_a_search(together: float) -> None:
-    """300 studies whose later necks depend on the scores of the earlier ones."""
+    """80 studies whose later necks depend on the scores of the earlier ones."""
     rng = np.random.default_rng(7)
     covered: list[bool] = []
     unclear: list[bool] = []
-    for _ in range(300):
+    for _ in range(80):
         known = truth(rng, NULL, pair=("finest", "norm"), together=together)
         rows, scores = searched(rng, 30, known)
         found = checked(effects(necks(rows, [{"m": score} for score in scores]), ["m"]), [known])
