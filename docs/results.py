@@ -26,6 +26,12 @@ def shortened(text: str) -> str:
     return re.sub(r"(?<![\w:/.])(?:/[\w.+-]+)+/([\w.+-]+)", r"\1", text)
 
 
+def page(card: str) -> str:
+    """A card as a page of the documentation, whose blocks have a language, or a reason not to be run."""
+    text = re.sub(r"^```\n(.*?)^```\n", r"```text\n\1```\n", shortened(card), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^~~~(?=\w)", "<!-- not run: it names the reader's files -->\n~~~", text, flags=re.MULTILINE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("storage")
@@ -38,8 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "export"
         nas.export(args.study, out, storage=args.storage, formats=["config"])
-        card = shortened((out / "README.md").read_text(encoding="utf-8"))
-        card = card.replace("drawing.svg", f"{args.study}.svg")
+        card = page((out / "README.md").read_text(encoding="utf-8")).replace("drawing.svg", f"{args.study}.svg")
         (RESULTS / f"{args.study}.md").write_text(card, encoding="utf-8")
         shutil.copy(out / "drawing.svg", RESULTS / f"{args.study}.svg")
     print(facts.text)
