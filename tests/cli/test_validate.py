@@ -154,7 +154,7 @@ def test_a_study_reports_the_faults_of_its_space_file(refused: Callable[..., str
     ("words", "message"),
     [
         (["nowhere.yaml"], "there is no study 'nowhere.yaml': not a file"),
-        (["quikstart"], "there is no study 'quikstart': not a file, and shipped are bccd, nuclei, quickstart"),
+        (["quikstart"], "there is no study 'quikstart': not a file, and shipped are bccd, bccd_vit, nuclei, "),
         (["pyramid", "--set", "seed=1"], "--set changes a study, and pyramid is a search space"),
         (["quickstart", "--set", "seed"], "--set seed: write it as key.path=value"),
     ],

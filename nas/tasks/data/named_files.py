@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from PIL import Image
 
+from nas.errors import UserError
 from nas.tasks.data.faults import Faults
 
 
@@ -101,7 +102,7 @@ def listing(key: Callable[[Path], str | None]) -> Callable[[Path], Mapping[str, 
     @cache
     def entries(folder: Path) -> dict[str, list[Path]]:
         found: defaultdict[str, list[Path]] = defaultdict(list)
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        for path in sorted(folder.iterdir()) if os.path.isdir(folder) else []:
             if (name := key(path)) is not None:
                 found[name].append(path)
         return dict(found)
@@ -115,8 +116,12 @@ def is_image(path: Path) -> bool:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file of any tool, without blanks around them."""
-    return [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+    """The lines of a text file of any tool, without blanks around them. UserError: it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    return [line.strip() for line in text.splitlines()]
 
 
 def composed(name: str) -> str:

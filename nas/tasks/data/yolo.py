@@ -118,7 +118,7 @@ def _annotated(path: Path, folder: YoloFolder, rows: YoloRows, faults: Faults) -
         return item
     try:
         lines = read_lines(labels)
-    except OSError:
+    except UserError:
         faults.add("unreadable label file", place)
         return None
     for number, line in enumerate(lines, start=1):

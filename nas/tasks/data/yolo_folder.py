@@ -160,7 +160,7 @@ class YoloFolder(NamedTuple):
         """The images in folders and lists, each once."""
         found: list[Path] = []
         for place in places:
-            if place.is_dir():
+            if os.path.isdir(place):
                 beside = (place, place) in self.labels and place == self.files.root
                 found += sorted(filter(is_image, place.iterdir() if beside else place.rglob("*")))
                 continue
