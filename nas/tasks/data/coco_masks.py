@@ -21,7 +21,7 @@ from nas.tasks.data import coco
 from nas.tasks.data.annotated import Annotated, Box, Parts
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.outlines import Bitmap, EvenOdd, scaled
+from nas.tasks.data.outlines import Bitmap, EvenOdd, Union, scaled
 from nas.tasks.data.painted import Painted, build
 
 _CORNERS = 3
@@ -109,12 +109,12 @@ def read_outline(outline: Any, height: int, width: int) -> NDArray[np.bool_] | B
 
     if outline is None or outline in ([], {}):
         return MISSING
-    if isinstance(outline, EvenOdd):
+    if isinstance(outline, EvenOdd | Union):
         inside = np.zeros((height, width), np.bool_)
-        for ring in outline.rings:
-            found = read_outline([ring], height, width)
+        for part in ([ring] for ring in outline.rings) if isinstance(outline, EvenOdd) else outline.parts:
+            found = read_outline(part, height, width)
             if not isinstance(found, Broken):
-                inside ^= found
+                inside = inside ^ found if isinstance(outline, EvenOdd) else inside | found
             elif found != EMPTY:  # a speck beside others, or a hole that is none
                 return found
         return inside if inside.any() else EMPTY
