@@ -91,8 +91,8 @@ def on_one_level(
         edges = [EdgeSpec(source=i, project=BIASED) for i in range(len(taken))]
         starts = [builder.add(level, channels, edges)] * len(neck.inputs)
     else:
-        count = len(neck.inputs)
-        starts = [k * len(taken) // count for k in range(count)]
+        count, last = len(neck.inputs), len(taken) - 1
+        starts = [round(k * last / (count - 1)) for k in range(count)] if count > 1 else [last]
     widths = scaled_channels(level, channels, range(MAX_LEVEL + 1))
     made: dict[int, int] = {}
     for start, target in zip(starts, neck.inputs, strict=True):

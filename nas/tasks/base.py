@@ -153,7 +153,8 @@ def task_fingerprint(spec: TaskSpec, *contents: bytes) -> str:
     plain = DataSpec(kind=spec.data.kind)
     keys = ("test", "test_fraction", "tile", "overlap", "visible", "channels", "range")
     newer = {key for key in keys if getattr(spec.data, key) == getattr(plain, key)}
-    asked = spec.model_dump(mode="json", exclude={"epochs": True, "data": newer})
+    backbone = {"blocks"} if spec.backbone.blocks is None else set()
+    asked = spec.model_dump(mode="json", exclude={"epochs": True, "data": newer, "backbone": backbone})
     settings = json.dumps([asked, EVALUATOR], sort_keys=True)
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     return hashlib.sha256(" ".join([settings, *digests]).encode()).hexdigest()[:16]

@@ -35,8 +35,8 @@ def merged(
         own = np.minimum(np.asarray(boxes, np.float64).reshape(-1, 4) / scale, limits) + np.array(area[:2] * 2)
         parts.append((own, scores, labels, is_cut(own, area, (width, height), _SLACK / scale)))
     boxes, scores, labels, cut = (np.concatenate(x) for x in zip(*parts, strict=True))
-    kept = merge_boxes(boxes.astype(np.float64), scores.astype(np.float64), labels.astype(np.int64), cut, iou)
-    return boxes[kept], scores[kept], labels[kept]
+    kept, best = merge_boxes(boxes.astype(np.float64), scores.astype(np.float64), labels.astype(np.int64), cut, iou)
+    return boxes[kept], best.astype(scores.dtype), labels[kept]
 
 
 def whole_images(split: Split, found: Sequence[Detections], iou: float) -> Judged:

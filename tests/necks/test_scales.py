@@ -95,7 +95,7 @@ def test_all_blocks_are_summed_and_each_serves_its_levels() -> None:
     assert "add(C4.back6 [1x1 conv], C4.back3 [1x1 conv], C4 [1x1 conv])" in node_table(whole)
     each = node_table(VIT.fit(fpn(LEVELS, 8), block="each"))
     assert "M3.1 32 <- up(C4.back6, deconv) -> LN, GELU" in each
-    assert "M3.2 32 <- up(C4.back6, deconv)" in each
+    assert "M3.2 32 <- up(C4.back3, deconv)" in each
     assert "add(C4.back3 [1x1 conv], up(M5.2, nearest))" in each
     assert "M5.1 64 <- down(C4, max_pool_2x2)" in each
 
@@ -131,3 +131,11 @@ def test_an_architecture_takes_only_the_blocks_of_its_neck() -> None:
     assert Architecture(backbone=backbone, neck=VIT.fit(fpn((4,), 8))).canonical().backbone.blocks is None
     with pytest.raises(SpecError, match="the neck takes P4 of block -7, which the backbone does not return"):
         Architecture.parse({"backbone": backbone.to_dict(), "neck": VIT.fit(fpn((4,), 8), block=-7).to_dict()})
+
+
+@pytest.mark.parametrize(
+    ("levels", "taken"), [((4,), {-1}), ((3, 4), {-7, -1}), ((3, 4, 5), {-7, -4, -1}), (LEVELS, {-7, -4, -1})]
+)
+def test_the_last_block_serves_the_coarsest_level_of_any_number(levels: tuple[int, ...], taken: set[int]) -> None:
+    made = canonical(VIT.fit(bifpn(levels, 8), block="each"))
+    assert {source.block for source in made.sources} == taken

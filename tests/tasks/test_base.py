@@ -24,3 +24,14 @@ def test_it_stays_the_same_over_versions() -> None:
 @pytest.mark.parametrize("data", [{"test": 8}, {"test_fraction": 0.1}, {"val": 8}])
 def test_keys_of_the_data_count(data: dict[str, Any]) -> None:
     assert of(**data) != KNOWN
+
+
+def test_a_chosen_backbone_stays_the_same_and_its_blocks_count() -> None:
+    def chosen(**more: Any) -> str:
+        asked = {"kind": "segmentation", "data": {"kind": "voc", "root": "/d", "classes": ["a"]}}
+        return task_fingerprint(
+            TaskSpec.parse(asked | {"backbone": {"name": "resnet18", "levels": [3, 4]} | more}), b"data"
+        )
+
+    assert chosen() == "4763beb6a4bd6a8c"  # as before backbones had blocks
+    assert chosen(blocks=[-1]) != chosen()

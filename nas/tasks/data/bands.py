@@ -6,6 +6,7 @@ scaled from their full range, or, like those of any other type, from the declare
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -29,6 +30,10 @@ _FULL = {np.dtype(np.uint8): (0, 255), np.dtype(np.uint16): (0, 65535)}
 
 class OtherChannels(ValueError):
     """An image has not the declared channels."""
+
+
+class TooManyPixels(ValueError):
+    """An image claims more pixels than are read."""
 
 
 class Raster(NamedTuple):
@@ -80,14 +85,15 @@ class Bands(NamedTuple):
         if values.shape[2] != self.channels:
             found = values.shape[2]
             raise OtherChannels(f"{found} channel{'s' if found > 1 else ''}, declared {self.channels}")
-        limits = self.range or _FULL.get(values.dtype)
+        kind = values.dtype.newbyteorder("=")
+        limits = self.range or _FULL.get(kind)
         if limits is None:
-            raise ValueError(f"values of type {values.dtype} have no full range: give task.data.range, such as [0, 1]")
+            raise ValueError(f"values of type {kind} have no full range: give task.data.range, such as [0, 1]")
         low, high = limits
         if limits == (0, 255) and values.dtype == np.uint8:
             return Raster(np.ascontiguousarray(values)), ()
         scaled = (np.nan_to_num(values.astype(np.float32)) - low) * (255 / (high - low))
-        note = f"of {values.dtype}, scaled to 8 bits from {low:g} to {high:g}"
+        note = f"of {kind}, scaled to 8 bits from {low:g} to {high:g}"
         return Raster(scaled.clip(0, 255).round().astype(np.uint8)), (note,)
 
 
@@ -96,13 +102,15 @@ def is_array(data: bytes) -> bool:
     return data.startswith((_NPY, *_TIFF))
 
 
-def read_array(data: bytes) -> NDArray[Any]:
-    """The values [H, W] or [H, W, C] of an .npy or TIFF file.
+def read_array(data: bytes, most: int) -> NDArray[Any]:
+    """The values [H, W] or [H, W, C] of an .npy or TIFF file, at most `most` of them.
 
     Raises:
         ValueError: it is broken, or has more dimensions.
+        TooManyPixels: by its head it has more values.
     """
     if data.startswith(_NPY):
+        _check_count(_npy_shape(data), most)
         values: NDArray[Any] = np.load(BytesIO(data), allow_pickle=False)
         return values
     try:
@@ -114,6 +122,7 @@ def read_array(data: bytes) -> NDArray[Any]:
         if tag is not None and tag.value != 1:
             raise ValueError("a TIFF with an orientation tag: save it upright, without the tag")
         series = file.series[0]
+        _check_count(series.shape, most)
         axes, values = series.axes, series.asarray()
     keep = [k for k, axis in enumerate(axes) if axis in "YX" or values.shape[k] > 1]
     names = [axes[k] for k in keep]
@@ -122,6 +131,23 @@ def read_array(data: bytes) -> NDArray[Any]:
     if len(names) - len(others) != 2 or len(others) > 1:
         raise ValueError(f"a TIFF with the axes {axes} of {series.shape}: one beside height and width is read")
     return np.moveaxis(values, others[0], -1) if others else values
+
+
+def _npy_shape(data: bytes) -> tuple[int, ...]:
+    file = BytesIO(data)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(file)
+    if version not in readers:
+        raise ValueError(f"an .npy file of version {version[0]}.{version[1]}, which numbers alone do not need")
+    return readers[version](file)[0]
+
+
+def _check_count(shape: tuple[int, ...], most: int) -> None:
+    if (count := math.prod(shape)) > most:
+        raise TooManyPixels(
+            f"{' x '.join(map(str, shape))} are {count / 1e6:,.0f} million values, at most {most / 1e6:,.0f} million "
+            "are read: make it smaller, or cut it into tiles"
+        )
 
 
 def values_of(image: Image.Image) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from nas.tasks.data import coco
 from nas.tasks.data.annotated import Annotated, Box, Parts
 from nas.tasks.data.dataset import Dataset
 from nas.tasks.data.faults import Faults
-from nas.tasks.data.outlines import Bitmap, EvenOdd, scaled
+from nas.tasks.data.outlines import Bitmap, EvenOdd, Union, scaled
 from nas.tasks.data.painted import Painted, build
 
 _CORNERS = 3
@@ -36,6 +36,7 @@ class Broken(NamedTuple):
 
 
 MISSING = Broken("annotation without a mask")
+EMPTY = Broken("mask without a pixel")
 OTHER_SIZE = "mask of another size than its image"
 
 
@@ -108,16 +109,21 @@ def read_outline(outline: Any, height: int, width: int) -> NDArray[np.bool_] | B
 
     if outline is None or outline in ([], {}):
         return MISSING
-    if isinstance(outline, EvenOdd):
-        rings = [read_outline([ring], height, width) for ring in outline.rings]
-        broken = next((ring for ring in rings if isinstance(ring, Broken)), None)
-        return broken or np.logical_xor.reduce([ring for ring in rings if not isinstance(ring, Broken)])
+    if isinstance(outline, EvenOdd | Union):
+        inside = np.zeros((height, width), np.bool_)
+        for part in ([ring] for ring in outline.rings) if isinstance(outline, EvenOdd) else outline.parts:
+            found = read_outline(part, height, width)
+            if not isinstance(found, Broken):
+                inside = inside ^ found if isinstance(outline, EvenOdd) else inside | found
+            elif found != EMPTY:  # a speck beside others, or a hole that is none
+                return found
+        return inside if inside.any() else EMPTY
     if isinstance(outline, Bitmap):
         try:
             painted = outline.painted(height, width)
         except (OverflowError, TypeError, ValueError) as error:
             return Broken("broken bitmap", str(error).partition("\n")[0])
-        return painted if painted.any() else Broken("mask without a pixel")
+        return painted if painted.any() else EMPTY
     broken = _broken(outline, height, width)
     if broken is not None:
         return broken
@@ -131,7 +137,7 @@ def read_outline(outline: Any, height: int, width: int) -> NDArray[np.bool_] | B
         mask: NDArray[np.bool_] = rle.decode(runs).astype(np.bool_)
     except Exception as error:  # the library raises many kinds on broken text
         return Broken("broken run lengths", str(error).partition("\n")[0].rstrip("."))
-    return mask if mask.any() else Broken("mask without a pixel")
+    return mask if mask.any() else EMPTY
 
 
 def _broken(outline: Any, height: int, width: int) -> Broken | None:

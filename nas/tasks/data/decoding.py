@@ -208,9 +208,9 @@ def _read_part(
                 if images is not None:
                     images[len(kept)] = entry.pixels
                 kept.append(item)
-                entries.append(entry._replace(pixels=entry.pixels[:0]))
+                entries.append(entry._replace(pixels=entry.pixels[:0].copy()))
                 owners.append(len(scenes))
-            scenes.append((item, decoded._replace(pixels=decoded.pixels[:0]), whole))
+            scenes.append((item, decoded._replace(pixels=decoded.pixels[:0].copy()), whole))
     facts = [_facts(*each) for each in zip(kept, entries, (scenes[k][1] for k in owners), strict=True)]
     split = _unlabelled(facts, size, images[: len(kept)] if images is not None else None)
     split = replace(split, bands=bands)
@@ -281,7 +281,7 @@ def _read_image(
     except UnusableImage as error:
         return Fault(f"{path}: {error}", error.kind)
     if not hold:
-        decoded = decoded._replace(pixels=decoded.pixels[:0])
+        decoded = decoded._replace(pixels=decoded.pixels[:0].copy())
     content = hashlib.sha256(data)
     for note in decoded.notes:  # another treatment of the same file gives other pixels
         content.update(note.encode())

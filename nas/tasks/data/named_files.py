@@ -115,6 +115,11 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in Image.registered_extensions()
 
 
+def is_array(path: Path) -> bool:
+    """Whether the extension is that of an array, which is an image where a study declares channels."""
+    return path.suffix.lower() == ".npy"
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file of any tool, without blanks around them. UserError: it cannot be read."""
     try:

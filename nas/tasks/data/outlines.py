@@ -1,4 +1,4 @@
-"""Outlines that COCO's `segmentation` cannot write: rings with holes, and bitmaps that fill a box."""
+"""Outlines that COCO's `segmentation` cannot write: rings with holes, bitmaps that fill a box, and several as one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class EvenOdd(NamedTuple):
     """Rings [x, y, x, y, ...]: a point is inside if an odd number of them holds it: a ring in a ring is a hole."""
 
     rings: tuple[list[float], ...]
+
+
+class Union(NamedTuple):
+    """Outlines of any form, which together are one."""
+
+    parts: tuple[Any, ...]
 
 
 class Bitmap(NamedTuple):
@@ -57,6 +63,8 @@ def scaled(outline: Any, width: int, height: int) -> Any:
         return outline._replace(corners=(x0 * width, y0 * height, x1 * width, y1 * height))
     if isinstance(outline, EvenOdd):
         return EvenOdd(tuple(scaled(list(outline.rings), width, height)))
+    if isinstance(outline, Union):
+        return Union(tuple(scaled(part, width, height) for part in outline.parts))
     if isinstance(outline, list):
         return [
             [x * side for x, side in zip(ring, (width, height) * (len(ring) // 2), strict=True)] for ring in outline

@@ -84,7 +84,9 @@ def build(
         return Painted(letterbox_map(painted.indices, image_size, VOID), objects)
 
     def divide(painted: Painted, _: Decoded, windows: Sequence[Window]) -> tuple[Painted, list[Painted]]:
-        return Painted(painted.indices[:0], None), [squared(_cropped(painted, window.area)) for window in windows]
+        return Painted(painted.indices[:0].copy(), None), [
+            squared(_cropped(painted, window.area)) for window in windows
+        ]
 
     parts = set_apart(spec, parts, faults)
     read = read_parts(spec, parts, image_size, held, label, divide, faults)

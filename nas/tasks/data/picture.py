@@ -21,7 +21,16 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nas.geometry import PAD
-from nas.tasks.data.bands import OTHER_CHANNELS, Bands, OtherChannels, Raster, is_array, read_array, values_of
+from nas.tasks.data.bands import (
+    OTHER_CHANNELS,
+    Bands,
+    OtherChannels,
+    Raster,
+    TooManyPixels,
+    is_array,
+    read_array,
+    values_of,
+)
 from nas.tasks.data.faults import OTHER_SIZE
 
 MAX_PIXELS = 500_000_000
@@ -40,6 +49,7 @@ _RARE = 0.001
 """Share of the pixels, at either end, that a stretched range leaves out: hot and dead ones."""
 
 UNREADABLE = "unreadable image"
+TOO_MANY = "image of too many pixels"
 TURNED = "turned upright by the orientation tag"
 AS_STORED = "used as stored in spite of the orientation tag, as the annotation's size demands"
 FIRST_FRAME = "of several frames, the first of which is used"
@@ -124,7 +134,7 @@ def opened(data: bytes, side: int, stated: Stated | None = None, bands: Bands | 
 
 def _array(data: bytes, stated: Stated | None, bands: Bands) -> Picture:
     """The picture of a file that holds an array; it has no orientation."""
-    raster, notes = bands.raster(read_array(data))
+    raster, notes = bands.raster(read_array(data, bands.channels * MAX_PIXELS))
     if stated is not None and stated[:2] != raster.size:
         width, height = raster.size
         message = f"{stated.by} {stated.width}x{stated.height}, image {width}x{height}"
@@ -152,6 +162,8 @@ def _unusable() -> Iterator[None]:
         raise
     except OtherChannels as error:
         raise UnusableImage(str(error), OTHER_CHANNELS) from error
+    except TooManyPixels as error:
+        raise UnusableImage(str(error), TOO_MANY) from error
     except UnidentifiedImageError as error:
         raise UnusableImage("not a readable image (of no known format)") from error
     except Exception as error:  # each of Pillow's readers fails on broken bytes in its own way
@@ -180,7 +192,7 @@ def _head(file: BytesIO | Path) -> Image.Image:
         raise UnusableImage(
             f"{image.width} x {image.height} are {pixels / 1e6:,.0f} million pixels, at most {MAX_PIXELS / 1e6:,.0f} "
             "million are read: make it smaller, or cut it into tiles",
-            "image of too many pixels",
+            TOO_MANY,
         )
     return image
 

@@ -78,11 +78,12 @@ def cut_boxes(boxes: Floats, area: Area, visible: float) -> tuple[Floats, NDArra
 
 def merge_boxes(
     boxes: Floats, scores: Floats, labels: NDArray[np.int64], cut: NDArray[np.bool_], iou: float
-) -> NDArray[np.int64]:
-    """The detections of an image that remain of those of its windows, best first: non-maximum suppression.
+) -> tuple[NDArray[np.int64], Floats]:
+    """The detections of an image that remain of those of its windows, best first, and their scores.
 
-    A detection gives way to a better one of its class that it overlaps by more than `iou`. One that a window's edge has
-    cut off also gives way to an uncut one that holds half of it: this is the whole object, seen in another window.
+    This is non-maximum suppression: a detection gives way to a better one of its class that it overlaps by more than
+    `iou`. One that a window's edge has cut off gives way to an uncut one whatever the scores, and to one that holds
+    half of it: this is the whole object, seen in another window. What remains takes the best score that gave way to it.
 
     Args:
         boxes: [K, 4] in pixels of the image.
@@ -93,6 +94,7 @@ def merge_boxes(
     """
     order = np.lexsort((-scores, cut))
     kept: list[int] = []
+    best_scores: list[float] = []
     for label in np.unique(labels):
         own = order[labels[order] == label]
         while len(own):
@@ -104,9 +106,11 @@ def merge_boxes(
             union = areas + _areas(boxes[best : best + 1]) - shared
             same = shared > iou * union
             same |= cut[rest] & ~cut[best] & (shared >= 0.5 * areas)
+            best_scores.append(float(scores[rest[same]].max(initial=scores[best])))
             own = rest[~same]
-    result = np.array(kept, np.int64)
-    return result[np.argsort(-scores[result], kind="stable")]
+    rows, merged = np.array(kept, np.int64), np.array(best_scores, np.float64)
+    first = np.argsort(-merged, kind="stable")
+    return rows[first], merged[first]
 
 
 def is_cut(boxes: Floats, area: Area, sides: tuple[int, int], slack: float) -> NDArray[np.bool_]:

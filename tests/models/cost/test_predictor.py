@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from nas.models import build_with_head
+from nas.models.blocks import ConvNormAct
 from nas.models.cost import predictor
 from nas.models.cost.predictor import ENOUGH, Predictor
 from nas.models.cost.static import Operation, contiguous, operations
+from nas.models.repvgg import RepConv
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
+from nas.necks.spec import ConvSpec
 from nas.necks.topologies import bifpn, fpn, panet
 
 BODY = BackboneSpec(levels=(3, 4), widths=(4, 6, 8, 16))
@@ -109,3 +112,14 @@ def test_all_operations_of_necks_run_on_every_target(target: predictor.Target) -
     assert found.summed(detector(8)) > 0
     assert len(found.table) >= 8
     assert all(milliseconds > 0 for milliseconds in found.table.values())
+
+
+def test_an_operation_is_timed_in_its_deployed_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[torch.nn.Module] = []
+    monkeypatch.setattr(predictor, "_torch_pass", lambda module, *_: timed.append(module))
+    monkeypatch.setattr(Predictor, "_time", lambda self, run: 1.0)
+    conv = ConvSpec(kind="rep_csp", norm="batch")
+    rep = Operation("rep", lambda: ConvNormAct(conv, 16, 16), (contiguous((1, 16, 8, 8)),), (), listed=False)
+    assert any(isinstance(module, RepConv) for module in rep.build().modules())
+    Predictor("torch")._measure(rep)
+    assert not any(isinstance(module, RepConv) for module in timed[0].modules())

@@ -16,7 +16,7 @@ from nas.errors import SpecError, UserError
 from nas.geometry import PAD
 from nas.studies.spec import DataSpec
 from nas.tasks.data import load
-from nas.tasks.data.bands import Bands, cycled, shown
+from nas.tasks.data.bands import Bands, TooManyPixels, cycled, read_array, shown
 from nas.tasks.data.letterbox import decode
 from nas.tasks.data.picture import UnusableImage
 from tests.tasks.data.folders import coco_file
@@ -59,6 +59,27 @@ def test_five_channels_of_16_bits_are_read_from_their_full_range(data: bytes) ->
     assert np.array_equal(decoded.pixels[:48], expected(FIVE))
     assert (decoded.pixels[48:] == PAD).all()
     assert decoded.notes == ("of uint16, scaled to 8 bits from 0 to 65535",)
+
+
+@pytest.mark.parametrize("kind", ["npy", "tiff"])
+def test_values_of_the_other_byte_order_are_the_same(kind: str) -> None:
+    options = {"photometric": "minisblack", "planarconfig": "contig", "byteorder": ">"} if kind == "tiff" else {}
+    decoded = decode(saved(FIVE.astype(">u2"), kind, **options), 64, None, Bands(5, None))
+    assert np.array_equal(decoded.pixels[:48], expected(FIVE))
+    assert decoded.notes == ("of uint16, scaled to 8 bits from 0 to 65535",)
+
+
+def test_an_array_of_too_many_values_is_refused_by_its_head() -> None:
+    head = io.BytesIO()
+    claimed = {"descr": "<u2", "fortran_order": False, "shape": (60000, 60000, 5)}
+    np.lib.format.write_array_header_1_0(head, claimed)
+    with pytest.raises(UnusableImage, match="60000 x 60000 x 5 are 18,000 million values, at most 2,500") as caught:
+        decode(head.getvalue(), 32, None, Bands(5, None))
+    assert caught.value.kind == "image of too many pixels"
+    for data in (saved(FIVE, "npy"), interleaved(FIVE)):
+        assert read_array(data, FIVE.size).shape == FIVE.shape
+        with pytest.raises(TooManyPixels):
+            read_array(data, FIVE.size - 1)
 
 
 def test_a_range_is_clipped_and_announced() -> None:

@@ -16,8 +16,9 @@ from PIL import Image
 from nas.errors import UserError
 from nas.studies.spec import DataSpec
 from nas.tasks import data
-from nas.tasks.data.coco_masks import MISSING, Broken, read_outline
+from nas.tasks.data.coco_masks import EMPTY, MISSING, Broken, read_outline
 from nas.tasks.data.dataset import Dataset
+from nas.tasks.data.outlines import EvenOdd
 from nas.tasks.data.painted import VOID
 
 SIZE = 32
@@ -274,3 +275,14 @@ def test_a_category_that_only_images_for_tests_have_is_left_out(tmp_path: Path) 
     assert test.territories is not None
     assert faults.notes == ["images/test: objects of yak, which train and val lack, are left out"]
     assert sorted(np.unique(test.masks[0][:HEIGHT])) == [0, 2]
+
+
+def test_a_ring_without_a_pixel_voids_no_object() -> None:
+    outer, speck = square(2, 2, 8)[0], [5.1, 5.1, 5.2, 5.1, 5.2, 5.2]
+    found = read_outline(EvenOdd((outer, speck)), HEIGHT, WIDTH)
+    assert np.array_equal(found, read_outline([outer], HEIGHT, WIDTH))
+    assert read_outline(EvenOdd((speck, speck)), HEIGHT, WIDTH) == EMPTY
+    assert read_outline(EvenOdd((outer, outer)), HEIGHT, WIDTH) == EMPTY  # each undoes the other
+    broken = read_outline(EvenOdd((outer, [1.0, 2.0])), HEIGHT, WIDTH)
+    assert isinstance(broken, Broken)
+    assert broken.kind.startswith("polygon without")

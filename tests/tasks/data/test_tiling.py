@@ -52,14 +52,26 @@ def test_of_two_windows_on_one_object_the_whole_one_remains() -> None:
     boxes = np.array([[50, 10, 64, 30], [50, 10, 80, 30], [51, 11, 80, 30], [50, 10, 80, 30]], float)
     scores, labels = np.array([0.9, 0.6, 0.5, 0.4]), np.array([0, 0, 0, 1])
     cut = np.array([True, False, False, False])
-    assert merge_boxes(boxes, scores, labels, cut, 0.6).tolist() == [1, 3]
+    rows, best = merge_boxes(boxes, scores, labels, cut, 0.6)
+    # What was surely seen in part is as sure as a whole; another class does not count.
+    assert (rows.tolist(), best.tolist()) == ([1, 3], [0.9, 0.4])
     # Uncut, the first is another object.
-    assert merge_boxes(boxes, scores, labels, np.zeros(4, bool), 0.6).tolist() == [0, 1, 3]
+    rows, best = merge_boxes(boxes, scores, labels, np.zeros(4, bool), 0.6)
+    assert (rows.tolist(), best.tolist()) == ([0, 1, 3], [0.9, 0.6, 0.4])
 
 
 def test_nothing_remains_of_nothing() -> None:
     none = np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.bool_)
-    assert merge_boxes(*none, 0.5).tolist() == []
+    rows, best = merge_boxes(*none, 0.5)
+    assert (len(rows), len(best)) == (0, 0)
+
+
+def test_a_sure_part_stays_before_other_objects() -> None:
+    boxes = np.array([[50, 10, 64, 30], [50, 10, 80, 30], [0, 0, 9, 9]], float)
+    rows, best = merge_boxes(
+        boxes, np.array([0.9, 0.1, 0.5]), np.zeros(3, np.int64), np.array([True, False, False]), 0.6
+    )
+    assert (rows.tolist(), best.tolist()) == ([1, 2], [0.9, 0.5])
 
 
 @pytest.mark.parametrize(

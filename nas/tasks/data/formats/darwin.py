@@ -52,7 +52,10 @@ class Darwin(Format):
 
     def record(self, image: Any, file: Path, root: Path) -> Record:
         item = image["item"]
-        (slot,) = item["slots"]  # several pictures in one item have one set of annotations
+        slots = item["slots"]
+        if len(slots) != 1:  # they have one set of annotations
+            raise ValueError(f"{len(slots)} pictures in one item")
+        slot = slots[0]
         folder = str(item.get("path") or "/").strip("/")
         images = [parent / "images" for parent in file.parents if parent.is_relative_to(root)]
         own = image["annotations"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from nas.tasks.data.formats.base import Format, Found, NoBox, Record, below, folder_part, has_keys, part_name, read_json
 from nas.tasks.data.formats.shapes import around, number, points, ring
-from nas.tasks.data.named_files import is_image
+from nas.tasks.data.named_files import is_array, is_image
 from nas.tasks.data.outlines import Bitmap, Bits, EvenOdd, inflated
 
 _FIELDS = ("Detections", "Polylines", "Keypoints")
@@ -46,7 +46,11 @@ class FiftyOne(Format):
                 yield f"sample {number}", (sample, field)
             return
         data = file.parent / "data"
-        files = {str(path.relative_to(data).with_suffix("")): path for path in data.rglob("*") if is_image(path)}
+        files = {
+            str(path.relative_to(data).with_suffix("")): path
+            for wanted in (is_array, is_image)  # of two files of one name the image counts
+            for path in filter(wanted, data.rglob("*"))
+        }
         classes = content.get("classes")
         for name, own in content["labels"].items():
             path = files.get(name)

@@ -1,6 +1,7 @@
 """LabelMe: a JSON file an image, beside it or in a folder of its own. Folders named train, val and test are parts.
 
-Shapes of one class and `group_id` are one object. The bits of a mask fill the box of its two points, both included.
+Shapes of one class and `group_id` are one object; points and lines among them are left out. The bits of a mask fill the
+box of its two points, both included.
 Source: https://github.com/wkentaro/labelme
 """
 
@@ -25,7 +26,7 @@ from nas.tasks.data.formats.base import (
     read_json,
 )
 from nas.tasks.data.formats.shapes import Point, around, ellipse, points, polygon
-from nas.tasks.data.outlines import Bitmap, bits_of_png
+from nas.tasks.data.outlines import Bitmap, Union, bits_of_png
 
 _IMAGES = ("images", "JPEGImages", "imgs", "img")
 _NO_BOX = {"point": "keypoints, which have no box", "points": "keypoints, which have no box"}
@@ -63,12 +64,19 @@ class LabelMe(Format):
         )
 
     def shape(self, item: Sequence[Any], record: Record) -> Found | None:
-        found = [_shape(shape) for shape in item]
+        found, bare = [], None
+        for shape in item:
+            try:
+                found.append(_shape(shape))
+            except NoBox as error:  # a point or a line in a group marks something on the object
+                bare = error
+        if bare is not None and not found:
+            raise bare
         if len(found) == 1:
             return found[0]
-        rings = [one.outline for one in found]
+        parts = [one.outline for one in found]
         whole = around([point for one in found for point in (one.corners[:2], one.corners[2:])])
-        outline = [ring for own in rings for ring in own] if all(isinstance(own, list) for own in rings) else None
+        outline = Union(tuple(parts)) if None not in parts else None
         return found[0]._replace(
             corners=whole, outline=outline, around=next(filter(None, (x.around for x in found)), "")
         )

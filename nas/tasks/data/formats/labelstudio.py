@@ -15,7 +15,7 @@ from typing import Any
 from nas.tasks.data.formats.base import Format, Found, NoBox, Record, head, listed, read_json
 from nas.tasks.data.formats.brush import unpacked
 from nas.tasks.data.formats.shapes import ellipse, number, polygon, turned_box
-from nas.tasks.data.named_files import is_image
+from nas.tasks.data.named_files import is_array, is_image
 from nas.tasks.data.outlines import Bitmap, Corners, box_of_bits
 
 _MARKS = rb'"(data"\s*:\s*\{|original_width"|annotation_id")'
@@ -70,7 +70,8 @@ def _lists_tasks(path: Path) -> bool:
 def _image_name(data: Mapping[str, Any]) -> str:
     """The text among a task's data that names an image file."""
     texts = [own for own in data.values() if isinstance(own, str)]
-    named = [text for text in texts if is_image(Path(text.partition("?d=")[2] or text.partition("?")[0]))]
+    files = [(text, Path(text.partition("?d=")[2] or text.partition("?")[0])) for text in texts]
+    named = [text for text, path in files if is_image(path)] or [text for text, path in files if is_array(path)]
     if len(set(named)) != 1:
         raise ValueError(f"{len(set(named))} images in the data of a task")
     return named[0]
@@ -81,7 +82,7 @@ def _regions(task: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     if "data" not in task:  # JSON_MIN has the values alone, by the names of the tags
         lists = [own for own in task.values() if isinstance(own, list)]
         regions = [region for own in lists for region in own if isinstance(region, dict) and _has_place(region)]
-        return regions if lists else None
+        return regions if lists or task.get("annotation_id") is not None else None
     done = [own for own in task.get("annotations") or () if not own.get("was_cancelled")]
     if not done:
         return None

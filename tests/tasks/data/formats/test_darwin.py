@@ -86,7 +86,7 @@ def test_an_item_of_several_pictures_is_a_fault(tmp_path: Path) -> None:
     darwin(tmp_path)
     file = tmp_path / FILES / "a.json"
     content = json.loads(file.read_text())
-    content["item"]["slots"] *= 2
+    content["item"]["slots"] *= 3
     file.write_text(json.dumps(content))
     data = load(DataSpec(kind="darwin", root=str(tmp_path)), 64)
-    assert data.faults.counts == {"unreadable annotation": 1}
+    assert data.faults.examples == {"unreadable annotation": [f"{FILES}/a.json: 3 pictures in one item"]}

@@ -109,3 +109,13 @@ def test_a_number_beyond_the_classes_is_a_fault(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     data = load(DataSpec(kind="fiftyone", root=str(tmp_path)), 64)
     assert data.faults.counts == {"object without a class": 1}
+
+
+def test_labels_may_be_those_of_arrays(tmp_path: Path) -> None:
+    fiftyone_labels(tmp_path)
+    for name in FOUR:
+        (tmp_path / "data" / f"{name}.png").unlink()
+        np.save(tmp_path / "data" / f"{name}.npy", np.zeros((48, 64, 5), np.uint8))
+    data = load(DataSpec(kind="fiftyone", root=str(tmp_path), channels=5), 64)
+    assert read(data) == EXPECTED
+    assert data.faults.total == 0

@@ -58,6 +58,27 @@ def test_a_mask_fills_the_box_of_its_points(tmp_path: Path) -> None:
     assert mask.sum() == 4
 
 
+def test_masks_of_a_group_are_joined(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0, 255, 255], [255, 255, 0]], np.uint8)).save(file, "PNG")
+    text = base64.b64encode(file.getvalue()).decode()
+    left = {"group_id": 1, "shape_type": "mask", "points": [[10, 30], [12, 31]], "mask": text}
+    right = left | {"points": [[40, 30], [42, 31]]}
+    square = {"group_id": 1, "shape_type": "polygon", "points": [[20, 10], [24, 10], [24, 14], [20, 14]]}
+    data = loaded(tmp_path, left, right, square)
+    assert data.faults.total == 0
+    (mask,) = outlines("labelme", tmp_path)
+    assert mask[30:32, 10:13].tolist() == mask[30:32, 40:43].tolist() == [[0, 1, 1], [1, 1, 0]]
+    assert mask.sum() == 4 + 4 + 16
+
+
+def test_a_point_in_a_group_is_left_out(tmp_path: Path) -> None:
+    box = {"group_id": 1, "shape_type": "rectangle", "points": [[5, 5], [15, 15]]}
+    point = {"group_id": 1, "shape_type": "point", "points": [[40, 40]]}
+    assert first(tmp_path, point, box) == [[5, 5, 15, 15]]
+    assert loaded(tmp_path, point, point).faults.counts == {"keypoints, which have no box": 1}
+
+
 @pytest.mark.parametrize(
     ("shape", "kind"),
     [

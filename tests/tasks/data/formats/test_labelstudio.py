@@ -143,3 +143,29 @@ def test_json_min_is_read(tmp_path: Path) -> None:
     write(tmp_path / "export.json", json.dumps(tasks))
     images(tmp_path / "images")
     assert read(load(DataSpec(kind="labelstudio", root=str(tmp_path)), 64)) == EXPECTED
+
+
+def test_an_image_of_json_min_without_objects_is_a_negative_if_somebody_annotated_it(tmp_path: Path) -> None:
+    place = {"x": 10, "y": 10, "width": 20, "height": 20, "rectanglelabels": ["cat"]}
+    tasks: list[dict[str, Any]] = [
+        {"image": "a.png", "split": "train", "label": [place], "annotation_id": 1},
+        {"image": "b.png", "split": "val", "label": [place], "annotation_id": 2},
+        {"image": "c.png", "split": "train", "annotation_id": 3},
+        {"image": "d.png", "split": "train", "annotation_id": None},
+    ]
+    write(tmp_path / "export.json", json.dumps(tasks))
+    images(tmp_path / "images")
+    data = load(DataSpec(kind="labelstudio", root=str(tmp_path)), 64)
+    assert (data.train.names, data.val.names) == (("a.png", "c.png"), ("b.png",))
+    assert "1 images that nobody has annotated are not used" in data.faults.notes
+
+
+def test_a_task_may_name_an_array(tmp_path: Path) -> None:
+    labelstudio(tmp_path)
+    path = next(tmp_path.glob("*.json"))
+    path.write_text(path.read_text().replace(".png", ".npy"))
+    for name in FOUR:
+        np.save(tmp_path / "images" / f"{name}.npy", np.zeros((48, 64, 5), np.uint8))
+    data = load(DataSpec(kind="labelstudio", root=str(tmp_path), channels=5), 64)
+    assert read(data) == EXPECTED
+    assert data.faults.total == 0
