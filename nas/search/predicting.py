@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import closing, contextmanager
 
-from nas.errors import UserError
 from nas.models.cost.predictor import Predictor
 from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Architecture
@@ -80,7 +79,7 @@ class Predicting:
             return
         try:
             self.predictor.learn(architecture, milliseconds)
-        except (UserError, RuntimeError) as error:  # an operation that the target cannot run by itself
+        except Exception as error:  # an operation that the target cannot run by itself: runtimes raise what they like
             self._give_up(error)
 
     def refuted(self, architecture: Architecture, known: Metrics) -> Metrics:
@@ -89,7 +88,7 @@ class Predicting:
             return {}
         try:
             found = self.predictor.refuted(architecture, self.bound)
-        except (UserError, RuntimeError) as error:
+        except Exception as error:
             self._give_up(error)
             return {}
         if found is None:

@@ -192,11 +192,12 @@ class TestPredictor:
         [line] = [line for line in lines if line.startswith("latency predictor: ")]
         assert "off by 0 % in the median over" in line
 
+    @pytest.mark.parametrize("kind", [RuntimeError, type("NoKernelOfARuntime", (Exception,), {})])
     def test_one_that_cannot_measure_is_off_and_says_why(
-        self, tmp_path: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+        self, kind: type[Exception], tmp_path: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(self: Predictor, architecture: Architecture) -> float:
-            raise RuntimeError("no such\nkernel")
+            raise kind("no such\nkernel")
 
         monkeypatch.setattr(Predictor, "summed", broken)
         lines: list[str] = []
