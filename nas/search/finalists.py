@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nas.device.runner import NARROW
 from nas.errors import StoreError
 from nas.necks.architecture import Architecture
 from nas.search import gains
@@ -298,7 +299,9 @@ def _limits(spec: StudySpec) -> list[str]:
 
 
 def _no_dearer(one: Candidate, other: Candidate, limits: Sequence[str]) -> bool:
-    return all((one.values.get(m) or 0) <= (other.values.get(m) or 0) for m in limits)
+    """Whether a neck costs no more than another; latencies may differ by the noise of their measurement."""
+    room = {"latency_ms": 1 + NARROW}
+    return all((one.values.get(m) or 0) <= (other.values.get(m) or 0) * room.get(m, 1) for m in limits)
 
 
 def _outcomes(store: Store, key: Key, split: Split) -> Outcomes | None:
