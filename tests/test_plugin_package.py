@@ -166,7 +166,7 @@ executor: alone
 @pytest.mark.slow
 def test_a_study_is_made_of_the_other_entries(installed: Path) -> None:
     (installed / "others.yaml").write_text(OTHERS)
-    launched = told(installed, "launch", "others.yaml")
+    launched = told(installed, "launch", "others.yaml", "--sink", "quiet:here")
     assert (launched["state"], launched["trials"]["complete"]) == ("done", 2)
     [baseline] = launched["baselines"]
     assert baseline["name"] == "twin"

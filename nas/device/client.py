@@ -27,6 +27,15 @@ class NotThere(UserError):
     """The device does not hold a reference."""
 
 
+class _Stays(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stays)
+"""Asks the device itself: a proxy, or another server, would see the token and the models."""
+
+
 class Client:
     """The runner of a device.
 
@@ -91,7 +100,7 @@ class Client:
         request = urllib.request.Request(self.url + path, data=body or None, method=method)
         request.add_unredirected_header("Authorization", f"Bearer {token}")
         try:
-            with urllib.request.urlopen(request, timeout=timeout or self.patience) as answer:
+            with _OPENER.open(request, timeout=timeout or self.patience) as answer:
                 data: bytes = answer.read()
                 return data
         except urllib.error.HTTPError as error:

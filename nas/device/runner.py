@@ -4,7 +4,7 @@
 
 It needs Python 3.10, numpy, and a runtime: onnxruntime, openvino or ai-edge-litert. A client sends a reference (POST
 /references/RUNTIME), then models for milliseconds (POST /measure/RUNTIME) or outputs (POST /run/RUNTIME). It
-answers one request at a time, so that no two measurements overlap.
+measures one model at a time, and says what it is meanwhile.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ import json
 import math
 import os
 import platform
+import socket
 import statistics
 import sys
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,8 +39,8 @@ RUNS, NARROW = 30, 0.03
 WARM_UP, BESIDE = 3, 3
 """Passes before the timed ones, and passes of the model to each of the reference."""
 
-KEPT, MOST_BYTES = 4, 1 << 30
-"""References that are held at a time, and the size of the largest model that is taken."""
+KEPT, MOST_BYTES, HEAD_SECONDS = 4, 1 << 30, 30.0
+"""References that are held at a time, size of the largest model that is taken, and time to show the token in."""
 
 Pass = Callable[[], object]
 """Passes one image through a model, and returns when that is done."""
@@ -153,11 +156,7 @@ RUNTIMES: dict[str, Callable[[bytes], Model]] = {
 
 
 def build(runtime: str, model: bytes) -> Model:
-    """A model on a runtime.
-
-    Raises:
-        Missing: the runtime is unknown, or not installed. Of a model that it cannot take, it raises what it likes.
-    """
+    """A model on a runtime; Missing if that is unknown, or not installed. It raises what it likes of a bad model."""
     if runtime not in RUNTIMES:
         raise Missing(f"unknown runtime {runtime!r}; one of {', '.join(RUNTIMES)}")
     try:
@@ -170,26 +169,17 @@ def build(runtime: str, model: bytes) -> Model:
 
 
 class Refused(Exception):
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    """A request that is answered with an error: its status, and a message."""
 
 
-class Runner(HTTPServer):
-    """Answers one request at a time.
-
-    Args:
-        address: host and port; port 0 takes a free one.
-        token: what every request must bring as `Authorization: Bearer TOKEN`.
-    """
+class Runner(ThreadingHTTPServer):
+    """Answers those who bring `Authorization: Bearer TOKEN`, each in a thread, and takes one model at a time."""
 
     request_queue_size = 128  # workers that wait for their turn
 
     def __init__(self, address: tuple[str, int], token: str) -> None:
         super().__init__(address, Handler)
-        self.token = token.encode()
+        self.token, self.alone = token.encode(), threading.Lock()
         self.references: OrderedDict[tuple[str, str], Model] = OrderedDict()
 
     def facts(self) -> dict[str, Any]:
@@ -212,10 +202,10 @@ class Runner(HTTPServer):
             if key not in self.references:
                 raise Refused(404, "the reference is not here any more: send it first")
             self.references.move_to_end(key)
-            others = [_pass(self.references[key], images)]
+            others = [partial(self.references[key], *images)]
         runs, least = int(asked.get("runs", RUNS)), int(asked.get("least", RUNS))
         with _refusing(f"{runtime} could not run"):
-            own, beside = timed(_pass(model, images), others, max(1, runs), least)
+            own, beside = timed(partial(model, *images), others, max(1, runs), least)
         low, high = median_interval(own)
         found = {"milliseconds": statistics.median(own), "low": low, "high": high, "runs": len(own)}
         return found | {"reference": statistics.median(beside or own)} | self.facts()
@@ -235,46 +225,65 @@ class Handler(BaseHTTPRequestHandler):
     """One request. Nothing of its headers is logged."""
 
     server: Runner
-    timeout = 60  # seconds that a client may be silent
+    timeout, path = 60, ""  # seconds that a client may be silent, and what is logged of one who asked for nothing
+
+    def setup(self) -> None:
+        super().setup()
+        self.deadline = threading.Timer(HEAD_SECONDS, self.expire)
+        self.deadline.start()
+
+    def expire(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def finish(self) -> None:
+        self.deadline.cancel()
+        super().finish()
 
     def do_GET(self) -> None:
-        self.answer(lambda body: self.server.facts())
+        self.answer(self.server.facts)
 
     def do_POST(self) -> None:
         self.answer(self.posted)
 
-    def posted(self, body: bytes) -> dict[str, Any] | bytes:
+    def posted(self) -> dict[str, Any] | bytes:
         asked = urlsplit(self.path)
         kind, _, runtime = asked.path.strip("/").partition("/")
-        if kind == "references":
-            return self.server.keep(runtime, body)
-        if kind == "measure":
-            return self.server.measure(runtime, dict(parse_qsl(asked.query)), body)
-        if kind == "run":
-            return self.server.run(runtime, body)
+        with self.server.alone:  # the body is read here, so that its traffic disturbs no measurement
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if kind == "references":
+                return self.server.keep(runtime, body)
+            if kind == "measure":
+                return self.server.measure(runtime, dict(parse_qsl(asked.query)), body)
+            if kind == "run":
+                return self.server.run(runtime, body)
         raise Refused(404, f"there is nothing at {asked.path}")
 
-    def answer(self, ask: Callable[[bytes], dict[str, Any] | bytes]) -> None:
-        """Check the token, read the body, and send what `ask` returns."""
+    def answer(self, ask: Callable[[], dict[str, Any] | bytes]) -> None:
+        """Check the token, and send what `ask` returns."""
         status = 200
         found: dict[str, Any] | bytes
         try:
             sent = self.headers.get("Authorization", "").encode("utf-8", "replace")
             length = int(self.headers.get("Content-Length") or 0)
             if not hmac.compare_digest(sent, b"Bearer " + self.server.token):
+                for start in range(0, min(length, MOST_BYTES), 1 << 16):  # who still sends would see no answer
+                    self.rfile.read(min(1 << 16, length - start))
                 raise Refused(401, "wrong token")
+            self.deadline.cancel()
             if not 0 <= length <= MOST_BYTES:
                 raise Refused(413, f"a model has at most {MOST_BYTES} bytes")
-            found = ask(self.rfile.read(length))
+            found = ask()
         except Refused as error:
-            status, found = error.status, {"error": str(error)}
+            status, found = error.args[0], {"error": error.args[1]}
         except (EOFError, KeyError, TypeError, ValueError) as error:
             status, found = 400, {"error": f"bad request: {_line(error)}"}
         body = found if isinstance(found, bytes) else json.dumps(found).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # the client is gone
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         print(f"{self.command} {urlsplit(self.path).path}: {args[1] if len(args) > 1 else '-'}", file=sys.stderr)
@@ -296,10 +305,6 @@ def _built(runtime: str, model: bytes) -> Model:
         return build(runtime, model)
 
 
-def _pass(model: Model, images: Sequence[Any]) -> Pass:
-    return lambda: model(*images)
-
-
 def _noise(shape: Sequence[int]) -> Any:
     import numpy as np
 
@@ -313,13 +318,11 @@ def _line(error: Exception) -> str:
 
 def processor() -> str:
     """The name of this machine's processor."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            lines = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+    with suppress(OSError, KeyError), open("/proc/cpuinfo") as file:
+        lines = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
         names = {key.strip(): value.strip() for key, value in lines.items()}
         return names.get("model name") or names["Model"]
-    except (OSError, KeyError):
-        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
 
 
 def serve(host: str, port: int) -> int:
@@ -333,12 +336,9 @@ def serve(host: str, port: int) -> int:
     except OSError as error:
         print(f"cannot listen on {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
-    with runner:
+    with runner, suppress(KeyboardInterrupt):
         print(f"timing models at http://{host}:{runner.server_port} on {processor()}; Ctrl-C ends it", flush=True)
-        try:
-            runner.serve_forever()
-        except KeyboardInterrupt:
-            return 0
+        runner.serve_forever()
     return 0
 
 

@@ -41,13 +41,13 @@ def evaluate(task: Task, job: Job) -> Iterator[Progress | Measurement]:
     Raises:
         TrialFailed: the loss is not finite, or a metric is missing at the end.
     """
-    started, waited = time.monotonic() - job.seconds, waited_seconds()
+    started = time.monotonic() - job.seconds
     files: dict[str, bytes] = {}
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         model = task.build(job.architecture)
         costs, details = measure_costs(task, job.architecture, model, job.known, timed=job.timed)
-        timing = details.get("latency", {}).get("seconds", 0.0)
+        timing, waited = details.get("latency", {}).get("seconds", 0.0), waited_seconds()
         details["lost"] = {"timing": timing, "waiting": 0.0}
         yield Progress(epoch=0, epochs=job.epochs, seconds=time.monotonic() - started, metrics=costs)
         if job.weights is not None:
@@ -124,9 +124,11 @@ def measure_costs(
     if timed and costs.get("latency_ms") is None:
         assert isinstance(model, HeadedModel | Pyramid)
         target, began = task.spec.latency_target, time.monotonic()
-        beside, images = _reference(task), task.calibration
         with closing(MeasurementLock()) as lock:
-            measured = latency(model, beside, least=LEAST, target=target, quiet=lock.exclusive(), images=images)
+            with lock.shared():
+                beside, images = _reference(task), task.calibration
+            quiet, busy = lock.exclusive(), lock.shared()
+            measured = latency(model, beside, least=LEAST, target=target, quiet=quiet, images=images, busy=busy)
         costs["latency_ms"] = measured.model
         details["latency"] = {
             "target": str(target),

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from nas.errors import UserError
 from nas.executors.evaluate import machine, reference
 from nas.models import build_with_head
 from nas.models.cost import LEAST, latency
@@ -25,14 +24,17 @@ def timed(architecture: Architecture, task: TaskSpec, device: str) -> tuple[Metr
     is away, there is no latency, and the details say why.
     """
     target, where = task.latency_target, "cuda" if device == "cuda" and torch.cuda.is_available() else "cpu"
+    if target == "torch" and where != device:
+        return {}, {"latency": {"target": "torch", "fault": f"this machine has no {device}, where the study times"}}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, beside = (build_with_head(each).to(where) for each in (architecture, reference(architecture)))
-    try:
+    try:  # runtimes raise what they like
         with closing(MeasurementLock()) as lock:
             found = latency(model, beside, least=LEAST, target=target, quiet=lock.exclusive())
-    except UserError as error:
-        return {}, {"latency": {"target": str(target), "fault": str(error)}}
+    except Exception as error:
+        fault = " ".join(str(error).split())[:300] or type(error).__name__
+        return {}, {"latency": {"target": str(target), "fault": fault}}
     here: Device = "cuda" if where == "cuda" else "cpu"
     facts = {
         "target": str(target),

@@ -25,6 +25,7 @@ from nas.necks.architecture import Architecture
 from nas.necks.drawing import svg
 from nas.storage import Store, open_store
 from nas.storage.results import Result, overview, study_record
+from nas.studies.task import timed_on
 from nas.tasks.weights import unpacked
 
 
@@ -86,12 +87,16 @@ def export_study(
     if full is not None and evaluation is not None:
         metrics = metrics | evaluation.measurement.metrics
         details = details | {"training": {"seed": key.seed, "epochs": key.epochs, "of_seeds": list(full.seeds)}}
-    known = store.latency(architecture.digest, platform.node(), str(spec.task.latency_target))
+    device = str(details.get("device", "cpu"))
+    place = architecture.digest, platform.node(), timed_on(spec.task.latency_target, device)
+    known = store.latency(*place)
     if metrics.get("latency_ms") is None and known is not None:
         metrics = metrics | {"latency_ms": known}
     elif metrics.get("latency_ms") is None:
-        added, how = timed(architecture, spec.task, str(details.get("device", "cpu")))
+        added, how = timed(architecture, spec.task, device)
         metrics, details = metrics | added, details | how
+        if (latency := added.get("latency_ms")) is not None:  # so that the next export says the same
+            store.record_latency(*place, latency)
     config = ExportConfig.create(
         architecture,
         study=name,

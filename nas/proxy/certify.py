@@ -19,6 +19,7 @@ from nas.studies.certificate import NECKS, SEEDS, THRESHOLD, Certificate
 from nas.studies.metrics import INT8
 from nas.studies.records import Evaluation, Key
 from nas.studies.spec import StudySpec
+from nas.studies.task import timed_on
 from nas.tasks.base import Say, Task
 
 
@@ -79,5 +80,6 @@ def open_runs(plan: Plan, task: Task, storage: str, artifacts: str | Path | None
         for kind, data in task.shared().items():
             store.put_artifact(f"task/{task.fingerprint}", kind, data)
         constant = any(half.spec.schedule == "constant" for half in (plan.proxy, plan.full) if half.task is task)
-        target, metrics = str(spec.task.latency_target), {"latency_ms", *INT8} & spec.metrics_needed
+        metrics = {"latency_ms", *INT8} & spec.metrics_needed
+        target = timed_on(spec.task.latency_target, task.device)
         yield Runs(store, start, plan.setup.machine, say, target=target, metrics=metrics, prefixes=constant)

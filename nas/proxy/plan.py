@@ -19,7 +19,7 @@ from nas.search.dispatcher import Run
 from nas.search.setup import Setup, set_up
 from nas.storage import StudyRecord
 from nas.studies.certificate import MINIMUM, measured_objective
-from nas.studies.metrics import metric_of
+from nas.studies.metrics import INT8, metric_of
 from nas.studies.records import Key
 from nas.studies.spec import Objective, StudySpec, TaskSpec
 from nas.tasks.base import Say, Task
@@ -76,6 +76,9 @@ def make_plan(
     objective = measured_objective(spec)
     if objective is None:
         raise UserError("objectives: none depends on the training, so there is no proxy to certify")
+    if objective.metric in INT8:
+        curve = "has no learning curve, and a certificate compares curves"
+        raise UserError(f"objectives: {objective.metric} {curve}; certify {INT8[objective.metric]} in its place")
     if metric_of(objective.metric).of_model is not None:
         raise UserError(f"objectives: {objective.metric} has no learning curve, and a certificate compares curves")
     if equal_except_epochs(spec.task, spec.full_task) and spec.full_task.epochs <= spec.task.epochs:

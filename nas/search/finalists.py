@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nas.device.runner import NARROW
 from nas.errors import StoreError
 from nas.necks.architecture import Architecture
 from nas.search import gains
@@ -18,7 +19,7 @@ from nas.storage.latencies import reference
 from nas.storage.results import keep_answer
 from nas.studies.answer import FINAL_SEED, Answer, Epochs, Finalist, Finalists, Gain, Split, conclude
 from nas.studies.certificate import measured_objective
-from nas.studies.metrics import Metrics, metric_of
+from nas.studies.metrics import Metrics, metric_of, trained_metrics
 from nas.studies.records import Key
 from nas.studies.spec import StudySpec
 from nas.tasks.outcomes import Outcomes, unpacked
@@ -96,11 +97,21 @@ class Final:
         return found
 
     def _is_recorded(self, run: FinalistRun) -> bool:
-        """Whether the database has the run, and its outcomes where the task gives some."""
+        """Whether the database has the run with its score, and its outcomes where the task gives some.
+
+        A score that needs no training is measured from recorded weights, as it is for a trial.
+        """
         evaluation = self.store.evaluation(run.key)
         if evaluation is None or evaluation.state != "complete":
             return False
-        return not self.setup.task.judges or _outcomes(self.store, run.key, "val") is not None
+        if self.setup.task.judges and _outcomes(self.store, run.key, "val") is None:
+            return False
+        objective = measured_objective(self.setup.spec)
+        assert objective is not None, "a study with finalists has an objective that training decides"
+        lacks = evaluation.measurement.metrics.get(objective.metric) is None
+        if lacks and trained_metrics([objective.metric]) and self.store.has_sound_artifact(str(run.key), "weights"):
+            run.lacking = evaluation
+        return not lacks
 
 
 def choose(ranked: Sequence[Candidate], spec: StudySpec, top: int) -> list[Candidate]:
@@ -288,7 +299,9 @@ def _limits(spec: StudySpec) -> list[str]:
 
 
 def _no_dearer(one: Candidate, other: Candidate, limits: Sequence[str]) -> bool:
-    return all((one.values.get(m) or 0) <= (other.values.get(m) or 0) for m in limits)
+    """Whether a neck costs no more than another; latencies may differ by the noise of their measurement."""
+    room = {"latency_ms": 1 + NARROW}
+    return all((one.values.get(m) or 0) <= (other.values.get(m) or 0) * room.get(m, 1) for m in limits)
 
 
 def _outcomes(store: Store, key: Key, split: Split) -> Outcomes | None:

@@ -99,10 +99,10 @@ class Ledger:
         self.reporter.ended_trial(trial.number, baseline, metrics, feasible, evaluation.state, self.trained, running)
         self.on_finished(trial.number)
 
-    def report_known(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> bool:
+    def report_known(self, trial: optuna.Trial, digest: str, metrics: Metrics, predicted: Metrics) -> bool:
         """Report a proposal that needs no training: it breaks a constraint, was seen, or was refused before."""
-        if broken(metrics, self.spec.constraints):
-            self.report_infeasible(trial, digest, metrics)
+        if broken(metrics | predicted, self.spec.constraints):
+            self.report_infeasible(trial, digest, metrics, predicted)
         elif digest in self.seen:
             self.report_duplicate(trial, self.seen[digest])
         elif digest in self.refused:
@@ -118,11 +118,15 @@ class Ledger:
         if number is not None and trainings:
             extend_trial_note(self.study, number, "Trained longer", f"```\n{longer_table(trainings)}\n```\n")
 
-    def report_infeasible(self, trial: optuna.Trial, digest: str, metrics: Metrics) -> None:
-        """Report a proposal that is not trained. TPE learns from its constraints."""
-        over = broken(metrics, self.spec.constraints)
-        self._write(trial, metrics, feasible=False)
-        reason = ", ".join(f"{name} by {100 * part:.0f} %" for name, part in over.items())
+    def report_infeasible(
+        self, trial: optuna.Trial, digest: str, metrics: Metrics, predicted: Metrics | None = None
+    ) -> None:
+        """Report a proposal that is not trained. TPE learns from its constraints. What was `predicted` is no metric."""
+        predicted = predicted or {}
+        over = broken(metrics | predicted, self.spec.constraints)
+        self._write(trial, metrics, feasible=False, predicted=predicted)
+        label = {name: f"predicted {name}" for name in predicted}
+        reason = ", ".join(f"{label.get(name, name)} by {100 * part:.0f} %" for name, part in over.items())
         TrialAttributes(infeasible=reason).write(trial)
         self.refused.setdefault(digest, trial.number)
         self._end(trial, TrialState.PRUNED)
@@ -168,9 +172,9 @@ class Ledger:
     def _objectives(self) -> str:
         return ", ".join(objective.metric for objective in self.spec.objectives)
 
-    def _write(self, trial: optuna.Trial, metrics: Metrics, feasible: bool) -> None:
+    def _write(self, trial: optuna.Trial, metrics: Metrics, feasible: bool, predicted: Metrics | None = None) -> None:
         """Write what the dashboard shows of a trial."""
-        for name, part in excess(metrics, self.spec.constraints).items():
+        for name, part in excess(metrics | (predicted or {}), self.spec.constraints).items():
             trial.set_constraint(name, part)
         TrialAttributes(metrics=metrics, feasible=feasible).write(trial)
 

@@ -32,6 +32,7 @@ from nas.storage import Lease, Store
 from nas.storage.attributes import TrialAttributes, attributes
 from nas.storage.results import drop_answer, longer_trainings
 from nas.studies.answer import Finalists
+from nas.studies.metrics import DROPS
 from nas.studies.records import Evaluation, Measurement, Progress
 
 End = Literal["done", "exhausted", "interrupted", "failed"]
@@ -71,16 +72,16 @@ class Loop:
         )
         settings = self.spec.finalists
         self.final = Final(setup, store, self.name, settings) if isinstance(settings, Finalists) else None
+        self.predicting = Predicting(setup, store, self.reporter.say)
         self.dispatcher: Dispatcher[Run] = Dispatcher(
             store,
             lambda: executor,
             machine=setup.machine,
-            target=str(self.spec.task.latency_target),
+            target=self.predicting.target,
             metrics=self.spec.metrics_needed,
             reject=self.ledger.why_unusable,
             on_retry=self.reporter.retried,
         )
-        self.predicting = Predicting(setup, store, self.reporter.say)
         self.unseen = Unseen(setup, len(self.architectures))
         self.duplicates = 0
         self._beaten = 0.0
@@ -96,7 +97,7 @@ class Loop:
         """
         try:
             self._recover()
-            self.predicting.recall(self.architectures.values(), self.store, self.setup)
+            self.predicting.recall([*self.architectures.values()], self.store, self.setup, self._beat)
             enqueue_first(self.study, self.setup)
             state = self._search()
         except (KeyboardInterrupt, StopAsked) as error:
@@ -253,10 +254,10 @@ class Loop:
         same = self.dispatcher.running.get(str(key))
         assert same is None or isinstance(same, TrialRun)
         costs = self.dispatcher.known_costs(architecture, static=bool(self.spec.constraints))
-        costs |= self.predicting.refuted(architecture, costs) if baseline is None and same is None else {}
+        predicted = self.predicting.refuted(architecture, costs) if baseline is None and same is None else {}
         if same is not None:
             same.followers.append(trial)
-        elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs):
+        elif baseline is not None or not self.ledger.report_known(trial, key.digest, costs, predicted):
             self.duplicates = 0
             name = trial_name(trial.number, baseline)
             run = TrialRun(name, key, architecture, keep_weights=True, costs=costs, trial=trial)
@@ -294,7 +295,8 @@ class Loop:
             return
         if progress.epoch == 0:
             self.predicting.learn(run.architecture, progress.metrics)
-            if not run.serves_baseline and broken(progress.metrics, self.spec.constraints):
+            costs = {name: value for name, value in progress.metrics.items() if name not in DROPS}  # of a trained one
+            if not run.serves_baseline and broken(costs, self.spec.constraints):
                 self.dispatcher.stop(run, "infeasible")
                 self.reporter.sinks.ended(run.name, "infeasible", progress.metrics)
                 for trial in (run.trial, *run.followers):

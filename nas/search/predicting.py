@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import closing, contextmanager
 
-from nas.errors import UserError
-from nas.models.cost.predictor import Predictor
+from nas.models.cost.predictor import LATEST, Predictor
 from nas.models.measurement_lock import MeasurementLock
 from nas.necks.architecture import Architecture
 from nas.search.setup import Setup
 from nas.storage import Store
 from nas.studies.metrics import Metrics
-from nas.studies.task import RemoteTarget
+from nas.studies.task import RemoteTarget, timed_on
 from nas.tasks.device import local_device
 from nas.text import Say
 
 LATENCY = "latency_ms"
+
+Beat = Callable[[], None]
+"""Tells that the launch lives."""
 
 
 class StoredTable(MutableMapping[str, float]):
@@ -61,16 +63,25 @@ class Predicting:
         self.say, self.refused = say, 0
         self.bound = setup.spec.constraints.get(LATENCY)
         target, device = setup.spec.task.latency_target, setup.task.device
+        self.target = timed_on(target, device)
         here = isinstance(target, RemoteTarget) or local_device(device).type == device
         self.predictor: Predictor | None = None
         if self.bound is not None and setup.machine is not None and here:
-            table = StoredTable(store, setup.machine, str(target))
+            table = StoredTable(store, setup.machine, self.target)
             self.predictor = Predictor(target, device, table, _exclusive)
 
-    def recall(self, architectures: Iterable[Architecture], store: Store, setup: Setup) -> None:
-        """Learn from what earlier launches timed."""
-        for architecture in architectures if self.predictor is not None else ():
-            known = store.latency(architecture.digest, setup.machine or "", str(setup.spec.task.latency_target))
+    def recall(self, architectures: Sequence[Architecture], store: Store, setup: Setup, beat: Beat) -> None:
+        """Learn from the latest that earlier launches timed; `beat` is called between, for measuring takes long."""
+        timed: dict[str, tuple[Architecture, float]] = {}
+        for architecture in reversed(architectures) if self.predictor is not None else ():
+            beat()
+            known = store.latency(architecture.digest, setup.machine or "", self.target)
+            if known is not None:
+                timed.setdefault(architecture.digest, (architecture, known))
+            if len(timed) == LATEST:
+                break
+        for architecture, known in reversed(timed.values()):
+            beat()
             self.learn(architecture, {LATENCY: known})
 
     def learn(self, architecture: Architecture, metrics: Metrics) -> None:
@@ -80,16 +91,19 @@ class Predicting:
             return
         try:
             self.predictor.learn(architecture, milliseconds)
-        except (UserError, RuntimeError) as error:  # an operation that the target cannot run by itself
+        except Exception as error:  # an operation that the target cannot run by itself: runtimes raise what they like
             self._give_up(error)
 
     def refuted(self, architecture: Architecture, known: Metrics) -> Metrics:
-        """The predicted latency of a proposal that breaks the constraint by more than the error; otherwise nothing."""
+        """The predicted latency of a proposal that breaks the constraint by more than the error; otherwise nothing.
+
+        It is no measurement: it serves to refuse the proposal, and stands for nothing else.
+        """
         if self.predictor is None or self.bound is None or known.get(LATENCY) is not None:
             return {}
         try:
             found = self.predictor.refuted(architecture, self.bound)
-        except (UserError, RuntimeError) as error:
+        except Exception as error:
             self._give_up(error)
             return {}
         if found is None:

@@ -13,6 +13,7 @@ from nas.storage import Store
 from nas.storage.attributes import attributes
 from nas.studies.metrics import INT8, measure_architecture
 from nas.studies.records import Evaluation, Key
+from nas.studies.task import timed_on
 
 
 @dataclass(eq=False)
@@ -67,7 +68,7 @@ def find_recorded(store: Store, setup: Setup, key: Key, baseline: str | None) ->
         return None
     metrics, needed = measurement.metrics, setup.spec.metrics_needed
     if metrics.get("latency_ms") is None and "latency_ms" in needed and setup.machine is not None:
-        target = str(setup.spec.task.latency_target)
+        target = timed_on(setup.spec.task.latency_target, setup.task.device)
         metrics = metrics | {"latency_ms": store.latency(key.digest, setup.machine, target)}
     if not needed <= metrics.keys():
         # Recorded before there was such a cost, which needs no training.

@@ -51,9 +51,11 @@ def aside(function: Callable[..., T], *args: Any) -> T:
         args: its arguments; they are pickled, as is the result.
 
     Raises:
-        Refusal: the process died, or took more than `SECONDS`.
+        Refusal: the process died, took more than `SECONDS`, or could not begin within them.
     """
-    with _one_at_a_time:
+    if not _one_at_a_time.acquire(timeout=SECONDS):
+        raise Refusal(503, f"others were before, for {SECONDS:g} s", {"Retry-After": "60"})
+    try:
         ours, theirs = context().Pipe(duplex=False)
         process = context().Process(target=_call, args=(theirs, function, args), name=function.__name__, daemon=True)
         process.start()
@@ -68,6 +70,8 @@ def aside(function: Callable[..., T], *args: Any) -> T:
             process.kill()
             process.join()
             ours.close()
+    finally:
+        _one_at_a_time.release()
 
 
 def _call(pipe: Connection, function: Callable[..., object], args: tuple[Any, ...]) -> None:

@@ -16,6 +16,7 @@ from nas.service.settings import Settings
 from nas.studies import catalog
 from nas.studies.catalog import StudyFile
 from nas.studies.spec import StudySpec
+from nas.studies.task import RemoteTarget
 
 
 def posted(text: str, sets: Sequence[str], name: str | None, settings: Settings) -> StudyFile:
@@ -85,6 +86,9 @@ def _confined(study: StudySpec, settings: Settings) -> Iterator[Fault]:
     for path, value in (("task.data.root", task.data.root), ("task.backbone.checkpoint", task.backbone.checkpoint)):
         if value is not None and not _is_below(value, settings):
             yield Fault(path, "is outside of the folders that this service may read; its operator adds them")
+    for path, target in (("task", task.latency_target), ("full", study.full_task.latency_target)):
+        if isinstance(target, RemoteTarget) and (path == "task" or "latency_target" in study.full):
+            yield Fault(f"{path}.latency_target", "may not be another machine here")
     if isinstance(study.search_space, str) and catalog.is_path(study.search_space):
         yield Fault("search_space", "may not be a file here: give a shipped name, or the space itself")
     if any(mark in task.backbone.name.removeprefix("torchvision/") for mark in ":/\\"):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Connection, and_, select
 
 from nas.storage.database import Database, insert
 from nas.storage.tables import EVALUATION, LATENCY
+from nas.studies.task import timed_on
+
+
+def place(details: Mapping[str, Any]) -> tuple[str, str]:
+    """Machine and target of a latency, by the details of its measurement."""
+    return str(details["machine"]), timed_on(details["latency"].get("target", "torch"), str(details.get("device")))
 
 
 def find(database: Database, digest: str, machine: str, target: str) -> float | None:

@@ -182,8 +182,7 @@ class Store:
 
         def write() -> None:
             if latency is not None and "latency" in measurement.details:
-                machine, target = measurement.details["machine"], measurement.details["latency"].get("target", "torch")
-                self.record_latency(evaluation.key.digest, str(machine), str(target), latency)
+                self.record_latency(evaluation.key.digest, *latencies.place(measurement.details), latency)
             evaluations.record(self._database, self._artifacts, evaluation)
 
         self.together(write)

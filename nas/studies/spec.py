@@ -209,6 +209,7 @@ class StudySpec(Value):
 
 RESUMABLE = (
     "budget",
+    "measure",
     "warm_start",
     "workers",
     "executor",
@@ -219,7 +220,7 @@ RESUMABLE = (
     "finalists",
     "notify",
 )
-"""Keys that may differ when a study is launched again, because they change no trial."""
+"""Keys that may differ when a study is launched again, because they change no training."""
 
 
 def available_cpus() -> int:

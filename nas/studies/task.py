@@ -149,6 +149,11 @@ Target = Literal["torch", "onnxruntime", "onnxruntime-int8", "openvino", "openvi
 """What times a model: a runtime of this machine, or a device elsewhere."""
 
 
+def timed_on(target: Target, device: str) -> str:
+    """The target by which measurements are found again: `torch` on a GPU is `torch-cuda`."""
+    return "torch-cuda" if target == "torch" and device == "cuda" else str(target)
+
+
 class TaskSpec(Value):
     """The proxy task: data, backbone, and the short training of every neck."""
 

@@ -214,9 +214,9 @@ class SupervisedTask(Task, Generic[T]):
 
     def int8_metrics(self, model: nn.Module, metrics: Metrics) -> Metrics:
         session = replace(self, cache="none", targets=None, val_maps=None).session(model)
-        run = quantized(session.model, self.calibration_images)
-        session.outputs = run
         with closing(MeasurementLock()) as lock:
+            with lock.shared():
+                session.outputs = quantized(session.model, self.calibration_images)
             value = session.measure(lock)[self.quality[0]]
         name, plain = self.quality[0], metrics.get(self.quality[0])
         drop = plain - value if plain is not None and value is not None else None

@@ -241,6 +241,11 @@ class StoreContract:
         store.record(given.model_copy(update={"measurement": elsewhere}))
         assert reader.latency(given.key.digest, "here", "onnxruntime") == 2.5
         assert reader.latency(given.key.digest, "here", "torch") == 7.5
+        details = {"latency": {"target": "torch"}, "machine": "here", "device": "cuda"}
+        gpu = measured.model_copy(update={"details": details, "metrics": {"ap": 0.3, "latency_ms": 0.5}})
+        store.record(given.model_copy(update={"measurement": gpu}))
+        assert reader.latency(given.key.digest, "here", "torch-cuda") == 0.5
+        assert reader.latency(given.key.digest, "here", "torch") == 7.5
 
     # Certificates
 

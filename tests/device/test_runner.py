@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import types
 from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +108,80 @@ def test_a_wrong_token_is_refused_and_no_token_is_ever_shown(
     assert "another-secret" not in printed
 
 
+def test_it_says_what_it_is_while_it_times_a_model(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def waits(model: bytes) -> runner.Model:
+        begun.set()
+        ended.wait(30)
+        return double(model)
+
+    monkeypatch.setitem(runner.RUNTIMES, "onnxruntime", waits)
+    client = Client(url, "onnxruntime")
+    timing = threading.Thread(target=client.measure, args=(b"ok", None, [SHAPE], 3, 3))
+    timing.start()
+    try:
+        assert begun.wait(30)
+        assert client.facts()["processor"]
+        monkeypatch.setenv(TOKEN, "another-secret-of-mine")
+        with pytest.raises(UserError, match="wrong token"):
+            client.facts()
+    finally:
+        ended.set()
+        timing.join()
+
+
+def test_a_wrong_token_is_told_to_who_still_sends(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, "another-secret-of-mine")
+    with pytest.raises(UserError, match="wrong token"):
+        Client(url, "onnxruntime").measure(bytes((16 << 20) + 1), None, [SHAPE], 3, 3)
+
+
+@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+def test_who_never_shows_a_token_is_cut_off(url: str, head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "HEAD_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(head)
+        assert connection.recv(1000) == b""
+    assert Client(url, "onnxruntime").facts()["processor"]
+
+
+def test_neither_a_proxy_nor_another_server_sees_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One server, which notes what it is asked, stands for both."""
+    seen: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    monkeypatch.setenv(TOKEN, SECRET)
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("http_proxy", address)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        try:
+            with pytest.raises(UserError, match="cannot be reached"):
+                Client("http://device.invalid:8700", "onnxruntime").facts()
+            with pytest.raises(UserError, match="answered 302 Found"):
+                Client(address, "onnxruntime").facts()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert seen == ["/"]
+
+
 def test_a_device_that_is_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN, SECRET)
-    with closing(Runner(("127.0.0.1", 0), SECRET).socket) as socket:
-        port = socket.getsockname()[1]
+    with closing(Runner(("127.0.0.1", 0), SECRET).socket) as free:
+        port = free.getsockname()[1]
     with pytest.raises(UserError, match=r"cannot be reached \(.*refused\): is `nas device serve` running\?"):
         Client(f"http://127.0.0.1:{port}", "onnxruntime").facts()
 

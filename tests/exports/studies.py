@@ -83,7 +83,7 @@ class StoredStudy:
     def add(
         self,
         model: Detector,
-        metrics: Mapping[str, float],
+        metrics: Mapping[str, float | None],
         *,
         state: TrialState = TrialState.COMPLETE,
         keep: bool = True,
@@ -104,7 +104,7 @@ class StoredStudy:
         reported = {"digest": key.digest, "metrics": dict(metrics), "feasible": True} | attributes
         for name, value in reported.items():
             trial.set_user_attr(name, value)
-        values = [metrics[o.metric] for o in self.spec.objectives] if state is TrialState.COMPLETE else None
+        values = [metrics[o.metric] or 0.0 for o in self.spec.objectives] if state is TrialState.COMPLETE else None
         self.study.tell(trial, values, state=state)
         return trial.number
 

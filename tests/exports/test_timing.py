@@ -33,6 +33,26 @@ def test_a_latency_that_the_database_has_of_this_machine_is_taken(
     assert export_study(pets.store, "pets", tmp_path / "out")["metrics"]["latency_ms"] == 7.0
 
 
+def test_what_an_export_timed_the_next_one_says_too(pets: StoredStudy, tmp_path: Path) -> None:
+    first, second = (export_study(pets.store, "pets", tmp_path / name)["metrics"] for name in "ab")
+    assert first["latency_ms"] == second["latency_ms"] > 0
+
+
+def test_no_cpu_stands_in_for_the_gpu_of_a_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    metrics, details = timed(WINNER, TaskSpec.parse(TASK), "cuda")
+    assert (metrics, details["latency"]["fault"]) == ({}, "this machine has no cuda, where the study times")
+
+
+def test_a_runtime_that_fails_leaves_the_export_untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise type("OfARuntime", (Exception,), {})("no such\nkernel")
+
+    monkeypatch.setattr("nas.exports.timing.latency", fails)
+    metrics, details = timed(WINNER, TaskSpec.parse(TASK), "cpu")
+    assert (metrics, details["latency"]["fault"]) == ({}, "no such kernel")
+
+
 def test_a_device_that_is_away_leaves_the_export_untimed_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnx", reason="needs the extra onnx")
     monkeypatch.delenv("NAS_DEVICE_TOKEN", raising=False)

@@ -269,3 +269,9 @@ def test_a_study_without_a_trained_objective_has_no_proxy(tmp_path: Path, monkey
     install(monkeypatch, trains(honest=True))
     with pytest.raises(UserError, match="none depends on the training"):
         certify(searches.spec(objectives=["params"]), storage=searches.url(tmp_path))
+
+
+def test_metrics_of_int8_have_no_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, trains(honest=True))
+    with pytest.raises(UserError, match=r"ap_int8 has no learning curve, .*; certify ap in its place"):
+        certify(searches.spec(objectives=["ap_int8"]), storage=searches.url(tmp_path), seeds=1)

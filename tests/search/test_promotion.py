@@ -301,3 +301,26 @@ def test_killed_between_promotions_and_finalists_it_loses_nothing(
     assert len(before) >= after
     done = {str(e.key) for e in before}
     assert not done & {job.id for job in jobs}, "nothing that was recorded is trained again"
+
+
+def test_a_score_that_recorded_full_trainings_lack_is_measured(
+    search: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    search(**SHORT)
+
+    def quantized(task: Task, job: Job) -> Iterator[Progress | Measurement]:
+        for step in quick(task, job):
+            found = {"ap_int8": step.metrics.get("ap")} if isinstance(step, Measurement) else {}
+            yield step.model_copy(update={"metrics": step.metrics | found})
+
+    searches.install(monkeypatch, quantized)
+    monkeypatch.setattr("nas.tasks.supervised.SupervisedTask.calibrated", lambda self: self)  # it is filled already
+    jobs.clear()
+    result = search(**SHORT, name="later", objectives=["ap_int8"])
+    assert result.answer is not None
+    assert result.answer.metric == "ap_int8"
+    finals = [job for job in jobs if job.epochs == 24]
+    digests = {job.architecture.digest for job in finals}
+    assert len(finals) == 2 * len(digests)
+    assert {job.architecture.digest for job in finals if job.weights is not None} == digests  # the seed with weights

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nas.errors import UserError
-from nas.search.provenance import check_setup, with_first_device
+from nas.search.provenance import check_setup, differences, with_first_device
 from nas.storage import StudyRecord
 from nas.studies.parts import Workers
 from tests.searches import spec
@@ -36,3 +36,8 @@ def test_a_study_whose_gpus_are_gone_says_so() -> None:
         check_setup(record(0.5), setup)
     with pytest.raises(UserError, match="data, weights or evaluator have changed"):
         check_setup(record(0), setup)
+
+
+def test_what_is_measured_may_change() -> None:
+    assert differences(spec(), spec(measure=["latency_ms", "ap_int8"])) == []
+    assert [fault.path for fault in differences(spec(), spec(seed=1))] == ["seed"]

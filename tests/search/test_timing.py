@@ -14,7 +14,7 @@ from nas.necks.architecture import Architecture
 from nas.search.driver import launch
 from nas.storage import open_store
 from nas.storage.measuring import measuring
-from nas.storage.results import Result
+from nas.storage.results import Result, trial_facts
 from nas.studies.records import Job, Measurement, Progress
 from nas.studies.spec import StudySpec
 from nas.tasks.base import Task
@@ -35,7 +35,7 @@ def honest(task: Task, job: Job) -> Iterator[Progress | Measurement]:
         metrics = {k: v for k, v in step.metrics.items() if k != "latency_ms" or job.timed}
         if isinstance(step, Progress):
             if job.weights is None or not step.epoch:
-                yield step.model_copy(update={"metrics": metrics})
+                yield step.model_copy(update={"metrics": metrics if step.epoch else dict(job.known) | metrics})
             continue
         metrics |= {name: asked[name] for name in job.metrics}
         details = {**step.details, "lost": LOST} | ({"latency": {"target": "torch"}} if job.timed else {})
@@ -118,6 +118,15 @@ def test_a_drop_beyond_its_limit_makes_a_trained_neck_infeasible(tmp_path: Path,
     assert all(job.metrics == ("ap_int8_drop",) for job in jobs)
 
 
+def test_a_drop_that_is_known_stops_no_training_before_it_began(tmp_path: Path, jobs: list[Job]) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    run(tmp_path, spec(budget={"trials": 2}, baselines=[], measure=["ap_int8_drop"]))
+    narrow = {"constraints": {"ap_int8_drop": 0.05}, "objectives": ["ap", "latency_ms"]}  # latencies are lacking
+    result = run(tmp_path, spec(name="later", budget={"trials": 2}, baselines=[], **narrow))
+    assert (result.trials.complete, result.trials.infeasible) == (2, 0)
+    assert [found.feasible for found in result.trained] == [False, False]
+
+
 def test_the_first_seed_of_a_finalist_is_timed_though_no_trial_was(tmp_path: Path, jobs: list[Job]) -> None:
     found = spec(budget={"trials": 3}, full={"epochs": 4}, finalists={"top": 1, "seeds": 2})
     result = run(tmp_path, found)
@@ -191,12 +200,33 @@ class TestPredictor:
         assert all(found.values["latency_ms"] <= 300 for found in result.best)
         [line] = [line for line in lines if line.startswith("latency predictor: ")]
         assert "off by 0 % in the median over" in line
+        with open_store(searches.url(tmp_path), create=False) as store:
+            facts = [trial_facts(store, "small", trial.number) for trial in store.trials("small")]
+        submitted = {job.architecture.digest for job in jobs}
+        predicted = [f for f in facts if f.state == "infeasible" and f.digest not in submitted]
+        assert predicted
+        assert all("latency_ms" not in f.values for f in predicted)
 
-    def test_one_that_cannot_measure_is_off_and_says_why(
+    def test_a_resumed_study_recalls_the_latest_alone(
         self, tmp_path: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("platform.node", lambda: "here")
+        study = spec(budget={"trials": 6}, constraints={"latency_ms": 1e6})
+        run(tmp_path, study)
+        with open_store(searches.url(tmp_path), create=False) as store:
+            newest = dict.fromkeys(trial.key.digest for trial in reversed(store.trials("small")))
+        learned: list[str] = []
+        monkeypatch.setattr(Predictor, "learn", lambda self, architecture, ms: learned.append(architecture.digest))
+        monkeypatch.setattr("nas.search.predicting.LATEST", 3)
+        run(tmp_path, study)
+        assert learned == list(newest)[2::-1]
+
+    @pytest.mark.parametrize("kind", [RuntimeError, type("NoKernelOfARuntime", (Exception,), {})])
+    def test_one_that_cannot_measure_is_off_and_says_why(
+        self, kind: type[Exception], tmp_path: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def broken(self: Predictor, architecture: Architecture) -> float:
-            raise RuntimeError("no such\nkernel")
+            raise kind("no such\nkernel")
 
         monkeypatch.setattr(Predictor, "summed", broken)
         lines: list[str] = []

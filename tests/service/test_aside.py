@@ -28,3 +28,10 @@ def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refusal, match="took more than") as refused:
         aside(time.sleep, 60)
     assert refused.value.status == 503
+
+
+def test_who_waits_too_long_for_others_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS", 0.05)
+    with module._one_at_a_time, pytest.raises(Refusal, match="others were before") as refused:
+        aside(os.getpid)
+    assert refused.value.status == 503

@@ -154,6 +154,16 @@ def test_without_data_roots_no_path_is_allowed(settings: Settings) -> None:
         assert "is outside of the folders" in post(client, with_data("images")).text
 
 
+@pytest.mark.parametrize("key", ["task", "full"])
+def test_latencies_are_timed_on_no_other_machine(client: TestClient, key: str) -> None:
+    target = "latency_target: {remote: http://169.254.169.254}"
+    answer = post(client, SMALL + (f"  {target}\n" if key == "task" else f"full: {{{target}}}\n"))
+    assert answer.status_code == 422
+    [fault] = answer.json()["faults"]
+    assert fault["path"] == f"{key}.latency_target"
+    assert "may not be another machine here" in fault["message"]
+
+
 @pytest.mark.parametrize("name", ["local-dir:/etc", "hf-hub:somebody/model", "../x"])
 def test_backbones_are_plain_names(client: TestClient, name: str) -> None:
     answer = post(client, SMALL + f"  backbone: {{name: {name!r}}}\n")

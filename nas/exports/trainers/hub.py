@@ -46,7 +46,9 @@ def front_matter(config: ExportConfig) -> str:
 
     data = config.task.data if config.task is not None else None
     forecast = {*FORECASTS, *(f"{name}_sd" for name in FORECASTS), "seconds"}
-    measured = {n: x for n, x in config.metrics.items() if metric_of(n).from_training and n not in forecast}
+    measured = {
+        n: x for n, x in config.metrics.items() if x is not None and metric_of(n).from_training and n not in forecast
+    }
     results = [
         EvalResult(
             task_type=_TASK,

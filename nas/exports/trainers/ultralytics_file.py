@@ -75,7 +75,7 @@ tasks.PyramidBackbone, tasks.PyramidNeck = PyramidBackbone, PyramidNeck'''
 def _yaml(pyramid: Pyramid, pretrained: bool) -> str:
     """The model: backbone, neck, a layer for each map of the neck, and Ultralytics' own head on them."""
     flag = json.dumps(pretrained)
-    names = ", ".join(f"{k}: {json.dumps(name)}" for k, name in enumerate(pyramid.classes))
+    names = ", ".join(f"{k}: {json.dumps(name, ensure_ascii=False)}" for k, name in enumerate(pyramid.classes))
     maps = list(pyramid.channels.items())
     return "\n".join(
         [

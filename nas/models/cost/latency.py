@@ -45,6 +45,7 @@ def latency(
     target: Target = "torch",
     quiet: AbstractContextManager[object] | None = None,
     images: Images | None = None,
+    busy: AbstractContextManager[object] | None = None,
 ) -> Latency:
     """Time the deployed form of a model, without NMS: batch 1, one thread, at its image size.
 
@@ -59,6 +60,8 @@ def latency(
         target: what times it. `torch` uses the device of the model, the others the CPU, or a device elsewhere.
         quiet: entered for the timed passes here, such as `MeasurementLock.exclusive()`.
         images: those that INT8 is calibrated on; None: noise, which takes the same time.
+        busy: entered, and left again before `quiet`, while models are made ready: that takes all cores where it
+            calibrates. Such as `MeasurementLock.shared()`.
 
     Raises:
         UserError: the packages of the target are not installed, or the device elsewhere cannot time the model.
@@ -67,7 +70,9 @@ def latency(
     modes = [m.training for m in models]
     for m in models:
         m.eval()
-    ready = [m if isinstance(m, Prepared) else prepare(m, target, images) for m in (model, reference) if m is not None]
+    given = [m for m in (model, reference) if m is not None]
+    with busy or nullcontext():
+        ready = [m if isinstance(m, Prepared) else prepare(m, target, images) for m in given]
     if isinstance(target, RemoteTarget):
         found = _remote(target, ready, runs, least)
     else:

@@ -30,7 +30,9 @@ def with_head(kind: str, **changes: Any) -> Architecture:
 
 def exported_as(folder: Path, architecture: Architecture, formats: Sequence[str]) -> Path:
     made = StoredStudy(folder)
-    made.add(measured(architecture), {"ap": 0.4, "ap50": 0.6, "params": 5e4, "ap_full": 0.5, "seconds": 3.0})
+    made.add(
+        measured(architecture), {"ap": 0.4, "ap50": 0.6, "ap75": None, "params": 5e4, "ap_full": 0.5, "seconds": 3.0}
+    )
     export_study(made.store, "pets", folder / "out", formats=["config", "weights", *formats])
     made.store.close()
     return folder / "out"

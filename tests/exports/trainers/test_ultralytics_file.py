@@ -34,6 +34,12 @@ def test_the_model_has_a_layer_for_each_map() -> None:
     assert head == [[2, 3, 4, 5], 1, "Detect", ["nc"]]
 
 
+def test_names_stay_as_they_are_written() -> None:
+    architecture = with_head("fcos", classes=("höhle", "犬", 'a "b"'))
+    text = ultralytics_files(architecture, None)["ultralytics_model.yaml"].decode()
+    assert 'names: {0: "höhle", 1: "犬", 2: "a \\"b\\""}' in text
+
+
 SCRIPT = """
 import sys, json
 sys.path[:0] = [sys.argv[1]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import torch
 from nas.device import runner
 from nas.device.runner import median_interval
 from nas.errors import UserError
-from nas.models.cost import TARGETS, graph, intra_op_threads, latency, quantized, session, target_fault
+from nas.models.cost import TARGETS, graph, intra_op_threads, latency, quantized, session, target_fault, targets
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
@@ -53,6 +55,24 @@ def test_only_the_timed_passes_hold_the_lock() -> None:
 
     latency(model, runs=2, quiet=lock())
     assert seen == ["opened", *["pass"] * 5, "closed"]
+
+
+def test_a_model_is_made_ready_before_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def prepared(*given: Any) -> targets.Prepared:
+        seen.append("prepare")
+        return targets.prepare(*given)
+
+    @contextmanager
+    def lock(name: str) -> Iterator[None]:
+        seen.append(name)
+        yield
+        seen.append(f"{name} ended")
+
+    monkeypatch.setattr(import_module("nas.models.cost.latency"), "prepare", prepared)
+    latency(detector(8), runs=2, busy=lock("busy"), quiet=lock("quiet"))
+    assert seen == ["busy", "prepare", "busy ended", "quiet", "quiet ended"]
 
 
 def test_a_study_may_ask_for_every_target() -> None:

@@ -1,4 +1,4 @@
-"""What a search is made of: a topology, a template, a metric, a task, a sampler, a pruner, an executor."""
+"""What a search is made of: a topology, a template, a metric, a task, a sampler, a pruner, an executor, a sink."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from nas.executors.local import LocalExecutor
 from nas.necks.architecture import Architecture
 from nas.necks.spec import NeckSpec
 from nas.necks.topologies import fpn
+from nas.search.sinks import Sink
 from nas.search_space.own import Space
 from nas.studies.metrics import Metric
 from nas.studies.spec import Workers
@@ -41,6 +42,10 @@ class Shuffled(RandomSampler):
 
 
 class Patient(NopPruner):
+    pass
+
+
+class Quiet(Sink):
     pass
 
 
