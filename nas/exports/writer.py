@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nas.errors import UserError
+from nas.errors import StoreError, UserError
 from nas.exports.card import study_card
 from nas.exports.config import ExportConfig
 from nas.exports.files import CARD, CONFIG, DEFAULT_FORMATS, DRAWING, FORMATS, PYTHON, WEIGHTS
@@ -96,7 +97,8 @@ def export_study(
         added, how = timed(architecture, spec.task, device)
         metrics, details = metrics | added, details | how
         if (latency := added.get("latency_ms")) is not None:  # so that the next export says the same
-            store.record_latency(*place, latency)
+            with suppress(StoreError):  # a database that can only be read
+                store.record_latency(*place, latency)
     config = ExportConfig.create(
         architecture,
         study=name,

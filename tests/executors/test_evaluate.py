@@ -61,7 +61,7 @@ def test_costs_come_first_then_the_epochs_then_the_measurement(task: DetectionTa
 def test_the_latency_is_of_the_tasks_target(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def spy(model: object, reference: object, *, least: int, target: str, quiet: object, images: object) -> Latency:
+    def spy(model: object, reference: object, *, target: str, **_: object) -> Latency:
         asked.append(target)
         return Latency(1.5, 1.4, 1.6, 10, 2.5)
 
