@@ -13,6 +13,9 @@ WIDTH = 8
 CHANNELS = dict.fromkeys(range(8), WIDTH)
 
 _BLOCKS = tuple(name for name in BLOCKS if name != "identity")
+_OF_LARGE_MAPS = tuple(name for name in _BLOCKS if name not in ("aifi", "c2psa"))
+"""Attention compares every pixel with every other: gigabytes for a map as large as the image."""
+
 _IDENTITY = ("identity",)
 _UPS, _DOWNS = st.sampled_from(list(UPSAMPLINGS)), st.sampled_from(list(DOWNSAMPLINGS))
 
@@ -78,12 +81,14 @@ def necks(draw: Callable[..., object], max_nodes: int = 7) -> NeckSpec:
 
 def merges() -> st.SearchStrategy[MergeSpec]:
     """Any merge of maps that have WIDTH channels."""
-    return st.builds(
-        MergeSpec,
-        kind=st.sampled_from(["sum", "concat"]),
-        level=st.integers(0, 5),
-        width=st.just(WIDTH),
-        up=_UPS,
-        down=_DOWNS,
-        block=convs(_BLOCKS),
+    return st.integers(0, 5).flatmap(
+        lambda level: st.builds(
+            MergeSpec,
+            kind=st.sampled_from(["sum", "concat"]),
+            level=st.just(level),
+            width=st.just(WIDTH),
+            up=_UPS,
+            down=_DOWNS,
+            block=convs(_BLOCKS if level >= 3 else _OF_LARGE_MAPS),
+        )
     )

@@ -22,7 +22,8 @@ from nas.models import Neck
 from nas.necks.canonical import canonical
 from nas.necks.spec import NeckSpec
 
-_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm)
+_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+"""Layers whose vectors have a number for each channel."""
 
 _GAIN = 2.0
 """So that maps neither fade nor grow much over a dozen of layers."""
