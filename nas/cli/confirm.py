@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     from nas.search import confirm, plan
 
     if args.dry_run:
-        planned = plan(file, args.storage, say)
+        planned = plan(file, args.storage, say, args.sinks)
         show(args, planned.to_dict(), planned.lines())
         return 0
     where = {"storage": args.storage, "artifacts": args.artifacts, "sinks": args.sinks}

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     if file.study is not None and file.study.notify is not None:
         say(f"notify: {file.study.notify} is not called by this launch; only `nas serve` calls it")
     if args.dry_run:
-        planned = plan(file, args.storage, say)
+        planned = plan(file, args.storage, say, args.sinks)
         show(args, planned.to_dict(), planned.lines())
         return 0
     with second_interrupt_stops(), shown(launched_name(file, args), args.log) as (tell, watch):

@@ -333,9 +333,9 @@ def serve(host: str, port: int) -> int:
         return 2
     try:
         runner = Runner((host, port), token)
-    except OSError as error:
-        print(f"cannot listen on {host}:{port}: {error.strerror}", file=sys.stderr)
-        return 1
+    except (OSError, OverflowError) as error:  # the latter: there is no such port
+        print(f"cannot listen on {host}:{port}: {_line(error)}", file=sys.stderr)
+        return 2
     with runner, suppress(KeyboardInterrupt):
         print(f"timing models at http://{host}:{runner.server_port} on {processor()}; Ctrl-C ends it", flush=True)
         runner.serve_forever()

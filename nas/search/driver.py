@@ -24,7 +24,7 @@ from nas.search.provenance import check_setup, check_spec, provenance, with_firs
 from nas.search.reporter import OnProgress, Reporter
 from nas.search.request import Asked, OwnSpace, Request, Study, requested
 from nas.search.setup import Setup, set_up
-from nas.search.sinks import Sinks, opened
+from nas.search.sinks import Sinks, built, opened
 from nas.search.summary import summarize
 from nas.search.warm_start import earlier_necks
 from nas.search.workers import workers
@@ -146,9 +146,10 @@ def confirm(
     )
 
 
-def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr) -> Setup:
+def plan(study: Study, storage: str = STORAGE, say: Say = _to_stderr, sinks: Iterable[str] = ()) -> Setup:
     """What a launch would do: everything checked and prepared, nothing written."""
     request = requested(study)
+    built(sinks, str(request.spec.name))
     with request.file.locating():
         known, setup = _checked(request, storage, say)
         return setup.with_pace(_recorded_pace(setup, storage) if known is not None else None)
@@ -169,10 +170,11 @@ def _launched(
 ) -> Result:
     name = str(request.spec.name)
     check_writable(storage, artifacts)
+    found = built(asked, name)
     known, setup = _checked(request, storage, say)
     validates = bool(model_metrics(setup.spec.metrics_needed))
     with (
-        opened(asked, name, say) as sinks,
+        opened(found, say) as sinks,
         # Before anything is written: a cluster that cannot be joined leaves no study behind.
         workers(setup.spec, setup.task, say, validates) as executor,
         open_store(storage, create=True, artifacts=artifacts, say=say) as store,

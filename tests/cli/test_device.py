@@ -30,3 +30,10 @@ def test_serve_needs_a_secret(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None
     done = nas("device", "serve")
     assert done.status == 2
     assert done.err == "set NAS_DEVICE_TOKEN to a secret of 16 characters or more, the same as where the study runs\n"
+
+
+def test_a_port_that_is_none_is_told(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_DEVICE_TOKEN", "a secret of 16 characters")
+    done = nas("device", "serve", "--port", "70000")
+    assert done.status == 2
+    assert done.err.startswith("cannot listen on 127.0.0.1:70000: ")

@@ -101,6 +101,7 @@ def test_a_search_that_fails_is_one_message(nas: Nas, monkeypatch: pytest.Monkey
     [
         (["nothing"], "there is no study 'nothing': not a file, and shipped are bccd, bccd_vit, nuclei, quickstart"),
         (["nothing.yaml"], "there is no study 'nothing.yaml': not a file"),
+        (["quickstart", "--dry-run", "--sink", "wandb:x"], "unknown sink 'wandb'; one of mlflow, tensorboard"),
         (["quickstart", "--trials", "0"], "budget.trials: should be greater than or equal to 1, not 0 (from --set"),
         (["quickstart", "--workers", "many"], "workers.count: should be a valid integer or 'auto', not 'many'"),
         (["quickstart", "--executor", "spark"], "executor: unknown 'spark'; one of ray, local"),

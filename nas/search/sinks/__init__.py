@@ -6,7 +6,7 @@ has a file. Others are added by the table `sinks`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from nas.errors import UserError
@@ -21,14 +21,19 @@ SINKS = Table[Callable[[str, str], Sink]]("sinks") | {"mlflow": MLflow, "tensorb
 """Name -> function of a place and a study's name that returns a sink. It raises UserError if a package is missing."""
 
 
-@contextmanager
-def opened(asked: Iterable[str], study: str, say: Say) -> Iterator[Sinks]:
-    """The sinks that are asked for, each as `name:place`; they are finished at the end.
+def built(asked: Iterable[str], study: str) -> dict[str, Sink]:
+    """The sinks that are asked for, each as `name:place`. Nothing is written yet.
 
     Raises:
         UserError: there is no such sink, its place is missing, or a package that it needs.
     """
-    sinks = Sinks([Background(text, _built(text, study)) for text in asked], say)
+    return {text: _built(text, study) for text in asked}
+
+
+@contextmanager
+def opened(found: Mapping[str, Sink], say: Say) -> Iterator[Sinks]:
+    """Sinks at work, each in a thread; they are finished at the end."""
+    sinks = Sinks([Background(text, sink) for text, sink in found.items()], say)
     try:
         yield sinks
     finally:
@@ -44,4 +49,4 @@ def _built(text: str, study: str) -> Sink:
     return SINKS[name](place, study)
 
 
-__all__ = ["SINKS", "Sink", "Sinks", "opened"]
+__all__ = ["SINKS", "Sink", "Sinks", "built", "opened"]

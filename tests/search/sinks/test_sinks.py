@@ -11,7 +11,7 @@ import pytest
 
 from nas import plugins
 from nas.errors import UserError
-from nas.search.sinks import Sink, background, opened
+from nas.search.sinks import Sink, background, built, opened
 from tests.search.sinks.conftest import Launch
 
 
@@ -98,7 +98,7 @@ def test_a_sink_that_fails_is_dropped_with_a_line_and_the_search_goes_on(launch:
 def test_a_sink_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "PATIENCE_SECONDS", 0.2)
     lines: list[str] = []
-    with opened(["stuck:x", "recording:y"], "small", lines.append) as sinks:
+    with opened(built(["stuck:x", "recording:y"], "small"), lines.append) as sinks:
         sinks.begun("trial 0", {})
     assert lines == ["sink stuck is not done after 0 s and is given up"]
     assert Recording.made[1].calls == [("begun", "trial 0", {}), ("closed",)]
@@ -115,15 +115,14 @@ def test_a_sink_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_had_is_refused_before_anything_is_written(
     text: str, message: str, launch: Launch, tmp_path: Path
 ) -> None:
+    lines: list[str] = []
     with pytest.raises(UserError, match=message):
-        launch(text)
+        launch(text, lines=lines)
+    assert lines == []  # nor is any data read
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.search.sinks.contract.find_spec", lambda name: None)
-    with (
-        pytest.raises(UserError, match=r"sink mlflow needs the package mlflow: pip install 'pyramid-nas\[mlflow\]'"),
-        opened(["mlflow:x"], "small", print),
-    ):
-        pass
+    with pytest.raises(UserError, match=r"sink mlflow needs the package mlflow: pip install 'pyramid-nas\[mlflow\]'"):
+        built(["mlflow:x"], "small")
