@@ -100,6 +100,23 @@ class Format(ABC):
         """One of `record.objects`; None: it says nothing of a place in the image. Raises NoBox."""
 
 
+class JsonAnImage(Format):
+    """Label files in JSON, one an image, in any folder.
+
+    Attributes:
+        keys: what each of them has. Others may lie among them: the first few show whose folder it is.
+    """
+
+    keys: ClassVar[tuple[str, ...]] = ()
+
+    def files(self, root: Path) -> list[Path]:
+        files = list(below(root, ".json"))
+        return files if any(has_keys(path, *self.keys, limit=OF_ONE_IMAGE) for path in files[:3]) else []
+
+    def images(self, file: Path) -> Iterator[tuple[str, Any]]:
+        yield "", read_json(file)
+
+
 def part_name(written: str) -> str:
     """train, val or test, or "" for any other name."""
     return _PARTS.get(written.strip().casefold(), "")

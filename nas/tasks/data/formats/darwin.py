@@ -7,22 +7,18 @@ are in the item's raster layer, as pairs of a number and a count along the rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nas.tasks.data.formats.base import (
-    OF_ONE_IMAGE,
-    Format,
     Found,
+    JsonAnImage,
     NoBox,
     Record,
-    below,
     folder_part,
-    has_keys,
-    read_json,
 )
 from nas.tasks.data.formats.shapes import around, ellipse, number, points, polygon, ring
 from nas.tasks.data.outlines import Bitmap, Bits, Corners, EvenOdd, box_of_bits
@@ -36,19 +32,13 @@ _NO_BOX = {
 _LAYER = "raster_layer"
 
 
-class Darwin(Format):
+class Darwin(JsonAnImage):
     """Releases as V7 exports them, and as its command line downloads them."""
 
     title = "Darwin (V7) export"
     wanted = "JSON files of Darwin JSON 2.0 (version, item, annotations)"
     what = "annotation"
-
-    def files(self, root: Path) -> list[Path]:
-        files = list(below(root, ".json"))
-        return files if any(has_keys(path, "item", "annotations", limit=OF_ONE_IMAGE) for path in files[:3]) else []
-
-    def images(self, file: Path) -> Iterator[tuple[str, Any]]:
-        yield "", read_json(file)
+    keys = ("item", "annotations")
 
     def record(self, image: Any, file: Path, root: Path) -> Record:
         item = image["item"]

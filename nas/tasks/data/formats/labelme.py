@@ -15,15 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from nas.tasks.data.formats.base import (
-    OF_ONE_IMAGE,
-    Format,
     Found,
+    JsonAnImage,
     NoBox,
     Record,
-    below,
     folder_part,
-    has_keys,
-    read_json,
 )
 from nas.tasks.data.formats.shapes import Point, around, ellipse, points, polygon
 from nas.tasks.data.outlines import Bitmap, Union, bits_of_png
@@ -33,19 +29,12 @@ _NO_BOX = {"point": "keypoints, which have no box", "points": "keypoints, which 
 _NO_BOX |= {"line": "line, which has no box", "linestrip": "line, which has no box"}
 
 
-class LabelMe(Format):
+class LabelMe(JsonAnImage):
     """Folders that LabelMe and its relatives have saved."""
 
     title = "LabelMe folder"
     wanted = "JSON files with shapes and imagePath"
-
-    def files(self, root: Path) -> list[Path]:
-        files = list(below(root, ".json"))
-        # Others may lie among them: the first few show whose folder it is.
-        return files if any(has_keys(path, "shapes", "imagePath", limit=OF_ONE_IMAGE) for path in files[:3]) else []
-
-    def images(self, file: Path) -> Iterator[tuple[str, Any]]:
-        yield "", read_json(file)
+    keys = ("shapes", "imagePath")
 
     def record(self, image: Any, file: Path, root: Path) -> Record:
         own = file.parent

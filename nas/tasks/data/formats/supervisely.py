@@ -6,11 +6,20 @@ parts; so are images with such a tag. Source: https://developer.supervisely.com/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.tasks.data.formats.base import Format, Found, NoBox, Record, below, folder_part, has_keys, part_name, read_json
+from nas.tasks.data.formats.base import (
+    Found,
+    JsonAnImage,
+    NoBox,
+    Record,
+    below,
+    folder_part,
+    has_keys,
+    part_name,
+)
 from nas.tasks.data.formats.shapes import Point, around, number, points, ring
 from nas.tasks.data.outlines import Bitmap, EvenOdd, bits_of_deflated_png
 
@@ -21,7 +30,7 @@ _NO_BOX = {
 }
 
 
-class Supervisely(Format):
+class Supervisely(JsonAnImage):
     """Projects as Supervisely exports them."""
 
     title = "Supervisely project"
@@ -31,9 +40,6 @@ class Supervisely(Format):
         if not has_keys(root / "meta.json", "classes"):
             return []
         return [path for path in below(root, ".json") if path.parent.name == "ann"]
-
-    def images(self, file: Path) -> Iterator[tuple[str, Any]]:
-        yield "", read_json(file)
 
     def record(self, image: Any, file: Path, root: Path) -> Record:
         size = image.get("size") or {}
