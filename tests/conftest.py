@@ -26,8 +26,11 @@ from tests.s3 import s3, s3_server  # noqa: F401
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No deadlines: a busy machine is no failure.
-settings.register_profile("nas", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No deadlines: a busy machine is no failure. The same examples in each run, so that a change fails for what it changed;
+# `--hypothesis-profile=hunt` draws others, again and again.
+_PATIENT = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nas", _PATIENT, derandomize=True)
+settings.register_profile("hunt", _PATIENT)
 settings.load_profile("nas")
 
 

@@ -61,13 +61,14 @@ class DySample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
         g = self.groups
-        offsets = self.RANGE * F.pixel_shuffle(self.offset(x).float(), 2).view(n, g, 2, 2 * h, 2 * w)
+        exact = torch.promote_types(x.dtype, torch.float32)
+        offsets = self.RANGE * F.pixel_shuffle(self.offset(x).to(exact), 2).view(n, g, 2, 2 * h, 2 * w)
         # grid_sample's positions run from -1 to 1 over the map: the centre of an output pixel, plus its offset.
         rows = (torch.arange(2 * h, device=x.device) + 0.5) / h - 1
         columns = (torch.arange(2 * w, device=x.device) + 0.5) / w - 1
         across = columns + offsets[:, :, 0] * (2 / w)
         along = rows[:, None] + offsets[:, :, 1] * (2 / h)
         positions = torch.stack((across, along), dim=-1).flatten(0, 1)  # (N g, 2h, 2w, 2)
-        maps = x.float().reshape(n * g, c // g, h, w)
+        maps = x.to(exact).reshape(n * g, c // g, h, w)
         y = F.grid_sample(maps, positions, mode="bilinear", padding_mode="border", align_corners=False)
         return y.view(n, c, 2 * h, 2 * w).to(x.dtype)

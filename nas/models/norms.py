@@ -11,7 +11,7 @@ GROUP = 8
 
 
 class GroupNorm(nn.GroupNorm):
-    """GroupNorm in groups of 8 channels, or of the next larger number that divides `width`; always in float32.
+    """GroupNorm in groups of 8 channels, or of the next larger number that divides `width`; in the type of its weights.
 
     Under autocast torch would compute in bfloat16, which is less exact, and several times slower on CPUs.
     """
@@ -20,12 +20,12 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(max(g for g in range(1, max(1, width // GROUP) + 1) if width % g == 0), width)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = super().forward(x.float())
+        y: Tensor = super().forward(x.to(self.weight.dtype))
         return y.to(x.dtype)
 
 
 class LayerNorm(nn.LayerNorm):
-    """LayerNorm over the channels of each pixel of (N, C, H, W); in float32, as `GroupNorm`.
+    """LayerNorm over the channels of each pixel of (N, C, H, W); in the type of its weights, as `GroupNorm`.
 
     Source: Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection" (2022), section 4.
     """
@@ -34,7 +34,7 @@ class LayerNorm(nn.LayerNorm):
         super().__init__(width, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = super().forward(x.permute(0, 2, 3, 1).float())
+        y: Tensor = super().forward(x.permute(0, 2, 3, 1).to(self.weight.dtype))
         return y.permute(0, 3, 1, 2).to(x.dtype)
 
 

@@ -13,6 +13,7 @@ from nas.errors import SpecError, UserError
 from nas.models.cost import Cost, cost, parameters, static_costs, total_parameters
 from nas.models.detector import Detector
 from nas.models.pyramid import Pyramid
+from nas.models.repvgg import deployed
 from nas.necks.architecture import Architecture, BackboneSpec, HeadSpec
 from nas.necks.canonical import canonical
 from nas.necks.spec import ConvSpec, EdgeSpec, MergeSpec, NeckSpec, NodeSpec
@@ -250,7 +251,7 @@ def test_the_parts_of_any_neck_add_up_to_the_whole(neck: NeckSpec) -> None:
     architecture = Architecture(backbone=backbone, neck=neck, image_size=64)
     found = cost(architecture)
     with torch.device("meta"):
-        model = Pyramid(architecture).eval()
+        model = deployed(Pyramid(architecture).eval())
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             model(torch.empty(1, 3, 64, 64))
