@@ -1,8 +1,9 @@
 """How fast the service answers at thousands of trials, with many clients, while a study trains.
 
 It needs a database, which `benchmarks/scale.py --storage` makes. The service runs as a process of its own, with a
-search of the embedded digits behind it, and clients in threads ask for the main routes in turn. The figures are
-milliseconds: p50 and p95 of each route.
+search of the embedded digits behind it. First, as many viewers keep the page of that study open: live updates cost CPU
+time of the service, told in percent of a core with them and without them. Then clients in threads ask for the main
+routes in turn: milliseconds, p50 and p95 of each route.
 
 Run it by `python benchmarks/service.py sqlite:///scale.db scale --clients 20 --json`.
 """
@@ -10,6 +11,7 @@ Run it by `python benchmarks/service.py sqlite:///scale.db scale --clients 20 --
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import re
 import signal
@@ -20,6 +22,7 @@ import threading
 import time
 
 import httpx
+import psutil
 
 ROUTES = {
     "studies": "/v1/studies",
@@ -83,11 +86,74 @@ def ask(address: str, study: str, trial: int, until: float, times: dict[str, lis
                 times[name].append(1e3 * (time.perf_counter() - began))
 
 
+PACE = {"study-changed": 4.0, "study-trained": 8.0}
+"""Seconds between two loads of a part of the page, as in pages.js."""
+PART = re.compile(r'hx-get="([^"]+)"[^>]*hx-trigger="[^"]*(study-changed|study-trained)')
+
+
+async def view(address: str, study: str) -> None:
+    """Keep the page of a study open, as a browser does: parts are loaded again when its events say so."""
+    async with httpx.AsyncClient(base_url=address, timeout=None) as http:
+        page = (await http.get(f"/studies/{study}")).raise_for_status().text
+        parts = [(path.replace("&amp;", "&"), trigger) for path, trigger in PART.findall(page)]
+        if {trigger for _, trigger in parts} != set(PACE):
+            raise SystemExit("the page of a study has no parts that are loaded again: adapt PART to it")
+        due: dict[str, asyncio.Task[None]] = {}
+        loaded = dict.fromkeys(PACE, 0.0)
+
+        async def load(name: str) -> None:
+            await asyncio.sleep(PACE[name] - (time.monotonic() - loaded[name]))
+            loaded[name] = time.monotonic()
+            for path, trigger in parts:
+                if trigger == name:
+                    (await http.get(path, headers={"HX-Request": "true"})).raise_for_status()
+
+        trained = None
+        async with http.stream("GET", f"/v1/studies/{study}/events") as events:
+            async for line in events.aiter_lines():
+                if not line.startswith('data: {"'):
+                    continue
+                now = json.loads(line.removeprefix("data: ")).get("progress") or {}
+                for name in PACE if now.get("trained") != trained else ("study-changed",):
+                    if name not in due or due[name].done():
+                        due[name] = asyncio.create_task(load(name))
+                trained = now.get("trained")
+
+
+async def watched(address: str, study: str, viewers: int, seconds: float) -> None:
+    """Have viewers watch for some time. A viewer that fails ends it."""
+    watching = [asyncio.create_task(view(address, study)) for _ in range(viewers)]
+    done, _ = await asyncio.wait(watching, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+        raise SystemExit("the events of the study ended")
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+
+
+def live_updates(service: Service, viewers: int, seconds: float) -> dict[str, float]:
+    """CPU time of the service in percent of a core, with nobody who watches and with viewers."""
+    process = psutil.Process(service.process.pid)
+
+    def percent(viewers: int) -> float:
+        before = process.cpu_times()
+        if viewers:
+            asyncio.run(watched(service.address, BEHIND["name"], viewers, seconds))
+        else:
+            time.sleep(seconds)
+        after = process.cpu_times()
+        return 100 * (after.user + after.system - before.user - before.system) / seconds
+
+    return {"alone": percent(0), "watched": percent(viewers)}
+
+
 def measure(storage: str, study: str, clients: int, seconds: float) -> dict[str, dict[str, float]]:
-    """p50 and p95 of each route in milliseconds."""
+    """p50 and p95 of each route in milliseconds, and what live updates cost in percent of a core."""
     service = Service(storage)
     try:
         train(service.address)
+        live = live_updates(service, clients, seconds)
         rows = httpx.get(f"{service.address}/v1/studies/{study}/trials", params={"limit": 1}, timeout=60).json()
         times: dict[str, list[float]] = {name: [] for name in ROUTES}
         facts = (service.address, study, rows["trials"][0]["trial"], time.monotonic() + seconds, times)
@@ -99,7 +165,7 @@ def measure(storage: str, study: str, clients: int, seconds: float) -> dict[str,
         forget(service.address)
     finally:
         service.stop()
-    return {
+    return {"live updates": live} | {
         name: {"requests": len(own), "p50": statistics.median(own), "p95": statistics.quantiles(own, n=20)[-1]}
         for name, own in times.items()
     }
@@ -117,6 +183,9 @@ def main() -> None:
     if args.json:
         print(json.dumps(found))
         return
+    live = found.pop("live updates")
+    print(f"live updates: {live['watched'] - live['alone']:.1f} % of a core for {args.clients} viewers", end=" ")
+    print(f"({live['watched']:.1f} % with them, {live['alone']:.1f} % without)")
     for name, own in found.items():
         print(f"{name:18} {own['requests']:6} requests   p50 {own['p50']:8.1f} ms   p95 {own['p95']:8.1f} ms")
 

@@ -165,6 +165,7 @@ def test_a_stopped_driver_is_taken_over_after_a_minute_and_writes_nothing_when_i
             assert sleeper.stdout is not None
             assert sleeper.stdout.readline() == "held\n"
             os.kill(sleeper.pid, signal.SIGSTOP)
+            os.waitpid(sleeper.pid, os.WUNTRACED)  # it has stopped
             with pytest.raises(UserError, match="a driver that is stopped is taken over only after 60 s without one"):
                 store.lease("pets")
             change_launches(store, heartbeat=datetime.now(UTC) - timedelta(seconds=61))
