@@ -13,13 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.tasks.data.formats.base import (
-    Found,
-    JsonAnImage,
-    NoBox,
-    Record,
-    folder_part,
-)
+from nas.tasks.data.formats.base import Found, JsonAnImage, NoBox, Record, folder_part
 from nas.tasks.data.formats.shapes import around, ellipse, number, points, polygon, ring
 from nas.tasks.data.outlines import Bitmap, Bits, Corners, EvenOdd, box_of_bits
 

@@ -14,13 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.tasks.data.formats.base import (
-    Found,
-    JsonAnImage,
-    NoBox,
-    Record,
-    folder_part,
-)
+from nas.tasks.data.formats.base import Found, JsonAnImage, NoBox, Record, folder_part
 from nas.tasks.data.formats.shapes import Point, around, ellipse, points, polygon
 from nas.tasks.data.outlines import Bitmap, Union, bits_of_png
 

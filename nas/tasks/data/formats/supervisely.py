@@ -10,16 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nas.tasks.data.formats.base import (
-    Found,
-    JsonAnImage,
-    NoBox,
-    Record,
-    below,
-    folder_part,
-    has_keys,
-    part_name,
-)
+from nas.tasks.data.formats.base import Found, JsonAnImage, NoBox, Record, below, folder_part, has_keys, part_name
 from nas.tasks.data.formats.shapes import Point, around, number, points, ring
 from nas.tasks.data.outlines import Bitmap, EvenOdd, bits_of_deflated_png
 
